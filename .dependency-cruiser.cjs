@@ -1,0 +1,47 @@
+// The floors of DESIGN section 2. A floor imports lower floors only; siblings never import each other; no cycles.
+//   shaders -> gpu -> kernels -> optim | nn | data -> train -> (index, node) -> app | harness
+const floors = {
+  shaders: [],
+  gpu: ['shaders'],
+  kernels: ['shaders', 'gpu'],
+  optim: ['shaders', 'gpu', 'kernels'],
+  nn: ['shaders', 'gpu', 'kernels'],
+  data: ['shaders', 'gpu', 'kernels'],
+  train: ['shaders', 'gpu', 'kernels', 'optim', 'nn', 'data'],
+  // The float64 oracle may read descriptions (rules' hyper-parameters, the model), never run a kernel.
+  reference: ['gpu', 'optim', 'nn', 'data'],
+  node: ['gpu'],
+};
+
+module.exports = {
+  forbidden: [
+    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
+    ...Object.entries(floors).map(([floor, below]) => ({
+      name: `floor-${floor}`,
+      comment: `src/${floor} may import only ${below.join(', ') || 'nothing'} (DESIGN section 2)`,
+      severity: 'error',
+      from: { path: `^src/${floor}/` },
+      to: { path: '^src/', pathNot: `^src/(${[floor, ...below].join('|')})/` },
+    })),
+    {
+      name: 'public-entries-only',
+      comment: 'app/, harness/ and examples/ use the public entries, like any user would',
+      severity: 'error',
+      from: { path: '^(app|harness|examples)/' },
+      to: { path: '^src/', pathNot: '^src/(index|node/index|kernels/index|reference/index)\\.ts$' },
+    },
+    {
+      name: 'no-runtime-dependency',
+      comment: 'the shipped library has no runtime dependency; webgpu is an optional peer of the Node entry',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/node/' },
+      to: { dependencyTypes: ['npm', 'npm-dev', 'npm-peer', 'npm-optional', 'core'] },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsConfig: { fileName: 'tsconfig.json' },
+    tsPreCompilationDeps: true,
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'types'] },
+  },
+};
