@@ -82,7 +82,9 @@ export function show(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}...` : value);
   if (typeof value === 'function') return 'a function';
   if (typeof value === 'object' && value !== null) {
-    return Array.isArray(value) ? `[${value.slice(0, 8).map(show).join(', ')}]` : (value.constructor?.name ?? 'an object');
+    return Array.isArray(value)
+      ? `[${value.slice(0, 8).map(show).join(', ')}]`
+      : (value.constructor?.name ?? 'an object');
   }
   return String(value);
 }
@@ -93,7 +95,11 @@ export function show(value: unknown): string {
  */
 export function checkOptions(where: string, options: unknown, known: readonly string[]): void {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw new DownhillError('OPTION-TYPE', `${where} expects an options object, got ${show(options)}.`, 'Pass an object.');
+    throw new DownhillError(
+      'OPTION-TYPE',
+      `${where} expects an options object, got ${show(options)}.`,
+      'Pass an object.',
+    );
   }
   for (const key of Object.keys(options)) {
     if (!known.includes(key)) {
@@ -105,11 +111,19 @@ export function checkOptions(where: string, options: unknown, known: readonly st
 /** Checks that `value` is an integer in [min, max]; a wrong type and a wrong value have different codes. */
 export function checkInteger(where: string, value: unknown, min: number, max = Number.MAX_SAFE_INTEGER): number {
   if (typeof value !== 'number') {
-    throw new DownhillError('OPTION-TYPE', `${where} must be an integer, got ${show(value)}.`, `Pass a number for ${where}.`);
+    throw new DownhillError(
+      'OPTION-TYPE',
+      `${where} must be an integer, got ${show(value)}.`,
+      `Pass a number for ${where}.`,
+    );
   }
   if (!Number.isInteger(value) || value < min || value > max) {
     const range = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`;
-    throw new DownhillError('OPTION-RANGE', `${where} must be an integer ${range}, got ${value}.`, `Set ${where} to an integer ${range}.`);
+    throw new DownhillError(
+      'OPTION-RANGE',
+      `${where} must be an integer ${range}, got ${value}.`,
+      `Set ${where} to an integer ${range}.`,
+    );
   }
   return value;
 }

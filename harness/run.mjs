@@ -1,0 +1,9 @@
+// Runs a TypeScript program of this repository: node harness/run.mjs harness/generate/main.ts [arguments]
+// Vite (a development dependency anyway) compiles it; nothing is built or left behind.
+import { resolve } from 'node:path';
+import { runnerImport } from 'vite';
+
+const [file, ...args] = process.argv.slice(2);
+process.argv = [process.argv[0], file, ...args];
+const { module } = await runnerImport(resolve(file), { configFile: false, logLevel: 'error' });
+if (module.main) process.exitCode = (await module.main(args)) ?? process.exitCode;

@@ -1,0 +1,193 @@
+// y = act(x·W + b): the forward product of a dense layer, bias and activation fused.
+//
+// One invocation computes a tile of 4 rows × 4 columns in registers, without workgroup memory: the rows are the same
+// for a whole workgroup (their loads are uniform), its lanes lie along the columns. Any shape: rows and columns past the
+// edge are computed from the nearest valid one and not stored.
+//
+//   x       [rows, X_STRIDE]  f32, or the data set (GATHER): its rows picked by `batch`, as f32 or bytes (BYTES),
+//                             decoded as raw·SCALE + SHIFT
+//   params  W [K, N] and, BIAS elements on, b [N]; both at replica · PARAM_STRIDE
+//   y       [rows, Y_STRIDE]  written; `saved` gets x·W + b where the activation's gradient needs it (SAVE)
+//
+// W may come in pieces along K (an arena split where a limit asks): FIRST starts the sum, LAST adds b and activates.
+// The z axis of the grid is the replica.
+
+override ROWS: u32 = 1;
+override K: u32 = 1;
+override N: u32 = 1;
+override K_BEGIN: u32 = 0;
+override X_STRIDE: u32 = 4;
+override Y_STRIDE: u32 = 4;
+override PARAM_STRIDE: u32 = 0;
+override BIAS: u32 = 0;
+override ACTIVATION: u32 = 0;
+override GATHER: bool = false;
+override BYTES: bool = false;
+override SCALE: f32 = 1.0;
+override SHIFT: f32 = 0.0;
+override FIRST: bool = true;
+override LAST: bool = true;
+override SAVE: bool = false;
+override WORKGROUP: u32 = 32;
+
+@group(0) @binding(0) var<storage, read> x: array<vec4u>;
+@group(0) @binding(1) var<storage, read> params: array<f32>;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+@group(0) @binding(3) var<storage, read_write> saved: array<f32>;
+@group(0) @binding(4) var<storage, read> batch: array<u32>;
+
+// Four bytes of a word as numbers 0…255.
+fn bytes(word: u32) -> vec4f {
+  return vec4f(vec4u(word, word >> 8u, word >> 16u, word >> 24u) & vec4u(255u));
+}
+
+// Four consecutive inputs of a row that starts at element `start`, a multiple of 4.
+fn load_x(start: u32, k: u32) -> vec4f {
+  let quad = (start + k) >> 2u;
+  if (BYTES) {
+    return bytes(x[quad >> 2u][quad & 3u]) * SCALE + SHIFT;
+  }
+  let value = bitcast<vec4f>(x[quad]);
+  if (GATHER) {
+    return value * SCALE + SHIFT;
+  }
+  return value;
+}
+
+// First element of a row of x: through the batch for the data set, which all replicas share.
+fn row_start(row: u32, replica: u32) -> u32 {
+  if (GATHER) {
+    return batch[replica * ROWS + row] * X_STRIDE + K_BEGIN;
+  }
+  return (replica * ROWS + row) * X_STRIDE + K_BEGIN;
+}
+
+// Exponentials are clamped where f32 overflows: WGSL leaves what follows an infinity undefined.
+fn logistic(z: vec4f) -> vec4f {
+  return 1.0 / (1.0 + exp(clamp(-z, vec4f(-87.0), vec4f(87.0))));
+}
+
+// tanh of our own: WGSL's is allowed an error of 1e-5, and turns NaN beyond about 44 on some GPUs. A polynomial in z²
+// near 0 (Cephes' single-precision one), else (1 - e)/(1 + e) with e = exp(-2|z|), which cannot overflow.
+fn tanh_exact(z: vec4f) -> vec4f {
+  let s = z * z;
+  let near = ((((-5.70498872745e-3 * s + 2.06390887954e-2) * s - 5.37397155531e-2) * s + 1.33314422036e-1) * s
+    - 3.33332819422e-1) * s * z + z;
+  let e = exp(-2.0 * min(abs(z), vec4f(40.0)));
+  let far = sign(z) * (1.0 - e) / (1.0 + e);
+  return select(far, near, abs(z) < vec4f(0.625));
+}
+
+// The normal distribution function Φ(z) = erfc(-z/√2)/2, erfc by the Chebyshev fit of Numerical Recipes (relative
+// error below 1.2e-7 everywhere, so that gelu keeps its digits in the negative tail).
+fn normal_cdf(z: vec4f) -> vec4f {
+  let a = min(abs(z) * 0.7071067811865476, vec4f(9.0));
+  let t = 1.0 / (1.0 + 0.5 * a);
+  let poly = -1.26551223 + t * (1.00002368 + t * (0.37409196 + t * (0.09678418 + t * (-0.18628806
+    + t * (0.27886807 + t * (-1.13520398 + t * (1.48851587 + t * (-0.82215223 + t * 0.17087277))))))));
+  let tail = 0.5 * t * exp(-a * a + poly);
+  return select(tail, 1.0 - tail, z > vec4f(0.0));
+}
+
+// The numbers are those of src/kernels/dense.ts.
+fn activate(z: vec4f) -> vec4f {
+  switch (ACTIVATION) {
+    case 1u: { return max(z, vec4f(0.0)); }
+    case 2u: { return select(0.01 * z, z, z > vec4f(0.0)); }
+    case 3u: { return tanh_exact(z); }
+    case 4u: { return logistic(z); }
+    case 5u: { return z * normal_cdf(z); }
+    case 6u: { return z * logistic(z); }
+    default: { return z; }
+  }
+}
+
+fn finish(row: u32, columns: vec4u, column: u32, replica: u32, sum: vec4f) {
+  if (row >= ROWS) {
+    return;
+  }
+  var z = sum;
+  if (LAST) {
+    let b = replica * PARAM_STRIDE + BIAS;
+    z += vec4f(params[b + columns.x], params[b + columns.y], params[b + columns.z], params[b + columns.w]);
+  }
+  let out = (replica * ROWS + row) * Y_STRIDE + column;
+  if (!FIRST) {
+    for (var c = 0u; c < 4u; c++) {
+      if (column + c < N) { z[c] += y[out + c]; }
+    }
+  }
+  var value = z;
+  if (LAST) {
+    value = activate(z);
+  }
+  for (var c = 0u; c < 4u; c++) {
+    if (column + c < N) {
+      y[out + c] = value[c];
+      if (LAST && SAVE) { saved[out + c] = z[c]; }
+    }
+  }
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn forward(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_id) local: vec3u,
+) {
+  let across = (N + 4u * WORKGROUP - 1u) / (4u * WORKGROUP);
+  let tile = group.y * groups.x + group.x;
+  let row = (tile / across) * 4u;
+  let column = ((tile % across) * WORKGROUP + local.x) * 4u;
+  let replica = group.z;
+  if (row >= ROWS || column >= N) {
+    return;
+  }
+  let columns = min(vec4u(column) + vec4u(0u, 1u, 2u, 3u), vec4u(N - 1u));
+  let x0 = row_start(row, replica);
+  let x1 = row_start(min(row + 1u, ROWS - 1u), replica);
+  let x2 = row_start(min(row + 2u, ROWS - 1u), replica);
+  let x3 = row_start(min(row + 3u, ROWS - 1u), replica);
+  var sum0 = vec4f();
+  var sum1 = vec4f();
+  var sum2 = vec4f();
+  var sum3 = vec4f();
+  var w = replica * PARAM_STRIDE;
+  // Four inputs at a time; Tint does not unroll, so the four products are written out.
+  for (var k = 0u; k + 4u <= K; k += 4u) {
+    let v0 = load_x(x0, k);
+    let v1 = load_x(x1, k);
+    let v2 = load_x(x2, k);
+    let v3 = load_x(x3, k);
+    let wa = vec4f(params[w + columns.x], params[w + columns.y], params[w + columns.z], params[w + columns.w]);
+    w += N;
+    let wb = vec4f(params[w + columns.x], params[w + columns.y], params[w + columns.z], params[w + columns.w]);
+    w += N;
+    let wc = vec4f(params[w + columns.x], params[w + columns.y], params[w + columns.z], params[w + columns.w]);
+    w += N;
+    let wd = vec4f(params[w + columns.x], params[w + columns.y], params[w + columns.z], params[w + columns.w]);
+    w += N;
+    sum0 += v0.x * wa; sum1 += v1.x * wa; sum2 += v2.x * wa; sum3 += v3.x * wa;
+    sum0 += v0.y * wb; sum1 += v1.y * wb; sum2 += v2.y * wb; sum3 += v3.y * wb;
+    sum0 += v0.z * wc; sum1 += v1.z * wc; sum2 += v2.z * wc; sum3 += v3.z * wc;
+    sum0 += v0.w * wd; sum1 += v1.w * wd; sum2 += v2.w * wd; sum3 += v3.w * wd;
+  }
+  // The last K mod 4 inputs, one at a time: a row's padding never meets another tensor's numbers.
+  let rest = K & ~3u;
+  if (rest < K) {
+    let v0 = load_x(x0, rest);
+    let v1 = load_x(x1, rest);
+    let v2 = load_x(x2, rest);
+    let v3 = load_x(x3, rest);
+    for (var k = rest; k < K; k++) {
+      let wa = vec4f(params[w + columns.x], params[w + columns.y], params[w + columns.z], params[w + columns.w]);
+      w += N;
+      let c = k - rest;
+      sum0 += v0[c] * wa; sum1 += v1[c] * wa; sum2 += v2[c] * wa; sum3 += v3[c] * wa;
+    }
+  }
+  finish(row, columns, column, replica, sum0);
+  finish(row + 1u, columns, column, replica, sum1);
+  finish(row + 2u, columns, column, replica, sum2);
+  finish(row + 3u, columns, column, replica, sum3);
+}

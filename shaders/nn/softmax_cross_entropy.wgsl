@@ -1,0 +1,65 @@
+// Softmax cross-entropy: each row's loss, whether its largest logit is the right one, and the gradient at the logits.
+//
+// One invocation takes one row:  loss = log Σ_j exp(z_j - m) + m - z_label  with m = max_j z_j (never overflows),
+// dz_j = (exp(z_j - m) / Σ - [j = label]) / valid, so that the batch's loss is the mean over its valid rows.
+// Rows past `valid` (a short last batch) get loss 0 and gradient 0.
+//
+//   z       [rows, Z_STRIDE]  logits             clock    per replica; `valid` is read
+//   labels  one u32 per sample of the data set   batch    sample of each row, [replica, rows]
+//   dz      [rows, Z_STRIDE]  written            result   (loss, correct) per row, written
+
+override ROWS: u32 = 1;
+override N: u32 = 2;
+override Z_STRIDE: u32 = 4;
+override WORKGROUP: u32 = 32;
+
+struct Clock { step: u32, count: u32, valid: u32, epoch: u32, seed: u32, fault: u32, spare0: u32, spare1: u32 }
+
+@group(0) @binding(0) var<storage, read> z: array<f32>;
+@group(0) @binding(1) var<storage, read> labels: array<u32>;
+@group(0) @binding(2) var<storage, read> batch: array<u32>;
+@group(0) @binding(3) var<storage, read> clock: array<Clock>;
+@group(0) @binding(4) var<storage, read_write> dz: array<f32>;
+@group(0) @binding(5) var<storage, read_write> result: array<vec2f>;
+
+@compute @workgroup_size(WORKGROUP)
+fn loss(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_id) local: vec3u,
+) {
+  let row = (group.y * groups.x + group.x) * WORKGROUP + local.x;
+  let replica = group.z;
+  if (row >= ROWS) {
+    return;
+  }
+  let at = replica * ROWS + row;
+  let first = at * Z_STRIDE;
+  let valid = clock[replica].valid;
+  if (row >= valid) {
+    for (var j = 0u; j < N; j++) { dz[first + j] = 0.0; }
+    result[at] = vec2f();
+    return;
+  }
+  let label = labels[batch[at]];
+  var top = z[first];
+  var best = 0u;
+  for (var j = 1u; j < N; j++) {
+    let value = z[first + j];
+    if (value > top) {
+      top = value;
+      best = j;
+    }
+  }
+  var sum = 0.0;
+  for (var j = 0u; j < N; j++) {
+    // Below -87 the exponential is 0 in f32 to within its smallest number.
+    let e = exp(max(z[first + j] - top, -87.0));
+    sum += e;
+    dz[first + j] = e;
+  }
+  let weight = 1.0 / (sum * f32(valid));
+  for (var j = 0u; j < N; j++) { dz[first + j] *= weight; }
+  dz[first + label] -= 1.0 / f32(valid);
+  result[at] = vec2f(log(sum) + (top - z[first + label]), select(0.0, 1.0, best == label));
+}

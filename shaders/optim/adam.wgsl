@@ -1,0 +1,66 @@
+// Adam (Kingma & Ba 2015) and AdamW (Loshchilov & Hutter 2019), with AMSGrad (Reddi et al. 2018), in PyTorch's form:
+//   g += l2·p;  p -= decay·p;  m += beta1_c·(g - m);  v += beta2_c·(g² - v);  p -= step_size·m / (√v·v_scale + eps)
+//
+// Per step, from the host in float64: beta_c = 1 - beta, step_size = lr / (1 - beta1^t), v_scale = 1 / √(1 - beta2^t),
+// decay = lr·weight_decay (decoupled) or l2 = weight_decay (coupled). With AMSGrad v is replaced in the quotient by its
+// maximum so far. The form v += c·(g² - v) needs only 1 - beta, which f32 holds to 24 bits; beta itself would not do:
+// 1 - f32(0.999) is off by 1.3e-5. param and the state are updated in place; grad is only read.
+
+override MAX_EXP_AVG_SQ: bool = false;
+override WORKGROUP: u32 = 64;
+
+// One row per tensor group and replica, written by `advance`. The first three words are the same for every rule.
+struct Hyper {
+  @align(64) count: u32,
+  skip: u32,
+  grad_scale: f32,
+  step_size: f32,
+  beta1_c: f32,
+  beta2_c: f32,
+  v_scale: f32,
+  eps: f32,
+  l2: f32,
+  decay: f32,
+  amsgrad: u32,
+}
+
+struct Out { p: vec4f, exp_avg: vec4f, exp_avg_sq: vec4f, max_exp_avg_sq: vec4f }
+
+@group(0) @binding(0) var<uniform> hyper: array<Hyper, 1024>;
+@group(0) @binding(1) var<storage, read_write> param: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> grad: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> exp_avg: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> exp_avg_sq: array<vec4f>;
+@group(0) @binding(5) var<storage, read_write> max_exp_avg_sq: array<vec4f>;
+@group(0) @binding(6) var<storage, read> group_of: array<u32>;
+
+fn rule(p: vec4f, g: vec4f, exp_avg: vec4f, exp_avg_sq: vec4f, max_exp_avg_sq: vec4f, h: Hyper) -> Out {
+  let d = g + h.l2 * p;
+  let m = exp_avg + h.beta1_c * (d - exp_avg);
+  let v = exp_avg_sq + h.beta2_c * (d * d - exp_avg_sq);
+  let largest = max(max_exp_avg_sq, v);
+  let second = select(v, largest, h.amsgrad != 0u);
+  let decayed = p - h.decay * p;
+  return Out(decayed - h.step_size * m / (sqrt(second) * h.v_scale + h.eps), m, v, largest);
+}
+
+// Four elements at a time over an arena of 64-float blocks, grid-stride; z is the replica.
+@compute @workgroup_size(WORKGROUP)
+fn update(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let replica = id.z;
+  let quads = arrayLength(&param) / groups.z;
+  for (var i = id.x; i < quads; i += groups.x * WORKGROUP) {
+    let h = hyper[group_of[i / 16u] * groups.z + replica];
+    if (h.skip != 0u) {
+      continue;
+    }
+    let at = replica * quads + i;
+    var largest = vec4f();
+    if (MAX_EXP_AVG_SQ) { largest = max_exp_avg_sq[at]; }
+    let out = rule(param[at], h.grad_scale * grad[at], exp_avg[at], exp_avg_sq[at], largest, h);
+    param[at] = out.p;
+    exp_avg[at] = out.exp_avg;
+    exp_avg_sq[at] = out.exp_avg_sq;
+    if (MAX_EXP_AVG_SQ) { max_exp_avg_sq[at] = out.max_exp_avg_sq; }
+  }
+}

@@ -1,0 +1,141 @@
+import { DownhillError } from './errors.js';
+import { untilLost } from './lost.js';
+
+/** Part of a buffer, in bytes. */
+export interface BufferRange {
+  readonly buffer: GPUBuffer;
+  readonly offset: number;
+  readonly size: number;
+}
+
+export const range = (buffer: GPUBuffer, offset = 0, size = buffer.size - offset): BufferRange => ({
+  buffer,
+  offset,
+  size,
+});
+
+/** Storage offsets are multiples of this on every adapter: the default of minStorageBufferOffsetAlignment. */
+export const ALIGNMENT = 256;
+
+export const roundUp = (value: number, multiple: number) => Math.ceil(value / multiple) * multiple;
+
+/** Throws LIMIT-BINDING when `bytes` cannot be one storage binding on this device. */
+export function checkBindable(device: GPUDevice, what: string, bytes: number, fix: string): void {
+  const limit = Math.min(device.limits.maxStorageBufferBindingSize, device.limits.maxBufferSize);
+  if (bytes > limit) {
+    throw new DownhillError(
+      'LIMIT-BINDING',
+      `${what} takes ${bytes} bytes, but this device binds at most ${limit}.`,
+      fix,
+    );
+  }
+}
+
+/** Makes labelled buffers and remembers them, so that `destroy` frees what was made and nothing else. */
+export class BufferSet {
+  readonly #made: GPUBuffer[] = [];
+
+  constructor(
+    readonly device: GPUDevice,
+    readonly label: string,
+  ) {}
+
+  make(name: string, bytes: number, usage: GPUBufferUsageFlags): GPUBuffer {
+    const size = Math.max(roundUp(bytes, 16), ALIGNMENT);
+    const buffer = this.device.createBuffer({ label: `downhill:${this.label}/${name}`, size, usage });
+    this.#made.push(buffer);
+    return buffer;
+  }
+
+  storage(name: string, bytes: number): GPUBuffer {
+    return this.make(name, bytes, GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC);
+  }
+
+  /** A storage buffer that starts with `data`. */
+  upload(name: string, data: ArrayBufferView<ArrayBuffer>): GPUBuffer {
+    const buffer = this.storage(name, data.byteLength);
+    const whole = data.byteLength & ~3;
+    this.device.queue.writeBuffer(buffer, 0, data.buffer, data.byteOffset, whole);
+    if (whole < data.byteLength) {
+      // writeBuffer takes multiples of 4 bytes only.
+      const tail = new Uint8Array(4);
+      tail.set(new Uint8Array(data.buffer, data.byteOffset + whole, data.byteLength - whole));
+      this.device.queue.writeBuffer(buffer, whole, tail);
+    }
+    return buffer;
+  }
+
+  destroy(): void {
+    for (const buffer of this.#made) buffer.destroy();
+    this.#made.length = 0;
+  }
+}
+
+/**
+ * Runs `work`, which creates GPU objects and awaits nothing, inside error scopes: what the GPU process would only tell an
+ * event becomes an exception. (A scope held over an `await` would catch other people's errors.)
+ */
+export async function guarded<T>(device: GPUDevice, label: string, work: () => T): Promise<T> {
+  device.pushErrorScope('out-of-memory');
+  device.pushErrorScope('validation');
+  let result: T;
+  let validation: Promise<GPUError | null>;
+  let memory: Promise<GPUError | null>;
+  try {
+    result = work();
+  } finally {
+    validation = device.popErrorScope();
+    memory = device.popErrorScope();
+  }
+  const [invalid, outOfMemory] = await untilLost(device, Promise.all([validation, memory]));
+  if (outOfMemory) {
+    throw new DownhillError(
+      'GPU-OUT-OF-MEMORY',
+      `${label}: the GPU has no memory left (${outOfMemory.message}).`,
+      'Use a smaller model, batch or data set, or free other GPU resources.',
+      outOfMemory,
+    );
+  }
+  if (invalid) {
+    throw new DownhillError(
+      'GPU-VALIDATION',
+      `${label}: ${invalid.message}`,
+      'Report this: downhill should have refused it earlier.',
+      invalid,
+    );
+  }
+  return result;
+}
+
+/** Copies ranges to the host, after everything submitted so far. One staging buffer for all, made and freed here. */
+export async function readRanges(
+  device: GPUDevice,
+  label: string,
+  ranges: readonly BufferRange[],
+): Promise<ArrayBuffer[]> {
+  const total = ranges.reduce((sum, { size }) => sum + roundUp(size, 4), 0);
+  const staging = device.createBuffer({
+    label: `downhill:${label}/staging`,
+    size: Math.max(total, 4),
+    usage: GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ,
+  });
+  const encoder = device.createCommandEncoder({ label: `downhill:${label}/read` });
+  let at = 0;
+  for (const { buffer, offset, size } of ranges) {
+    encoder.copyBufferToBuffer(buffer, offset, staging, at, roundUp(size, 4));
+    at += roundUp(size, 4);
+  }
+  device.queue.submit([encoder.finish()]);
+  try {
+    await untilLost(device, staging.mapAsync(GPUMapMode.READ));
+    const bytes = staging.getMappedRange();
+    at = 0;
+    return ranges.map(({ size }) => {
+      const copy = bytes.slice(at, at + size);
+      at += roundUp(size, 4);
+      return copy;
+    });
+  } finally {
+    staging.destroy();
+  }
+}

@@ -1,0 +1,193 @@
+import type { BufferRange } from './buffers.js';
+import { ALIGNMENT } from './buffers.js';
+import { DownhillError } from './errors.js';
+import { untilLost } from './lost.js';
+import type { Shader } from './shader.js';
+
+/*
+ * From a description of a dispatch (PassSpec) to one that only needs recording (Pass). Modules, layouts and pipelines are
+ * cached per device, so that every distinct (shader, constants) compiles once; bind groups are made once per pass.
+ */
+
+/** What one dispatch runs and on what. Pure data: made by the wrappers of src/kernels, compiled by `createPasses`. */
+export interface PassSpec {
+  /** '<plan>/<pass>', without the 'downhill:' in front. */
+  readonly label: string;
+  readonly shader: Shader;
+  readonly constants: Readonly<Record<string, number | boolean>>;
+  /** By the names of the WGSL bindings. A storage binding left out gets a dummy range. */
+  readonly buffers: Readonly<Record<string, BufferRange | undefined>>;
+  /** Workgroups, folded over x and y; z is the replica. */
+  readonly groups: number;
+  readonly replicas: number;
+}
+
+/** A dispatch ready to be recorded any number of times: recording it creates nothing. */
+export interface Pass {
+  readonly label: string;
+  readonly kernel: string;
+  readonly pipeline: GPUComputePipeline;
+  readonly bindGroup: GPUBindGroup;
+  readonly grid: readonly [number, number, number];
+}
+
+interface DeviceCache {
+  readonly modules: Map<Shader, GPUShaderModule>;
+  readonly layouts: Map<Shader, { group: GPUBindGroupLayout; pipeline: GPUPipelineLayout }>;
+  readonly pipelines: Map<string, Promise<GPUComputePipeline>>;
+  /** Stand-ins for slots that are off: never both read-only and writable in one dispatch, never overlapping. */
+  dummies: { readonly read: GPUBuffer; readonly write: GPUBuffer } | undefined;
+}
+
+const caches = new WeakMap<GPUDevice, DeviceCache>();
+
+function cacheOf(device: GPUDevice): DeviceCache {
+  let cache = caches.get(device);
+  if (!cache) {
+    cache = { modules: new Map(), layouts: new Map(), pipelines: new Map(), dummies: undefined };
+    caches.set(device, cache);
+  }
+  return cache;
+}
+
+function layoutOf(device: GPUDevice, shader: Shader) {
+  const { layouts } = cacheOf(device);
+  let layout = layouts.get(shader);
+  if (!layout) {
+    const label = `downhill:${shader.name}`;
+    const group = device.createBindGroupLayout({
+      label,
+      entries: shader.bindings.map(({ binding, type, minSize }) => ({
+        binding,
+        visibility: GPUShaderStage.COMPUTE,
+        buffer: { type, minBindingSize: minSize },
+      })),
+    });
+    layout = { group, pipeline: device.createPipelineLayout({ label, bindGroupLayouts: [group] }) };
+    layouts.set(shader, layout);
+  }
+  return layout;
+}
+
+async function compile(
+  device: GPUDevice,
+  shader: Shader,
+  constants: Record<string, number>,
+): Promise<GPUComputePipeline> {
+  const { modules } = cacheOf(device);
+  const label = `downhill:${shader.name}`;
+  let module = modules.get(shader);
+  if (!module) {
+    module = device.createShaderModule({ label, code: shader.code });
+    modules.set(shader, module);
+  }
+  try {
+    return await untilLost(
+      device,
+      device.createComputePipelineAsync({
+        label,
+        layout: layoutOf(device, shader).pipeline,
+        compute: { module, entryPoint: shader.entryPoint, constants },
+      }),
+    );
+  } catch (cause) {
+    if (cause instanceof DownhillError) throw cause;
+    const { messages } = await module.getCompilationInfo();
+    const lines = messages.map(
+      (m) => `\n  shaders/${shader.name}.wgsl:${m.lineNum}:${m.linePos}: ${m.type}: ${m.message}`,
+    );
+    throw new DownhillError(
+      'SHADER-COMPILE',
+      `shaders/${shader.name}.wgsl did not compile with ${JSON.stringify(constants)}: ${(cause as Error).message}${lines.join('')}`,
+      'Report this with the name of your adapter and browser.',
+      cause,
+    );
+  }
+}
+
+/** The pipeline of a shader with these override constants; compiled once per device. */
+export function getPipeline(
+  device: GPUDevice,
+  shader: Shader,
+  constants: Readonly<Record<string, number | boolean>>,
+): Promise<GPUComputePipeline> {
+  const values: Record<string, number> = {};
+  for (const key of Object.keys(constants).sort()) {
+    if (!(key in shader.overrides))
+      throw new DownhillError('INTERNAL', `${shader.name} has no override ${key}.`, 'Report this.');
+    values[key] = Number(constants[key]);
+  }
+  const { pipelines } = cacheOf(device);
+  const id = `${shader.name} ${JSON.stringify(values)}`;
+  let pipeline = pipelines.get(id);
+  if (!pipeline) {
+    pipeline = compile(device, shader, values);
+    pipelines.set(id, pipeline);
+    pipeline.catch(() => pipelines.delete(id));
+  }
+  return pipeline;
+}
+
+/** Workgroups beyond what one dimension of a dispatch holds are folded into the second. */
+export function foldGrid(groups: number, max: number): readonly [number, number] {
+  if (groups <= max) return [Math.max(groups, 1), 1];
+  const y = Math.ceil(groups / max);
+  return [Math.ceil(groups / y), y];
+}
+
+function bindGroupOf(device: GPUDevice, spec: PassSpec): GPUBindGroup {
+  const cache = cacheOf(device);
+  let spare = 0;
+  const entries = spec.shader.bindings.map(({ binding, name, type }): GPUBindGroupEntry => {
+    const given = spec.buffers[name];
+    if (given) return { binding, resource: { buffer: given.buffer, offset: given.offset, size: given.size } };
+    if (type === 'uniform')
+      throw new DownhillError('INTERNAL', `${spec.label}: binding ${name} is missing.`, 'Report this.');
+    cache.dummies ??= {
+      read: device.createBuffer({ label: 'downhill:dummy/read', size: ALIGNMENT, usage: GPUBufferUsage.STORAGE }),
+      write: device.createBuffer({ label: 'downhill:dummy/write', size: 8 * ALIGNMENT, usage: GPUBufferUsage.STORAGE }),
+    };
+    const resource =
+      type === 'read-only-storage'
+        ? { buffer: cache.dummies.read }
+        : { buffer: cache.dummies.write, offset: ALIGNMENT * spare++, size: ALIGNMENT };
+    return { binding, resource };
+  });
+  for (const name of Object.keys(spec.buffers)) {
+    if (!spec.shader.bindings.some((binding) => binding.name === name)) {
+      throw new DownhillError('INTERNAL', `${spec.shader.name} has no binding ${name}.`, 'Report this.');
+    }
+  }
+  return device.createBindGroup({
+    label: `downhill:${spec.label}`,
+    layout: layoutOf(device, spec.shader).group,
+    entries,
+  });
+}
+
+/** Compiles every pipeline of `specs`, in parallel. Creates nothing else, so it can run before any buffer exists. */
+export async function compileAll(
+  device: GPUDevice,
+  specs: readonly Pick<PassSpec, 'shader' | 'constants'>[],
+): Promise<void> {
+  await Promise.all(specs.map(({ shader, constants }) => getPipeline(device, shader, constants)));
+}
+
+/** Makes passes ready to record. */
+export async function createPasses(device: GPUDevice, specs: readonly PassSpec[]): Promise<Pass[]> {
+  const pipelines = await Promise.all(specs.map(({ shader, constants }) => getPipeline(device, shader, constants)));
+  return specs.map((spec, i) => ({
+    label: `downhill:${spec.label}`,
+    kernel: spec.shader.name,
+    pipeline: pipelines[i]!,
+    bindGroup: bindGroupOf(device, spec),
+    grid: [...foldGrid(spec.groups, device.limits.maxComputeWorkgroupsPerDimension), spec.replicas] as const,
+  }));
+}
+
+/** Records a pass. The caller's compute pass keeps no other trace than its pipeline and group 0. */
+export function encodePass(pass: Pass, encoder: GPUComputePassEncoder): void {
+  encoder.setPipeline(pass.pipeline);
+  encoder.setBindGroup(0, pass.bindGroup);
+  encoder.dispatchWorkgroups(pass.grid[0], pass.grid[1], pass.grid[2]);
+}
