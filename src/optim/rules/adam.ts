@@ -1,0 +1,45 @@
+import { adamShader } from '../../shaders/optim/adam.gen.js';
+import { defineRule, flag, number, pair } from '../rule.js';
+
+/**
+ * Adam: the gradient divided by a running root mean square of itself, both averages corrected for their start at 0.
+ *
+ *   g += weightDecay·p;  m = β₁m + (1-β₁)g;  v = β₂v + (1-β₂)g²
+ *   p -= lr·m̂ / (√v̂ + eps),  m̂ = m/(1-β₁ᵗ),  v̂ = v/(1-β₂ᵗ);  with `amsgrad` v̂ is the largest v so far, corrected
+ *
+ * State: two values per parameter, three with `amsgrad`. Defaults and formula as PyTorch's.
+ *
+ * @example adam({ lr: 1e-3, betas: [0.9, 0.999] })
+ * @throws DownhillError HYPER-RANGE, HYPER-TYPE, HYPER-UNKNOWN.
+ * Paper: Kingma & Ba 2015, https://arxiv.org/abs/1412.6980; AMSGrad: Reddi et al. 2018.
+ */
+export const adam = defineRule({
+  name: 'adam',
+  title: 'Adam',
+  formula: [
+    'g += weightDecay·p',
+    'm = β₁m + (1-β₁)g; v = β₂v + (1-β₂)g²',
+    'p -= lr·m/(1-β₁ᵗ) / (√(v/(1-β₂ᵗ)) + eps); amsgrad: v by its maximum so far',
+  ],
+  paper: 'https://arxiv.org/abs/1412.6980',
+  shader: adamShader,
+  fields: {
+    lr: number('learning rate', 1e-3, { min: 0 }),
+    betas: pair('decay of the averages of g and g²', [0.9, 0.999], { min: 0, below: 1 }),
+    eps: number('added to the denominator', 1e-8, { above: 0, min: 2 ** -126 }),
+    weightDecay: number('L2 penalty, added to the gradient', 0, { min: 0 }),
+    amsgrad: flag('divide by the largest second moment so far'),
+    maximize: flag('climb instead of descend'),
+  },
+  slots: (hyper) => ['exp_avg', 'exp_avg_sq', ...(hyper.amsgrad ? ['max_exp_avg_sq'] : [])],
+  derive: (t, { lr, betas, eps, weightDecay, amsgrad }) => ({
+    step_size: lr / (1 - betas[0] ** t),
+    beta1_c: 1 - betas[0],
+    beta2_c: 1 - betas[1],
+    v_scale: 1 / Math.sqrt(1 - betas[1] ** t),
+    eps,
+    l2: weightDecay,
+    decay: 0,
+    amsgrad: amsgrad ? 1 : 0,
+  }),
+});
