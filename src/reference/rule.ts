@@ -1,0 +1,87 @@
+import { checkInteger, DownhillError, show, suggest } from '../gpu/errors.js';
+
+/**
+ * The float64 statement of one update rule: what the WGSL of the same name is checked against.
+ *
+ * It is written from the paper and from PyTorch's code, and shares nothing with the rule's row: `defaults`, slots and
+ * every per-step scalar are stated a second time here, so that a mistake in one of the two shows as a difference.
+ *
+ * @example
+ * const state = referenceState(adam, parameters.length);
+ * for (let t = 1; t <= 100; t++) adam.update(parameters, gradientAt(parameters), state, t, { lr: 1e-2 });
+ */
+export interface ReferenceRule<H extends object = Readonly<Record<string, unknown>>> {
+  /** PyTorch's default of every hyper-parameter; one that is not named here is an error, never ignored. */
+  readonly defaults: Readonly<H>;
+
+  /** Names of the state slots that these hyper-parameters use: PyTorch's, in the order of the kernel's bindings. */
+  slots(hyper?: Readonly<Partial<H>>): string[];
+
+  /**
+   * Applies update number `t` (t = 1 is the first) in place to `param` and `state`; `grad` is read only.
+   *
+   * @param state one array of param.length per slot, zeros before t = 1: see {@link referenceState}.
+   * @param hyper what is left out has its default; `lr` is the scheduled rate of this update.
+   * @throws DownhillError SHAPE-MISMATCH, OPTION-* for a bad t, HYPER-UNKNOWN, HYPER-TYPE.
+   */
+  update(param: Float64Array, grad: Float64Array, state: ReferenceState, t: number, hyper?: Readonly<Partial<H>>): void;
+}
+
+/** State of one tensor: an array per slot. */
+export type ReferenceState = Record<string, Float64Array>;
+
+/** The state before the first update: a zero array of `length` for each slot of the rule. */
+export function referenceState<H extends object>(
+  rule: ReferenceRule<H>,
+  length: number,
+  hyper?: Readonly<Partial<H>>,
+): ReferenceState {
+  return Object.fromEntries(rule.slots(hyper).map((name) => [name, new Float64Array(length)]));
+}
+
+/**
+ * Fills in the defaults. An oracle that ignored an option would agree with a kernel that ignores it too, so an unknown
+ * name or another type (a schedule that was not evaluated, say) is an error.
+ */
+export function complete<H extends object>(rule: string, defaults: Readonly<H>, hyper: Readonly<Partial<H>>): H {
+  const full: H = { ...defaults };
+  for (const key of Object.keys(hyper) as (keyof H & string)[]) {
+    if (!Object.hasOwn(defaults, key)) {
+      const fix = suggest(key, Object.keys(defaults));
+      throw new DownhillError('HYPER-UNKNOWN', `The reference of ${rule} has no option ${show(key)}.`, fix);
+    }
+    const value = hyper[key];
+    if (value === undefined) continue;
+    const expected = defaults[key];
+    if (typeof value !== typeof expected || Array.isArray(value) !== Array.isArray(expected)) {
+      throw new DownhillError(
+        'HYPER-TYPE',
+        `The reference of ${rule} expects ${key} like ${show(expected)}, got ${show(value)}.`,
+        `Pass a value of the type of ${show(expected)}.`,
+      );
+    }
+    full[key] = value;
+  }
+  return full;
+}
+
+/** Checks one call of `update`: t counts from 1, and gradient and every slot have the parameter's length. */
+export function checkUpdate(
+  param: Float64Array,
+  grad: Float64Array,
+  state: ReferenceState,
+  t: number,
+  slots: string[],
+): void {
+  checkInteger('t', t, 1);
+  for (const name of ['grad', ...slots]) {
+    const values = name === 'grad' ? grad : state[name];
+    if (values?.length !== param.length) {
+      throw new DownhillError(
+        'SHAPE-MISMATCH',
+        `${name} must have the ${param.length} elements of param, got ${values?.length ?? 'nothing'}.`,
+        'Pass arrays of one length; referenceState makes those of the state.',
+      );
+    }
+  }
+}
