@@ -40,12 +40,16 @@ export default defineConfig(({ mode }) => {
       publicDir: false,
       ssr: { noExternal: true },
       build: {
-        ssr: resolve(root, 'harness/cli.ts'),
+        ssr: true,
         outDir: 'dist/cli',
         emptyOutDir: true,
         target: 'node20',
         minify: false,
-        rollupOptions: { external, output: { entryFileNames: 'cli.js' } },
+        rollupOptions: {
+          external,
+          input: { cli: resolve(root, 'harness/cli.ts'), probe: resolve(root, 'harness/probe.ts') },
+          output: { entryFileNames: '[name].js', chunkFileNames: '[name].js' },
+        },
       },
     };
   }

@@ -24,9 +24,9 @@ function shaderModules(): Record<string, string> {
     const name = path.replace(/\.wgsl$/, '');
     const shader = readShader(name, read(`shaders/${path}`));
     const { code, ...layout } = shader;
-    const depth = '../'.repeat(name.split('/').length);
+    const depth = '../'.repeat(name.split('/').length - 1);
     files[`src/shaders/${name}.gen.ts`] =
-      `${HEADER}import type { Shader } from '${depth}gpu/shader.js';\n\n` +
+      `${HEADER}import type { Shader } from '${depth}shader.js';\n\n` +
       `export const ${camel(basename(name))}Shader: Shader = {\n` +
       Object.entries(layout)
         .map(([key, value]) => `  ${key}: ${JSON.stringify(value)},\n`)

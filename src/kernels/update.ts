@@ -1,8 +1,8 @@
 import type { BufferRange } from '../gpu/buffers.js';
 import { DownhillError } from '../gpu/errors.js';
 import type { PassSpec } from '../gpu/pipelines.js';
-import type { Shader } from '../gpu/shader.js';
 import { advanceShader } from '../shaders/optim/advance.gen.js';
+import type { Shader } from '../shaders/shader.js';
 
 /*
  * The two dispatches of an optimizer step: `advance`, which puts the step's scalars into `hyper`, and `update`, one

@@ -1,5 +1,5 @@
 import { DownhillError, show, suggest } from '../gpu/errors.js';
-import type { Shader } from '../gpu/shader.js';
+import type { Shader } from '../shaders/shader.js';
 
 /*
  * The form of a rule's row. Everything a rule is, outside its WGSL file, is one object made with `defineRule`; option

@@ -1,0 +1,71 @@
+/** Data sets on disk, for Node. The contents are read and checked by the library's own IDX reader. */
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DownhillError, show } from '../gpu/errors.js';
+
+/** One part of a data set: the bytes of its two files, gzipped or not. */
+export interface IdxFiles {
+  readonly images: Uint8Array;
+  readonly labels: Uint8Array;
+  /** Which part this is: 'train' or 't10k'. */
+  readonly part: IdxPart;
+}
+
+/** The parts of MNIST and of the sets that copy its form (Fashion-MNIST, KMNIST, EMNIST). */
+export type IdxPart = 'train' | 't10k';
+
+// Both spellings are about: the original's hyphen, and the dot some unpackers leave.
+const imageFile = (part: IdxPart) => new RegExp(`^${part}-images[-.]idx3-ubyte(\\.gz)?$`);
+const labelFile = (part: IdxPart) => new RegExp(`^${part}-labels[-.]idx1-ubyte(\\.gz)?$`);
+
+/**
+ * Reads the IDX files of a folder: `train-images-idx3-ubyte(.gz)` with `train-labels-idx1-ubyte(.gz)`, or the same with
+ * `t10k-`. Without `part`, the training part where it is there, else the test part.
+ *
+ * @throws DownhillError DATA-NOT-FOUND, naming what was looked for and what is there.
+ */
+export async function idxFolder(folder: string, part?: IdxPart): Promise<IdxFiles> {
+  let names: string[];
+  try {
+    names = (await readdir(folder)).sort(); // 'x' sorts before 'x.gz': the plain file wins
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    const what =
+      { ENOENT: 'does not exist', ENOTDIR: 'is a file, not a folder' }[code ?? ''] ?? `cannot be read (${code})`;
+    throw new DownhillError(
+      'DATA-NOT-FOUND',
+      `The data folder ${show(folder)} ${what}.`,
+      'Name a folder with IDX files.',
+      cause,
+    );
+  }
+  for (const candidate of part ? [part] : (['train', 't10k'] as const)) {
+    const images = names.find((name) => imageFile(candidate).test(name));
+    const labels = names.find((name) => labelFile(candidate).test(name));
+    if (images && labels) {
+      return { images: await read(join(folder, images)), labels: await read(join(folder, labels)), part: candidate };
+    }
+  }
+  const wanted = (part ? [part] : ['train', 't10k']).map((p) => `${p}-images-idx3-ubyte and ${p}-labels-idx1-ubyte`);
+  const more = names.length > 8 ? ` and ${names.length - 8} more` : '';
+  const there = names.length === 0 ? 'It is empty' : `It has ${names.slice(0, 8).join(', ')}${more}`;
+  throw new DownhillError(
+    'DATA-NOT-FOUND',
+    `The data folder ${show(folder)} lacks ${wanted.join(', or ')} (each may end in .gz). ${there}.`,
+    'Put both files of a part into the folder.',
+  );
+}
+
+async function read(path: string): Promise<Uint8Array> {
+  try {
+    const buffer = await readFile(path);
+    return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength); // a plain view: no Buffer outside Node
+  } catch (cause) {
+    throw new DownhillError(
+      'DATA-NOT-FOUND',
+      `${show(path)} cannot be read: ${(cause as Error).message}.`,
+      'Check that it is a file and that you may read it.',
+      cause,
+    );
+  }
+}

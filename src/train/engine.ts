@@ -1,0 +1,271 @@
+import { batchOf, stepsPerEpoch } from '../data/batching.js';
+import type { Dataset } from '../data/dataset.js';
+import { checkUploadable, uploadDataset } from '../data/upload.js';
+import { BufferSet, guarded, range, readRanges } from '../gpu/buffers.js';
+import { createPasses, type Pass, type PassSpec } from '../gpu/pipelines.js';
+import { checkActivations, matrixBytes } from '../kernels/dense.js';
+import { ARENA_BLOCK, advance, CLOCK_BYTES, clockWord, HYPER_BYTES, update } from '../kernels/update.js';
+import { type ArenaPlan, planArenas, tensorParts } from '../nn/arena.js';
+import { initialize } from '../nn/init.js';
+import { type Mlp, tensorsOf } from '../nn/mlp.js';
+import { slotFlags } from '../optim/rule.js';
+import { backwardSpecs, forwardSpecs, lossSpec, makeBatchBuffers, type Network } from './layers.js';
+import { LOSS_RING, type Replica, ringBytes, Scheduler } from './scheduler.js';
+import type { ParameterRange, PlanReport, Sampling } from './types.js';
+
+export interface EngineOptions {
+  readonly label: string;
+  readonly model: Mlp;
+  readonly data: Dataset;
+  readonly rows: number;
+  readonly sampling: Sampling;
+  readonly dropLast: boolean;
+  readonly submitMs: number;
+  readonly replicas: readonly Replica[];
+  /** Largest arena, in bytes; default what the device binds. Tests lower it to see arenas split. */
+  readonly maxArenaBytes?: number;
+}
+
+/**
+ * N replicas of a network with their optimizer, data and batches on the GPU: every buffer, and the list of passes of one
+ * step, made once. The scheduler records that list.
+ */
+export class Engine {
+  readonly device: GPUDevice;
+  readonly network: Network;
+  readonly options: EngineOptions;
+  readonly stepsPerEpoch: number;
+  readonly scheduler: Scheduler;
+  readonly #buffers: BufferSet;
+  readonly passes: readonly Pass[];
+  readonly #bytes: PlanReport['bytes'];
+
+  private constructor(
+    made: Pick<Engine, 'device' | 'network' | 'options' | 'stepsPerEpoch' | 'scheduler'>,
+    parts: EngineParts,
+  ) {
+    this.device = made.device;
+    this.network = made.network;
+    this.options = made.options;
+    this.stepsPerEpoch = made.stepsPerEpoch;
+    this.scheduler = made.scheduler;
+    this.#buffers = parts.buffers;
+    this.passes = parts.passes;
+    this.#bytes = parts.bytes;
+  }
+
+  static async create(device: GPUDevice, options: EngineOptions): Promise<Engine> {
+    const { label, model, data, rows, replicas } = options;
+    const limit = Math.min(device.limits.maxStorageBufferBindingSize, device.limits.maxBufferSize);
+    const plan = planArenas(model, options.maxArenaBytes ?? limit, replicas.length);
+    checkUploadable(device, data);
+    checkActivations(device, rows, model.sizes.slice(1), replicas.length);
+
+    const epoch = stepsPerEpoch(data.samples, rows, options.dropLast);
+    const buffers = new BufferSet(device, label);
+    try {
+      const parts = await guarded(device, label, () => makeStep(buffers, options, plan, epoch));
+      const passes = await createPasses(device, parts.specs);
+      const scheduler = await guarded(
+        device,
+        label,
+        () => new Scheduler(buffers, { passes, replicas, submitMs: options.submitMs, ...parts.shared }),
+      );
+      return new Engine(
+        { device, network: parts.network, options, stepsPerEpoch: epoch, scheduler },
+        { buffers, passes, bytes: parts.bytes },
+      );
+    } catch (error) {
+      buffers.destroy();
+      throw error;
+    }
+  }
+
+  /** Where one replica's tensors lie. */
+  parameters(replica = 0): Record<string, ParameterRange | readonly ParameterRange[]> {
+    const { plan, params } = this.network;
+    const ranges: Record<string, ParameterRange | readonly ParameterRange[]> = {};
+    for (const [name, { shape, parts }] of tensorParts(this.network.model, plan)) {
+      const list = parts.map(({ arena, offset, elements }) => ({
+        buffer: params[arena]!,
+        offset: 4 * (replica * plan.arenas[arena]! + offset),
+        size: 4 * elements,
+        shape: parts.length === 1 ? shape : [elements / shape.at(-1)!, shape.at(-1)!],
+      }));
+      ranges[name] = list.length === 1 ? list[0]! : list;
+    }
+    return ranges;
+  }
+
+  /** One replica's tensors in host memory, after everything submitted so far. */
+  async readParameters(replica = 0): Promise<Record<string, Float32Array>> {
+    const entries = Object.entries(this.parameters(replica)).map(([name, at]) => [name, [at].flat()] as const);
+    const copies = await readRanges(
+      this.device,
+      this.options.label,
+      entries.flatMap(([, list]) => list),
+    );
+    const tensors: Record<string, Float32Array> = {};
+    let next = 0;
+    for (const [name, list] of entries) {
+      const parts = list.map(() => new Float32Array(copies[next++]!));
+      const whole = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
+      let at = 0;
+      for (const part of parts) {
+        whole.set(part, at);
+        at += part.length;
+      }
+      tensors[name] = whole;
+    }
+    return tensors;
+  }
+
+  describe(): PlanReport {
+    const { model } = this.network;
+    return {
+      label: this.options.label,
+      dispatches: this.passes.length,
+      passes: this.passes.map(({ label, kernel, grid }) => ({ label, kernel, grid })),
+      parameters: tensorsOf(model).reduce((sum, { shape }) => sum + shape.reduce((n, size) => n * size, 1), 0),
+      bytes: this.#bytes,
+    };
+  }
+
+  destroy(): void {
+    this.#buffers.destroy();
+  }
+}
+
+interface EngineParts {
+  readonly buffers: BufferSet;
+  readonly passes: readonly Pass[];
+  readonly bytes: PlanReport['bytes'];
+}
+
+/** Makes every buffer of a step, fills those that start with something, and lists its passes. Awaits nothing. */
+function makeStep(buffers: BufferSet, options: EngineOptions, plan: ArenaPlan, epoch: number) {
+  const { label, model, data, rows, sampling } = options;
+  const replicas = options.replicas.length;
+  const { row } = options.replicas[0]!.rule;
+  const slots = [...new Set(options.replicas.flatMap(({ rule }) => row.slots(rule.hyper)))];
+
+  const arenas = (name: string) =>
+    plan.arenas.map((elements, i) => buffers.storage(`${name}-${i}`, 4 * elements * replicas));
+  const params = arenas('parameters');
+  const grads = arenas('gradients');
+  const state = slots.map((slot) => [slot, arenas(slot)] as const);
+  const groupOf = plan.arenas.map((elements, i) => buffers.storage(`group-of-${i}`, (4 * elements) / ARENA_BLOCK));
+  const network: Network = { label, model, plan, replicas, params };
+  writeInitial(buffers.device, network, options.replicas);
+
+  const onGpu = uploadDataset(buffers, data);
+  const batch = makeBatchBuffers(buffers, model, rows, replicas, true);
+  const deltas = model.sizes
+    .slice(1)
+    .map((width, i) => buffers.storage(`delta-${i}`, matrixBytes(rows, width, replicas)));
+  const indices = buffers.storage('batch', 4 * rows * replicas);
+  const result = buffers.storage('result', 8 * rows * replicas);
+  const clock = buffers.storage('clock', CLOCK_BYTES * replicas);
+  const losses = buffers.storage('losses', 4 * LOSS_RING * replicas);
+  const ring = buffers.storage('ring', ringBytes(replicas));
+  const hyper = buffers.make(
+    'hyper',
+    HYPER_BYTES,
+    GPUBufferUsage.STORAGE | GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_SRC,
+  );
+  writeFirstBatch(
+    buffers.device,
+    { samples: data.samples, rows, stepsPerEpoch: epoch, sampling },
+    options.replicas,
+    clock,
+    indices,
+  );
+
+  const specs: PassSpec[] = [
+    ...forwardSpecs(network, onGpu, batch, range(indices)),
+    lossSpec(network, onGpu, batch, {
+      batch: range(indices),
+      clock: range(clock),
+      dz: range(deltas.at(-1)!),
+      result: range(result),
+    }),
+    ...backwardSpecs(network, onGpu, batch, range(indices), deltas, grads),
+    advance({
+      label: `${label}/advance`,
+      groups: 1,
+      replicas,
+      clock: range(clock),
+      ring: range(ring),
+      hyper: range(hyper),
+      network: {
+        rows,
+        samples: data.samples,
+        stepsPerEpoch: epoch,
+        sampling,
+        lossRing: LOSS_RING,
+        batch: range(indices),
+        result: range(result),
+        losses: range(losses),
+      },
+    }),
+    ...plan.arenas.map((elements, i) =>
+      update({
+        label: `${label}/update${plan.arenas.length > 1 ? `-${i}` : ''}`,
+        shader: row.shader,
+        elements,
+        replicas,
+        flags: slotFlags(row, slots),
+        hyper: range(hyper),
+        param: range(params[i]!, 0, 4 * elements * replicas),
+        grad: range(grads[i]!, 0, 4 * elements * replicas),
+        state: Object.fromEntries(state.map(([slot, list]) => [slot, range(list[i]!, 0, 4 * elements * replicas)])),
+        groupOf: range(groupOf[i]!),
+      }),
+    ),
+  ];
+  const size = (list: readonly GPUBuffer[]) => list.reduce((sum, buffer) => sum + buffer.size, 0);
+  return {
+    network,
+    specs,
+    shared: { clock, losses, ring },
+    bytes: {
+      parameters: size(params),
+      gradients: size(grads),
+      state: size(state.flatMap(([, list]) => list)),
+      activations: batch.bytes + size(deltas),
+      data: onGpu.bytes,
+    },
+  };
+}
+
+/** Every replica's initial tensors, drawn from its seed. */
+function writeInitial(device: GPUDevice, { model, plan, params }: Network, replicas: readonly Replica[]): void {
+  const places = [...tensorParts(model, plan).values()];
+  for (const [replica, { seed }] of replicas.entries()) {
+    for (const [i, tensor] of initialize(model, seed).entries()) {
+      for (const { arena, offset, start, elements } of places[i]!.parts) {
+        const at = 4 * (replica * plan.arenas[arena]! + offset);
+        device.queue.writeBuffer(params[arena]!, at, tensor, start, elements);
+      }
+    }
+  }
+}
+
+/** The batch of step 0, which the GPU cannot have picked; `advance` picks every later one. */
+function writeFirstBatch(
+  device: GPUDevice,
+  plan: Parameters<typeof batchOf>[0],
+  replicas: readonly Replica[],
+  clock: GPUBuffer,
+  indices: GPUBuffer,
+): void {
+  const words = CLOCK_BYTES / 4;
+  const clocks = new Uint32Array(words * replicas.length);
+  for (const [replica, { seed }] of replicas.entries()) {
+    const first = batchOf(plan, seed, 0);
+    device.queue.writeBuffer(indices, 4 * plan.rows * replica, first.indices);
+    clocks[replica * words + clockWord('valid')] = first.valid;
+    clocks[replica * words + clockWord('seed')] = seed;
+  }
+  device.queue.writeBuffer(clock, 0, clocks);
+}

@@ -1,0 +1,109 @@
+import type { Dataset } from '../data/dataset.js';
+import { uploadDataset } from '../data/upload.js';
+import { BufferSet, guarded, range, readRanges, roundUp } from '../gpu/buffers.js';
+import { createPasses, encodePass, type Pass } from '../gpu/pipelines.js';
+import { matrixBytes } from '../kernels/dense.js';
+import { CLOCK_BYTES, clockWord } from '../kernels/update.js';
+import { forwardSpecs, lossSpec, makeBatchBuffers, type Network } from './layers.js';
+
+/** Samples evaluated at a time; a multiple of 64, so that each chunk's indices and results start where bindings may. */
+const CHUNK = 512;
+/** Chunks per submit: on a slow adapter one submit stays well under what watchdogs allow. */
+const CHUNKS_PER_SUBMIT = 8;
+
+/**
+ * Runs a network (one replica) over a whole data set, in order, and reads every sample's loss back. Made once per data
+ * set; its passes read the network's parameters where they are.
+ */
+export class Evaluator {
+  readonly #device: GPUDevice;
+  readonly #label: string;
+  readonly #buffers: BufferSet;
+  readonly #chunks: readonly (readonly Pass[])[];
+  readonly #result: GPUBuffer;
+  readonly #samples: number;
+
+  private constructor(buffers: BufferSet, chunks: readonly (readonly Pass[])[], result: GPUBuffer, samples: number) {
+    this.#device = buffers.device;
+    this.#label = buffers.label;
+    this.#buffers = buffers;
+    this.#chunks = chunks;
+    this.#result = result;
+    this.#samples = samples;
+  }
+
+  static async create(device: GPUDevice, trained: Network, data: Dataset): Promise<Evaluator> {
+    const network: Network = { ...trained, label: `${trained.label}-evaluate`, replicas: 1 };
+    const buffers = new BufferSet(device, network.label);
+    try {
+      const { result, specs } = await guarded(device, network.label, () => makeChunks(buffers, network, data));
+      const passes = await createPasses(device, specs.flat());
+      const perChunk = specs[0]!.length;
+      const chunks = specs.map((_, i) => passes.slice(i * perChunk, (i + 1) * perChunk));
+      return new Evaluator(buffers, chunks, result, data.samples);
+    } catch (error) {
+      buffers.destroy();
+      throw error;
+    }
+  }
+
+  /** Mean loss and share of right answers, summed in float64 in the order of the samples. */
+  async run(): Promise<{ loss: number; correct: number }> {
+    for (let first = 0; first < this.#chunks.length; first += CHUNKS_PER_SUBMIT) {
+      const encoder = this.#device.createCommandEncoder({ label: `downhill:${this.#label}/submit` });
+      const pass = encoder.beginComputePass({ label: `downhill:${this.#label}/submit` });
+      for (const chunk of this.#chunks.slice(first, first + CHUNKS_PER_SUBMIT)) {
+        for (const step of chunk) encodePass(step, pass);
+      }
+      pass.end();
+      this.#device.queue.submit([encoder.finish()]);
+    }
+    const [bytes] = await readRanges(this.#device, this.#label, [range(this.#result, 0, 8 * this.#samples)]);
+    const values = new Float32Array(bytes!);
+    let loss = 0;
+    let correct = 0;
+    for (let i = 0; i < values.length; i += 2) {
+      loss += values[i]!;
+      correct += values[i + 1]!;
+    }
+    return { loss: loss / this.#samples, correct: correct / this.#samples };
+  }
+
+  destroy(): void {
+    this.#buffers.destroy();
+  }
+}
+
+function makeChunks(buffers: BufferSet, network: Network, data: Dataset) {
+  const onGpu = uploadDataset(buffers, data);
+  const rows = Math.min(CHUNK, roundUp(data.samples, 64));
+  const chunks = Math.ceil(data.samples / rows);
+  const batch = makeBatchBuffers(buffers, network.model, rows, 1, false);
+  const width = network.model.sizes.at(-1)!;
+  const dz = buffers.storage('delta', matrixBytes(rows, width));
+  const result = buffers.storage('result', 8 * rows * chunks);
+
+  // Past the end the last sample is repeated; `valid` keeps it out of the result.
+  const order = new Uint32Array(rows * chunks);
+  for (let i = 0; i < order.length; i++) order[i] = Math.min(i, data.samples - 1);
+  const indices = buffers.upload('batch', order);
+  const clocks = [rows, data.samples - (chunks - 1) * rows].map((valid, i) => {
+    const words = new Uint32Array(CLOCK_BYTES / 4);
+    words[clockWord('valid')] = valid;
+    return buffers.upload(`clock-${i}`, words);
+  });
+
+  const specs = Array.from({ length: chunks }, (_, chunk) => {
+    const own = range(indices, 4 * rows * chunk, 4 * rows);
+    return [
+      ...forwardSpecs(network, onGpu, batch, own),
+      lossSpec(network, onGpu, batch, {
+        batch: own,
+        clock: range(clocks[chunk === chunks - 1 ? 1 : 0]!),
+        dz: range(dz),
+        result: range(result, 8 * rows * chunk, 8 * rows),
+      }),
+    ];
+  });
+  return { result, specs };
+}

@@ -1,0 +1,256 @@
+import type { Dataset } from '../data/dataset.js';
+import { checkChoice, checkInteger, checkOptions, DownhillError, show } from '../gpu/errors.js';
+import { checkNotLost } from '../gpu/lost.js';
+import type { Mlp } from '../nn/mlp.js';
+import { lrFor, type Rule } from '../optim/rule.js';
+import { Engine } from './engine.js';
+import { Evaluator } from './evaluator.js';
+import type { Flight } from './scheduler.js';
+import { type RunOptions, SAMPLINGS, type StepReport, type Trainer, type TrainerOptions } from './types.js';
+
+const OPTIONS = ['model', 'rule', 'data', 'batchSize', 'sampling', 'seed', 'dropLast', 'submitMs', 'label'] as const;
+const MAX_SEED = 2 ** 32 - 1;
+/** Steps are counted in 32 bits on the GPU. */
+const MAX_STEP = 2 ** 32 - 1;
+
+/**
+ * A network in training: its parameters, optimizer, data and batches on the GPU, ready to run.
+ *
+ * The same seed on the same adapter, driver and plan gives the same losses, bit for bit.
+ *
+ * @param device adopted: never destroyed, its error handlers untouched. From `requestDevice`, or your own.
+ * @example
+ * const trainer = await createTrainer(device, {
+ *   model: mlp({ sizes: [784, 100, 10] }), rule: adam({ lr: 1e-3 }), data: digits(), batchSize: 64,
+ * });
+ * for await (const { step, loss } of trainer.run({ epochs: 10 })) console.log(step, loss);
+ * @throws DownhillError before any GPU work: OPTION-* for options, SHAPE-MISMATCH where model and data disagree,
+ * LIMIT-BINDING where a batch or the data exceeds what the device binds; DEVICE-LOST when the device is gone;
+ * GPU-OUT-OF-MEMORY, SHADER-COMPILE.
+ */
+export async function createTrainer(device: GPUDevice, options: TrainerOptions): Promise<Trainer> {
+  const checked = checkTrainerOptions(device, options);
+  await checkNotLost(device);
+  const engine = await Engine.create(device, checked);
+  return new NetworkTrainer(engine, checked.rule);
+}
+
+function checkTrainerOptions(device: GPUDevice, options: TrainerOptions) {
+  if (typeof device?.createBuffer !== 'function') {
+    throw new DownhillError(
+      'OPTION-TYPE',
+      `createTrainer needs a GPUDevice first, got ${show(device)}.`,
+      "Pass `await requestDevice()` of 'downhill' or 'downhill/node', or your own device.",
+    );
+  }
+  checkOptions('createTrainer', options, OPTIONS);
+  const { model, rule, data } = options;
+  checkMade('model', 'mlp({ sizes: [784, 100, 10] })', model?.kind === 'mlp');
+  checkMade('rule', 'adam({ lr: 1e-3 })', rule?.row !== undefined && rule.hyper !== undefined);
+  checkMade('data', 'digits() or arrays({ x, y, classes })', typeof data?.samples === 'number' && data.x !== undefined);
+  checkData(model, data);
+
+  const sampling = checkChoice('sampling', options.sampling ?? 'shuffle', SAMPLINGS);
+  const full = sampling === 'full';
+  if (full && options.batchSize !== undefined && options.batchSize !== data.samples) {
+    throw new DownhillError(
+      'OPTION-RANGE',
+      `sampling 'full' takes all ${data.samples} samples in every step, but batchSize is ${show(options.batchSize)}.`,
+      "Leave batchSize out, or choose 'shuffle' or 'replacement'.",
+    );
+  }
+  const batchSize = full ? data.samples : (options.batchSize ?? Math.min(64, data.samples));
+  return {
+    model,
+    rule: rule as Rule,
+    data,
+    rows: checkInteger('batchSize', batchSize, 1, data.samples),
+    sampling,
+    dropLast: checkBoolean('dropLast', options.dropLast ?? false),
+    submitMs: checkPositive('submitMs', options.submitMs ?? 50),
+    label: checkLabel(options.label ?? 'train'),
+    replicas: [{ seed: checkInteger('seed', options.seed ?? 0, 0, MAX_SEED), rule: rule as Rule }],
+  };
+}
+
+function checkMade(name: string, example: string, ok: boolean): void {
+  if (!ok)
+    throw new DownhillError(
+      'OPTION-TYPE',
+      `createTrainer: ${name} is missing or of the wrong kind.`,
+      `Pass ${name}: ${example}.`,
+    );
+}
+
+/** Model and data must fit: before anything is created. */
+export function checkData(model: Mlp, data: Dataset): void {
+  const [inputs, outputs] = [model.sizes[0]!, model.sizes.at(-1)!];
+  if (data.features !== inputs) {
+    throw new DownhillError(
+      'SHAPE-MISMATCH',
+      `The model takes ${inputs} inputs, but a sample has ${data.features} features.`,
+      `Make the first size ${data.features}.`,
+    );
+  }
+  const { targets } = data;
+  const wanted = model.loss === 'mse' ? 'values' : 'classes';
+  if (targets.kind !== wanted) {
+    throw new DownhillError(
+      'SHAPE-MISMATCH',
+      `The loss ${model.loss} needs ${wanted} as targets, but the data holds ${targets.kind}.`,
+      targets.kind === 'values'
+        ? "Use loss: 'mse', or give arrays() a number of classes."
+        : "Use loss: 'softmax-cross-entropy'.",
+    );
+  }
+  const width = targets.kind === 'classes' ? targets.classes : targets.width;
+  if (width !== outputs) {
+    throw new DownhillError(
+      'SHAPE-MISMATCH',
+      `The model has ${outputs} outputs, but the data ${width} ${wanted}.`,
+      `Make the last size ${width}.`,
+    );
+  }
+}
+
+function checkBoolean(name: string, value: unknown): boolean {
+  if (typeof value === 'boolean') return value;
+  throw new DownhillError('OPTION-TYPE', `${name} must be true or false, got ${show(value)}.`, 'Pass a boolean.');
+}
+
+function checkPositive(name: string, value: unknown): number {
+  if (typeof value === 'number' && Number.isFinite(value) && value > 0) return value;
+  const code = typeof value === 'number' ? 'OPTION-RANGE' : 'OPTION-TYPE';
+  throw new DownhillError(
+    code,
+    `${name} must be a finite number above 0, got ${show(value)}.`,
+    'Pass a number of milliseconds.',
+  );
+}
+
+function checkLabel(value: unknown): string {
+  if (typeof value === 'string') return value;
+  throw new DownhillError('OPTION-TYPE', `label must be a string, got ${show(value)}.`, 'Pass a short name.');
+}
+
+class NetworkTrainer implements Trainer {
+  readonly #engine: Engine;
+  readonly #rule: Rule;
+  readonly #evaluators = new Map<Dataset, Promise<Evaluator>>();
+  #running = false;
+  #destroyed = false;
+
+  constructor(engine: Engine, rule: Rule) {
+    this.#engine = engine;
+    this.#rule = rule;
+  }
+
+  get step(): number {
+    return this.#engine.scheduler.step;
+  }
+
+  get stepsPerEpoch(): number {
+    return this.#engine.stepsPerEpoch;
+  }
+
+  run(options: RunOptions): AsyncGenerator<StepReport, void, void> {
+    this.#checkAlive();
+    return this.#run(this.#stepsOf(options), options.signal);
+  }
+
+  #stepsOf(options: RunOptions): number {
+    checkOptions('run', options, ['steps', 'epochs', 'signal']);
+    const { steps, epochs } = options;
+    if ((steps === undefined) === (epochs === undefined)) {
+      throw new DownhillError(
+        'OPTION-RANGE',
+        'run needs either steps or epochs.',
+        'Pass one of the two, such as { epochs: 10 }.',
+      );
+    }
+    const room = MAX_STEP - this.step;
+    return steps !== undefined
+      ? checkInteger('steps', steps, 0, room)
+      : checkInteger('epochs', epochs, 0, Math.floor(room / this.stepsPerEpoch)) * this.stepsPerEpoch;
+  }
+
+  async *#run(steps: number, signal: AbortSignal | undefined): AsyncGenerator<StepReport, void, void> {
+    if (this.#running) {
+      throw new DownhillError(
+        'RUN-BUSY',
+        'This trainer is running already.',
+        'End the other loop first, or make a second trainer.',
+      );
+    }
+    this.#checkAlive();
+    this.#running = true;
+    const { scheduler } = this.#engine;
+    const end = scheduler.step + steps;
+    const flights: Flight[] = [];
+    const submit = () => {
+      while (scheduler.free && scheduler.step < end && !signal?.aborted)
+        flights.push(scheduler.submit(end - scheduler.step));
+    };
+    try {
+      submit();
+      for (let flight = flights[0]; flight; flight = flights[0]) {
+        const losses = await flight.losses;
+        flights.shift();
+        // The next submit goes out before the consumer sees these losses, so the GPU never waits for it.
+        if (!this.#destroyed) submit();
+        for (const [i, loss] of losses.entries()) yield this.#report(flight.first + i, loss);
+      }
+      signal?.throwIfAborted();
+    } finally {
+      this.#running = false;
+      await Promise.allSettled(flights.map(({ losses }) => losses));
+    }
+  }
+
+  #report(index: number, loss: number): StepReport {
+    return { step: index + 1, epoch: Math.floor(index / this.stepsPerEpoch), loss, lr: lrFor(this.#rule, index) };
+  }
+
+  async evaluate(data: Dataset) {
+    this.#checkAlive();
+    const { device, network } = this.#engine;
+    checkData(network.model, data);
+    let evaluator = this.#evaluators.get(data);
+    if (!evaluator) {
+      evaluator = Evaluator.create(device, network, data);
+      this.#evaluators.set(data, evaluator);
+      evaluator.catch(() => this.#evaluators.delete(data));
+    }
+    const made = await evaluator;
+    const { step } = this;
+    const { loss, correct } = await made.run();
+    return { step, loss, accuracy: data.targets.kind === 'classes' ? correct : undefined };
+  }
+
+  parameters() {
+    this.#checkAlive();
+    return this.#engine.parameters();
+  }
+
+  readParameters() {
+    this.#checkAlive();
+    return this.#engine.readParameters();
+  }
+
+  describe() {
+    return this.#engine.describe();
+  }
+
+  destroy(): void {
+    if (this.#destroyed) return;
+    this.#destroyed = true;
+    this.#engine.destroy();
+    for (const evaluator of this.#evaluators.values()) evaluator.then((made) => made.destroy()).catch(() => {});
+  }
+
+  #checkAlive(): void {
+    if (this.#destroyed) {
+      throw new DownhillError('RUN-DESTROYED', 'This trainer was destroyed.', 'Make a new one with createTrainer.');
+    }
+  }
+}

@@ -1,0 +1,104 @@
+import type { Dataset } from '../data/index.js';
+import type { Mlp } from '../nn/mlp.js';
+import type { Rule } from '../optim/rule.js';
+
+/** How the rows of a batch are chosen, on the GPU. */
+export const SAMPLINGS = ['shuffle', 'replacement', 'full'] as const;
+/**
+ * 'shuffle': every sample once per epoch, in an order keyed by seed and epoch. 'replacement': independent uniform draws,
+ * the lecture's mini-batch SGD. 'full': all samples in every step (gradient descent).
+ */
+export type Sampling = (typeof SAMPLINGS)[number];
+
+/** Options of {@link createTrainer}. */
+export interface TrainerOptions {
+  readonly model: Mlp;
+  readonly rule: Rule;
+  readonly data: Dataset;
+  /** Rows per step. Default 64, or as many samples as there are if fewer; with sampling 'full' always all of them. */
+  readonly batchSize?: number;
+  /** Default 'shuffle'. */
+  readonly sampling?: Sampling;
+  /** Of the initial weights and the batches: an integer from 0 to 2^32 - 1. Default 0. */
+  readonly seed?: number;
+  /** Leave out the short batch at the end of an epoch. Default false: it counts with the rows it has. */
+  readonly dropLast?: boolean;
+  /** Longest a single submit should keep the GPU, in milliseconds: low keeps a page responsive. Default 50. */
+  readonly submitMs?: number;
+  /** In the label of every GPU object: 'downhill:<label>/<pass>'. Default 'train'. */
+  readonly label?: string;
+}
+
+/** One step, as it came back from the GPU. */
+export interface StepReport {
+  /** Steps done, this one included: the first is 1. */
+  readonly step: number;
+  /** Epoch the step's batch belongs to, from 0. */
+  readonly epoch: number;
+  /** Mean loss over the batch, before the step's update. */
+  readonly loss: number;
+  /** Learning rate the step's update used. */
+  readonly lr: number;
+}
+
+/** Options of `trainer.run`: how long, counted from where the trainer is. */
+export interface RunOptions {
+  readonly steps?: number;
+  readonly epochs?: number;
+  /** Aborting stops submitting; what was submitted is still delivered, then the signal's reason is thrown. */
+  readonly signal?: AbortSignal;
+}
+
+export interface Evaluation {
+  /** Steps done when the parameters were evaluated. */
+  readonly step: number;
+  /** Mean over all samples. */
+  readonly loss: number;
+  /** Share of samples whose largest output is the right class; undefined for mean squared error. */
+  readonly accuracy: number | undefined;
+}
+
+/** Where a tensor lives: float32, row-major, weights [in, out]. */
+export interface ParameterRange {
+  readonly buffer: GPUBuffer;
+  /** In bytes. */
+  readonly offset: number;
+  /** In bytes. */
+  readonly size: number;
+  readonly shape: readonly number[];
+}
+
+/** What one step does, fixed when the trainer is made. */
+export interface PlanReport {
+  readonly label: string;
+  /** Dispatches per step. */
+  readonly dispatches: number;
+  readonly passes: readonly { readonly label: string; readonly kernel: string; readonly grid: readonly number[] }[];
+  readonly parameters: number;
+  /** Bytes on the GPU: parameters, gradients, optimizer state, activations, data. */
+  readonly bytes: Readonly<Record<'parameters' | 'gradients' | 'state' | 'activations' | 'data', number>>;
+}
+
+/** A network in training. Made by {@link createTrainer}. */
+export interface Trainer {
+  /** Steps submitted so far. */
+  readonly step: number;
+  readonly stepsPerEpoch: number;
+  /**
+   * Trains, and yields every step's loss in order. Trails the GPU by two submits at most; if the consumer stops pulling,
+   * at most two more submits go out; `break` ends cleanly.
+   *
+   * @throws DownhillError OPTION-* at the first pull; DEVICE-LOST within 2 s when the device goes; RUN-BUSY when another
+   * run of this trainer is still going.
+   */
+  run(options: RunOptions): AsyncGenerator<StepReport, void, void>;
+  /** Loss and accuracy over a data set, of the parameters after everything submitted so far. */
+  evaluate(data: Dataset): Promise<Evaluation>;
+  /** The tensors by PyTorch's names ('0.weight', '0.bias', '2.weight' …), on the GPU. A tensor split over arenas is a list. */
+  parameters(): Readonly<Record<string, ParameterRange | readonly ParameterRange[]>>;
+  /** The same in host memory. */
+  readParameters(): Promise<Record<string, Float32Array>>;
+  describe(): PlanReport;
+  /** Frees what the trainer made; the device is the caller's. */
+  destroy(): void;
+}

@@ -1,0 +1,316 @@
+import { describe, expect, it } from 'vitest';
+import { range } from '../../src/gpu/buffers.js';
+import {
+  denseForward,
+  denseInputGradient,
+  denseWeightGradient,
+  KERNEL_ACTIVATIONS,
+  type KernelActivation,
+  rowStride,
+  savesInput,
+} from '../../src/kernels/dense.js';
+import { gemmLimit, referenceActivations, worst } from '../../src/reference/index.js';
+import { buffersFor, dense, dispatch, randomFloats, readFloats, strided, testDevice } from '../support/gpu.js';
+
+/*
+ * Every product against a float64 one, at sizes on and around the tiles' edges. Tolerance of a product:
+ * (4 + log2 K)·2^-24·Σ|a||b| (reliability note 4.1) for zero-mean data; inputs have NaN in their padding.
+ */
+
+const SIZES: readonly [rows: number, inputs: number, outputs: number][] = [
+  [1, 1, 1],
+  [1, 3, 10],
+  [5, 4, 4],
+  [3, 10, 1],
+  [64, 784, 100],
+  [64, 100, 10],
+  [7, 129, 131],
+  [65, 33, 257],
+  [300, 20, 7],
+];
+
+/** What an activation adds: a few units in the last place of its value, and of its input through its slope. */
+const ACTIVATION_ULPS: Record<KernelActivation, number> = {
+  linear: 0,
+  relu: 0,
+  'leaky-relu': 1,
+  tanh: 8,
+  sigmoid: 8,
+  // Φ's Chebyshev fit is good to 1.2e-7 relative (2 units), and exp(-z²/2) magnifies the rounding of its argument.
+  gelu: 24,
+  silu: 8,
+};
+
+const ROUNDING = 2 ** -24;
+
+async function forwardCase(rows: number, inputs: number, outputs: number, activation: KernelActivation, scale = 1) {
+  const gpu = await testDevice();
+  const buffers = buffersFor(gpu, 'forward');
+  const x = randomFloats(rows * inputs, 1).map((v) => v * scale);
+  const w = randomFloats(inputs * outputs, 2);
+  const b = randomFloats(outputs, 3);
+  const [xs, ys] = [rowStride(inputs), rowStride(outputs)];
+  const params = new Float32Array(inputs * outputs + outputs);
+  params.set(w);
+  params.set(b, inputs * outputs);
+  const y = buffers.storage('y', 4 * rows * ys);
+  const saved = buffers.storage('saved', 4 * rows * ys);
+  await dispatch(gpu, [
+    denseForward({
+      label: 'test/forward',
+      rows,
+      inputs,
+      outputs,
+      x: range(buffers.upload('x', strided(x, inputs, xs))),
+      params: range(buffers.upload('params', params), 0, params.byteLength),
+      bias: inputs * outputs,
+      y: range(y),
+      ...(savesInput(activation) && { saved: range(saved) }),
+      activation,
+    }),
+  ]);
+  const actual = dense((await readFloats(gpu, range(y))).subarray(0, rows * ys), outputs, ys);
+  const actualSaved = dense((await readFloats(gpu, range(saved))).subarray(0, rows * ys), outputs, ys);
+  buffers.destroy();
+  const z = new Float64Array(rows * outputs);
+  const size = new Float64Array(rows * outputs);
+  for (let r = 0; r < rows; r++) {
+    for (let j = 0; j < outputs; j++) {
+      let [sum, magnitude] = [b[j]!, Math.abs(b[j]!)];
+      for (let k = 0; k < inputs; k++) {
+        const product = x[r * inputs + k]! * w[k * outputs + j]!;
+        sum += product;
+        magnitude += Math.abs(product);
+      }
+      z[r * outputs + j] = sum;
+      size[r * outputs + j] = magnitude;
+    }
+  }
+  return { actual, actualSaved, z, limit: (i: number) => gemmLimit(inputs + 1, size[i]!) };
+}
+
+describe('dense forward', () => {
+  it.each(SIZES)('%i x %i x %i agrees with float64', async (rows, inputs, outputs) => {
+    const { actual, z, limit } = await forwardCase(rows, inputs, outputs, 'linear');
+    expect(worst(actual, z, limit).ratio).toBeLessThanOrEqual(1);
+  });
+
+  it.each(KERNEL_ACTIVATIONS)('%s agrees with float64, from tiny to saturated', async (activation) => {
+    const { value, slope } = referenceActivations[activation];
+    for (const scale of [1e-3, 1, 30, 1000]) {
+      const { actual, actualSaved, z, limit } = await forwardCase(9, 13, 22, activation, scale);
+      const y = z.map(value);
+      const own = (i: number) =>
+        limit(i) * Math.max(1, Math.abs(slope(z[i]!))) +
+        ACTIVATION_ULPS[activation] * ROUNDING * Math.abs(y[i]!) +
+        2 ** -126;
+      expect(actual.every(Number.isFinite)).toBe(true);
+      expect(worst(actual, y, own).ratio, `${activation} at scale ${scale}`).toBeLessThanOrEqual(1);
+      if (savesInput(activation)) expect(worst(actualSaved, z, limit).ratio).toBeLessThanOrEqual(1);
+    }
+  });
+
+  it('adds up a weight matrix that comes in pieces', async () => {
+    const gpu = await testDevice();
+    const buffers = buffersFor(gpu, 'pieces');
+    const [rows, inputs, outputs] = [6, 150, 9];
+    const x = randomFloats(rows * inputs, 4);
+    const w = randomFloats(inputs * outputs, 5);
+    const b = randomFloats(outputs, 6);
+    const y = buffers.storage('y', 4 * rows * rowStride(outputs));
+    const xBuffer = range(buffers.upload('x', strided(x, inputs, rowStride(inputs))));
+    const bounds = [0, 64, 128, 150];
+    const specs = bounds.slice(1).map((end, i) => {
+      const begin = bounds[i]!;
+      const last = end === inputs;
+      const own = [...w.subarray(begin * outputs, end * outputs), ...(last ? b : [])];
+      return denseForward({
+        label: `test/piece-${i}`,
+        rows,
+        inputs,
+        outputs,
+        piece: { begin, inputs: end - begin, first: begin === 0, last },
+        x: xBuffer,
+        params: range(buffers.upload(`w-${i}`, Float32Array.from(own)), 0, 4 * own.length),
+        bias: (end - begin) * outputs,
+        y: range(y),
+        activation: 'tanh',
+      });
+    });
+    await dispatch(gpu, specs);
+    const actual = dense(
+      await readFloats(gpu, range(y, 0, 4 * rows * rowStride(outputs))),
+      outputs,
+      rowStride(outputs),
+    );
+    const expected = new Float64Array(rows * outputs);
+    for (let i = 0; i < expected.length; i++) {
+      let sum = b[i % outputs]!;
+      for (let k = 0; k < inputs; k++)
+        sum += x[Math.floor(i / outputs) * inputs + k]! * w[k * outputs + (i % outputs)]!;
+      expected[i] = Math.tanh(sum);
+    }
+    expect(worst(actual, expected, () => gemmLimit(inputs, inputs / 4) + 8 * ROUNDING).ratio).toBeLessThanOrEqual(1);
+    buffers.destroy();
+  });
+
+  it('folds a grid of more than 65,535 workgroups', async () => {
+    // 262,148 rows in tiles of 4 are 65,537 workgroups.
+    const { actual, z, limit } = await forwardCase(262_148, 1, 1, 'linear');
+    expect(worst(actual, z, limit).ratio).toBeLessThanOrEqual(1);
+  });
+});
+
+describe('dense input gradient', () => {
+  it.each(SIZES)('%i x %i x %i agrees with float64', async (rows, inputs, outputs) => {
+    await inputGradientCase(rows, inputs, outputs, 'linear', 1);
+  });
+  it.each(KERNEL_ACTIVATIONS)('through %s agrees with float64', async (activation) => {
+    for (const scale of [1e-3, 1, 30]) await inputGradientCase(9, 22, 13, activation, scale);
+  });
+});
+
+async function inputGradientCase(
+  rows: number,
+  inputs: number,
+  outputs: number,
+  activation: KernelActivation,
+  scale: number,
+) {
+  const gpu = await testDevice();
+  const buffers = buffersFor(gpu, 'input-gradient');
+  const { value, slope } = referenceActivations[activation];
+  const dy = randomFloats(rows * outputs, 7);
+  const w = randomFloats(inputs * outputs, 8);
+  const z = randomFloats(rows * inputs, 9).map((v) => v * scale);
+  const saved = savesInput(activation) ? z : z.map(value);
+  const [xs, ys] = [rowStride(inputs), rowStride(outputs)];
+  const dx = buffers.storage('dx', 4 * rows * xs);
+  await dispatch(gpu, [
+    denseInputGradient({
+      label: 'test/input-gradient',
+      rows,
+      inputs,
+      outputs,
+      dy: range(buffers.upload('dy', strided(dy, outputs, ys))),
+      params: range(buffers.upload('w', w)),
+      saved: range(buffers.upload('saved', strided(saved, inputs, xs))),
+      dx: range(dx),
+      activation,
+    }),
+  ]);
+  const actual = dense((await readFloats(gpu, range(dx))).subarray(0, rows * xs), inputs, xs);
+  buffers.destroy();
+  const expected = new Float64Array(rows * inputs);
+  const limits = new Float64Array(rows * inputs);
+  for (let r = 0; r < rows; r++) {
+    for (let k = 0; k < inputs; k++) {
+      let [sum, magnitude] = [0, 0];
+      for (let j = 0; j < outputs; j++) {
+        const product = dy[r * outputs + j]! * w[k * outputs + j]!;
+        sum += product;
+        magnitude += Math.abs(product);
+      }
+      const i = r * inputs + k;
+      const at = slope(z[i]!);
+      expected[i] = sum * at;
+      // The slope is computed from the stored f32 output: 1 - y² has the absolute error of a rounding of y.
+      limits[i] =
+        gemmLimit(outputs, magnitude) * Math.abs(at) +
+        Math.abs(sum) * (4 + ACTIVATION_ULPS[activation]) * ROUNDING +
+        2 ** -126;
+    }
+  }
+  expect(worst(actual, expected, (i) => limits[i]!).ratio, `${activation} ${scale}`).toBeLessThanOrEqual(1);
+}
+
+describe('dense weight gradient', () => {
+  it.each(SIZES)('%i x %i x %i agrees with float64', async (rows, inputs, outputs) => {
+    const gpu = await testDevice();
+    const buffers = buffersFor(gpu, 'weight-gradient');
+    const x = randomFloats(rows * inputs, 10);
+    const dy = randomFloats(rows * outputs, 11);
+    const grads = buffers.storage('grads', 4 * (inputs + 1) * outputs);
+    await dispatch(gpu, [
+      denseWeightGradient({
+        label: 'test/weight-gradient',
+        rows,
+        inputs,
+        outputs,
+        x: range(buffers.upload('x', strided(x, inputs, rowStride(inputs)))),
+        dy: range(buffers.upload('dy', strided(dy, outputs, rowStride(outputs), 0))),
+        grads: range(grads),
+        bias: inputs * outputs,
+      }),
+    ]);
+    const actual = (await readFloats(gpu, range(grads))).subarray(0, (inputs + 1) * outputs);
+    buffers.destroy();
+    const expected = new Float64Array(actual.length);
+    const magnitude = new Float64Array(actual.length);
+    for (let k = 0; k <= inputs; k++) {
+      for (let j = 0; j < outputs; j++) {
+        for (let r = 0; r < rows; r++) {
+          const product = (k < inputs ? x[r * inputs + k]! : 1) * dy[r * outputs + j]!;
+          expected[k * outputs + j]! += product;
+          magnitude[k * outputs + j]! += Math.abs(product);
+        }
+      }
+    }
+    expect(worst(actual, expected, (i) => gemmLimit(rows, magnitude[i]!)).ratio).toBeLessThanOrEqual(1);
+  });
+});
+
+describe('a layer that reads the data set', () => {
+  it.each(['bytes', 'f32'] as const)('decodes %s through the batch, forward and backward', async (encoding) => {
+    const gpu = await testDevice();
+    const buffers = buffersFor(gpu, 'gather');
+    const [samples, rows, inputs, outputs] = [40, 6, 21, 5];
+    const [scale, shift] = [0.0125, -0.4];
+    const raw = Uint8Array.from(randomFloats(samples * inputs, 12), (v) => Math.floor((v + 1) * 128));
+    const stride = rowStride(inputs);
+    const padded = new Uint8Array(samples * stride).fill(255);
+    for (let s = 0; s < samples; s++) padded.set(raw.subarray(s * inputs, (s + 1) * inputs), s * stride);
+    const x = range(buffers.upload('x', encoding === 'bytes' ? padded : Float32Array.from(padded)));
+    const picked = [39, 0, 7, 7, 21, 13];
+    const batch = { indices: range(buffers.upload('batch', Uint32Array.from(picked))), encoding, scale, shift };
+    const w = randomFloats(inputs * outputs, 13);
+    const params = Float32Array.from([...w, 0, 0, 0, 0, 0]);
+    const dy = randomFloats(rows * outputs, 14);
+    const y = buffers.storage('y', 4 * rows * rowStride(outputs));
+    const grads = buffers.storage('grads', params.byteLength);
+    const shape = { label: 'test/gather', rows, inputs, outputs, x, bias: inputs * outputs, batch };
+    await dispatch(gpu, [
+      denseForward({ ...shape, params: range(buffers.upload('w', params)), y: range(y), activation: 'linear' }),
+      denseWeightGradient({
+        ...shape,
+        dy: range(buffers.upload('dy', strided(dy, outputs, rowStride(outputs), 0))),
+        grads: range(grads),
+      }),
+    ]);
+    const value = (row: number, k: number) => raw[picked[row]! * inputs + k]! * scale + shift;
+    const expectedY = new Float64Array(rows * outputs);
+    const expectedW = new Float64Array(inputs * outputs);
+    for (let r = 0; r < rows; r++) {
+      for (let k = 0; k < inputs; k++) {
+        for (let j = 0; j < outputs; j++) {
+          expectedY[r * outputs + j]! += value(r, k) * w[k * outputs + j]!;
+          expectedW[k * outputs + j]! += value(r, k) * dy[r * outputs + j]!;
+        }
+      }
+    }
+    const actualY = dense(
+      (await readFloats(gpu, range(y))).subarray(0, rows * rowStride(outputs)),
+      outputs,
+      rowStride(outputs),
+    );
+    const actualW = (await readFloats(gpu, range(grads))).subarray(0, inputs * outputs);
+    // Values reach 2.8; decoding rounds raw·scale + shift twice more.
+    expect(
+      worst(actualY, expectedY, () => gemmLimit(inputs, inputs * 3) + 4 * ROUNDING * inputs).ratio,
+    ).toBeLessThanOrEqual(1);
+    expect(worst(actualW, expectedW, () => gemmLimit(rows, rows * 3) + 4 * ROUNDING * rows).ratio).toBeLessThanOrEqual(
+      1,
+    );
+    buffers.destroy();
+  });
+});

@@ -1,0 +1,59 @@
+import { type BufferRange, BufferSet, guarded, readRanges } from '../../src/gpu/buffers.js';
+import { createPasses, encodePass, type PassSpec } from '../../src/gpu/pipelines.js';
+import { requestDevice } from '../../src/node/index.js';
+
+/** One device per test file: drivers for CPU adapters do not like many. */
+let device: Promise<GPUDevice> | undefined;
+export const testDevice = (): Promise<GPUDevice> => {
+  device ??= requestDevice();
+  return device;
+};
+
+/** Runs passes once, in order, and fails on any GPU error. */
+export async function dispatch(gpu: GPUDevice, specs: readonly PassSpec[]): Promise<void> {
+  const passes = await createPasses(gpu, specs);
+  await guarded(gpu, 'test', () => {
+    const encoder = gpu.createCommandEncoder();
+    const pass = encoder.beginComputePass();
+    for (const each of passes) encodePass(each, pass);
+    pass.end();
+    gpu.queue.submit([encoder.finish()]);
+  });
+}
+
+export async function readFloats(gpu: GPUDevice, at: BufferRange): Promise<Float32Array> {
+  const [bytes] = await readRanges(gpu, 'test', [at]);
+  return new Float32Array(bytes!);
+}
+
+export const buffersFor = (gpu: GPUDevice, name: string) => new BufferSet(gpu, `test-${name}`);
+
+/** Deterministic numbers for tests: uniform in [-1, 1), as float32. */
+export function randomFloats(length: number, seed: number): Float32Array<ArrayBuffer> {
+  let state = (seed * 2654435761 + 1) >>> 0;
+  return Float32Array.from({ length }, () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 31 - 1;
+  });
+}
+
+/** Rows of `width` values set at a stride, with NaN in the padding: what must not be read shows. */
+export function strided(
+  values: Float32Array,
+  width: number,
+  stride: number,
+  padding = Number.NaN,
+): Float32Array<ArrayBuffer> {
+  const rows = values.length / width;
+  const out = new Float32Array(rows * stride).fill(padding);
+  for (let row = 0; row < rows; row++) out.set(values.subarray(row * width, (row + 1) * width), row * stride);
+  return out;
+}
+
+/** The inverse of `strided`. */
+export function dense(values: Float32Array, width: number, stride: number): Float32Array {
+  const rows = Math.floor(values.length / stride);
+  const out = new Float32Array(rows * width);
+  for (let row = 0; row < rows; row++) out.set(values.subarray(row * stride, row * stride + width), row * width);
+  return out;
+}
