@@ -16,8 +16,17 @@ function elementSize(type: { size: number; stride?: number; isArray?: boolean; c
   return type.size;
 }
 
+function parse(name: string, code: string): WgslReflect {
+  try {
+    return new WgslReflect(code);
+  } catch (cause) {
+    // Its stack would print its whole minified source. (It stumbles over `>>` within an index: write `/ 4u`.)
+    throw new Error(`shaders/${name}.wgsl: wgsl_reflect cannot read it: ${(cause as Error).message}`);
+  }
+}
+
 export function readShader(name: string, code: string): Shader {
-  const reflect = new WgslReflect(code);
+  const reflect = parse(name, code);
   const bindings: ShaderBinding[] = [...reflect.uniforms, ...reflect.storage]
     .map((variable) => {
       if (variable.group !== 0) throw new Error(`${name}: ${variable.name} is in group ${variable.group}, not 0`);

@@ -4,8 +4,8 @@
 // for a whole workgroup (their loads are uniform), its lanes lie along the columns. Any shape: rows and columns past the
 // edge are computed from the nearest valid one and not stored.
 //
-//   x       [rows, X_STRIDE]  f32, or the data set (GATHER): its rows picked by `batch`, as f32 or bytes (BYTES),
-//                             decoded as raw·SCALE + SHIFT
+//   x       [rows, X_STRIDE]  f32; or, in the first layer (GATHER), rows of the data set picked by `batch`:
+//   data    [samples, X_STRIDE]  f32 or bytes (BYTES), decoded as raw·SCALE + SHIFT
 //   params  W [K, N] and, BIAS elements on, b [N]; both at replica · PARAM_STRIDE
 //   y       [rows, Y_STRIDE]  written; `saved` gets x·W + b where the activation's gradient needs it (SAVE)
 //
@@ -30,11 +30,12 @@ override LAST: bool = true;
 override SAVE: bool = false;
 override WORKGROUP: u32 = 32;
 
-@group(0) @binding(0) var<storage, read> x: array<vec4u>;
+@group(0) @binding(0) var<storage, read> x: array<vec4f>;
 @group(0) @binding(1) var<storage, read> params: array<f32>;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
 @group(0) @binding(3) var<storage, read_write> saved: array<f32>;
-@group(0) @binding(4) var<storage, read> batch: array<u32>;
+@group(0) @binding(4) var<storage, read> data: array<u32>;
+@group(0) @binding(5) var<storage, read> batch: array<u32>;
 
 // Four bytes of a word as numbers 0…255.
 fn bytes(word: u32) -> vec4f {
@@ -43,15 +44,14 @@ fn bytes(word: u32) -> vec4f {
 
 // Four consecutive inputs of a row that starts at element `start`, a multiple of 4.
 fn load_x(start: u32, k: u32) -> vec4f {
-  let quad = (start + k) >> 2u;
+  if (!GATHER) {
+    return x[(start + k) / 4u];
+  }
   if (BYTES) {
-    return bytes(x[quad >> 2u][quad & 3u]) * SCALE + SHIFT;
+    return bytes(data[(start + k) / 4u]) * SCALE + SHIFT;
   }
-  let value = bitcast<vec4f>(x[quad]);
-  if (GATHER) {
-    return value * SCALE + SHIFT;
-  }
-  return value;
+  let at = start + k;
+  return bitcast<vec4f>(vec4u(data[at], data[at + 1u], data[at + 2u], data[at + 3u])) * SCALE + SHIFT;
 }
 
 // First element of a row of x: through the batch for the data set, which all replicas share.

@@ -4,7 +4,7 @@
 // lie along the outputs. The workgroups that own input 0 also sum the bias gradient, since they read all of dy anyway.
 // Rows are summed in blocks of 64, the blocks in order: the same tree every time, with the error of a short sum.
 //
-//   x      as in dense_forward (the data set through `batch`, or the activations below)
+//   x, data, batch  as in dense_forward: the activations below, or rows of the data set
 //   dy     [rows, DY_STRIDE]  gradient at this layer's pre-activation, already divided by the number of valid rows;
 //                             zero in rows past that number
 //   grads  dW [K, N] and, BIAS elements on, db [N]; both at replica · PARAM_STRIDE; written
@@ -26,10 +26,11 @@ override SHIFT: f32 = 0.0;
 override LAST: bool = true;
 override WORKGROUP: u32 = 32;
 
-@group(0) @binding(0) var<storage, read> x: array<vec4u>;
+@group(0) @binding(0) var<storage, read> x: array<vec4f>;
 @group(0) @binding(1) var<storage, read> dy: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> grads: array<f32>;
-@group(0) @binding(3) var<storage, read> batch: array<u32>;
+@group(0) @binding(3) var<storage, read> data: array<u32>;
+@group(0) @binding(4) var<storage, read> batch: array<u32>;
 
 const BLOCK = 64u;
 
@@ -38,14 +39,14 @@ fn bytes(word: u32) -> vec4f {
 }
 
 fn load_x(row: u32, input: u32, replica: u32) -> vec4f {
-  if (GATHER) {
-    let quad = (batch[replica * ROWS + row] * X_STRIDE + K_BEGIN + input) >> 2u;
-    if (BYTES) {
-      return bytes(x[quad >> 2u][quad & 3u]) * SCALE + SHIFT;
-    }
-    return bitcast<vec4f>(x[quad]) * SCALE + SHIFT;
+  if (!GATHER) {
+    return x[((replica * ROWS + row) * X_STRIDE + K_BEGIN + input) / 4u];
   }
-  return bitcast<vec4f>(x[((replica * ROWS + row) * X_STRIDE + K_BEGIN + input) >> 2u]);
+  let at = batch[replica * ROWS + row] * X_STRIDE + K_BEGIN + input;
+  if (BYTES) {
+    return bytes(data[at / 4u]) * SCALE + SHIFT;
+  }
+  return bitcast<vec4f>(vec4u(data[at], data[at + 1u], data[at + 2u], data[at + 3u])) * SCALE + SHIFT;
 }
 
 fn store(input: u32, output: u32, replica: u32, sum: vec4f) {

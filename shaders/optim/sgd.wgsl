@@ -37,21 +37,25 @@ fn rule(p: vec4f, g: vec4f, momentum_buffer: vec4f, h: Hyper) -> Out {
   return Out(p - h.lr * direction, b);
 }
 
-// Four elements at a time over an arena of 64-float blocks, grid-stride; z is the replica.
+// A block of 64 floats belongs to one tensor, so four lanes share it and each takes every fourth of its 16 vec4s with one
+// look at `group_of` and `hyper`. Grid-stride over the blocks of the arena; z is the replica.
 @compute @workgroup_size(WORKGROUP)
 fn update(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let replica = id.z;
   let quads = arrayLength(&param) / groups.z;
-  for (var i = id.x; i < quads; i += groups.x * WORKGROUP) {
-    let h = hyper[group_of[i / 16u] * groups.z + replica];
+  for (var lane = id.x; lane < quads / 4u; lane += groups.x * WORKGROUP) {
+    let chunk = lane / 4u;
+    let h = hyper[group_of[chunk] * groups.z + replica];
     if (h.skip != 0u) {
       continue;
     }
-    let at = replica * quads + i;
-    var state = vec4f();
-    if (MOMENTUM_BUFFER) { state = momentum_buffer[at]; }
-    let out = rule(param[at], h.grad_scale * grad[at], state, h);
-    param[at] = out.p;
-    if (MOMENTUM_BUFFER) { momentum_buffer[at] = out.momentum_buffer; }
+    let first = replica * quads + chunk * 16u + (lane & 3u);
+    for (var at = first; at < first + 16u; at += 4u) {
+      var state = vec4f();
+      if (MOMENTUM_BUFFER) { state = momentum_buffer[at]; }
+      let out = rule(param[at], h.grad_scale * grad[at], state, h);
+      param[at] = out.p;
+      if (MOMENTUM_BUFFER) { momentum_buffer[at] = out.momentum_buffer; }
+    }
   }
 }

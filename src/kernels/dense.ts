@@ -70,6 +70,10 @@ function batchConstants(batch: DenseBatch | undefined) {
   };
 }
 
+/** The data set has a binding of its own: as bytes it is read word by word, activations four floats at a time. */
+const inputRange = (x: BufferRange, batch: DenseBatch | undefined) =>
+  batch ? { data: x, batch: batch.indices } : { x };
+
 const tiles = (along: number, lanes: number) => Math.ceil(along / TILE) * Math.ceil(lanes / (TILE * WORKGROUP));
 
 /**
@@ -113,7 +117,7 @@ export function denseForward(
       WORKGROUP,
       ...batchConstants(batch),
     },
-    buffers: { x: shape.x, params: shape.params, y: shape.y, saved: shape.saved, batch: batch?.indices },
+    buffers: { ...inputRange(shape.x, batch), params: shape.params, y: shape.y, saved: shape.saved },
     groups: tiles(rows, outputs),
     replicas,
   };
@@ -192,7 +196,7 @@ export function denseWeightGradient(
       WORKGROUP,
       ...batchConstants(batch),
     },
-    buffers: { x: shape.x, dy: shape.dy, grads: shape.grads, batch: batch?.indices },
+    buffers: { ...inputRange(shape.x, batch), dy: shape.dy, grads: shape.grads },
     groups: tiles(piece.inputs, outputs),
     replicas,
   };

@@ -70,6 +70,8 @@ export function advance(operands: {
 }
 
 const WORKGROUP = 64;
+/** What one invocation takes at a time: a quarter of a block. */
+const ELEMENTS = ARENA_BLOCK / 4;
 /** Enough workgroups to fill a large GPU; the kernel strides over the rest. */
 const MAX_GROUPS = 16_384;
 
@@ -106,7 +108,7 @@ export function update(operands: {
     shader,
     constants: { ...operands.flags, WORKGROUP },
     buffers: { hyper, param, grad, ...state, group_of: groupOf },
-    groups: Math.min(Math.ceil(elements / 4 / WORKGROUP), MAX_GROUPS),
+    groups: Math.min(Math.ceil(elements / ELEMENTS / WORKGROUP), MAX_GROUPS),
     replicas: operands.replicas ?? 1,
   };
 }

@@ -26,7 +26,7 @@ export const adam = defineRule({
   fields: {
     lr: number('learning rate', 1e-3, { min: 0 }),
     betas: pair('decay of the averages of g and g²', [0.9, 0.999], { min: 0, below: 1 }),
-    eps: number('added to the denominator', 1e-8, { above: 0, min: 2 ** -126 }),
+    eps: number('added to the denominator', 1e-8, { min: 2 ** -126 }),
     weightDecay: number('L2 penalty, added to the gradient', 0, { min: 0 }),
     amsgrad: flag('divide by the largest second moment so far'),
     maximize: flag('climb instead of descend'),

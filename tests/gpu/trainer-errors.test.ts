@@ -1,0 +1,126 @@
+import { describe, expect, it } from 'vitest';
+import { type Dataset, idx } from '../../src/data/index.js';
+import { mlp } from '../../src/nn/mlp.js';
+import { requestDevice } from '../../src/node/index.js';
+import { sgd } from '../../src/optim/rules.gen.js';
+import { createTrainer } from '../../src/train/trainer.js';
+import type { TrainerOptions } from '../../src/train/types.js';
+import { testDevice } from '../support/gpu.js';
+import { collect, countCreations, noise } from '../support/train.js';
+
+const good = (): TrainerOptions => ({ model: mlp({ sizes: [9, 4] }), rule: sgd(), data: noise(50, 9, 4) });
+const at = (code: string) => expect.objectContaining({ name: 'DownhillError', code, fix: expect.stringMatching(/\S/) });
+
+describe('createTrainer refuses, before it creates anything on the GPU,', () => {
+  it.each<[string, string, Partial<Record<keyof TrainerOptions, unknown>> & Record<string, unknown>]>([
+    ['an unknown option', 'OPTION-UNKNOWN', { batchsize: 3 }],
+    ['batch 0', 'OPTION-RANGE', { batchSize: 0 }],
+    ['a batch larger than the data', 'OPTION-RANGE', { batchSize: 51 }],
+    ['a fractional batch', 'OPTION-RANGE', { batchSize: 1.5 }],
+    ['a batch that is a string', 'OPTION-TYPE', { batchSize: '64' }],
+    ['a batch size beside full sampling', 'OPTION-RANGE', { batchSize: 10, sampling: 'full' }],
+    ['an unknown sampling', 'OPTION-RANGE', { sampling: 'shufle' }],
+    ['a negative seed', 'OPTION-RANGE', { seed: -1 }],
+    ['a seed that is not finite', 'OPTION-RANGE', { seed: Number.NaN }],
+    ['dropLast as a string', 'OPTION-TYPE', { dropLast: 'yes' }],
+    ['submitMs 0', 'OPTION-RANGE', { submitMs: 0 }],
+    ['a label that is no string', 'OPTION-TYPE', { label: 5 }],
+    ['no model', 'OPTION-TYPE', { model: undefined }],
+    ['a rule by name', 'OPTION-TYPE', { rule: 'sgd' }],
+    ['the function of a rule instead of a rule', 'OPTION-TYPE', { rule: sgd }],
+    ['no data', 'OPTION-TYPE', { data: null }],
+    [
+      'data that is still a promise',
+      'OPTION-TYPE',
+      { data: idx({ images: new Uint8Array(1), labels: new Uint8Array(1) }).catch(() => {}) },
+    ],
+    ['features that do not fit the model', 'SHAPE-MISMATCH', { model: mlp({ sizes: [8, 4] }) }],
+    ['classes that do not fit the model', 'SHAPE-MISMATCH', { model: mlp({ sizes: [9, 5] }) }],
+    ['a loss that does not fit the targets', 'SHAPE-MISMATCH', { model: mlp({ sizes: [9, 4], loss: 'mse' }) }],
+  ])('%s', async (_, code, wrong) => {
+    const device = await testDevice();
+    const { counts, restore } = countCreations(device);
+    try {
+      await expect(createTrainer(device, { ...good(), ...wrong } as unknown as TrainerOptions)).rejects.toEqual(
+        at(code),
+      );
+      expect(counts).toEqual({});
+    } finally {
+      restore();
+    }
+  });
+
+  it('something that is no device', async () => {
+    await expect(createTrainer({} as GPUDevice, good())).rejects.toEqual(at('OPTION-TYPE'));
+    await expect(createTrainer(undefined as unknown as GPUDevice, good())).rejects.toEqual(at('OPTION-TYPE'));
+  });
+
+  it('a batch or data set beyond what the device binds', async () => {
+    const device = await testDevice();
+    const limits = { maxStorageBufferBindingSize: 4096, maxBufferSize: 1 << 20 };
+    const small = new Proxy(device, {
+      get: (target, key) => {
+        if (key === 'limits') return limits;
+        const value = Reflect.get(target, key, target) as unknown;
+        return typeof value === 'function' ? value.bind(target) : value;
+      },
+    });
+    const data: Dataset = noise(200, 9, 4);
+    await expect(createTrainer(small, { ...good(), data })).rejects.toEqual(at('LIMIT-BINDING'));
+    await expect(createTrainer(small, { ...good(), model: mlp({ sizes: [9, 100, 4] }) })).rejects.toEqual(
+      at('LIMIT-BINDING'),
+    );
+  });
+});
+
+describe('run and evaluate refuse', () => {
+  it('wrong lengths, unknown options and a destroyed trainer', async () => {
+    const one = await createTrainer(await testDevice(), good());
+    expect(() => one.run({})).toThrow(at('OPTION-RANGE'));
+    expect(() => one.run({ steps: 3, epochs: 1 })).toThrow(at('OPTION-RANGE'));
+    expect(() => one.run({ steps: -1 })).toThrow(at('OPTION-RANGE'));
+    expect(() => one.run({ steps: 2.5 })).toThrow(at('OPTION-RANGE'));
+    expect(() => one.run({ epochs: '3' as unknown as number })).toThrow(at('OPTION-TYPE'));
+    expect(() => one.run({ step: 3 } as never)).toThrow(at('OPTION-UNKNOWN'));
+    await expect(one.evaluate(noise(5, 8, 4))).rejects.toEqual(at('SHAPE-MISMATCH'));
+    one.destroy();
+    one.destroy();
+    expect(() => one.run({ steps: 1 })).toThrow(at('RUN-DESTROYED'));
+    await expect(one.evaluate(noise(5, 9, 4))).rejects.toEqual(at('RUN-DESTROYED'));
+  });
+});
+
+describe('a lost device', () => {
+  it('rejects a run with DEVICE-LOST within 2 s, with no unhandled rejection', async () => {
+    const unhandled: unknown[] = [];
+    const listen = (reason: unknown) => unhandled.push(reason);
+    process.on('unhandledRejection', listen);
+    // At several points: with nothing, one and two submits under way.
+    for (const loseAt of [1, 20, 150]) {
+      const device = await requestDevice();
+      const one = await createTrainer(device, { ...good(), submitMs: 5 });
+      let lostAt = 0;
+      await expect(async () => {
+        for await (const { step } of one.run({ steps: 1e6 })) {
+          if (step === loseAt) {
+            lostAt = performance.now();
+            device.destroy();
+          }
+        }
+      }).rejects.toEqual(at('DEVICE-LOST'));
+      expect(performance.now() - lostAt).toBeLessThan(2000);
+      await expect(collect(one, { steps: 1 })).rejects.toEqual(at('DEVICE-LOST'));
+      await expect(one.evaluate(noise(5, 9, 4))).rejects.toEqual(at('DEVICE-LOST'));
+      await expect(one.readParameters()).rejects.toEqual(at('DEVICE-LOST'));
+    }
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    process.off('unhandledRejection', listen);
+    expect(unhandled).toEqual([]);
+  });
+
+  it('is refused when it was lost before', async () => {
+    const device = await requestDevice();
+    device.destroy();
+    await expect(createTrainer(device, good())).rejects.toEqual(at('DEVICE-LOST'));
+  });
+});

@@ -1,0 +1,333 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { arrays } from '../../src/data/arrays.js';
+import { batchOf } from '../../src/data/batching.js';
+import type { Dataset } from '../../src/data/index.js';
+import { initialize } from '../../src/nn/init.js';
+import { type Activation, type Mlp, mlp } from '../../src/nn/mlp.js';
+import type { Rule } from '../../src/optim/rule.js';
+import { adam, sgd } from '../../src/optim/rules.gen.js';
+import { type ReferenceRule, referenceMlp, referenceRules, referenceState } from '../../src/reference/index.js';
+import { Engine } from '../../src/train/engine.js';
+import { createTrainer } from '../../src/train/trainer.js';
+import type { Trainer, TrainerOptions } from '../../src/train/types.js';
+import { randomFloats, testDevice } from '../support/gpu.js';
+import { collect, countCreations, losses, noise, someDigits } from '../support/train.js';
+
+const LECTURE = [784, 100, 100, 100, 100, 10];
+const made: Trainer[] = [];
+
+async function trainer(options: Partial<TrainerOptions> = {}) {
+  const data = options.data ?? someDigits();
+  const model = options.model ?? mlp({ sizes: LECTURE });
+  const one = await createTrainer(await testDevice(), {
+    model,
+    rule: sgd({ lr: 0.05 }),
+    submitMs: 500,
+    ...options,
+    data,
+  });
+  made.push(one);
+  return one;
+}
+
+afterEach(() => {
+  for (const one of made.splice(0)) one.destroy();
+});
+
+/** The same training in float64: same initial weights (as float32), same batches, same rule. */
+function referenceLosses(model: Mlp, rule: Rule, data: Dataset, rows: number, seed: number, steps: number): number[] {
+  const network = referenceMlp(model);
+  const reference = (referenceRules as Readonly<Record<string, ReferenceRule>>)[rule.row.name]!;
+  const parameters = initialize(model, seed).map((tensor) => Float64Array.from(tensor));
+  const states = parameters.map((tensor) => referenceState(reference, tensor.length, rule.hyper));
+  const plan = {
+    samples: data.samples,
+    rows,
+    stepsPerEpoch: Math.ceil(data.samples / rows),
+    sampling: 'shuffle' as const,
+  };
+  return Array.from({ length: steps }, (_, step) => {
+    const { indices, valid } = batchOf(plan, seed, step);
+    const picked = [...indices.subarray(0, valid)];
+    const x = picked.flatMap((sample) =>
+      Array.from(
+        data.x.subarray(sample * data.features, (sample + 1) * data.features),
+        (raw) => raw * data.scale + data.shift,
+      ),
+    );
+    const { targets } = data;
+    const y = picked.flatMap((sample) =>
+      targets.kind === 'classes'
+        ? [targets.labels[sample]!]
+        : [...targets.values.subarray(sample * targets.width, (sample + 1) * targets.width)],
+    );
+    const { loss, gradients } = network.lossAndGradients(parameters, x, y, valid);
+    for (const [i, gradient] of gradients.entries())
+      reference.update(parameters[i]!, gradient, states[i]!, step + 1, rule.hyper);
+    return loss;
+  });
+}
+
+const furthest = (actual: readonly number[], expected: readonly number[]) =>
+  Math.max(...actual.map((value, i) => Math.abs(value / expected[i]! - 1)));
+
+describe('a step of the lecture’s net', () => {
+  it('is at most 17 dispatches, one of them the update of all ten tensors', async () => {
+    const { dispatches, passes, parameters } = (await trainer()).describe();
+    expect(dispatches).toBeLessThanOrEqual(17);
+    expect(passes.filter(({ kernel }) => kernel.startsWith('optim/')).map(({ label }) => label)).toEqual([
+      'downhill:train/advance',
+      'downhill:train/update',
+    ]);
+    expect(parameters).toBe(109_810);
+  });
+
+  it('creates nothing after the first but one command encoder per submit', async () => {
+    const device = await testDevice();
+    const one = await trainer();
+    await collect(one, { steps: 1 });
+    const { counts, restore } = countCreations(device);
+    let submits = 0;
+    const submit = device.queue.submit.bind(device.queue);
+    Object.defineProperty(device.queue, 'submit', {
+      configurable: true,
+      value: (buffers: GPUCommandBuffer[]) => {
+        submits++;
+        submit(buffers);
+      },
+    });
+    try {
+      await collect(one, { steps: 100 });
+    } finally {
+      restore();
+      delete (device.queue as unknown as Record<string, unknown>).submit;
+    }
+    expect(counts).toEqual({ createCommandEncoder: submits });
+    expect(submits).toBeLessThan(100);
+  });
+});
+
+describe('agreement with float64', () => {
+  // Smooth activations only: a relu net leaves any tolerance as soon as one pre-activation crosses 0 (reliability note 1.7).
+  it.each<[Activation, Rule]>([
+    ['tanh', sgd({ lr: 0.05, momentum: 0.9 })],
+    ['sigmoid', sgd({ lr: 0.1 })],
+    ['gelu', sgd({ lr: 0.05 })],
+    ['silu', sgd({ lr: 0.05 })],
+    ['tanh', adam({ lr: 1e-3 })],
+  ])('50 steps with %s agree to 1e-5', async (activation, rule) => {
+    const init = activation === 'sigmoid' || activation === 'tanh' ? 'xavier-normal' : 'he-normal';
+    const model = mlp({ sizes: LECTURE, activation, init });
+    const actual = losses(await collect(await trainer({ model, rule, seed: 7 }), { steps: 50 }));
+    expect(furthest(actual, referenceLosses(model, rule, someDigits(), 64, 7, 50))).toBeLessThan(1e-5);
+  });
+
+  it('holds for mean squared error, odd widths and a short last batch', async () => {
+    const model = mlp({ sizes: [5, 7, 1, 3], activation: 'silu', loss: 'mse' });
+    const data = arrays({ x: randomFloats(23 * 5, 51), y: randomFloats(23 * 3, 52), features: 5 });
+    const rule = adam({ lr: 0.01 });
+    const actual = losses(await collect(await trainer({ model, rule, data, batchSize: 10 }), { steps: 9 }));
+    expect(furthest(actual, referenceLosses(model, rule, data, 10, 0, 9))).toBeLessThan(1e-5);
+  });
+
+  it('holds for batch 1 and width 1', async () => {
+    const model = mlp({ sizes: [1, 1, 2], activation: 'tanh' });
+    const data = noise(6, 1, 2);
+    const rule = sgd({ lr: 0.3 });
+    const actual = losses(await collect(await trainer({ model, rule, data, batchSize: 1 }), { steps: 12 }));
+    expect(furthest(actual, referenceLosses(model, rule, data, 1, 0, 12))).toBeLessThan(1e-5);
+  });
+
+  it('evaluates what the reference evaluates', async () => {
+    const data = noise(700, 9, 4);
+    const model = mlp({ sizes: [9, 6, 4], activation: 'tanh' });
+    const one = await trainer({ model, data, rule: adam({ lr: 0.01 }) });
+    await collect(one, { steps: 5 });
+    const { loss, accuracy, step } = await one.evaluate(data);
+    const parameters = Object.values(await one.readParameters());
+    const labels = data.targets.kind === 'classes' ? data.targets.labels : [];
+    const network = referenceMlp(model);
+    const expected = network.lossAndGradients(parameters, data.x, labels, 700);
+    expect(step).toBe(5);
+    expect(loss / expected.loss).toBeCloseTo(1, 5);
+    expect(accuracy).toBe(network.accuracy(expected.outputs, labels, 700));
+  });
+});
+
+describe('bits', () => {
+  const model = mlp({ sizes: [784, 30, 20, 10] });
+
+  it('are the same in two runs with one seed, and others with another', async () => {
+    const run = async (seed: number) =>
+      losses(await collect(await trainer({ model, rule: adam(), seed }), { steps: 40 }));
+    const [a, b, c] = [await run(3), await run(3), await run(4)];
+    expect(a).toEqual(b);
+    expect(a).not.toEqual(c);
+  });
+
+  it('do not depend on how many steps go into a submit', async () => {
+    const one = await trainer({ model, rule: adam(), submitMs: 1e-6 });
+    const many = await trainer({ model, rule: adam(), submitMs: 1e6 });
+    expect(losses(await collect(one, { steps: 40 }))).toEqual(losses(await collect(many, { steps: 40 })));
+  });
+
+  it('of two replicas are those of two separate runs', async () => {
+    const replicas = [
+      { seed: 11, rule: adam({ lr: 1e-3 }) },
+      { seed: 12, rule: adam({ lr: 3e-3, weightDecay: 0.01 }) },
+    ];
+    const common = {
+      label: 'pair',
+      model,
+      data: someDigits(),
+      rows: 48,
+      sampling: 'shuffle',
+      dropLast: false,
+      submitMs: 500,
+    } as const;
+    const run = async (list: typeof replicas) => {
+      const engine = await Engine.create(await testDevice(), { ...common, replicas: list });
+      const values: number[] = [];
+      while (engine.scheduler.step < 45)
+        values.push(...(await engine.scheduler.submit(45 - engine.scheduler.step).losses));
+      const parameters = await Promise.all(list.map((_, replica) => engine.readParameters(replica)));
+      engine.destroy();
+      return { values, parameters };
+    };
+    const both = await run(replicas);
+    for (const [i, replica] of replicas.entries()) {
+      const alone = await run([replica]);
+      expect(both.values.filter((_, at) => at % 2 === i)).toEqual(alone.values);
+      expect(both.parameters[i]).toEqual(alone.parameters[0]);
+    }
+  });
+
+  it('of an arena split where a limit asks stay within rounding of the whole one, one update per arena', async () => {
+    const smooth = mlp({ sizes: [784, 30, 20, 10], activation: 'tanh' });
+    const common = {
+      label: 'split',
+      model: smooth,
+      data: someDigits(),
+      rows: 32,
+      sampling: 'shuffle',
+      dropLast: false,
+      submitMs: 500,
+    } as const;
+    const run = async (maxArenaBytes?: number) => {
+      const engine = await Engine.create(await testDevice(), {
+        ...common,
+        replicas: [
+          { seed: 5, rule: adam() },
+          { seed: 6, rule: adam() },
+        ],
+        ...(maxArenaBytes && { maxArenaBytes }),
+      });
+      const values: number[] = [];
+      while (engine.scheduler.step < 30)
+        values.push(...(await engine.scheduler.submit(30 - engine.scheduler.step).losses));
+      const tensor = (await engine.readParameters(1))['0.weight']!;
+      const updates = engine.describe().passes.filter(({ label }) => label.includes('update')).length;
+      engine.destroy();
+      return { values, tensor, updates };
+    };
+    const whole = await run();
+    // 784 x 30 weights of two replicas are 188 KB: pieces of 256 rows.
+    const split = await run(65_536);
+    expect(whole.updates).toBe(1);
+    expect(split.updates).toBeGreaterThan(3);
+    expect(furthest(split.values, whole.values)).toBeLessThan(1e-5);
+    expect(split.tensor.length).toBe(784 * 30);
+  });
+});
+
+describe('run', () => {
+  it('delivers every loss once and in order, over several calls and sampling ways', async () => {
+    for (const sampling of ['shuffle', 'replacement', 'full'] as const) {
+      const one = await trainer({ model: mlp({ sizes: [9, 4] }), data: noise(50, 9, 4), sampling, submitMs: 3 });
+      const reports = [
+        ...(await collect(one, { steps: 300 })),
+        ...(await collect(one, { epochs: 2 })),
+        ...(await collect(one, { steps: 700 })),
+      ];
+      const total = 1000 + 2 * one.stepsPerEpoch;
+      expect(reports.map(({ step }) => step)).toEqual(Array.from({ length: total }, (_, i) => i + 1));
+      expect(reports.map(({ epoch }) => epoch)).toEqual(
+        Array.from({ length: total }, (_, i) => Math.floor(i / one.stepsPerEpoch)),
+      );
+      expect(reports.every(({ loss, lr }) => Number.isFinite(loss) && lr === 0.05)).toBe(true);
+      expect(one.step).toBe(total);
+    }
+  });
+
+  it('counts a short last batch, or drops it', async () => {
+    const data = noise(23, 3, 2);
+    const model = mlp({ sizes: [3, 2] });
+    expect((await trainer({ model, data, batchSize: 10 })).stepsPerEpoch).toBe(3);
+    expect((await trainer({ model, data, batchSize: 10, dropLast: true })).stepsPerEpoch).toBe(2);
+    expect((await trainer({ model, data, sampling: 'full' })).stepsPerEpoch).toBe(1);
+  });
+
+  it('sends at most two more submits when the consumer stops pulling, and goes on when it pulls again', async () => {
+    const one = await trainer({ model: mlp({ sizes: [9, 4] }), data: noise(50, 9, 4), submitMs: 1e-6 });
+    const run = one.run({ steps: 100 });
+    await run.next();
+    const atPull = one.step;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(one.step).toBe(atPull);
+    // With one step per submit: the one delivered and two more.
+    expect(one.step).toBe(3);
+    const rest: number[] = [];
+    for await (const { step } of run) rest.push(step);
+    expect(rest).toEqual(Array.from({ length: 99 }, (_, i) => i + 2));
+  });
+
+  it('ends cleanly on break, and another run goes on from there', async () => {
+    const one = await trainer({ model: mlp({ sizes: [9, 4] }), data: noise(50, 9, 4), submitMs: 1 });
+    for await (const { step } of one.run({ steps: 1000 })) if (step === 5) break;
+    const reached = one.step;
+    expect(reached).toBeLessThan(1000);
+    const [next] = await collect(one, { steps: 1 });
+    expect(next!.step).toBe(reached + 1);
+  });
+
+  it('stops on abort with the signal’s reason after delivering what was submitted', async () => {
+    const one = await trainer({ model: mlp({ sizes: [9, 4] }), data: noise(50, 9, 4), submitMs: 1 });
+    const abort = new AbortController();
+    const steps: number[] = [];
+    await expect(async () => {
+      for await (const { step } of one.run({ steps: 1e6, signal: abort.signal })) {
+        steps.push(step);
+        if (step === 10) abort.abort();
+      }
+    }).rejects.toThrow(expect.objectContaining({ name: 'AbortError' }));
+    expect(steps).toEqual(Array.from({ length: one.step }, (_, i) => i + 1));
+    expect((await one.evaluate(noise(50, 9, 4))).step).toBe(one.step);
+  });
+
+  it('refuses a second run while one is going', async () => {
+    const one = await trainer({ model: mlp({ sizes: [9, 4] }), data: noise(50, 9, 4) });
+    const run = one.run({ steps: 50 });
+    await run.next();
+    await expect(collect(one, { steps: 1 })).rejects.toMatchObject({ code: 'RUN-BUSY' });
+    await run.return();
+    expect(await collect(one, { steps: 1 })).toHaveLength(1);
+  });
+
+  it('learns: the loss of the lecture’s net falls by half within 60 steps', async () => {
+    const values = losses(await collect(await trainer({ rule: adam() }), { steps: 60 }));
+    const mean = (list: number[]) => list.reduce((a, b) => a + b) / list.length;
+    expect(mean(values.slice(-5))).toBeLessThan(0.5 * mean(values.slice(0, 5)));
+  });
+});
+
+describe('parameters', () => {
+  it('are PyTorch’s tensors, dense, where their ranges say', async () => {
+    const one = await trainer({ model: mlp({ sizes: [9, 5, 4] }), data: noise(50, 9, 4), seed: 2 });
+    const ranges = one.parameters();
+    expect(Object.keys(ranges)).toEqual(['0.weight', '0.bias', '2.weight', '2.bias']);
+    expect(ranges['0.weight']).toMatchObject({ size: 180, shape: [9, 5], offset: 0 });
+    expect(ranges['2.bias']).toMatchObject({ size: 16, shape: [4] });
+    const values = await one.readParameters();
+    expect(Object.values(values)).toEqual(initialize(mlp({ sizes: [9, 5, 4] }), 2));
+  });
+});
