@@ -1,0 +1,159 @@
+/**
+ * The browser that runs our pages: Playwright's own Chromium where it is installed, else the system's Chrome, Chromium
+ * or Edge. playwright-core is an optional peer, imported only when a browser is asked for.
+ */
+import { existsSync, readdirSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import type { Browser } from 'playwright-core';
+import { DownhillError } from '../../src/index.js';
+
+export interface FoundBrowser {
+  readonly name: string;
+  /** Where it is; undefined for Playwright's own, which Playwright finds by its channel. */
+  readonly executablePath?: string;
+  /** 'chromium': Playwright's full Chromium. Its headless shell has no WebGPU. */
+  readonly channel?: 'chromium';
+}
+
+export interface LaunchedBrowser extends FoundBrowser {
+  readonly browser: Browser;
+  readonly version: string;
+}
+
+const INSTALL = 'Install Chrome or Chromium, or run: npx playwright-core install --with-deps chromium';
+
+/** Names under which Linux packages put the browsers into PATH. */
+const LINUX_COMMANDS: Record<string, string> = {
+  'google-chrome-stable': 'Google Chrome',
+  'google-chrome': 'Google Chrome',
+  chromium: 'Chromium',
+  'chromium-browser': 'Chromium',
+  'microsoft-edge-stable': 'Microsoft Edge',
+  'microsoft-edge': 'Microsoft Edge',
+};
+const MAC_APPS = ['Google Chrome', 'Chromium', 'Microsoft Edge'];
+const WINDOWS_PROGRAMS: Record<string, string> = {
+  'Google/Chrome/Application/chrome.exe': 'Google Chrome',
+  'Chromium/Application/chrome.exe': 'Chromium',
+  'Microsoft/Edge/Application/msedge.exe': 'Microsoft Edge',
+};
+
+/** Every place where this system may have a browser, the preferred ones first. */
+function systemBrowsers(): { name: string; path: string }[] {
+  if (process.platform === 'darwin') {
+    return MAC_APPS.flatMap((name) =>
+      ['/Applications', join(homedir(), 'Applications')].map((folder) => ({
+        name,
+        path: join(folder, `${name}.app`, 'Contents/MacOS', name),
+      })),
+    );
+  }
+  const [found, folders] =
+    process.platform === 'win32'
+      ? [WINDOWS_PROGRAMS, [process.env.PROGRAMFILES, process.env['PROGRAMFILES(X86)'], process.env.LOCALAPPDATA]]
+      : [LINUX_COMMANDS, [...(process.env.PATH ?? '').split(delimiter), '/usr/bin', '/snap/bin']];
+  return Object.entries(found).flatMap(([file, name]) =>
+    folders
+      .filter((folder) => folder !== undefined && folder !== '')
+      .map((folder) => ({ name, path: join(folder!, file) })),
+  );
+}
+
+async function loadPlaywright() {
+  try {
+    return await import('playwright-core');
+  } catch (cause) {
+    throw new DownhillError(
+      'NO-BROWSER',
+      "Running in Chrome needs the npm package 'playwright-core', which does not load.",
+      'Run: npm install playwright-core',
+      cause,
+    );
+  }
+}
+
+/**
+ * Looks for a browser without starting one. DOWNHILL_BROWSER, the path of an executable, overrides the search.
+ *
+ * @throws DownhillError NO-BROWSER when there is none, or no playwright-core to drive it.
+ */
+export async function findBrowser(): Promise<FoundBrowser> {
+  const { chromium } = await loadPlaywright();
+  const chosen = process.env.DOWNHILL_BROWSER;
+  if (chosen) {
+    if (existsSync(chosen)) return { name: 'the browser of DOWNHILL_BROWSER', executablePath: chosen };
+    throw new DownhillError(
+      'NO-BROWSER',
+      `DOWNHILL_BROWSER names ${chosen}, which is not there.`,
+      'Correct or unset it.',
+    );
+  }
+  if (existsSync(chromium.executablePath())) return { name: "Playwright's Chromium", channel: 'chromium' };
+  const installed = systemBrowsers().find(({ path }) => existsSync(path));
+  if (installed) return { name: installed.name, executablePath: installed.path };
+  throw new DownhillError('NO-BROWSER', 'No Chrome, Chromium or Edge was found.', INSTALL);
+}
+
+/** Whether this Linux machine has a GPU that a driver has taken up; the manifests alone are there without one, too. */
+function hasHardware(): boolean {
+  if (existsSync('/dev/nvidiactl')) return true;
+  try {
+    return readdirSync('/dev/dri').some((name) => name.startsWith('renderD'));
+  } catch {
+    return false;
+  }
+}
+
+/** What makes WebGPU work in a browser without a screen. */
+function flags(): string[] {
+  return [
+    '--enable-unsafe-webgpu', // CPU adapters, and Linux, where Chrome still holds WebGPU back
+    '--enable-webgpu-developer-features', // timestamps in nanoseconds instead of steps of 100 µs
+    '--disable-background-networking',
+    // Chrome on Linux reaches a GPU's WebGPU only through Vulkan. Without a GPU the flag would gain nothing.
+    ...(process.platform === 'linux' && hasHardware() ? ['--enable-features=Vulkan'] : []),
+  ];
+}
+
+/**
+ * Starts the browser found, ready for WebGPU.
+ *
+ * @throws DownhillError NO-BROWSER when there is none, or it does not start.
+ */
+export async function launchBrowser(
+  options: { headless?: boolean; args?: readonly string[] } = {},
+): Promise<LaunchedBrowser> {
+  const { chromium } = await loadPlaywright();
+  const found = await findBrowser();
+  const launch = (chromiumSandbox: boolean) =>
+    chromium.launch({
+      channel: found.channel,
+      executablePath: found.executablePath,
+      headless: options.headless ?? true,
+      chromiumSandbox, // false adds --no-sandbox
+      args: [...flags(), ...(options.args ?? [])],
+      handleSIGINT: false, // the command ends the run itself, and then closes the browser
+    });
+  const start = async () => {
+    // Chrome refuses to run as root with its sandbox, and containers often forbid what the sandbox is made of.
+    if (process.getuid?.() === 0) return launch(false);
+    return launch(true).catch((error: Error) => {
+      if (/sandbox/i.test(error.message)) return launch(false);
+      throw error;
+    });
+  };
+  try {
+    const browser = await start();
+    return { ...found, browser, version: browser.version() };
+  } catch (cause) {
+    const reason = (cause as Error).message.split('\n').find((line) => /error|cannot|missing|failed/i.test(line)) ?? '';
+    const where = found.executablePath ?? chromium.executablePath();
+    throw new DownhillError(
+      'NO-BROWSER',
+      `${found.name} (${where}) does not start: ${reason.trim().slice(0, 200)}`,
+      'Install the libraries it needs: npx playwright-core install-deps chromium',
+      cause,
+    );
+  }
+}

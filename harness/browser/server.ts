@@ -1,0 +1,139 @@
+/**
+ * A static server for one built page, for the time a test or a run lasts.
+ *
+ * It listens on the loopback address only, on a port the system picks, and trusts nobody who can reach it: any web page
+ * open on this machine can send requests here, and by a rebound name even read the answers. So: GET and HEAD only, our
+ * own Host only, files under the root only, no directory listings.
+ */
+import { createReadStream, realpathSync } from 'node:fs';
+import { realpath, stat } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { extname, join, sep } from 'node:path';
+
+export interface Served {
+  /** Such as http://127.0.0.1:41234/ */
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+export interface ServeOptions {
+  /** Files from elsewhere: path in the URL (such as '/data/images') to path on the disk. */
+  readonly files?: Readonly<Record<string, string>>;
+}
+
+const CONTENT_TYPES: Record<string, string> = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.mjs': 'text/javascript; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.json': 'application/json',
+  '.map': 'application/json',
+  '.svg': 'image/svg+xml',
+  '.png': 'image/png',
+  '.ico': 'image/x-icon',
+  '.woff2': 'font/woff2',
+  '.wasm': 'application/wasm',
+  '.wgsl': 'text/plain; charset=utf-8',
+  '.txt': 'text/plain; charset=utf-8',
+};
+
+/** Sent with every answer, refusals included. */
+const HEADERS = {
+  'X-Content-Type-Options': 'nosniff',
+  // Inline styles: charts set them on the elements they draw. Images: pictures made in the page. Scripts: files only.
+  'Content-Security-Policy':
+    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; worker-src 'self' blob:; " +
+    "object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  'Cross-Origin-Opener-Policy': 'same-origin',
+  'Cross-Origin-Embedder-Policy': 'require-corp',
+  'Cross-Origin-Resource-Policy': 'same-origin',
+  'Referrer-Policy': 'no-referrer',
+  'Cache-Control': 'no-store',
+};
+
+/** Serves the folder `root` until `close()`. */
+export async function serve(root: string, options: ServeOptions = {}): Promise<Served> {
+  const base = realpathSync(root);
+  const files = new Map(Object.entries(options.files ?? {}));
+  const server = createServer((request, response) => {
+    answer(request, response, base, files, (server.address() as AddressInfo).port).catch(() => refuse(response, 500));
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections(); // a browser keeps its connections open for minutes
+      }),
+  };
+}
+
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  base: string,
+  files: ReadonlyMap<string, string>,
+  port: number,
+): Promise<void> {
+  if (request.method !== 'GET' && request.method !== 'HEAD') return refuse(response, 405, { Allow: 'GET, HEAD' });
+  // Against DNS rebinding: a foreign name that resolves to 127.0.0.1 still shows in this header.
+  const { host } = request.headers;
+  if (host !== `127.0.0.1:${port}` && host !== `localhost:${port}`) return refuse(response, 403);
+
+  const path = urlPath(request.url ?? '');
+  const file = path === undefined ? undefined : (files.get(path) ?? (await fileUnder(base, path)));
+  const info = file === undefined ? undefined : await stat(file).catch(() => undefined);
+  if (file === undefined || !info?.isFile()) return refuse(response, 404);
+
+  response.writeHead(200, {
+    ...HEADERS,
+    'Content-Type':
+      CONTENT_TYPES[extname(path === '/' ? 'index.html' : path!).toLowerCase()] ?? 'application/octet-stream',
+    'Content-Length': info.size,
+  });
+  if (request.method === 'HEAD' || info.size === 0) return void response.end();
+  // `end` keeps to the length announced, should the file grow meanwhile.
+  createReadStream(file, { end: info.size - 1 })
+    .on('error', () => response.destroy())
+    .pipe(response);
+}
+
+/**
+ * The path of a request's target, decoded once; undefined when it is one that no page of ours asks for.
+ * A leading dot also excludes hidden files; ':' and '\' mean something to Windows; a '%' left over is a second encoding.
+ */
+function urlPath(target: string): string | undefined {
+  let path: string;
+  try {
+    path = decodeURIComponent(target.split(/[?#]/, 1)[0]!);
+  } catch {
+    return undefined;
+  }
+  if (!path.startsWith('/')) return undefined; // also the form 'GET http://elsewhere/'
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
+  if (/[\\:%\u0000-\u001f\u007f]/.test(path)) return undefined;
+  const parts = path.slice(1).split('/');
+  if (parts.some((part, i) => part.startsWith('.') || (part === '' && i < parts.length - 1))) return undefined;
+  return path;
+}
+
+/** The file a checked path names under `base`, links followed; undefined when there is none, or it lies outside. */
+async function fileUnder(base: string, path: string): Promise<string | undefined> {
+  try {
+    const file = await realpath(join(base, path === '/' ? 'index.html' : path));
+    return file.startsWith(base.endsWith(sep) ? base : base + sep) ? file : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function refuse(response: ServerResponse, status: number, more: Record<string, string> = {}): void {
+  if (response.headersSent) return void response.destroy();
+  response.writeHead(status, { ...HEADERS, ...more, 'Content-Type': 'text/plain; charset=utf-8' });
+  response.end(`${status}\n`);
+}

@@ -1,0 +1,51 @@
+/** `npx downhill <command>`: finds the command, and turns what goes wrong into a calm message and an exit code. */
+import { DownhillError, suggest } from '../src/index.js';
+import { doctor } from './doctor.js';
+import { type Io, printError, processIo } from './io.js';
+import { train } from './train/command.js';
+import { versionOf } from './train/versions.js';
+
+const COMMANDS: Readonly<Record<string, (args: readonly string[], io: Io) => Promise<number>>> = { train, doctor };
+
+const HELP = `npx downhill <command>
+
+  train      train a network on WebGPU, in Node or in a headless Chrome
+  doctor     show the adapter and the browser of this machine, and test the kernels
+  help       this text; downhill <command> --help tells about a command
+
+  --version  the version of downhill
+`;
+
+/** @returns the exit code: 0, 1 when something failed, 2 when it was asked for in a wrong way, 130 after Ctrl+C */
+export async function main(args: readonly string[], io: Io = processIo()): Promise<number> {
+  try {
+    return await run(args, io);
+  } catch (error) {
+    printError(error, io.stderr);
+    return exitCode(error);
+  }
+}
+
+async function run([command, ...args]: readonly string[], io: Io): Promise<number> {
+  if (command === undefined || ['help', '--help', '-h'].includes(command)) {
+    io.stdout.write(HELP);
+    return command === undefined ? 2 : 0;
+  }
+  if (['--version', '-v', 'version'].includes(command)) {
+    io.stdout.write(`${versionOf('downhill')}\n`);
+    return 0;
+  }
+  const start = Object.hasOwn(COMMANDS, command) ? COMMANDS[command] : undefined;
+  if (start) return start(args, io);
+  throw new DownhillError(
+    'OPTION-UNKNOWN',
+    `There is no command '${command}'.`,
+    suggest(command, Object.keys(COMMANDS)),
+  );
+}
+
+/** Flags and their values are the caller's to correct; all else is a failure. */
+function exitCode(error: unknown): number {
+  const usage = error instanceof DownhillError && /^(OPTION|HYPER|RULE|SHAPE)-/.test(error.code);
+  return usage ? 2 : 1;
+}

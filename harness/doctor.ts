@@ -1,0 +1,149 @@
+/**
+ * `npx downhill doctor`: what this machine has, and whether the kernels compute on it what they should.
+ * Ends with 1 when something is broken: no adapter, a failed self-test, a browser that is there but has no WebGPU.
+ */
+import { parseArgs } from 'node:util';
+import { DownhillError, describeAdapter, type SelfTestResult, selfTest, suggest } from '../src/index.js';
+import { type Driver, requestDevice, requestGpu } from '../src/node/index.js';
+import { findBrowser, launchBrowser } from './browser/find.js';
+import { type BrowserReport, type DoctorReport, printReport } from './doctor-report.js';
+import { type ErrorParts, errorParts, type Io, processIo } from './io.js';
+import { installLavapipe } from './setup/lavapipe.mjs';
+import { versionOf } from './train/versions.js';
+
+const OPTIONS = {
+  'install-lavapipe': { type: 'boolean', default: false },
+  json: { type: 'boolean', default: false },
+  help: { type: 'boolean', short: 'h', default: false },
+} as const;
+
+const HELP = `npx downhill doctor [--json] [--install-lavapipe]
+
+  Shows the adapter, its limits and the browser found, and tests the kernels.
+
+  --json               one JSON object instead of text
+  --install-lavapipe   first install Mesa's CPU driver (Debian, Ubuntu; as root or with passwordless sudo)
+`;
+
+/** @returns the exit code */
+export async function doctor(args: readonly string[], io: Io = processIo()): Promise<number> {
+  const options = parseOptions(args);
+  if (options.help) {
+    io.stdout.write(HELP);
+    return 0;
+  }
+  if (options['install-lavapipe']) {
+    const { ok, lines } = installLavapipe();
+    // With --json stdout is for the report alone.
+    (options.json ? io.stderr : io.stdout).write(`${lines.join('\n')}\n`);
+    if (!ok) return 1;
+  }
+  const report = await examine();
+  if (options.json) io.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
+  else printReport(report, io);
+  return report.problems.length > 0 ? 1 : 0;
+}
+
+function parseOptions(args: readonly string[]) {
+  const { values, tokens } = parseArgs({ args: [...args], options: OPTIONS, strict: false, tokens: true });
+  const known = Object.keys(OPTIONS).map((name) => `--${name}`);
+  for (const token of tokens) {
+    if (token.kind === 'positional') {
+      throw new DownhillError('OPTION-UNKNOWN', `doctor takes no argument, got '${token.value}'.`, 'Leave it out.');
+    }
+    if (token.kind !== 'option') continue;
+    if (!Object.hasOwn(OPTIONS, token.name)) {
+      throw new DownhillError('OPTION-UNKNOWN', `doctor has no flag ${token.rawName}.`, suggest(token.rawName, known));
+    }
+    if (token.value !== undefined) {
+      throw new DownhillError(
+        'OPTION-TYPE',
+        `${token.rawName} takes no value, got '${token.value}'.`,
+        `Write ${token.rawName}.`,
+      );
+    }
+  }
+  return values;
+}
+
+async function examine(): Promise<DoctorReport> {
+  const problems: ErrorParts[] = [];
+  const note = (error: unknown) => {
+    if (!(error instanceof DownhillError)) throw error;
+    problems.push(errorParts(error));
+  };
+
+  let adapter: DoctorReport['adapter'] = null;
+  let driver: Driver | null = null;
+  let tests: readonly SelfTestResult[] = [];
+  try {
+    driver = (await requestGpu()).driver;
+    const device = await requestDevice({ label: 'downhill:doctor' });
+    adapter = describeAdapter(device);
+    tests = await selfTest(device);
+    device.destroy();
+    const failed = tests.filter(({ ok }) => !ok).length;
+    if (failed > 0 || tests.length === 0) {
+      problems.push({
+        code: 'SELF-TEST',
+        message:
+          tests.length === 0
+            ? 'The self-test tested no kernel.' // "everything works" would be a claim without a check
+            : `${failed} of ${tests.length} kernels do not agree with the reference on this adapter.`,
+        fix: 'Update the graphics driver; if that does not help, report it with the output of `npx downhill doctor --json`.',
+      });
+    }
+  } catch (error) {
+    note(error);
+  }
+
+  const browser = await examineBrowser(problems);
+  const versions = {
+    node: process.versions.node,
+    downhill: versionOf('downhill') ?? null,
+    webgpu: versionOf('webgpu') ?? null,
+    'playwright-core': versionOf('playwright-core') ?? null,
+  };
+  return { adapter, driver, browser, versions, selfTest: tests, problems };
+}
+
+/** Finds the browser, starts it, and asks a page in it for an adapter. */
+async function examineBrowser(problems: ErrorParts[]): Promise<BrowserReport | null> {
+  try {
+    await findBrowser();
+  } catch (error) {
+    if (error instanceof DownhillError) return null; // none is no fault
+    throw error;
+  }
+  let launched: Awaited<ReturnType<typeof launchBrowser>>;
+  try {
+    launched = await launchBrowser();
+  } catch (error) {
+    if (!(error instanceof DownhillError)) throw error;
+    problems.push(errorParts(error));
+    return null;
+  }
+  const { browser, name, version, executablePath } = launched;
+  try {
+    const page = await browser.newPage();
+    // WebGPU exists in secure contexts only; a page of localhost is one, and this one needs no server.
+    await page.route('**/*', (route) => route.fulfill({ contentType: 'text/html', body: '<!doctype html>' }));
+    await page.goto('http://localhost/');
+    const adapter = await page.evaluate(async () => {
+      const info = (await navigator.gpu?.requestAdapter())?.info;
+      if (!info) return null;
+      const words = info.description || [info.vendor, info.architecture].filter(Boolean).join(' ') || 'unnamed adapter';
+      return info.isFallbackAdapter ? `${words} (CPU adapter)` : words;
+    });
+    if (!adapter) {
+      problems.push({
+        code: 'NO-ADAPTER',
+        message: `${name} ${version} starts, but its pages get no WebGPU adapter.`,
+        fix: 'Update the browser and the graphics driver.',
+      });
+    }
+    return { name, version, path: executablePath ?? null, adapter };
+  } finally {
+    await browser.close();
+  }
+}

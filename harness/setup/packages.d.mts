@@ -1,0 +1,2 @@
+export declare function packagesMissing(root?: string): string | undefined;
+export declare function ensurePackages(): void;

@@ -1,0 +1,145 @@
+/**
+ * Runs a job in a page of a headless browser: dist/pages is served on the loopback address, the page trains, its events
+ * come back through a function that Playwright puts into the page.
+ */
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Page } from 'playwright-core';
+import { DownhillError, type ErrorCode } from '../../src/index.js';
+import { launchBrowser } from '../browser/find.js';
+import { serve } from '../browser/server.js';
+import type { TrainConfig } from './config.js';
+import type { IdxParts } from './data.js';
+import type { Emit, JobEvent, JobResult } from './events.js';
+import type { IdxBytes } from './node.js';
+import type { PageJob } from './page.js';
+import { packageRoot, versionOf } from './versions.js';
+
+const START_MS = 30_000;
+
+export async function runInChrome(
+  config: TrainConfig,
+  files: IdxBytes | undefined,
+  emit: Emit,
+  signal: AbortSignal,
+): Promise<JobResult> {
+  const pages = join(packageRoot(), 'dist/pages');
+  if (!existsSync(join(pages, 'train.html'))) {
+    throw new DownhillError('INTERNAL', `The pages are not built: ${pages} has no train.html.`, 'Run: npm run build');
+  }
+  const shared = files && shareFiles(files);
+  const closing: (() => unknown)[] = [() => shared?.remove()];
+  try {
+    const server = await serve(pages, { files: shared?.served });
+    closing.push(() => server.close());
+    const { browser, name, version } = await launchBrowser();
+    closing.push(() => browser.close());
+    const versions = {
+      downhill: versionOf('downhill') ?? 'unknown',
+      node: process.versions.node,
+      [name]: version,
+      'playwright-core': versionOf('playwright-core') ?? 'unknown',
+    };
+    emit({ type: 'runtime', versions });
+    const page = await browser.newPage();
+    return await runPage(page, `${server.url}train.html`, config, shared?.addresses, emit, signal);
+  } finally {
+    for (const close of closing.reverse()) await close();
+  }
+}
+
+async function runPage(
+  page: Page,
+  url: string,
+  config: TrainConfig,
+  files: IdxParts | undefined,
+  emit: Emit,
+  signal: AbortSignal,
+): Promise<JobResult> {
+  const complaints = listen(page);
+  let result: JobResult | undefined;
+  let refused: unknown; // an error of `emit` belongs to us, not to the page that called it
+  await page.exposeFunction('downhillEmit', (event: JobEvent) => {
+    if (event.type === 'result') result = event.result;
+    try {
+      emit(event);
+    } catch (error) {
+      refused ??= error;
+      abort();
+    }
+  });
+  const abort = () => void page.evaluate(() => globalThis.downhillJob?.abort()).catch(() => {});
+  try {
+    await page.goto(url, { timeout: START_MS });
+    await page.waitForFunction(() => globalThis.downhillJob !== undefined, undefined, { timeout: START_MS });
+    signal.addEventListener('abort', abort);
+    if (signal.aborted) abort();
+    const failure = await page.evaluate(([job, parts]) => (globalThis.downhillJob as PageJob).run(job, parts), [
+      config,
+      files,
+    ] as const);
+    if (refused) throw refused;
+    if (failure) throw new DownhillError(failure.code as ErrorCode, failure.message, failure.fix);
+  } catch (error) {
+    if (error instanceof DownhillError || error === refused) throw error;
+    throw pageFailed(error, page, complaints);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
+  if (!result) throw pageFailed(new Error('it gave no result'), page, complaints);
+  return result;
+}
+
+/** What the page complains about, for the message when it fails. */
+interface Complaints {
+  readonly errors: Set<string>;
+  crashed: boolean;
+}
+
+function listen(page: Page): Complaints {
+  const complaints: Complaints = { errors: new Set(), crashed: false };
+  page.on('console', (message) => {
+    if (message.type() === 'error') complaints.errors.add(message.text());
+  });
+  page.on('pageerror', (error) => complaints.errors.add(error.message));
+  page.on('crash', () => {
+    complaints.crashed = true;
+  });
+  return complaints;
+}
+
+/** The page ended in another way than by an error of ours: a crash, a closed browser, or a bug. */
+function pageFailed(cause: unknown, page: Page, { errors, crashed }: Complaints): DownhillError {
+  const message = cause instanceof Error ? cause.message.split('\n')[0]!.trim() : String(cause);
+  const gone = crashed || page.isClosed() || /crashed|has been closed/i.test(message);
+  const said = [...errors, ...(gone ? [] : [message])].join('; ').slice(0, 600);
+  if (!gone) return new DownhillError('INTERNAL', `The page failed: ${said}.`, 'Report this with the message.', cause);
+  const what = crashed ? 'The page crashed' : 'The browser closed';
+  return new DownhillError(
+    'DEVICE-LOST',
+    `${what} before the training was done${said && `, after: ${said}`}.`,
+    'Start again; where memory is short, use a smaller --batch or --in node.',
+    cause,
+  );
+}
+
+/** Puts the bytes where the server can serve them from: a folder of their own, and nothing else of the disk. */
+function shareFiles(files: IdxBytes) {
+  const folder = mkdtempSync(join(tmpdir(), 'downhill-'));
+  const served: Record<string, string> = {};
+  const share = (name: string, bytes: Uint8Array) => {
+    served[`/data/${name}`] = join(folder, name);
+    writeFileSync(join(folder, name), bytes);
+    return `/data/${name}`;
+  };
+  const pair = (part: string, { images, labels }: { images: Uint8Array; labels: Uint8Array }) => ({
+    images: share(`${part}-images`, images),
+    labels: share(`${part}-labels`, labels),
+  });
+  const addresses: IdxParts = {
+    train: pair('train', files.train),
+    ...(files.test ? { test: pair('test', files.test) } : {}),
+  };
+  return { served, addresses, remove: () => rmSync(folder, { recursive: true, force: true }) };
+}

@@ -1,0 +1,66 @@
+/** `downhill train`: flags, data and folder are checked, then the job runs in Node or in Chrome. */
+import { DownhillError } from '../../src/index.js';
+import { errorParts, type Io } from '../io.js';
+import { runInChrome } from './chrome.js';
+import { checkFit, knownShape, shapeOf } from './data.js';
+import type { Emit } from './events.js';
+import { trainHelp } from './help.js';
+import { loadData, readIdx, runInNode } from './node.js';
+import { parseTrain } from './options.js';
+import { JsonReporter, TextReporter } from './reporter.js';
+import { defaultFolder, RunFolder } from './run-folder.js';
+
+/** The exit code of a run that Ctrl+C ended: 128 and the number of SIGINT. */
+const INTERRUPTED = 130;
+
+/**
+ * @returns the exit code
+ * @throws DownhillError for whatever is wrong; what was trained by then is saved
+ */
+export async function train(args: readonly string[], io: Io): Promise<number> {
+  const command = parseTrain(args);
+  if (command === 'help') {
+    io.stdout.write(trainHelp());
+    return 0;
+  }
+  const { config, json, out, force } = command;
+  const reporter = new (json ? JsonReporter : TextReporter)(io, config);
+  const controller = new AbortController();
+  const stopListening = io.onInterrupt(() => {
+    if (controller.signal.aborted) return io.exit(INTERRUPTED);
+    reporter.stopping();
+    controller.abort();
+  });
+
+  let folder: RunFolder | undefined;
+  try {
+    // Everything that can be wrong is looked at before a device is asked for.
+    const files = config.data.kind === 'idx' ? await readIdx(config.data.folder) : undefined;
+    const known = knownShape(config);
+    if (known) checkFit(config, known);
+    // A page makes its own data; here IDX files are read for the check alone.
+    const data = config.in === 'node' || files ? await loadData(config, files) : undefined;
+    if (data) checkFit(config, shapeOf(data));
+    folder = new RunFolder(out ?? defaultFolder(config.optimizer.name), config, force);
+
+    const runFolder = folder;
+    const emit: Emit = (event) => {
+      runFolder.event(event);
+      reporter.event(event);
+    };
+    const result =
+      config.in === 'node' && data
+        ? await runInNode(config, data, emit, controller.signal)
+        : await runInChrome(config, files, emit, controller.signal);
+    folder.finish(result);
+    reporter.done(result, folder.path);
+    return result.interrupted ? INTERRUPTED : 0;
+  } catch (error) {
+    folder?.abandon();
+    const parts = error instanceof DownhillError ? errorParts(error) : undefined;
+    reporter.failed(parts, folder?.started ? folder.path : undefined);
+    throw error;
+  } finally {
+    stopListening();
+  }
+}

@@ -1,0 +1,47 @@
+/**
+ * What one training run is: plain JSON, made by the command line, read by the job in Node or in a page, kept in the run's
+ * config.json. No Node here: a page imports this file.
+ */
+import type { Activation, Init, Loss, Sampling } from '../../src/index.js';
+
+/** 'standard': mean 0 and variance 1, by the training part's statistics. 'unit': into [0, 1]. */
+export const SCALES = ['standard', 'unit'] as const;
+export type Scale = (typeof SCALES)[number];
+
+export const PLACES = ['node', 'chrome'] as const;
+export type Place = (typeof PLACES)[number];
+
+export type DataConfig =
+  /** The library's own generator. */
+  | { readonly kind: 'digits'; readonly samples: number }
+  /** IDX files of a folder, by its absolute path. */
+  | { readonly kind: 'idx'; readonly folder: string };
+
+export type HyperValue = number | boolean | readonly [number, number];
+
+export interface TrainConfig {
+  readonly data: DataConfig;
+  readonly scale: Scale;
+  readonly model: {
+    readonly sizes: readonly number[];
+    readonly activation: Activation;
+    readonly init: Init;
+    readonly loss: Loss;
+  };
+  /** A rule's name with every one of its hyper-parameters. */
+  readonly optimizer: { readonly name: string; readonly hyper: Readonly<Record<string, HyperValue>> };
+  /** Absent with sampling 'full', where it is the whole training part. */
+  readonly batchSize?: number;
+  readonly sampling: Sampling;
+  /** Either steps or epochs. */
+  readonly steps?: number;
+  readonly epochs?: number;
+  readonly seed: number;
+  readonly in: Place;
+}
+
+/** 'weightDecay' as a flag: 'weight-decay'. */
+export const kebab = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+
+/** A hyper-parameter's value as it is typed: 0.001, 0.9,0.999, true. */
+export const showHyper = (value: HyperValue): string => (Array.isArray(value) ? value.join(',') : String(value));

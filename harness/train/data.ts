@@ -1,0 +1,130 @@
+/** The data sets of a run, made from its configuration; in Node and in a page alike. */
+import {
+  arrays,
+  type Dataset,
+  DownhillError,
+  digits,
+  idx,
+  split,
+  standardize,
+  statistics,
+  unitRange,
+} from '../../src/index.js';
+import type { TrainConfig } from './config.js';
+import type { DataShape } from './events.js';
+
+/** What a job trains on and what it is judged by. */
+export interface JobData {
+  readonly train: Dataset;
+  readonly test: Dataset;
+}
+
+type IdxSource = Parameters<typeof idx>[0]['images'];
+
+/** The two files of one part of an IDX data set: bytes in Node, addresses in a page. */
+export interface IdxPair {
+  readonly images: IdxSource;
+  readonly labels: IdxSource;
+}
+
+/** The files of an IDX data set. Without `test`, the end of `train` is the test part. */
+export interface IdxParts {
+  readonly train: IdxPair;
+  readonly test?: IdxPair;
+}
+
+/** A network trains on the first 80 % of data that comes in one part. */
+const TRAIN_SHARE = 0.8;
+const trainCount = (samples: number) => Math.floor(samples * TRAIN_SHARE);
+
+/** The generator's images are always the same, so that runs with different --seed differ in the training alone. */
+const DIGITS_SEED = 0;
+const DIGITS = { features: 28 * 28, classes: 10 } as const;
+
+/**
+ * Loads or generates the data, splits, scales, and turns classes into targets of the loss.
+ *
+ * @throws DownhillError DATA-*.
+ */
+export async function buildData(config: TrainConfig, files?: IdxParts): Promise<JobData> {
+  const [train, test] = await loadParts(config, files);
+  const scaled = config.scale === 'standard' ? standardizeBoth(train, test) : [unitRange(train), unitRange(test)];
+  const [a, b] = config.model.loss === 'mse' ? scaled.map(oneHot) : scaled;
+  return { train: a!, test: b! };
+}
+
+/** What `buildData` will make, where that is known beforehand: the generator's data need not be drawn to be checked. */
+export function knownShape(config: TrainConfig): DataShape | undefined {
+  if (config.data.kind !== 'digits') return undefined;
+  const train = trainCount(config.data.samples);
+  return { train, test: config.data.samples - train, ...DIGITS };
+}
+
+export function shapeOf({ train, test }: JobData): DataShape {
+  const { targets } = train;
+  const classes = targets.kind === 'classes' ? targets.classes : targets.width;
+  return { train: train.samples, test: test.samples, features: train.features, classes };
+}
+
+/**
+ * Checks that network, batch and data go together.
+ *
+ * @throws DownhillError SHAPE-MISMATCH, OPTION-RANGE.
+ */
+export function checkFit(config: TrainConfig, shape: DataShape): void {
+  const { sizes } = config.model;
+  const [input, output] = [sizes[0]!, sizes.at(-1)!];
+  if (input !== shape.features || output !== shape.classes) {
+    const right = [shape.features, ...sizes.slice(1, -1), shape.classes].join('-');
+    throw new DownhillError(
+      'SHAPE-MISMATCH',
+      `The network ${sizes.join('-')} has ${input} inputs and ${output} outputs, the data ${shape.features} features and ${shape.classes} classes.`,
+      `Use --model ${right}.`,
+    );
+  }
+  if (config.batchSize !== undefined && config.batchSize > shape.train) {
+    throw new DownhillError(
+      'OPTION-RANGE',
+      `--batch is ${config.batchSize}, more than the ${shape.train} samples of the training part.`,
+      `Set --batch to at most ${shape.train}, or use --sampling full.`,
+    );
+  }
+}
+
+async function loadParts(config: TrainConfig, files: IdxParts | undefined): Promise<[Dataset, Dataset]> {
+  const { data, model } = config;
+  if (data.kind === 'digits') {
+    return split(digits({ samples: data.samples, seed: DIGITS_SEED }), trainCount(data.samples));
+  }
+  if (!files) throw new DownhillError('INTERNAL', 'The job got no IDX files.', 'Report this.');
+  // The network says how many classes there are: MNIST's files have 10, EMNIST's up to 62, and no header tells.
+  const classes = Math.min(Math.max(model.sizes.at(-1)!, 2), 256);
+  const train = await load(files.train, classes);
+  if (!files.test) return split(train, Math.max(1, trainCount(train.samples)));
+  const test = await load(files.test, classes);
+  if (test.features === train.features) return [train, test];
+  throw new DownhillError(
+    'DATA-MISMATCH',
+    `The training images have ${train.features} pixels, the test images ${test.features}.`,
+    'Put the files of one data set into the folder.',
+  );
+}
+
+const load = ({ images, labels }: IdxPair, classes: number) => idx({ images, labels, classes });
+
+function standardizeBoth(train: Dataset, test: Dataset): Dataset[] {
+  const known = statistics(train); // the test part must not shape what the network sees
+  return [standardize(train, known), standardize(test, known)];
+}
+
+/** Classes as targets of a regression: 1 for the right class, 0 for the others. */
+function oneHot(dataset: Dataset): Dataset {
+  if (dataset.targets.kind === 'values') return dataset;
+  const { classes, labels } = dataset.targets;
+  const values = new Float32Array(dataset.samples * classes);
+  labels.forEach((label, i) => {
+    values[i * classes + label] = 1;
+  });
+  const { targets } = arrays({ x: dataset.x, y: values, features: dataset.features });
+  return { ...dataset, targets };
+}

@@ -1,0 +1,38 @@
+/** Numbers as people read them. */
+
+/** 1,250. */
+export const count = (n: number): string => n.toLocaleString('en-US');
+
+/** '1 step', '1,250 steps'. */
+export const plural = (n: number, noun: string): string => `${count(n)} ${noun}${n === 1 ? '' : 's'}`;
+
+/** A loss in about six characters: four decimals where they say something. */
+export function lossText(loss: number): string {
+  if (!Number.isFinite(loss)) return String(loss);
+  const size = Math.abs(loss);
+  return size === 0 || (size >= 0.001 && size < 10_000) ? loss.toFixed(4) : loss.toExponential(2);
+}
+
+/** 0.9731 as '97.31 %'. */
+export const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;
+
+/** '0.8 s', '42 s', '3 min 05 s', '2 h 10 min'. */
+export function duration(seconds: number): string {
+  if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
+  const whole = Math.round(seconds);
+  const two = (n: number) => String(n).padStart(2, '0');
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${two(whole % 60)} s`;
+  const minutes = Math.round(whole / 60);
+  return `${count(Math.floor(minutes / 60))} h ${two(minutes % 60)} min`;
+}
+
+/** '310 steps/s', '0.42 steps/s'. */
+export function rateText(stepsPerSecond: number): string {
+  const digits = stepsPerSecond >= 10 ? 0 : stepsPerSecond >= 1 ? 1 : 2;
+  const value = stepsPerSecond.toLocaleString('en-US', {
+    minimumFractionDigits: digits,
+    maximumFractionDigits: digits,
+  });
+  return `${value} steps/s`;
+}

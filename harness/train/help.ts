@@ -1,0 +1,81 @@
+/** The text of `downhill train --help`, made from the tables of flags and the rows of the rules. */
+import { describeRange, type Field, type RuleRow, rules } from '../../src/index.js';
+import { type HyperValue, showHyper } from './config.js';
+import { FLAGS, hyperFlags, valueName } from './options.js';
+
+const WIDTH = 96;
+/** Column at which descriptions start. */
+const INDENT = 25;
+
+export function trainHelp(): string {
+  const rows = Object.values(rules).map(({ row }) => row as RuleRow);
+  const lines = [
+    'npx downhill train [flags]',
+    '',
+    ...wrap(
+      'Trains a multilayer perceptron on WebGPU, shows the loss as it falls, and leaves the run in a folder. ' +
+        'Every flag has a default, shown in brackets. Ctrl+C ends the training and evaluates what was reached.',
+      2,
+    ),
+  ];
+  for (const [heading, flags] of Object.entries(FLAGS)) {
+    lines.push('', heading);
+    for (const [name, { value, help, default: fallback }] of Object.entries(flags)) {
+      lines.push(...entry(`--${name} ${value ?? ''}`, fallback ? `${help} [${fallback}]` : help));
+    }
+  }
+  lines.push('', 'optimizers');
+  for (const row of rows) lines.push(...entry(row.name, `${row.title}, ${row.paper}`));
+  lines.push('', 'hyper-parameters of the optimizers');
+  for (const [name, { uses }] of hyperFlags()) {
+    const flag = uses[0]!.field.kind === 'flag' ? `--${name}, --no-${name}` : `--${name} ${valueName(uses[0]!.field)}`;
+    const groups = groupUses(uses);
+    groups.forEach(({ text, names }, i) => {
+      const owners = names.length === rows.length ? '' : `${names.join(', ')}: `;
+      lines.push(...entry(i === 0 ? flag : '', owners + text));
+    });
+  }
+  lines.push(
+    '',
+    'examples',
+    '  npx downhill train --optimizer sgd --lr 0.1 --momentum 0.9 --nesterov',
+    '  npx downhill train --data idx:mnist --epochs 20 --out runs/mnist',
+    '  npx downhill train --in chrome --steps 500 --json',
+    '',
+  );
+  return lines.join('\n');
+}
+
+/** One text for all rules in which a hyper-parameter means the same, with the same default. */
+function groupUses(uses: readonly { row: RuleRow; field: Field }[]): { text: string; names: string[] }[] {
+  const groups = new Map<string, string[]>();
+  for (const { row, field } of uses) {
+    const range = field.kind === 'flag' ? '' : `, ${describeRange(field)}`;
+    const fallback = field.kind === 'flag' ? (field.default ? 'on' : 'off') : showHyper(field.default as HyperValue);
+    const text = `${field.help}${range} [${fallback}]`;
+    groups.set(text, [...(groups.get(text) ?? []), row.name]);
+  }
+  return [...groups].map(([text, names]) => ({ text, names }));
+}
+
+/** A flag and its description; the description starts below a flag that is too long. */
+function entry(left: string, text: string): string[] {
+  const body = wrap(text, INDENT);
+  const head = `  ${left.trimEnd()}`;
+  if (head.length > INDENT - 2) return [head, ...body];
+  return [head.padEnd(INDENT) + body[0]!.trimStart(), ...body.slice(1)];
+}
+
+function wrap(text: string, indent: number): string[] {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    if (line !== '' && indent + line.length + 1 + word.length > WIDTH) {
+      lines.push(' '.repeat(indent) + line);
+      line = word;
+    } else {
+      line = line === '' ? word : `${line} ${word}`;
+    }
+  }
+  return [...lines, ' '.repeat(indent) + line];
+}

@@ -1,0 +1,92 @@
+/**
+ * One training job, from a device to a result. It runs in Node and in a page alike, so it imports neither Node's modules
+ * nor the page's.
+ */
+import {
+  createTrainer,
+  type Dataset,
+  describeAdapter,
+  mlp,
+  resolveRule,
+  rules,
+  type StepReport,
+  type Trainer,
+} from '../../src/index.js';
+import type { TrainConfig } from './config.js';
+import { type JobData, shapeOf } from './data.js';
+import type { Emit, JobResult } from './events.js';
+
+/**
+ * Trains and evaluates, and tells about it through `emit`. Aborting `signal` ends the training early; what was reached
+ * by then is evaluated like a whole run, with `interrupted` set.
+ *
+ * @throws DownhillError as the trainer's.
+ */
+export async function runJob(
+  device: GPUDevice,
+  config: TrainConfig,
+  data: JobData,
+  emit: Emit,
+  signal: AbortSignal,
+): Promise<JobResult> {
+  emit({ type: 'adapter', adapter: describeAdapter(device) });
+  const trainer = await createTrainer(device, {
+    model: mlp(config.model),
+    rule: resolveRule(rules, config.optimizer.name, config.optimizer.hyper),
+    data: data.train,
+    batchSize: config.batchSize,
+    sampling: config.sampling,
+    seed: config.seed,
+  });
+  try {
+    const { stepsPerEpoch } = trainer;
+    const steps = config.steps ?? (config.epochs ?? 1) * stepsPerEpoch;
+    const batchSize = config.batchSize ?? data.train.samples;
+    emit({ type: 'plan', plan: trainer.describe(), data: shapeOf(data), batchSize, steps, stepsPerEpoch });
+    const trained = await trainSteps(trainer, steps, emit, signal);
+    const result = { ...trained, ...(await evaluate(trainer, data.test)) };
+    emit({ type: 'result', result });
+    return result;
+  } finally {
+    trainer.destroy();
+  }
+}
+
+async function evaluate(trainer: Trainer, test: Dataset) {
+  const { loss, accuracy } = await trainer.evaluate(test);
+  // An absent key and not an undefined one: both sides of JSON then see the same.
+  return accuracy === undefined ? { loss } : { loss, accuracy };
+}
+
+async function trainSteps(trainer: Trainer, steps: number, emit: Emit, signal: AbortSignal) {
+  // Losses come back many at a time. Those of one read-back are yielded without a pause between them, so a timer of 0 ms
+  // fires after the last of them: one event per read-back, and none held back.
+  let batch: StepReport[] = [];
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const flush = () => {
+    clearTimeout(timer);
+    timer = undefined;
+    if (batch.length > 0) emit({ type: 'steps', steps: batch });
+    batch = [];
+  };
+
+  let step = 0;
+  const start = performance.now();
+  let end = start;
+  try {
+    for await (const report of trainer.run({ steps, signal })) {
+      step = report.step;
+      end = performance.now();
+      batch.push(report);
+      timer ??= setTimeout(flush, 0);
+    }
+  } catch (error) {
+    // `run` ends an aborted training by throwing the signal's reason; anything else is an error.
+    if (!signal.aborted || error !== signal.reason) throw error;
+  } finally {
+    flush();
+  }
+  const trainSeconds = (end - start) / 1000;
+  const stepsPerSecond = trainSeconds > 0 ? step / trainSeconds : 0;
+  return { step, trainSeconds, stepsPerSecond, interrupted: step < steps };
+}

@@ -1,0 +1,252 @@
+/** The flags of `downhill train`: what they are called, what they mean, and how they become a TrainConfig. */
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import {
+  ACTIVATIONS,
+  checkChoice,
+  checkInteger,
+  DownhillError,
+  type Field,
+  INITS,
+  LOSSES,
+  mlp,
+  type RuleRow,
+  resolveRule,
+  rules,
+  SAMPLINGS,
+  suggest,
+} from '../../src/index.js';
+import { type DataConfig, type HyperValue, kebab, PLACES, SCALES, type TrainConfig } from './config.js';
+
+export interface TrainCommand {
+  readonly config: TrainConfig;
+  /** As given; undefined for a new folder under runs/. */
+  readonly out: string | undefined;
+  readonly force: boolean;
+  readonly json: boolean;
+}
+
+/** A flag that is not a hyper-parameter. Without `value` it is a switch. */
+export interface Flag {
+  readonly value?: string;
+  readonly help: string;
+  readonly default?: string;
+}
+
+/** The flags by the headings of the help text. */
+export const FLAGS: Readonly<Record<string, Readonly<Record<string, Flag>>>> = {
+  data: {
+    data: {
+      value: 'SOURCE',
+      help: 'digits (drawn on the spot) or idx:DIR (a folder with IDX files, such as MNIST)',
+      default: 'digits',
+    },
+    samples: { value: 'N', help: 'how many digits to draw; the first 80 % train, the rest test', default: '10000' },
+    scale: { value: 'NAME', help: `${SCALES.join(' (mean 0, variance 1) or ')} (0 to 1)`, default: 'standard' },
+  },
+  network: {
+    model: { value: 'WIDTHS', help: 'layer widths from input to output', default: '784-100-100-100-100-10' },
+    activation: { value: 'NAME', help: `${ACTIVATIONS.join(', ')}`, default: 'relu' },
+    init: { value: 'NAME', help: `${INITS.join(', ')}`, default: 'he-normal' },
+    loss: { value: 'NAME', help: `${LOSSES.join(' or ')} (against one-hot classes)`, default: 'softmax-cross-entropy' },
+  },
+  training: {
+    optimizer: { value: 'NAME', help: 'one of the update rules below', default: 'adam' },
+    batch: { value: 'N', help: 'samples per step', default: '64' },
+    epochs: { value: 'N', help: 'passes over the training part', default: '10' },
+    steps: { value: 'N', help: 'steps to do, instead of --epochs' },
+    sampling: {
+      value: 'NAME',
+      help: 'shuffle (each sample once per epoch), replacement (independent draws) or full (all samples in every step)',
+      default: 'shuffle',
+    },
+    seed: { value: 'N', help: 'of the initial weights and the batches', default: '0' },
+    in: { value: 'PLACE', help: 'node, or chrome: the same in a headless browser', default: 'node' },
+  },
+  output: {
+    out: {
+      value: 'DIR',
+      help: 'folder of the run: config.json, metrics.jsonl, loss.svg',
+      default: 'runs/<time>-<optimizer>',
+    },
+    force: { help: 'overwrite the run that is in --out' },
+    json: { help: 'JSON lines on stdout instead of text, one per event and step' },
+    help: { help: 'this text' },
+  },
+};
+
+const general: Readonly<Record<string, Flag>> = Object.assign({}, ...Object.values(FLAGS));
+const rows: readonly RuleRow[] = Object.values(rules).map(({ row }) => row as RuleRow);
+
+/** The flags of hyper-parameters: each with the rules that have it. */
+export function hyperFlags(
+  table: readonly RuleRow[] = rows,
+): Map<string, { key: string; uses: { row: RuleRow; field: Field }[] }> {
+  const flags = new Map<string, { key: string; uses: { row: RuleRow; field: Field }[] }>();
+  for (const row of table) {
+    for (const [key, field] of Object.entries(row.fields)) {
+      const flag = flags.get(kebab(key)) ?? { key, uses: [] };
+      flag.uses.push({ row, field });
+      flags.set(kebab(key), flag);
+    }
+  }
+  return flags;
+}
+
+/** Every flag by name, and whether it is followed by a value. */
+function knownFlags(): Map<string, boolean> {
+  const known = new Map(Object.entries(general).map(([name, { value }]) => [name, value !== undefined]));
+  for (const [name, { uses }] of hyperFlags()) {
+    const isSwitch = uses[0]!.field.kind === 'flag';
+    known.set(name, !isSwitch);
+    if (isSwitch) known.set(`no-${name}`, false);
+  }
+  return known;
+}
+
+/**
+ * Reads and checks the flags; touches neither files nor GPU.
+ *
+ * @returns 'help' when that is what is asked for.
+ * @throws DownhillError OPTION-*, HYPER-*, RULE-UNKNOWN, SHAPE-INVALID.
+ */
+export function parseTrain(args: readonly string[]): TrainCommand | 'help' {
+  const given = readFlags(args);
+  if (given.has('help')) return 'help';
+  const text = (name: string) => given.get(name) ?? general[name]?.default ?? '';
+  const { row, hyper } = resolveRule(rules, text('optimizer'), readHyper(given, text('optimizer')));
+  const { kind: _, ...model } = mlp({
+    sizes: text('model')
+      .split(/(?<=\d)-/)
+      .map(toNumber) as number[],
+    activation: checkChoice('--activation', text('activation'), ACTIVATIONS),
+    init: checkChoice('--init', text('init'), INITS),
+    loss: checkChoice('--loss', text('loss'), LOSSES),
+  });
+  const sampling = checkChoice('--sampling', text('sampling'), SAMPLINGS);
+  if (sampling === 'full' && given.has('batch')) {
+    throw new DownhillError(
+      'OPTION-RANGE',
+      'With --sampling full every batch is the whole training part.',
+      'Leave out --batch.',
+    );
+  }
+  if (given.has('steps') && given.has('epochs')) {
+    throw new DownhillError('OPTION-RANGE', '--steps and --epochs both say how long to train.', 'Give one of them.');
+  }
+  const integer = (name: string, min: number, max?: number) =>
+    checkInteger(`--${name}`, toNumber(text(name)), min, max);
+  const config: TrainConfig = {
+    data: readData(text('data'), given.has('samples'), () => integer('samples', 2, 1_000_000)),
+    scale: checkChoice('--scale', text('scale'), SCALES),
+    model,
+    optimizer: { name: row.name, hyper: hyper as Record<string, HyperValue> },
+    ...(sampling === 'full' ? {} : { batchSize: integer('batch', 1) }),
+    sampling,
+    ...(given.has('steps') ? { steps: integer('steps', 1) } : { epochs: integer('epochs', 1) }),
+    seed: integer('seed', 0, 2 ** 32 - 1),
+    in: checkChoice('--in', text('in'), PLACES),
+  };
+  return { config, out: given.get('out'), force: given.has('force'), json: given.has('json') };
+}
+
+/** The flags as typed: name to value, '' for a switch. The last one counts. */
+function readFlags(args: readonly string[]): Map<string, string> {
+  const known = knownFlags();
+  const { tokens } = parseArgs({
+    args: [...args],
+    strict: false, // its own messages know neither our codes nor what was meant
+    tokens: true,
+    options: Object.fromEntries(
+      [...known].map(([name, hasValue]) => [
+        name,
+        { type: hasValue ? ('string' as const) : ('boolean' as const), ...(name === 'help' ? { short: 'h' } : {}) },
+      ]),
+    ),
+  });
+  const given = new Map<string, string>();
+  for (const token of tokens) {
+    if (token.kind === 'positional') {
+      const fix = 'Put -- before the name of a flag; see downhill train --help.';
+      throw new DownhillError('OPTION-UNKNOWN', `train takes flags only, got '${token.value}'.`, fix);
+    }
+    if (token.kind !== 'option') continue;
+    const { name, rawName, value } = token;
+    const hasValue = known.get(name);
+    if (hasValue === undefined) {
+      const names = [...known.keys()].map((flag) => `--${flag}`);
+      const near = name.length > 1 ? suggest(rawName, names) : '';
+      const fix = near.startsWith('Did') ? near : 'See downhill train --help.';
+      throw new DownhillError('OPTION-UNKNOWN', `train has no flag ${rawName}.`, fix);
+    }
+    if (hasValue && (value === undefined || value === '' || value.startsWith('--'))) {
+      throw new DownhillError('OPTION-TYPE', `--${name} needs a value.`, `Write --${name} ${placeholder(name)}.`);
+    }
+    if (!hasValue && value !== undefined) {
+      const fix = hyperFlags().has(name) ? `Write --${name} or --no-${name}.` : `Write --${name}.`;
+      throw new DownhillError('OPTION-TYPE', `--${name} is a switch and takes no value, got '${value}'.`, fix);
+    }
+    given.delete(name.startsWith('no-') ? name.slice(3) : `no-${name}`);
+    given.set(name, value ?? '');
+  }
+  return given;
+}
+
+const placeholder = (name: string) => general[name]?.value ?? valueName(hyperFlags().get(name)!.uses[0]!.field);
+
+/** What stands for a hyper-parameter's value in the help. */
+export const valueName = (field: Field): string => ({ number: 'X', pair: 'X,Y', flag: '' })[field.kind];
+
+/** The hyper-parameters given, as the rule's options. */
+function readHyper(given: ReadonlyMap<string, string>, optimizer: string): Record<string, unknown> {
+  const options: Record<string, unknown> = {};
+  for (const [name, { key, uses }] of hyperFlags()) {
+    for (const typed of [name, `no-${name}`]) {
+      const value = given.get(typed);
+      if (value === undefined || !(typed === name || uses[0]!.field.kind === 'flag')) continue;
+      const use = uses.find(({ row }) => row.name === optimizer);
+      if (!use && Object.hasOwn(rules, optimizer)) {
+        const owners = uses.map(({ row }) => row.name);
+        throw new DownhillError(
+          'HYPER-UNKNOWN',
+          `${optimizer} has no --${name}; ${owners.join(', ')} ${owners.length === 1 ? 'has' : 'have'} it.`,
+          `Leave out --${typed}, or use --optimizer ${owners[0]}.`,
+        );
+      }
+      if (use) options[key] = readValue(use.field, value, typed === name);
+    }
+  }
+  return options;
+}
+
+function readValue(field: Field, text: string, on: boolean): unknown {
+  if (field.kind === 'flag') return on;
+  return field.kind === 'number' ? toNumber(text) : text.split(',').map(toNumber);
+}
+
+/** A number where the text is one; else the text, so that the library's check can say what it got. */
+function toNumber(text: string): number | string {
+  const value = Number(text);
+  const isNumber = text.trim() !== '' && (!Number.isNaN(value) || text === 'NaN');
+  return isNumber ? value : text;
+}
+
+function readData(text: string, samplesGiven: boolean, samples: () => number): DataConfig {
+  if (text === 'digits') return { kind: 'digits', samples: samples() };
+  const folder = /^idx:(.+)$/.exec(text)?.[1];
+  if (folder === undefined) {
+    throw new DownhillError(
+      'OPTION-RANGE',
+      `--data must be digits or idx:DIR, got '${text}'.`,
+      'Write --data idx:DIR for a folder with IDX files.',
+    );
+  }
+  if (samplesGiven) {
+    throw new DownhillError(
+      'OPTION-RANGE',
+      '--samples is for --data digits; IDX files are used whole.',
+      'Leave out --samples.',
+    );
+  }
+  return { kind: 'idx', folder: resolve(folder) };
+}

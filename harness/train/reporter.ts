@@ -1,0 +1,164 @@
+/** What `downhill train` says: as text for people, or as JSON lines for programs. */
+import { rules } from '../../src/index.js';
+import { type ErrorParts, type Io, painter } from '../io.js';
+import { kebab, showHyper, type TrainConfig } from './config.js';
+import type { JobEvent, JobResult } from './events.js';
+import { count, duration, lossText, percent, plural, rateText } from './format.js';
+import { Progress } from './progress.js';
+
+export interface Reporter {
+  event(event: JobEvent): void;
+  /** The first Ctrl+C. */
+  stopping(): void;
+  done(result: JobResult, folder: string): void;
+  /** Before an error is printed; `folder` where something was saved. */
+  failed(error: ErrorParts | undefined, folder: string | undefined): void;
+}
+
+export const RUN_FILES = 'config.json, metrics.jsonl, loss.svg';
+
+export class TextReporter implements Reporter {
+  readonly #paint;
+  #progress: Progress | undefined;
+  /** First step whose loss was not finite. */
+  #broken: number | undefined;
+
+  constructor(
+    readonly io: Io,
+    readonly config: TrainConfig,
+  ) {
+    this.#paint = painter(io.stdout);
+  }
+
+  event(event: JobEvent): void {
+    if (event.type === 'adapter') {
+      this.#write('');
+      this.#line('adapter', event.adapter.name);
+    } else if (event.type === 'plan') {
+      this.#plan(event);
+      this.#progress = new Progress(this.io, event.steps);
+    } else if (event.type === 'steps') {
+      this.#progress?.add(event.steps);
+      this.#watch(event.steps);
+    } else if (event.type === 'result') {
+      this.#progress?.end();
+    }
+  }
+
+  stopping(): void {
+    this.#progress?.clear();
+    this.#write('  Stopping; what was reached is evaluated and saved. Ctrl+C again quits at once.');
+  }
+
+  done(result: JobResult, folder: string): void {
+    const { accuracy, loss, step, trainSeconds, stepsPerSecond, interrupted } = result;
+    const verdict = accuracy === undefined ? '' : `accuracy ${this.#paint('bold', percent(accuracy))}, `;
+    this.#write('');
+    this.#line('test', `${verdict}loss ${lossText(loss)}`);
+    const steps = interrupted ? `stopped after ${plural(step, 'step')}` : plural(step, 'step');
+    this.#line('time', `${steps} in ${duration(trainSeconds)}, ${rateText(stepsPerSecond)}`);
+    this.#saved(folder);
+    this.#write('');
+  }
+
+  failed(_error: ErrorParts | undefined, folder: string | undefined): void {
+    this.#progress?.end();
+    if (folder !== undefined) this.#saved(folder);
+  }
+
+  #plan({ plan, data, batchSize, steps, stepsPerEpoch }: JobEvent & { type: 'plan' }): void {
+    const { config } = this;
+    const { sizes, activation, init, loss } = config.model;
+    this.#line(
+      'network',
+      `${sizes.join('-')}, ${count(plan.parameters)} parameters, ${plan.dispatches} dispatches per step`,
+    );
+    this.#line('', `${activation}, ${init}, ${loss}`);
+    const hyper = Object.entries(config.optimizer.hyper)
+      .filter(([, value]) => value !== false)
+      .map(([name, value]) => (value === true ? kebab(name) : `${kebab(name)} ${showHyper(value)}`));
+    const title = Object.entries(rules).find(([name]) => name === config.optimizer.name)?.[1].row.title;
+    this.#wrapped('optimizer', `${title ?? config.optimizer.name}: `, hyper);
+    const source = config.data.kind === 'idx' ? config.data.folder : 'drawn digits';
+    const scale = config.scale === 'standard' ? 'standardised' : 'scaled to [0, 1]';
+    this.#line('data', `${source}, ${count(data.train)} to train, ${count(data.test)} to test, ${scale}`);
+    const order = { shuffle: 'shuffled', replacement: 'drawn with replacement', full: 'all samples' }[config.sampling];
+    const epochs = Number((steps / stepsPerEpoch).toFixed(1));
+    this.#line(
+      'batches',
+      `${count(batchSize)}, ${order}; ${plural(steps, 'step')}, ${plural(epochs, 'epoch')}; seed ${config.seed}`,
+    );
+    this.#write('');
+  }
+
+  /** Says once that the training broke, with what to do; it goes on, as was asked for. */
+  #watch(steps: readonly { step: number; loss: number }[]): void {
+    if (this.#broken !== undefined) return;
+    this.#broken = steps.find(({ loss }) => !Number.isFinite(loss))?.step;
+    if (this.#broken === undefined) return;
+    this.#progress?.clear();
+    this.#write(
+      `  ${this.#paint('yellow', `The loss is not finite since step ${count(this.#broken)}.`)} A smaller --lr may help.`,
+    );
+  }
+
+  #saved(folder: string): void {
+    this.#line('saved in', folder);
+    this.#line('', this.#paint('gray', RUN_FILES));
+  }
+
+  #line(label: string, text: string): void {
+    this.#write(`  ${this.#paint('cyan', label.padEnd(10))}  ${text}`);
+  }
+
+  /** A list that goes on in the next line where it would leave the terminal. */
+  #wrapped(label: string, start: string, items: readonly string[]): void {
+    const room = Math.max(40, (this.io.stdout.columns ?? 100) - 15);
+    let line = start;
+    let name = label;
+    items.forEach((item, i) => {
+      const part = i < items.length - 1 ? `${item}, ` : item;
+      if (line.length + part.trimEnd().length > room) {
+        this.#line(name, line.trimEnd());
+        name = '';
+        line = '';
+      }
+      line += part;
+    });
+    this.#line(name, line);
+  }
+
+  #write(text: string): void {
+    this.io.stdout.write(`${text}\n`);
+  }
+}
+
+/** One JSON object per line; a step is an event of its own. Numbers that are not finite are null, as JSON has it. */
+export class JsonReporter implements Reporter {
+  constructor(
+    readonly io: Io,
+    readonly config: TrainConfig,
+  ) {}
+
+  event(event: JobEvent): void {
+    if (event.type === 'steps') for (const step of event.steps) this.#write({ type: 'step', ...step });
+    else if (event.type === 'plan') this.#write({ ...event, config: this.config });
+    else if (event.type !== 'result') this.#write(event); // the result comes with its folder
+  }
+
+  stopping(): void {
+    this.#write({ type: 'stopping' });
+  }
+
+  done(result: JobResult, folder: string): void {
+    this.#write({ type: 'result', ...result, folder });
+  }
+
+  failed(error: ErrorParts | undefined, folder: string | undefined): void {
+    if (error) this.#write({ type: 'error', ...error, folder });
+  }
+
+  #write(value: object): void {
+    this.io.stdout.write(`${JSON.stringify(value)}\n`);
+  }
+}

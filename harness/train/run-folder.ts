@@ -1,0 +1,153 @@
+/** What a run leaves behind: config.json, metrics.jsonl and loss.svg in a folder of its own. */
+import { appendFileSync, existsSync, mkdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { DownhillError, rules } from '../../src/index.js';
+import { lossSvg } from './chart.js';
+import type { TrainConfig } from './config.js';
+import type { JobEvent, JobResult } from './events.js';
+import { count, lossText, percent, plural } from './format.js';
+
+/** runs/2025-11-20_14-03-59-adam, in local time; with -2 and so on when another run began in the same second. */
+export function defaultFolder(optimizer: string, now = new Date()): string {
+  const two = (n: number) => String(n).padStart(2, '0');
+  const date = [now.getFullYear(), two(now.getMonth() + 1), two(now.getDate())].join('-');
+  const time = [now.getHours(), now.getMinutes(), now.getSeconds()].map(two).join('-');
+  const name = join('runs', `${date}_${time}-${optimizer}`);
+  let folder = name;
+  for (let n = 2; existsSync(folder); n++) folder = `${name}-${n}`;
+  return folder;
+}
+
+/**
+ * The folder is made and tried before any GPU work. Steps are appended as they come, so that a run which breaks off keeps
+ * what it reached.
+ */
+export class RunFolder {
+  readonly #path: string;
+  /** The first folder made, with those in it; undefined when all were there. */
+  readonly #made: string | undefined;
+  readonly #losses: number[] = [];
+  readonly #start = new Date();
+  #versions: Readonly<Record<string, string>> = {};
+  #adapter: object = {};
+  #adapterName = '';
+  #plan: object | undefined;
+
+  /**
+   * @param path As given, for messages.
+   * @throws DownhillError OUTPUT-UNWRITABLE when files cannot be written there, or a run is there and `force` is not set.
+   */
+  constructor(
+    readonly path: string,
+    readonly config: TrainConfig,
+    force = false,
+  ) {
+    this.#path = resolve(path);
+    if (!force && ['config.json', 'metrics.jsonl'].some((file) => existsSync(join(this.#path, file)))) {
+      throw new DownhillError(
+        'OUTPUT-UNWRITABLE',
+        `The folder ${path} has a run in it already.`,
+        'Name another folder, or add --force.',
+      );
+    }
+    this.#made = this.#try(() => mkdirSync(this.#path, { recursive: true }));
+    const probe = join(this.#path, `.downhill-${process.pid}`);
+    this.#try(() => writeFileSync(probe, ''));
+    rmSync(probe, { force: true });
+  }
+
+  /** Whether anything was saved. */
+  get started(): boolean {
+    return this.#plan !== undefined;
+  }
+
+  event(event: JobEvent): void {
+    if (event.type === 'runtime') this.#versions = event.versions;
+    else if (event.type === 'adapter') {
+      this.#adapter = event.adapter;
+      this.#adapterName = event.adapter.name;
+    } else if (event.type === 'plan') {
+      const { type: _, ...plan } = event;
+      this.#plan = plan;
+      this.#try(() => rmSync(join(this.#path, 'loss.svg'), { force: true }));
+      this.#write('metrics.jsonl', '');
+      this.#writeConfig();
+    } else if (event.type === 'steps') {
+      // No times: two runs of the same seed must leave the same bytes.
+      const lines = event.steps.map(({ step, epoch, loss, lr }) => `${JSON.stringify({ step, epoch, loss, lr })}\n`);
+      this.#try(() => appendFileSync(join(this.#path, 'metrics.jsonl'), lines.join('')));
+      for (const { loss } of event.steps) this.#losses.push(loss);
+    }
+  }
+
+  finish(result: JobResult): void {
+    const { step, loss: testLoss, accuracy: testAccuracy } = result;
+    const line = JSON.stringify({ step, testLoss, testAccuracy });
+    this.#try(() => appendFileSync(join(this.#path, 'metrics.jsonl'), `${line}\n`));
+    this.#writeConfig(result);
+    const verdict = testAccuracy === undefined ? '' : `test accuracy ${percent(testAccuracy)}, `;
+    this.#chart(`${verdict}test loss ${lossText(testLoss)} after ${plural(step, 'step')}`);
+  }
+
+  /**
+   * Ends a run that broke off: draws what there is, or takes an empty folder away again. Never throws: there is an error
+   * already, and it is the one to report.
+   */
+  abandon(): void {
+    try {
+      if (this.started) this.#chart(`broke off after ${plural(this.#losses.length, 'step')}`);
+      else this.#removeEmpty();
+    } catch {
+      // a full disk, or somebody put something into the folder meanwhile
+    }
+  }
+
+  #removeEmpty(): void {
+    if (this.#made === undefined) return;
+    for (let folder = this.#path; folder.startsWith(this.#made); folder = dirname(folder)) rmdirSync(folder);
+  }
+
+  #chart(outcome: string): void {
+    const { model, optimizer, batchSize } = this.config;
+    const name = Object.entries(rules).find(([key]) => key === optimizer.name)?.[1].row.title ?? optimizer.name;
+    const title = `${name}, ${model.sizes.join('-')} ${model.activation}`;
+    const batch = batchSize === undefined ? 'full batch' : `batch ${count(batchSize)}`;
+    const subtitle = `${outcome}\n${batch}, lr ${optimizer.hyper.lr}, on ${this.#adapterName}`;
+    this.#write('loss.svg', lossSvg({ title, subtitle, losses: this.#losses }));
+  }
+
+  #writeConfig(result?: JobResult): void {
+    const started = this.#start.toISOString();
+    const { config } = this;
+    const all = { config, adapter: this.#adapter, ...this.#plan, versions: this.#versions, started, result };
+    this.#write('config.json', `${JSON.stringify(all, null, 2)}\n`);
+  }
+
+  #write(file: string, text: string): void {
+    this.#try(() => writeFileSync(join(this.#path, file), text));
+  }
+
+  #try<T>(action: () => T): T {
+    try {
+      return action();
+    } catch (cause) {
+      const { code, message } = cause as NodeJS.ErrnoException;
+      const why =
+        {
+          EACCES: 'permission is denied',
+          EPERM: 'permission is denied',
+          EROFS: 'the file system is read-only',
+          ENOTDIR: 'part of the path is a file',
+          EEXIST: 'there is a file of that name',
+          ENOSPC: 'the disk is full',
+          ENOENT: 'no folder can be made there',
+        }[code ?? ''] ?? message;
+      throw new DownhillError(
+        'OUTPUT-UNWRITABLE',
+        `The folder ${this.path} cannot be written: ${why}.`,
+        'Name another folder with --out.',
+        cause,
+      );
+    }
+  }
+}

@@ -1,0 +1,28 @@
+/** Where this package is, and what it and its peers are called by version; the same from source and from dist/. */
+import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** The folder with our package.json, whatever file of it this code was bundled into. */
+export function packageRoot(): string {
+  return rootAbove(fileURLToPath(import.meta.url), 'downhill') ?? process.cwd();
+}
+
+/** The version of an installed package; undefined when it is not there. */
+export function versionOf(name: string): string | undefined {
+  try {
+    const root = name === 'downhill' ? packageRoot() : rootAbove(createRequire(import.meta.url).resolve(name), name);
+    return root && JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version;
+  } catch {
+    return undefined;
+  }
+}
+
+function rootAbove(file: string, name: string): string | undefined {
+  for (let folder = dirname(file); folder !== dirname(folder); folder = dirname(folder)) {
+    const manifest = join(folder, 'package.json');
+    if (existsSync(manifest) && JSON.parse(readFileSync(manifest, 'utf8')).name === name) return folder;
+  }
+  return undefined;
+}

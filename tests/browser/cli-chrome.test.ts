@@ -1,0 +1,88 @@
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ensureBuild } from '../../harness/setup/build.mjs';
+import { downhill, jsonLines, readLines, scratch, writeIdx } from '../support/cli.js';
+
+const folder = scratch();
+afterAll(folder.remove);
+beforeAll(() => {
+  ensureBuild();
+  mkdirSync(folder.path('idx'));
+  writeIdx(folder.path('idx'), 'train', 70);
+  writeIdx(folder.path('idx'), 't10k', 20);
+});
+
+const tiny = () => {
+  const data = ['--data', `idx:${folder.path('idx')}`, '--model', '16-12-4', '--batch', '16', '--lr', '0.02'];
+  return ['train', '--in', 'chrome', ...data];
+};
+
+describe('downhill train --in chrome', () => {
+  it('trains in a headless browser and reports as from Node, to the same bytes each time', async () => {
+    const run = await downhill([...tiny(), '--epochs', '12', '--out', folder.path('a')]).done;
+    expect(run.code, run.err).toBe(0);
+    expect(run.out).toMatch(/adapter +\S+/);
+    expect(run.out).toMatch(/60\/60 {2}loss \d/);
+    expect(run.out).toMatch(/test +accuracy (9\d|100)\.\d\d %, loss \d/);
+    const lines = readLines(folder.path('a', 'metrics.jsonl'));
+    expect(lines.slice(0, -1).map(({ step }) => step)).toEqual(Array.from({ length: 60 }, (_, i) => i + 1));
+    const config = JSON.parse(readFileSync(folder.path('a', 'config.json'), 'utf8'));
+    expect(config).toMatchObject({
+      config: { in: 'chrome' },
+      plan: { parameters: 256 },
+      data: { train: 70, test: 20 },
+    });
+    expect(Object.keys(config.versions).join()).toMatch(/Chrom|Edge|BROWSER/);
+    expect(readFileSync(folder.path('a', 'loss.svg'), 'utf8')).toContain('test accuracy');
+
+    const again = await downhill([...tiny(), '--epochs', '12', '--json', '--out', folder.path('b')]).done;
+    expect(again.code, again.err).toBe(0);
+    expect(jsonLines(again.out).filter(({ type }) => type === 'step')).toHaveLength(60);
+    const bytes = (name: string) => readFileSync(folder.path(name, 'metrics.jsonl'), 'utf8');
+    expect(bytes('b')).toBe(bytes('a'));
+  });
+
+  it('draws its digits in the page', async () => {
+    const args = ['train', '--in', 'chrome', '--samples', '200', '--model', '784-10', '--steps', '4', '--json'];
+    const run = await downhill([...args, '--out', folder.path('digits')]).done;
+    expect(run.code, run.err).toBe(0);
+    expect(jsonLines(run.out).at(-1)).toMatchObject({ type: 'result', step: 4 });
+  });
+
+  it('ends cleanly at Ctrl+C: evaluated in the page, saved, exit code 130', async () => {
+    const run = downhill([...tiny(), '--steps', '10000000', '--json', '--out', folder.path('stopped')]);
+    await run.seen(/"type":"step"/);
+    run.process.kill('SIGINT');
+    const { code, out, err } = await run.done;
+    expect(code, err).toBe(130);
+    const result = jsonLines(out).at(-1)!;
+    expect(result).toMatchObject({ type: 'result', interrupted: true });
+    expect(readLines(folder.path('stopped', 'metrics.jsonl'))).toHaveLength((result.step as number) + 1);
+  });
+
+  it.skipIf(process.platform !== 'linux')('keeps what was reached when the browser is killed', async () => {
+    const run = downhill([...tiny(), '--steps', '10000000', '--json', '--out', folder.path('killed')]);
+    await run.seen(/"type":"step"/);
+    for (const child of childrenOf(run.process.pid!)) process.kill(child, 'SIGKILL');
+    const { code, out, err } = await run.done;
+    expect(code).toBe(1);
+    expect(err).toMatch(/The browser closed before the training was done[\s\S]*DEVICE-LOST/);
+    expect(jsonLines(out).at(-1)).toMatchObject({ type: 'error', code: 'DEVICE-LOST', folder: folder.path('killed') });
+    expect(readLines(folder.path('killed', 'metrics.jsonl')).length).toBeGreaterThan(0);
+    expect(readFileSync(folder.path('killed', 'loss.svg'), 'utf8')).toMatch(/broke off after/);
+  });
+});
+
+function childrenOf(parent: number): number[] {
+  const isChild = (pid: string) => {
+    try {
+      // "pid (name) state parent …", and a name may hold anything
+      return Number(readFileSync(`/proc/${pid}/stat`, 'utf8').split(')').at(-1)!.split(' ')[2]) === parent;
+    } catch {
+      return false; // ended meanwhile
+    }
+  };
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && isChild(name))
+    .map(Number);
+}

@@ -1,0 +1,132 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ensureBuild } from '../../harness/setup/build.mjs';
+import { downhill, jsonLines, readLines, scratch, writeIdx } from '../support/cli.js';
+
+const folder = scratch();
+afterAll(folder.remove);
+beforeAll(() => {
+  ensureBuild();
+  mkdirSync(folder.path('idx'));
+  writeIdx(folder.path('idx'), 'train', 70);
+  writeIdx(folder.path('idx'), 't10k', 20);
+});
+
+/** A network that learns its 16 pixels in no time; 70 samples in batches of 16 leave a short one. */
+const tiny = () => [
+  'train',
+  '--data',
+  `idx:${folder.path('idx')}`,
+  '--model',
+  '16-12-4',
+  '--batch',
+  '16',
+  '--lr',
+  '0.02',
+];
+const FILES = ['config.json', 'metrics.jsonl', 'loss.svg'];
+
+describe('downhill train in Node', () => {
+  it('trains, says so, and leaves its three files; a second run gives the same bytes', async () => {
+    const [a, b] = [folder.path('a'), folder.path('b')];
+    const first = await downhill([...tiny(), '--epochs', '12', '--seed', '3', '--out', a]).done;
+    expect(first.code, first.err).toBe(0);
+    expect(first.out).toMatch(/adapter +\S+/);
+    expect(first.out).toMatch(/network +16-12-4, 256 parameters, \d+ dispatches per step/);
+    expect(first.out).toMatch(/60\/60 {2}loss \d/);
+    expect(first.out).toMatch(/test +accuracy (9\d|100)\.\d\d %, loss \d/);
+    expect(first.out).toContain(a);
+    for (const file of FILES) expect(existsSync(folder.path('a', file)), file).toBe(true);
+
+    const lines = readLines(folder.path('a', 'metrics.jsonl'));
+    expect(lines.slice(0, -1).map(({ step }) => step)).toEqual(Array.from({ length: 60 }, (_, i) => i + 1));
+    expect(lines.slice(0, -1).map(({ epoch }) => epoch)).toEqual(
+      Array.from({ length: 60 }, (_, i) => Math.floor(i / 5)),
+    );
+    expect(lines[59]!.loss).toBeLessThan(lines[0]!.loss as number);
+    expect(lines[60]).toEqual({ step: 60, testLoss: expect.any(Number), testAccuracy: expect.any(Number) });
+
+    const config = JSON.parse(readFileSync(folder.path('a', 'config.json'), 'utf8'));
+    expect(config).toMatchObject({
+      config: { seed: 3, optimizer: { name: 'adam', hyper: { lr: 0.02 } } },
+      adapter: { name: expect.any(String), cpu: expect.any(Boolean) },
+      plan: { parameters: 256 },
+      data: { train: 70, test: 20 },
+      steps: 60,
+      result: { step: 60, interrupted: false },
+    });
+    expect(first.out.includes('CPU adapter')).toBe(config.adapter.cpu);
+    expect(readFileSync(folder.path('a', 'loss.svg'), 'utf8')).toContain('test accuracy');
+
+    const second = await downhill([...tiny(), '--epochs', '12', '--seed', '3', '--out', b]).done;
+    expect(second.code, second.err).toBe(0);
+    const bytes = (run: string) => readFileSync(folder.path(run, 'metrics.jsonl'), 'utf8');
+    expect(bytes('b')).toBe(bytes('a'));
+  });
+
+  it('says the same as JSON lines with --json, and nothing else', async () => {
+    const out = folder.path('json');
+    const run = await downhill([
+      ...tiny(),
+      '--steps',
+      '7',
+      '--optimizer',
+      'sgd',
+      '--momentum',
+      '0.9',
+      '--json',
+      '--out',
+      out,
+    ]).done;
+    expect(run.code, run.err).toBe(0);
+    const lines = jsonLines(run.out);
+    expect(lines.map(({ type }) => type)).toEqual(['runtime', 'adapter', 'plan', ...Array(7).fill('step'), 'result']);
+    expect(lines.at(-1)).toMatchObject({ step: 7, interrupted: false, folder: out });
+    const steps = lines.slice(3, -1).map(({ type: _, ...step }) => step);
+    expect(steps).toEqual(readLines(folder.path('json', 'metrics.jsonl')).slice(0, -1));
+  });
+
+  it('trains against one-hot targets with --loss mse, on full batches', async () => {
+    const out = folder.path('mse');
+    const args = [...tiny().filter((arg) => arg !== '--batch' && arg !== '16'), '--sampling', 'full', '--loss', 'mse'];
+    const run = await downhill([...args, '--activation', 'tanh', '--steps', '30', '--out', out]).done;
+    expect(run.code, run.err).toBe(0);
+    const lines = readLines(folder.path('mse', 'metrics.jsonl'));
+    expect(lines[29]!.loss).toBeLessThan(0.5 * (lines[0]!.loss as number));
+    expect(lines[30]).toEqual({ step: 30, testLoss: expect.any(Number) });
+  });
+
+  it('ends cleanly at Ctrl+C: evaluated, saved, exit code 130', async () => {
+    const out = folder.path('stopped');
+    const run = downhill([...tiny(), '--steps', '10000000', '--json', '--out', out]);
+    await run.seen(/"type":"step"/);
+    run.process.kill('SIGINT');
+    const { code, out: text, err } = await run.done;
+    expect(code, err).toBe(130);
+    const result = jsonLines(text).at(-1)!;
+    expect(result).toMatchObject({ type: 'result', interrupted: true, loss: expect.any(Number) });
+    const lines = readLines(folder.path('stopped', 'metrics.jsonl'));
+    expect(lines.slice(0, -1).map(({ step }) => step)).toEqual(
+      Array.from({ length: result.step as number }, (_, i) => i + 1),
+    );
+    expect(lines.at(-1)).toMatchObject({ step: result.step, testLoss: result.loss });
+    expect(readFileSync(folder.path('stopped', 'loss.svg'), 'utf8')).toMatch(/test accuracy/);
+  });
+
+  it('ends at once at the second Ctrl+C', async () => {
+    const run = downhill([...tiny(), '--steps', '10000000', '--json', '--out', folder.path('quit')]);
+    await run.seen(/"type":"step"/);
+    run.process.kill('SIGINT');
+    await run.seen(/"type":"stopping"/);
+    run.process.kill('SIGINT');
+    expect((await run.done).code).toBe(130);
+  });
+
+  it('refuses an --out that cannot be written', async () => {
+    writeFileSync(folder.path('file'), '');
+    const run = await downhill([...tiny(), '--out', folder.path('file', 'run')]).done;
+    expect(run.code).toBe(1);
+    expect(run.out).toBe('');
+    expect(run.err).toMatch(/is a file[\s\S]*--out[\s\S]*OUTPUT-UNWRITABLE/);
+  });
+});

@@ -1,0 +1,177 @@
+import { resolve } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { kebab, showHyper, type TrainConfig } from '../../harness/train/config.js';
+import { trainHelp } from '../../harness/train/help.js';
+import { FLAGS, hyperFlags, parseTrain, type TrainCommand } from '../../harness/train/options.js';
+import { DownhillError, type RuleRow, rules } from '../../src/index.js';
+
+const rows = Object.values(rules).map(({ row }) => row as RuleRow);
+
+function parse(line: string): TrainCommand {
+  const command = parseTrain(line === '' ? [] : line.split(' '));
+  if (command === 'help') throw new Error('asked for help');
+  return command;
+}
+const configOf = (line: string): TrainConfig => parse(line).config;
+
+function errorOf(line: string): DownhillError {
+  try {
+    parse(line);
+  } catch (error) {
+    if (error instanceof DownhillError) return error;
+    throw error;
+  }
+  throw new Error(`accepted: ${line}`);
+}
+
+describe('flags of downhill train', () => {
+  it('have defaults: the main job', () => {
+    const { config, out, json, force } = parse('');
+    expect(config).toEqual({
+      data: { kind: 'digits', samples: 10_000 },
+      scale: 'standard',
+      model: {
+        sizes: [784, 100, 100, 100, 100, 10],
+        activation: 'relu',
+        init: 'he-normal',
+        loss: 'softmax-cross-entropy',
+      },
+      optimizer: { name: 'adam', hyper: rules.adam().hyper },
+      batchSize: 64,
+      sampling: 'shuffle',
+      epochs: 10,
+      seed: 0,
+      in: 'node',
+    });
+    expect({ out, json, force }).toEqual({ out: undefined, json: false, force: false });
+  });
+
+  it('make a configuration that survives JSON', () => {
+    const config = configOf('--optimizer sgd --momentum 0.9 --nesterov --sampling full --steps 5');
+    expect(JSON.parse(JSON.stringify(config))).toEqual(config);
+  });
+
+  it('set what they say', () => {
+    const config = configOf(
+      '--optimizer sgd --lr=0.1 --momentum 0.9 --nesterov --model 16-8-4 --activation tanh --seed 7',
+    );
+    expect(config.optimizer.hyper).toMatchObject({ lr: 0.1, momentum: 0.9, nesterov: true, weightDecay: 0 });
+    expect(config.model).toMatchObject({ sizes: [16, 8, 4], activation: 'tanh' });
+    expect(config.seed).toBe(7);
+    expect(configOf('--betas 0.8,0.99').optimizer.hyper.betas).toEqual([0.8, 0.99]);
+    expect(configOf('--data idx:some/where').data).toEqual({ kind: 'idx', folder: resolve('some/where') });
+    expect(configOf('--steps 20')).toMatchObject({ steps: 20 });
+    expect(configOf('--steps 20').epochs).toBeUndefined();
+    expect(configOf('--sampling full').batchSize).toBeUndefined();
+  });
+
+  it('count in the order given: the last one', () => {
+    expect(configOf('--optimizer sgd --momentum 0.9 --nesterov --no-nesterov').optimizer.hyper.nesterov).toBe(false);
+    expect(configOf('--lr 1 --lr 2').optimizer.hyper.lr).toBe(2);
+  });
+
+  it('exist for every hyper-parameter of every rule, and no two meanings share a name', () => {
+    const flags = hyperFlags();
+    const general = Object.values(FLAGS).flatMap((section) => Object.keys(section));
+    for (const row of rows) {
+      for (const [key, field] of Object.entries(row.fields)) {
+        expect(flags.get(kebab(key))?.uses.some((use) => use.row === row && use.field === field)).toBe(true);
+      }
+    }
+    for (const [name, { uses }] of flags) {
+      expect(general).not.toContain(name);
+      expect(new Set(uses.map(({ field }) => field.kind)).size, name).toBe(1);
+    }
+  });
+
+  it.each(rows.map((row) => [row.name, row] as const))('can restate all defaults of %s', (name, row) => {
+    const args = Object.entries(row.fields).map(([key, field]) => {
+      if (field.kind === 'flag') return field.default ? `--${kebab(key)}` : `--no-${kebab(key)}`;
+      return `--${kebab(key)} ${showHyper(field.default)}`;
+    });
+    expect(configOf(`--optimizer ${name} ${args.join(' ')}`)).toEqual(configOf(`--optimizer ${name}`));
+  });
+});
+
+describe('wrong flags', () => {
+  it.each([
+    ['--lr NaN', 'HYPER-RANGE', /got NaN/],
+    ['--lr Infinity', 'HYPER-RANGE', /got Infinity/],
+    ['--lr -1', 'HYPER-RANGE', /got -1/],
+    ['--lr fast', 'HYPER-TYPE', /"fast"/],
+    ['--lr', 'OPTION-TYPE', /--lr needs a value/],
+    ['--lr --seed 1', 'OPTION-TYPE', /--lr needs a value/],
+    ['--lr=', 'OPTION-TYPE', /--lr needs a value/],
+    ['--betas 0.9,1', 'HYPER-RANGE', /betas\[1\]/],
+    ['--betas -0.1,0.9', 'HYPER-RANGE', /betas\[0\]/],
+    ['--betas 0.9', 'HYPER-TYPE', /pair/],
+    ['--optimizer sgd --nesterov', 'HYPER-RANGE', /momentum/],
+    ['--optimizer sgd --nesterov=yes', 'OPTION-TYPE', /Write --nesterov or --no-nesterov/],
+    ['--momentum 0.9', 'HYPER-UNKNOWN', /adam has no --momentum; .*sgd.* ha(s|ve) it/],
+    ['--no-nesterov', 'HYPER-UNKNOWN', /Leave out --no-nesterov/],
+    ['--optimizer amad', 'RULE-UNKNOWN', /Did you mean 'adam'/],
+    ['--optimizer toString', 'RULE-UNKNOWN', /toString/],
+    ['--optimiser adam', 'OPTION-UNKNOWN', /Did you mean '--optimizer'/],
+    ['--constructor', 'OPTION-UNKNOWN', /--constructor/],
+    ['-q', 'OPTION-UNKNOWN', /See downhill train --help/],
+    ['adam', 'OPTION-UNKNOWN', /flags only/],
+    ['--model 784-0-10', 'SHAPE-INVALID', /got 0/],
+    ['--model 784--100-10', 'SHAPE-INVALID', /got -100/],
+    ['--model 784-1.5-10', 'SHAPE-INVALID', /got 1.5/],
+    ['--model 784', 'SHAPE-INVALID', /at least an input and an output/],
+    ['--model=', 'OPTION-TYPE', /needs a value/],
+    ['--model 784-x-10', 'SHAPE-INVALID', /./],
+    ['--activation rely', 'OPTION-RANGE', /Did you mean 'relu'/],
+    ['--init he', 'OPTION-RANGE', /--init must be one of/],
+    ['--loss l2', 'OPTION-RANGE', /--loss must be one of/],
+    ['--batch 0', 'OPTION-RANGE', /--batch/],
+    ['--batch 6.4', 'OPTION-RANGE', /--batch/],
+    ['--batch many', 'OPTION-TYPE', /--batch/],
+    ['--sampling full --batch 10', 'OPTION-RANGE', /Leave out --batch/],
+    ['--steps 0', 'OPTION-RANGE', /--steps/],
+    ['--steps 5 --epochs 5', 'OPTION-RANGE', /Give one of them/],
+    ['--seed -1', 'OPTION-RANGE', /--seed/],
+    ['--samples 1', 'OPTION-RANGE', /--samples/],
+    ['--samples 100 --data idx:x', 'OPTION-RANGE', /Leave out --samples/],
+    ['--data mnist', 'OPTION-RANGE', /digits or idx:DIR/],
+    ['--data idx:', 'OPTION-RANGE', /digits or idx:DIR/],
+    ['--in firefox', 'OPTION-RANGE', /node, chrome/],
+    ['--json=1', 'OPTION-TYPE', /is a switch/],
+  ])('%s: %s', (line, code, text) => {
+    const error = errorOf(line);
+    expect(error.code).toBe(code);
+    expect(error.message).toMatch(text);
+    expect(error.fix).toMatch(/\.$|\?$/);
+  });
+});
+
+describe('help', () => {
+  const help = trainHelp();
+
+  it('is asked for with --help or -h, whatever else is there', () => {
+    expect(parseTrain(['--lr', '1', '--help'])).toBe('help');
+    expect(parseTrain(['-h'])).toBe('help');
+  });
+
+  it('names every flag, every rule and every hyper-parameter with its default', () => {
+    for (const section of Object.values(FLAGS)) {
+      for (const [name, { default: fallback }] of Object.entries(section)) {
+        expect(help).toContain(`--${name}`);
+        if (fallback) expect(help).toContain(`[${fallback}]`);
+      }
+    }
+    for (const row of rows) {
+      expect(help).toContain(`${row.name} `);
+      expect(help).toContain(row.paper);
+      for (const [key, field] of Object.entries(row.fields)) {
+        expect(help).toContain(`--${kebab(key)}`);
+        expect(help.replace(/\s+/g, ' ')).toContain(field.help);
+        if (field.kind !== 'flag') expect(help).toContain(`[${showHyper(field.default)}]`);
+      }
+    }
+  });
+
+  it('fits a terminal of 100 columns', () => {
+    for (const line of help.split('\n')) expect(line.length, line).toBeLessThanOrEqual(98);
+  });
+});
