@@ -3,11 +3,12 @@
  * Ends with 1 when something is broken: no adapter, a failed self-test, a browser that is there but has no WebGPU.
  */
 import { parseArgs } from 'node:util';
-import { DownhillError, describeAdapter, type SelfTestResult, selfTest, suggest } from '../src/index.js';
+import { DownhillError, describeAdapter, suggest } from '../src/index.js';
 import { type Driver, requestDevice, requestGpu } from '../src/node/index.js';
 import { findBrowser, launchBrowser } from './browser/find.js';
 import { type BrowserReport, type DoctorReport, printReport } from './doctor-report.js';
 import { type ErrorParts, errorParts, type Io, processIo } from './io.js';
+import { type SelfTestResult, selfTest } from './self-test.js';
 import { installLavapipe } from './setup/lavapipe.mjs';
 import { versionOf } from './train/versions.js';
 

@@ -23,7 +23,6 @@ export {
 export type { Field, Fields, HyperOf, OptionsOf, Rule, RuleRow } from './optim/rule.js';
 export { describeRange, resolveRule } from './optim/rule.js';
 export * from './optim/rules.gen.js';
-export { type SelfTestResult, selfTest } from './train/self-test.js';
 export { createTrainer } from './train/trainer.js';
 export {
   type Evaluation,

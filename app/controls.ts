@@ -1,0 +1,193 @@
+import { describeRange, type Field } from '../src/index.js';
+import { byId, make, setText } from './dom.js';
+import { problemOf } from './problem.js';
+import {
+  CONTROLS,
+  type Control,
+  complete,
+  describeRule,
+  type Problems,
+  parse,
+  RULE_CONTROL,
+  RULE_KEY,
+  ruleControls,
+  type Settings,
+  type Texts,
+} from './settings.js';
+
+type Input = HTMLInputElement | HTMLSelectElement;
+
+/** What belongs to one control on the page. */
+interface Entry {
+  readonly control: Control;
+  readonly row: HTMLElement;
+  /** Two for a pair. */
+  readonly inputs: readonly Input[];
+  readonly problem: HTMLElement;
+}
+
+/**
+ * The form. It is built from the tables in settings.ts and, for the optimizer, from the row of the chosen rule:
+ * a rule that is added to the library appears here with its controls, their defaults, ranges and messages.
+ */
+export class SettingsForm {
+  #entries = new Map<string, Entry>();
+  #problems: Problems = new Map();
+  #rule = RULE_CONTROL.initial;
+  /** What stood in the form when a rule was left. */
+  #left = new Map<string, Texts>();
+
+  /** @param changed Called after every change that a person makes. */
+  constructor(private readonly changed: () => void) {
+    for (const [group, controls] of Object.entries(CONTROLS)) {
+      byId(`${group}-controls`).append(...controls.map((control) => this.#add(control)));
+    }
+    byId('rule-controls').append(this.#add(RULE_CONTROL));
+    this.#buildRule(RULE_CONTROL.initial);
+    byId('settings').addEventListener('input', (event) => {
+      const { name, value } = event.target as Input;
+      if (name === RULE_KEY) this.#buildRule(value);
+      if (name !== '') this.#refresh();
+    });
+    this.#refresh(false);
+  }
+
+  get texts(): Texts {
+    return Object.fromEntries([...this.#entries].map(([key, entry]) => [key, textOf(entry)]));
+  }
+
+  set texts(given: Texts) {
+    const texts = complete(given);
+    this.#buildRule(texts[RULE_KEY]!);
+    for (const [key, entry] of this.#entries) write(entry, texts[key] ?? entry.control.initial);
+    this.#refresh(false);
+  }
+
+  /** The settings, or undefined while something is wrong. */
+  get settings(): Settings | undefined {
+    return parse(this.texts).settings;
+  }
+
+  set disabled(on: boolean) {
+    byId<HTMLFieldSetElement>('settings-fields').disabled = on;
+  }
+
+  /** Puts the focus where something is wrong. */
+  focusProblem(): void {
+    const [key] = this.#problems.keys();
+    this.#entries.get(key ?? '')?.inputs[0]?.focus();
+  }
+
+  #refresh(tell = true): void {
+    const { texts } = this;
+    this.#problems = parse(texts).problems;
+    for (const [key, { inputs, problem }] of this.#entries) {
+      const error = this.#problems.get(key);
+      const { message, fix } = error === undefined ? { message: '', fix: '' } : problemOf(error);
+      setText(problem, error === undefined ? '' : `${message} ${fix}`);
+      for (const input of inputs) input.setAttribute('aria-invalid', String(error !== undefined));
+    }
+    // What does not apply is not shown.
+    for (const element of document.querySelectorAll<HTMLElement>('[data-for]')) {
+      element.hidden = element.dataset.for !== texts.data;
+    }
+    this.#entries.get('batch')!.row.hidden = texts.sampling === 'full';
+    if (tell) this.changed();
+  }
+
+  /** The controls of a rule replace those of the one before; what stood in them comes back with the rule. */
+  #buildRule(name: string): void {
+    this.#left.set(this.#rule, this.texts);
+    this.#rule = name;
+    const row = describeRule(name);
+    for (const key of this.#entries.keys()) if (key.startsWith(`${RULE_KEY}.`)) this.#entries.delete(key);
+    const fields: Readonly<Record<string, Field>> = row.fields;
+    byId('option-controls').replaceChildren(
+      ...ruleControls(name).map((control) => {
+        const field = fields[control.name!]!;
+        const element = this.#add(control, field.kind === 'flag' ? '' : describeRange(field));
+        const before = this.#left.get(name)?.[control.key];
+        if (before !== undefined) write(this.#entries.get(control.key)!, before);
+        return element;
+      }),
+    );
+    setText(byId('formula'), row.formula.join('\n'));
+    const link = make(
+      'a',
+      { href: row.paper, target: '_blank', rel: 'noopener noreferrer' },
+      `The paper on ${row.title}`,
+    );
+    byId('paper').replaceChildren(...(link.protocol === 'https:' ? [link] : [row.paper]));
+  }
+
+  #add(control: Control, range = ''): HTMLElement {
+    const { key, label, kind, hint, name } = control;
+    const id = `control-${key.replaceAll('.', '-')}`;
+    const problem = make('p', { className: 'problem', id: `${id}-problem` });
+    const inputs = kind === 'choice' ? [select(control, id)] : boxes(control, id);
+    for (const input of inputs) {
+      input.setAttribute('aria-describedby', `${id}-hint ${id}-problem`);
+      if (range !== '') input.title = range;
+    }
+    const caption = [label, ...(name ? [' ', make('code', {}, name)] : [])];
+    const below = make('p', { className: range && !hint ? 'range' : 'hint', id: `${id}-hint` }, hint ?? range);
+    const row = make('div', { className: `control ${kind}` });
+    if (kind === 'pair') {
+      const title = make('span', { className: 'label', id: `${id}-label` }, ...caption);
+      const group = make('div', { className: 'two' }, ...inputs);
+      group.setAttribute('role', 'group');
+      group.setAttribute('aria-labelledby', `${id}-label`);
+      inputs.forEach((input, i) => {
+        input.setAttribute('aria-label', `${label}, ${i === 0 ? 'first' : 'second'} value`);
+      });
+      row.append(title, group, below, problem);
+    } else if (kind === 'flag') {
+      row.append(make('label', { htmlFor: id }, inputs[0]!, make('span', {}, ...caption)), below, problem);
+    } else {
+      row.append(make('label', { htmlFor: id }, ...caption), inputs[0]!, below, problem);
+    }
+    if (key === 'samples') row.dataset.for = 'digits';
+    if (key === 'classes') row.dataset.for = 'files';
+    const entry = { control, row, inputs, problem };
+    this.#entries.set(key, entry);
+    write(entry, control.initial);
+    return row;
+  }
+}
+
+function select({ key, choices = [] }: Control, id: string): HTMLSelectElement {
+  const options = choices.map(([value, label]) => make('option', { value }, label));
+  return make('select', { id, name: key }, ...options);
+}
+
+function boxes({ key, kind, keys }: Control, id: string): HTMLInputElement[] {
+  if (kind === 'flag') return [make('input', { id, name: key, type: 'checkbox' })];
+  // Not type 'number': it hides from the page what was typed, so that nothing could be said about it.
+  const box = (suffix: string) =>
+    make('input', {
+      id: id + suffix,
+      name: key,
+      type: 'text',
+      inputMode: keys ?? 'text',
+      autocomplete: 'off',
+      spellcheck: false,
+    });
+  return kind === 'pair' ? [box(''), box('-second')] : [box('')];
+}
+
+function textOf({ control, inputs }: Entry): string {
+  if (control.kind === 'flag') return String((inputs[0] as HTMLInputElement).checked);
+  return inputs.map((input) => input.value.trim()).join(',');
+}
+
+function write({ control, inputs }: Entry, text: string): void {
+  if (control.kind === 'flag') (inputs[0] as HTMLInputElement).checked = text === 'true';
+  else if (control.kind === 'pair') {
+    const parts = text.split(',');
+    inputs.forEach((input, i) => {
+      input.value = parts[i] ?? '';
+    });
+  } else if (control.kind === 'choice' && !control.choices?.some(([value]) => value === text)) {
+    inputs[0]!.value = control.initial; // a link from another version; main.ts says so
+  } else inputs[0]!.value = text;
+}

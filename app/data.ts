@@ -1,0 +1,102 @@
+import { type Dataset, digits, idx, split, standardize, statistics } from '../src/index.js';
+import { PageError } from './problem.js';
+import type { Scaling } from './settings.js';
+
+/** What a run trains on, and what it is tested on. */
+export interface Parts {
+  readonly train: Dataset;
+  readonly test: Dataset;
+}
+
+/** Share held back for testing, where the data brings no test set of its own. */
+const HELD_BACK = 1 / 6;
+
+/** Splits where needed; both parts get the scaling of the training part. */
+export function prepare(data: Dataset | Parts, scaling: Scaling): Parts {
+  let parts: Parts;
+  if ('train' in data) parts = data;
+  else {
+    const [train, test] = split(data, Math.max(1, Math.round(data.samples * (1 - HELD_BACK))));
+    parts = { train, test };
+  }
+  if (scaling === 'unit') return parts;
+  const stats = statistics(parts.train);
+  return { train: standardize(parts.train, stats), test: standardize(parts.test, stats) };
+}
+
+let drawn: Dataset | undefined;
+
+/** The built-in digits, drawn in a worker; the last ones drawn are kept for the next run. */
+export async function drawDigits(samples: number): Promise<Dataset> {
+  if (drawn?.samples === samples) return drawn;
+  const worker = new Worker(new URL('./digits.worker.ts', import.meta.url), { type: 'module' });
+  try {
+    drawn = await new Promise<Dataset>((resolve, reject) => {
+      worker.addEventListener('message', ({ data }: MessageEvent<{ dataset?: Dataset; failed?: string }>) =>
+        data.dataset ? resolve(data.dataset) : reject(new Error(data.failed)),
+      );
+      worker.addEventListener('error', (event) => reject(new Error(event.message || 'the worker did not start')));
+      worker.postMessage(samples);
+    });
+    return drawn;
+  } finally {
+    worker.terminate();
+  }
+}
+
+/** The first of the digits that a run would see: a sample does not depend on how many are drawn. */
+export const sampleDigits = (samples: number): Dataset => digits({ samples });
+
+/** Files chosen so far, and which part each plays. */
+export interface Roles {
+  readonly images?: File;
+  readonly labels?: File;
+  readonly testImages?: File;
+  readonly testLabels?: File;
+}
+
+/**
+ * Which file is what. Of a pair the larger one holds the images, whatever the names say: a label is one byte, an image
+ * is more. With four files the names must tell the pairs apart.
+ *
+ * @throws PageError for a number of files that makes no pairs.
+ */
+export function assignRoles(files: readonly File[]): Roles {
+  const bySize = (some: readonly File[]) => [...some].sort((a, b) => b.size - a.size);
+  if (files.length === 2) {
+    const [images, labels] = bySize(files);
+    return { images, labels };
+  }
+  const isTest = (file: File) => /t10k|test|valid/i.test(file.name);
+  const test = files.filter(isTest);
+  if (files.length === 4 && test.length === 2) {
+    const [images, labels] = bySize(files.filter((file) => !isTest(file)));
+    const [testImages, testLabels] = bySize(test);
+    return { images, labels, testImages, testLabels };
+  }
+  throw new PageError(
+    files.length === 4
+      ? 'Of four files, two must have "t10k" or "test" in their names.'
+      : `A data set is two files, or four with a test set; ${files.length === 0 ? 'none is' : `${files.length} ${files.length === 1 ? 'is' : 'are'}`} chosen.`,
+    files.length === 1
+      ? 'Add the other file: images and labels belong together.'
+      : 'Choose a file of images and its file of labels.',
+  );
+}
+
+/** Reads and checks the files. */
+export async function readFiles(roles: Roles, classes: number): Promise<Dataset | Parts> {
+  const { images, labels, testImages, testLabels } = roles;
+  if (!images || !labels)
+    throw new PageError('No files are chosen.', 'Choose a file of images and its file of labels.');
+  const train = await idx({ images, labels, classes });
+  if (!testImages || !testLabels) return train;
+  const test = await idx({ images: testImages, labels: testLabels, classes });
+  if (test.features !== train.features) {
+    throw new PageError(
+      `Training samples have ${train.features} values, test samples ${test.features}.`,
+      'Choose four files of the same data set.',
+    );
+  }
+  return { train, test };
+}

@@ -1,0 +1,131 @@
+import type { Dataset } from '../src/index.js';
+import { assignRoles, type Parts, type Roles, readFiles } from './data.js';
+import { byId, make, setText } from './dom.js';
+import { bytes, count } from './format.js';
+import { problemOf } from './problem.js';
+
+const ROLES: Record<keyof Roles, string> = {
+  images: 'images',
+  labels: 'labels',
+  testImages: 'test images',
+  testLabels: 'test labels',
+};
+
+/** The person's own files: chosen or dropped, any number of times; checked as soon as they make pairs. */
+export class FileChooser {
+  #files: File[] = [];
+  #pending = 0;
+  /** The checked data, and for how many classes it was checked. */
+  #data: { readonly classes: number; readonly data: Dataset | Parts } | undefined;
+
+  /**
+   * @param classes How many classes the labels may have.
+   * @param changed The data was read, or is gone.
+   * @param dropped Files were dropped anywhere on the page.
+   */
+  constructor(
+    private readonly classes: () => number,
+    private readonly changed: (data: Dataset | Parts | undefined) => void,
+    dropped: () => void,
+  ) {
+    const input = byId<HTMLInputElement>('files');
+    input.addEventListener('change', () => {
+      this.#add([...(input.files ?? [])]);
+      input.value = ''; // choosing the same file again must be an event, too: it may have changed on the disk
+    });
+    byId('file-clear').addEventListener('click', () => {
+      this.#files = [];
+      this.#show(undefined);
+      this.#take(undefined, '');
+      input.focus();
+    });
+    const drop = byId('drop');
+    const holdsFiles = (event: DragEvent) => event.dataTransfer?.types.includes('Files') ?? false;
+    const locked = () => byId<HTMLFieldSetElement>('settings-fields').disabled;
+    document.addEventListener('dragover', (event) => {
+      if (!holdsFiles(event)) return;
+      event.preventDefault(); // else the browser leaves the page to open the file, and the run is lost
+      if (event.dataTransfer) event.dataTransfer.dropEffect = locked() ? 'none' : 'copy';
+      drop.classList.toggle('over', !locked());
+    });
+    document.addEventListener('dragleave', () => drop.classList.remove('over'));
+    document.addEventListener('drop', (event) => {
+      if (!holdsFiles(event)) return;
+      event.preventDefault();
+      drop.classList.remove('over');
+      if (locked()) return;
+      dropped();
+      this.#add([...(event.dataTransfer?.files ?? [])]);
+    });
+  }
+
+  /** The data of the files. @throws PageError, DownhillError as reading them does. */
+  async data(): Promise<Dataset | Parts> {
+    const classes = this.classes();
+    if (this.#data?.classes === classes) return this.#data.data;
+    const data = await readFiles(assignRoles(this.#files), classes);
+    this.#data = { classes, data };
+    return data;
+  }
+
+  get read(): Dataset | Parts | undefined {
+    return this.#data?.data;
+  }
+
+  #add(files: readonly File[]): void {
+    // A file chosen again replaces the one of its name; a fifth begins a new set.
+    const names = new Set(files.map(({ name }) => name));
+    const kept = this.#files.filter(({ name }) => !names.has(name));
+    this.#files = kept.length + files.length > 4 ? [...files] : [...kept, ...files];
+    void this.#check();
+  }
+
+  async #check(): Promise<void> {
+    const check = ++this.#pending;
+    this.#data = undefined;
+    this.#take(undefined, 'Reading …');
+    try {
+      this.#show(undefined);
+      this.#show(assignRoles(this.#files));
+      const data = await this.data();
+      if (check === this.#pending) this.#take(data, describe(data));
+    } catch (error) {
+      if (check !== this.#pending) return;
+      const { message, fix } = problemOf(error);
+      this.#take(undefined, `${message} ${fix}`, true);
+    }
+  }
+
+  #take(data: Dataset | Parts | undefined, note: string, failed = false): void {
+    if (data === undefined) this.#data = undefined;
+    const element = byId('file-note');
+    element.className = failed ? 'problem' : 'hint';
+    setText(element, note);
+    this.changed(data);
+  }
+
+  #show(roles: Roles | undefined): void {
+    const roleOf = (file: File) =>
+      Object.entries(roles ?? {}).find(([, other]) => other === file)?.[0] as keyof Roles | undefined;
+    byId('file-list').replaceChildren(
+      ...this.#files.map((file) => {
+        const role = roleOf(file);
+        return make(
+          'li',
+          {},
+          make('span', { className: 'file-name' }, file.name),
+          make('span', { className: 'file-role' }, `${role ? `${ROLES[role]}, ` : ''}${bytes(file.size)}`),
+        );
+      }),
+    );
+    byId('file-clear').hidden = this.#files.length === 0;
+  }
+}
+
+function describe(data: Dataset | Parts): string {
+  const one = ({ samples, features, image }: Dataset) =>
+    `${count(samples)} samples of ${image ? `${image[0]} × ${image[1]} pixels` : `${count(features)} values`}`;
+  return 'train' in data
+    ? `${one(data.train)} to train on, ${count(data.test.samples)} to test on.`
+    : `${one(data)}; the last sixth is held back for testing.`;
+}

@@ -1,0 +1,283 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import { build } from 'vite';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { launchBrowser } from '../../harness/browser/find.js';
+import { type Served, serve } from '../../harness/browser/server.js';
+
+/*
+ * The page, as a person uses it: built, served with the runner's strict headers, and driven through its controls.
+ * Figures are read from the page itself.
+ */
+
+let folder: string;
+let site: Served;
+let browser: Browser;
+let page: Page;
+/** Everything the browser complained about: a refused script or style, an uncaught error. */
+let complaints: string[];
+
+beforeAll(async () => {
+  // Always built anew: a dist/pages from yesterday would pass or fail for yesterday's code.
+  folder = await mkdtemp(join(tmpdir(), 'downhill-pages-'));
+  await build({ mode: 'pages', logLevel: 'error', build: { outDir: folder } });
+  site = await serve(folder);
+  ({ browser } = await launchBrowser());
+});
+
+afterAll(async () => {
+  await browser?.close();
+  await site?.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+afterEach(async () => {
+  await page.context().close();
+});
+
+/** A run of seconds, even on a CPU adapter. */
+const SMALL = { hidden: '32', samples: '1200', epochs: '6', batch: '50', 'optimizer.lr': '0.003' };
+/** One that does not end while a test looks at it. */
+const LONG = { ...SMALL, epochs: '100000' };
+
+async function open(
+  settings: Record<string, string>,
+  before: (page: Page) => Promise<void> = async () => {},
+  options: BrowserContextOptions = {},
+): Promise<void> {
+  page = await (await browser.newContext(options)).newPage();
+  complaints = [];
+  page.on('pageerror', (error) => complaints.push(String(error)));
+  page.on('console', (message) => {
+    if (message.type() === 'error') complaints.push(message.text());
+  });
+  await before(page);
+  await page.goto(`${site.url}#${new URLSearchParams(settings)}`);
+}
+
+const textOf = async (id: string): Promise<string> => (await page.textContent(`#${id}`)) ?? '';
+/** The first number in an element: '1,200 / 2,400' is 1200. */
+const numberOf = async (id: string): Promise<number> => Number.parseFloat((await textOf(id)).replaceAll(',', ''));
+const phase = (name: string) => page.waitForSelector(`#status[data-phase="${name}"]`, { timeout: 60_000 });
+const atLeast = (id: string, value: number) =>
+  page.waitForFunction(
+    ([element, least]) =>
+      Number.parseFloat(document.getElementById(element)!.textContent!.replaceAll(',', '')) >= least,
+    [id, value] as const,
+    { timeout: 60_000 },
+  );
+
+async function start(): Promise<void> {
+  await page.click('#primary:not(:disabled)');
+  await phase('running');
+}
+
+/** Not by way of 'running': a fast GPU is through with a small run before anyone looks. */
+async function runToEnd(): Promise<void> {
+  await page.click('#primary:not(:disabled)');
+  await phase('done');
+}
+
+test('trains on the digits, and the loss falls', async () => {
+  await open(SMALL);
+  expect(await page.inputValue('[name="hidden"]')).toBe('32'); // the address is read
+  await runToEnd();
+
+  await page.waitForFunction(() => document.getElementById('step')!.textContent === '120 / 120');
+  expect(await textOf('epoch')).toBe('6 / 6');
+  expect(await numberOf('loss')).toBeLessThan(1);
+  expect(await numberOf('test-loss')).toBeLessThan(1.5);
+  expect(await numberOf('accuracy')).toBeGreaterThan(60);
+  expect(await numberOf('lr')).toBe(0.003);
+  expect(await numberOf('speed')).toBeGreaterThan(0);
+  expect(await textOf('plan-line')).toMatch(/25,450 parameters, \d+ dispatches per step/);
+  expect(await textOf('adapter')).not.toBe('');
+  // The table of tests is the curve as text: the last test comes first, and lost less than the first one.
+  const losses = await page.locator('#tests tr td:nth-child(4)').allTextContents();
+  expect(losses.length).toBeGreaterThan(1);
+  expect(Number(losses[0])).toBeLessThan(Number(losses.at(-1)));
+  // The curve is drawn: its canvas holds something.
+  const drawn = await page.evaluate(() => {
+    const canvas = document.querySelector<HTMLCanvasElement>('#chart canvas')!;
+    return canvas
+      .getContext('2d')!
+      .getImageData(0, 0, canvas.width, canvas.height)
+      .data.some((value) => value > 0);
+  });
+  expect(drawn).toBe(true);
+  expect(complaints).toEqual([]);
+});
+
+test('pauses with a test, goes on where it was, and stops', async () => {
+  await open(LONG);
+  await start();
+  await atLeast('step', 10);
+  await page.click('#primary'); // Pause
+  await phase('paused');
+  await page.waitForFunction(() => document.getElementById('status')!.textContent === 'Paused');
+  expect(await textOf('accuracy')).toMatch(/%$/);
+  const paused = await numberOf('step');
+  await page.waitForTimeout(500);
+  expect(await numberOf('step')).toBe(paused);
+
+  expect(await textOf('primary')).toBe('Resume');
+  await page.click('#primary');
+  await phase('running');
+  await atLeast('step', paused + 10);
+
+  // Neither a settings change nor a second start is possible while it runs; Stop keeps what was reached.
+  expect(await page.isDisabled('[name="hidden"]')).toBe(true);
+  await page.click('#secondary');
+  await phase('done');
+  expect(await textOf('status')).toMatch(/^Stopped after/);
+  expect(await numberOf('step')).toBeGreaterThan(paused);
+  await page.click('#secondary'); // Reset
+  await phase('idle');
+  await page.waitForFunction(() => document.getElementById('step')!.textContent === '–');
+  expect(await page.isDisabled('[name="hidden"]')).toBe(false);
+  expect(complaints).toEqual([]);
+});
+
+test('trains on in a hidden tab, which gets no frames, and catches up when it is seen again', async () => {
+  await open(SMALL, (fresh) =>
+    fresh
+      .addInitScript(() => {
+        const real = window.requestAnimationFrame.bind(window);
+        const waiting: FrameRequestCallback[] = [];
+        window.requestAnimationFrame = (callback) => waiting.push(callback);
+        const showTab = () => {
+          window.requestAnimationFrame = real;
+          for (const callback of waiting) real(callback);
+        };
+        Object.assign(window, { showTab });
+      })
+      .then(() => undefined),
+  );
+  await runToEnd();
+  expect(await textOf('loss')).toBe('–');
+  await page.evaluate(() => (window as unknown as { showTab(): void }).showTab());
+  await expect.poll(() => textOf('step')).toBe('120 / 120'); // Playwright's own waiting needs frames
+  expect(await numberOf('loss')).toBeLessThan(1);
+  expect(complaints).toEqual([]);
+});
+
+test('buttons pressed faster than the GPU answers leave one run, not two', async () => {
+  await open(LONG);
+  await start();
+  await page.evaluate(() => {
+    const button = document.getElementById('primary') as HTMLButtonElement;
+    for (let i = 0; i < 9; i++) button.click(); // pause, resume, … pause
+  });
+  await phase('paused');
+  await page.click('#primary');
+  const before = await numberOf('step');
+  await atLeast('step', (Number.isNaN(before) ? 0 : before) + 10);
+  await page.evaluate(() => {
+    const click = (id: string) => document.getElementById(id)!.click();
+    click('secondary'); // stop
+    click('secondary');
+    click('primary');
+  });
+  await phase('done');
+  expect(await page.isHidden('#problem')).toBe(true);
+  expect(complaints).toEqual([]);
+});
+
+test('says plainly that WebGPU is missing, and what to do', async () => {
+  await open(SMALL, (fresh) =>
+    fresh.addInitScript(() => Reflect.deleteProperty(Navigator.prototype, 'gpu')).then(() => undefined),
+  );
+  await page.waitForSelector('#problem:not([hidden])');
+  expect(await textOf('problem-title')).toBe('This page needs WebGPU (NO-WEBGPU)');
+  expect(await textOf('problem-message')).toMatch(/no WebGPU/);
+  expect(await textOf('problem-fix')).toMatch(/^Use a browser with WebGPU/);
+  expect(await textOf('adapter')).toBe('No WebGPU');
+  expect(await page.isDisabled('#primary')).toBe(true);
+  expect(complaints).toEqual([]);
+});
+
+test('a lost device ends the run with a message; the next start gets another device', async () => {
+  await open(LONG, (fresh) =>
+    fresh
+      .addInitScript(() => {
+        const request = GPUAdapter.prototype.requestDevice;
+        GPUAdapter.prototype.requestDevice = async function (...args) {
+          const device = await request.apply(this, args);
+          Object.assign(window, { loseDevice: () => device.destroy() });
+          return device;
+        };
+      })
+      .then(() => undefined),
+  );
+  await start();
+  await atLeast('step', 1);
+  await page.evaluate(() => (window as unknown as { loseDevice(): void }).loseDevice());
+  await phase('failed');
+  expect(await textOf('problem-title')).toBe('The run has stopped (DEVICE-LOST)');
+  expect(await textOf('problem-retry')).toBe('Start again');
+  await page.click('#problem-retry');
+  await phase('running');
+  await atLeast('step', 1);
+  expect(await page.isHidden('#problem')).toBe(true);
+  expect(complaints.filter((text) => /unhandled|uncaught/i.test(text))).toEqual([]);
+});
+
+test('shows what is wrong with a setting beside it, and does not start', async () => {
+  await open({ ...SMALL, 'optimizer.lr': '-1', bogus: '<b>1</b>' });
+  expect(await textOf('problem-message')).toMatch(/does not understand: optimizer\.lr, bogus\.$/);
+  expect(await textOf('control-optimizer-lr-problem')).toMatch(/lr must be finite and at least 0, got -1/);
+  expect(await page.getAttribute('[name="optimizer.lr"]', 'aria-invalid')).toBe('true');
+  expect(await page.isDisabled('#primary')).toBe(true);
+  await page.fill('[name="optimizer.lr"]', '1e-2');
+  await page.waitForSelector('#primary:not(:disabled)');
+  expect(await textOf('control-optimizer-lr-problem')).toBe('');
+  expect(new URLSearchParams(new URL(page.url()).hash.slice(1)).get('optimizer.lr')).toBe('1e-2');
+});
+
+test("trains on a person's own IDX files; what is no IDX file is refused as text", async () => {
+  await open({ ...SMALL, data: 'files', epochs: '2', batch: '8' });
+  const file = (name: string, buffer: Buffer) => ({ name, mimeType: 'application/octet-stream', buffer });
+  const markup = '<img src=x onerror="document.title = 1">';
+  await page.setInputFiles('#files', [
+    file(markup, Buffer.from('<!doctype html><p>404')),
+    file('labels', Buffer.of(1)),
+  ]);
+  await page.waitForSelector('#file-note.problem');
+  expect(await textOf('file-note')).toMatch(/is a web page/);
+  expect(await page.locator('.file-name').first().textContent()).toBe(markup);
+  expect(await page.locator('#file-list img').count()).toBe(0);
+
+  await page.click('#file-clear');
+  const samples = 60;
+  const images = Buffer.alloc(16 + samples * 4);
+  images.set([0, 0, 8, 3, 0, 0, 0, samples, 0, 0, 0, 2, 0, 0, 0, 2]);
+  const labels = Buffer.alloc(8 + samples);
+  labels.set([0, 0, 8, 1, 0, 0, 0, samples]);
+  for (let i = 0; i < samples; i++) {
+    images[16 + 4 * i + (i % 2)] = 255;
+    labels[8 + i] = i % 2;
+  }
+  await page.fill('[name="classes"]', '2');
+  await page.setInputFiles('#files', [file('a', labels), file('b', images)]);
+  await page.waitForFunction(() => /60 samples of 2 × 2/.test(document.getElementById('file-note')!.textContent!));
+  await runToEnd();
+  // 50 of the 60 samples, 8 at a time, twice.
+  await page.waitForFunction(() => document.getElementById('step')!.textContent === '14 / 14');
+  expect(await textOf('accuracy')).toMatch(/%$/);
+  expect(complaints).toEqual([]);
+});
+
+test('fits a phone: nothing runs out of the screen sideways, with every rule', async () => {
+  await open(SMALL, undefined, { viewport: { width: 360, height: 740 } });
+  const names = await page
+    .locator('[name="optimizer"] option')
+    .evaluateAll((options) => options.map((option) => (option as HTMLOptionElement).value));
+  for (const name of names) {
+    await page.selectOption('[name="optimizer"]', name);
+    expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0);
+    expect(await page.isDisabled('[name="optimizer"]')).toBe(false);
+  }
+  expect(complaints).toEqual([]);
+});
