@@ -1,7 +1,6 @@
 /** Runs a job in this process, on Dawn; and what else of a run needs Node's files. */
-import { readdir } from 'node:fs/promises';
 import { DownhillError } from '../../src/index.js';
-import { type IdxFiles, idxFolder, requestDevice } from '../../src/node/index.js';
+import { type IdxFiles, idxFolder, idxParts, requestDevice } from '../../src/node/index.js';
 import { errorParts } from '../io.js';
 import type { TrainConfig } from './config.js';
 import { buildData, type IdxParts, type JobData } from './data.js';
@@ -43,10 +42,9 @@ export interface IdxBytes extends IdxParts {
  * @throws DownhillError DATA-NOT-FOUND.
  */
 export async function readIdx(folder: string): Promise<IdxBytes> {
+  const parts = await idxParts(folder);
   const train = await idxFolder(folder);
-  if (train.part === 't10k') return { train };
-  const hasTest = (await readdir(folder)).some((name) => name.startsWith('t10k-'));
-  return hasTest ? { train, test: await idxFolder(folder, 't10k') } : { train };
+  return parts.length === 2 ? { train, test: await idxFolder(folder, 't10k') } : { train };
 }
 
 /** `buildData` whose errors also name the folder. */

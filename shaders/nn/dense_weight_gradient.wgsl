@@ -1,7 +1,7 @@
 // dW = xᵀ·dy and db = Σ_rows dy: the gradients of a dense layer's parameters, in one pass over the batch.
 //
-// One invocation computes 4 inputs × 4 outputs in registers; the inputs are the same for a whole workgroup, its lanes
-// lie along the outputs. The workgroups that own input 0 also sum the bias gradient, since they read all of dy anyway.
+// One invocation computes 8 inputs × 4 outputs in registers; the inputs are the same for a whole workgroup, its lanes
+// lie along the outputs. The workgroups that own input 0 also sum the bias gradient: no dispatch of its own.
 // Rows are summed in blocks of 64, the blocks in order: the same tree every time, with the error of a short sum.
 //
 //   x, data, batch  as in dense_forward: the activations below, or rows of the data set
@@ -38,11 +38,19 @@ fn bytes(word: u32) -> vec4f {
   return vec4f(vec4u(word, word >> 8u, word >> 16u, word >> 24u) & vec4u(255u));
 }
 
-fn load_x(row: u32, input: u32, replica: u32) -> vec4f {
-  if (!GATHER) {
-    return x[((replica * ROWS + row) * X_STRIDE + K_BEGIN + input) / 4u];
+// First element of a row of x: through the batch for the data set, which all replicas share.
+fn row_start(row: u32, replica: u32) -> u32 {
+  if (GATHER) {
+    return batch[replica * ROWS + row] * X_STRIDE + K_BEGIN;
   }
-  let at = batch[replica * ROWS + row] * X_STRIDE + K_BEGIN + input;
+  return (replica * ROWS + row) * X_STRIDE + K_BEGIN;
+}
+
+// Four consecutive inputs from element `at`, a multiple of 4.
+fn load_x(at: u32) -> vec4f {
+  if (!GATHER) {
+    return x[at / 4u];
+  }
   if (BYTES) {
     return bytes(data[at / 4u]) * SCALE + SHIFT;
   }
@@ -59,6 +67,21 @@ fn store(input: u32, output: u32, replica: u32, sum: vec4f) {
   }
 }
 
+// Σ_rows dy of four outputs, in the same blocks.
+fn bias_gradient(output: u32, replica: u32) {
+  var sum = vec4f();
+  for (var begin = 0u; begin < ROWS; begin += BLOCK) {
+    var part = vec4f();
+    let end = min(begin + BLOCK, ROWS);
+    for (var row = begin; row < end; row++) { part += dy[((replica * ROWS + row) * DY_STRIDE + output) / 4u]; }
+    sum += part;
+  }
+  let at = replica * PARAM_STRIDE + BIAS + output;
+  for (var c = 0u; c < 4u; c++) {
+    if (output + c < N) { grads[at + c] = sum[c]; }
+  }
+}
+
 @compute @workgroup_size(WORKGROUP)
 fn weight_gradient(
   @builtin(workgroup_id) group: vec3u,
@@ -67,48 +90,52 @@ fn weight_gradient(
 ) {
   let across = (N + 4u * WORKGROUP - 1u) / (4u * WORKGROUP);
   let tile = group.y * groups.x + group.x;
-  let input = (tile / across) * 4u;
+  let input = (tile / across) * 8u;
   let output = ((tile % across) * WORKGROUP + local.x) * 4u;
   let replica = group.z;
   if (input >= K || output >= N) {
     return;
   }
-  let owns_bias = LAST && input == 0u;
+  // The second quad may lie past the last input; it is then read again from the first and not stored.
+  let second = select(input, input + 4u, input + 4u < K);
   var sum0 = vec4f();
   var sum1 = vec4f();
   var sum2 = vec4f();
   var sum3 = vec4f();
-  var bias = vec4f();
+  var sum4 = vec4f();
+  var sum5 = vec4f();
+  var sum6 = vec4f();
+  var sum7 = vec4f();
   for (var begin = 0u; begin < ROWS; begin += BLOCK) {
     var part0 = vec4f();
     var part1 = vec4f();
     var part2 = vec4f();
     var part3 = vec4f();
-    var part = vec4f();
+    var part4 = vec4f();
+    var part5 = vec4f();
+    var part6 = vec4f();
+    var part7 = vec4f();
     let end = min(begin + BLOCK, ROWS);
     for (var row = begin; row < end; row++) {
-      let v = load_x(row, input, replica);
       let d = dy[((replica * ROWS + row) * DY_STRIDE + output) / 4u];
-      part0 += v.x * d;
-      part1 += v.y * d;
-      part2 += v.z * d;
-      part3 += v.w * d;
-      if (owns_bias) { part += d; }
+      let start = row_start(row, replica);
+      let a = load_x(start + input);
+      let b = load_x(start + second);
+      part0 += a.x * d; part1 += a.y * d; part2 += a.z * d; part3 += a.w * d;
+      part4 += b.x * d; part5 += b.y * d; part6 += b.z * d; part7 += b.w * d;
     }
-    sum0 += part0;
-    sum1 += part1;
-    sum2 += part2;
-    sum3 += part3;
-    bias += part;
+    sum0 += part0; sum1 += part1; sum2 += part2; sum3 += part3;
+    sum4 += part4; sum5 += part5; sum6 += part6; sum7 += part7;
   }
   store(input, output, replica, sum0);
   store(input + 1u, output, replica, sum1);
   store(input + 2u, output, replica, sum2);
   store(input + 3u, output, replica, sum3);
-  if (owns_bias) {
-    let at = replica * PARAM_STRIDE + BIAS + output;
-    for (var c = 0u; c < 4u; c++) {
-      if (output + c < N) { grads[at + c] = bias[c]; }
-    }
+  store(input + 4u, output, replica, sum4);
+  store(input + 5u, output, replica, sum5);
+  store(input + 6u, output, replica, sum6);
+  store(input + 7u, output, replica, sum7);
+  if (LAST && input == 0u) {
+    bias_gradient(output, replica);
   }
 }

@@ -23,7 +23,6 @@ export const rowStride = (width: number) => roundUp(width, 4);
 export const matrixBytes = (rows: number, width: number, replicas = 1) => 4 * rows * rowStride(width) * replicas;
 
 const WORKGROUP = 32;
-const TILE = 4;
 
 /** What the three products of one layer share. */
 export interface DenseShape {
@@ -74,7 +73,9 @@ function batchConstants(batch: DenseBatch | undefined) {
 const inputRange = (x: BufferRange, batch: DenseBatch | undefined) =>
   batch ? { data: x, batch: batch.indices } : { x };
 
-const tiles = (along: number, lanes: number) => Math.ceil(along / TILE) * Math.ceil(lanes / (TILE * WORKGROUP));
+/** Workgroups for tiles of `height` × 4, a workgroup's lanes side by side. */
+const tiles = (along: number, height: number, lanes: number) =>
+  Math.ceil(along / height) * Math.ceil(lanes / (4 * WORKGROUP));
 
 /**
  * y = act(x·W + b).
@@ -118,7 +119,7 @@ export function denseForward(
       ...batchConstants(batch),
     },
     buffers: { ...inputRange(shape.x, batch), params: shape.params, y: shape.y, saved: shape.saved },
-    groups: tiles(rows, outputs),
+    groups: tiles(rows, 4, outputs),
     replicas,
   };
 }
@@ -157,7 +158,7 @@ export function denseInputGradient(
       WORKGROUP,
     },
     buffers: { dy: shape.dy, params: shape.params, saved: shape.saved, dx: shape.dx },
-    groups: tiles(rows, piece.inputs),
+    groups: tiles(rows, 4, piece.inputs),
     replicas,
   };
 }
@@ -197,7 +198,7 @@ export function denseWeightGradient(
       ...batchConstants(batch),
     },
     buffers: { ...inputRange(shape.x, batch), dy: shape.dy, grads: shape.grads },
-    groups: tiles(piece.inputs, outputs),
+    groups: tiles(piece.inputs, 8, outputs),
     replicas,
   };
 }

@@ -7,12 +7,12 @@ import { DownhillError, show } from '../gpu/errors.js';
 export interface IdxFiles {
   readonly images: Uint8Array;
   readonly labels: Uint8Array;
-  /** Which part this is: 'train' or 't10k'. */
-  readonly part: IdxPart;
 }
 
 /** The parts of MNIST and of the sets that copy its form (Fashion-MNIST, KMNIST, EMNIST). */
 export type IdxPart = 'train' | 't10k';
+/** The training part first: it is the one to take when both are there. */
+const PARTS: readonly IdxPart[] = ['train', 't10k'];
 
 // Both spellings are about: the original's hyphen, and the dot some unpackers leave.
 const imageFile = (part: IdxPart) => new RegExp(`^${part}-images[-.]idx3-ubyte(\\.gz)?$`);
@@ -25,9 +25,38 @@ const labelFile = (part: IdxPart) => new RegExp(`^${part}-labels[-.]idx1-ubyte(\
  * @throws DownhillError DATA-NOT-FOUND, naming what was looked for and what is there.
  */
 export async function idxFolder(folder: string, part?: IdxPart): Promise<IdxFiles> {
-  let names: string[];
+  const names = await list(folder);
+  const found = part ? filesOf(names, part) : PARTS.map((each) => filesOf(names, each)).find(Boolean);
+  if (found) return { images: await read(join(folder, found.images)), labels: await read(join(folder, found.labels)) };
+  const wanted = (part ? [part] : PARTS).map((p) => `${p}-images-idx3-ubyte and ${p}-labels-idx1-ubyte`);
+  const more = names.length > 8 ? ` and ${names.length - 8} more` : '';
+  const there = names.length === 0 ? 'It is empty' : `It has ${names.slice(0, 8).join(', ')}${more}`;
+  throw new DownhillError(
+    'DATA-NOT-FOUND',
+    `The data folder ${show(folder)} lacks ${wanted.join(', or ')} (each may end in .gz). ${there}.`,
+    'Put both files of a part into the folder.',
+  );
+}
+
+/**
+ * The parts a folder holds both files of.
+ *
+ * @throws DownhillError DATA-NOT-FOUND when there is no such folder.
+ */
+export async function idxParts(folder: string): Promise<IdxPart[]> {
+  const names = await list(folder);
+  return PARTS.filter((part) => filesOf(names, part));
+}
+
+function filesOf(names: readonly string[], part: IdxPart): { images: string; labels: string } | undefined {
+  const images = names.find((name) => imageFile(part).test(name));
+  const labels = names.find((name) => labelFile(part).test(name));
+  return images && labels ? { images, labels } : undefined;
+}
+
+async function list(folder: string): Promise<string[]> {
   try {
-    names = (await readdir(folder)).sort(); // 'x' sorts before 'x.gz': the plain file wins
+    return (await readdir(folder)).sort(); // 'x' sorts before 'x.gz': the plain file wins
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     const what =
@@ -39,21 +68,6 @@ export async function idxFolder(folder: string, part?: IdxPart): Promise<IdxFile
       cause,
     );
   }
-  for (const candidate of part ? [part] : (['train', 't10k'] as const)) {
-    const images = names.find((name) => imageFile(candidate).test(name));
-    const labels = names.find((name) => labelFile(candidate).test(name));
-    if (images && labels) {
-      return { images: await read(join(folder, images)), labels: await read(join(folder, labels)), part: candidate };
-    }
-  }
-  const wanted = (part ? [part] : ['train', 't10k']).map((p) => `${p}-images-idx3-ubyte and ${p}-labels-idx1-ubyte`);
-  const more = names.length > 8 ? ` and ${names.length - 8} more` : '';
-  const there = names.length === 0 ? 'It is empty' : `It has ${names.slice(0, 8).join(', ')}${more}`;
-  throw new DownhillError(
-    'DATA-NOT-FOUND',
-    `The data folder ${show(folder)} lacks ${wanted.join(', or ')} (each may end in .gz). ${there}.`,
-    'Put both files of a part into the folder.',
-  );
 }
 
 async function read(path: string): Promise<Uint8Array> {

@@ -2,4 +2,4 @@
 export type { DeviceOptions } from '../gpu/device.js';
 export { type FoundGpu, requestDevice, requestGpu } from './device.js';
 export { type Driver, findDrivers } from './drivers.js';
-export { type IdxFiles, type IdxPart, idxFolder } from './files.js';
+export { type IdxFiles, type IdxPart, idxFolder, idxParts } from './files.js';

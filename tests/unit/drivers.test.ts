@@ -2,8 +2,9 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { idx } from '../../src/data/index.js';
 import { findDrivers, findLoaders, type Machine } from '../../src/node/drivers.js';
-import { idxFolder } from '../../src/node/index.js';
+import { idxFolder, idxParts } from '../../src/node/index.js';
 
 let root: string;
 let machine: Machine;
@@ -95,11 +96,13 @@ test('an IDX folder: prefers the training part and the plain file', async () => 
   }
   const plain = put('data/train-images-idx3-ubyte');
   writeFileSync(plain, 'pixels');
+  expect(await idxParts(join(root, 'data'))).toEqual(['train', 't10k']);
   const train = await idxFolder(join(root, 'data'));
-  expect(train.part).toBe('train');
   expect(Buffer.from(train.images).toString()).toBe('pixels');
   expect(train.images.constructor).toBe(Uint8Array);
-  expect((await idxFolder(join(root, 'data'), 't10k')).part).toBe('t10k');
+  const test = await idxFolder(join(root, 'data'), 't10k');
+  expect(test.images).toHaveLength(0);
+  await expect(idx(test)).rejects.toMatchObject({ code: 'DATA-FORMAT' }); // what it gives is what idx takes
 });
 
 test('an IDX folder that will not do: says what was looked for and what is there', async () => {

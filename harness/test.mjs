@@ -1,0 +1,55 @@
+// `npm test`: makes the machine ready (packages, build, adapter, browser), checks that the tree is clean of type errors
+// and stale files, runs every test, and ends with the plain line "N passed, N failed". Arguments go to vitest.
+
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { ROOT, sayFailure, setup } from './setup/setup.mjs';
+
+/** @returns {{ passed: number, failed: number, skipped: number }} */
+function runTests(args) {
+  const folder = mkdtempSync(path.join(tmpdir(), 'downhill-test-'));
+  const report = path.join(folder, 'report.json');
+  try {
+    const { status } = spawnSync(
+      process.execPath,
+      [
+        'node_modules/vitest/vitest.mjs',
+        'run',
+        '--reporter=default',
+        '--reporter=json',
+        `--outputFile.json=${report}`,
+        ...args,
+      ],
+      { cwd: ROOT, stdio: 'inherit' },
+    );
+    const { numPassedTests, numFailedTests, numPendingTests, numTodoTests, testResults } = JSON.parse(
+      readFileSync(report, 'utf8'),
+    );
+    // A file that fails outside its tests, or an error nobody caught, is a failure too.
+    const files = testResults.filter((file) => file.status === 'failed' && file.assertionResults.length === 0).length;
+    const failed = numFailedTests + files;
+    return {
+      passed: numPassedTests,
+      failed: failed === 0 && status !== 0 ? 1 : failed,
+      skipped: numPendingTests + numTodoTests,
+    };
+  } catch (error) {
+    console.error(error);
+    return { passed: 0, failed: 1, skipped: 0 };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+try {
+  await setup({ adapter: true, browser: true });
+  const { passed, failed, skipped } = runTests(process.argv.slice(2));
+  console.log(`\n${passed} passed, ${failed} failed${skipped ? `, ${skipped} skipped` : ''}`);
+  process.exitCode = failed === 0 && passed > 0 ? 0 : 1;
+} catch (error) {
+  sayFailure(error);
+  console.log('\n0 passed, 1 failed');
+  process.exitCode = 1;
+}
