@@ -38,7 +38,7 @@ async function run([command, ...args]: readonly string[], io: Io): Promise<numbe
   const start = Object.hasOwn(COMMANDS, command) ? COMMANDS[command] : undefined;
   if (start) return start(args, io);
   throw new DownhillError(
-    'OPTION-UNKNOWN',
+    'COMMAND-UNKNOWN',
     `There is no command '${command}'.`,
     suggest(command, Object.keys(COMMANDS)),
   );
@@ -46,6 +46,6 @@ async function run([command, ...args]: readonly string[], io: Io): Promise<numbe
 
 /** Flags and their values are the caller's to correct; all else is a failure. */
 function exitCode(error: unknown): number {
-  const usage = error instanceof DownhillError && /^(OPTION|HYPER|RULE|SHAPE)-/.test(error.code);
+  const usage = error instanceof DownhillError && /^(OPTION|HYPER|RULE|SHAPE|COMMAND)-/.test(error.code);
   return usage ? 2 : 1;
 }

@@ -117,7 +117,7 @@ function pageFailed(cause: unknown, page: Page, { errors, crashed }: Complaints)
   if (!gone) return new DownhillError('INTERNAL', `The page failed: ${said}.`, 'Report this with the message.', cause);
   const what = crashed ? 'The page crashed' : 'The browser closed';
   return new DownhillError(
-    'DEVICE-LOST',
+    'BROWSER-LOST',
     `${what} before the training was done${said && `, after: ${said}`}.`,
     'Start again; where memory is short, use a smaller --batch or --in node.',
     cause,

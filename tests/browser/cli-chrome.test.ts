@@ -66,8 +66,8 @@ describe('downhill train --in chrome', () => {
     for (const child of childrenOf(run.process.pid!)) process.kill(child, 'SIGKILL');
     const { code, out, err } = await run.done;
     expect(code).toBe(1);
-    expect(err).toMatch(/The browser closed before the training was done[\s\S]*DEVICE-LOST/);
-    expect(jsonLines(out).at(-1)).toMatchObject({ type: 'error', code: 'DEVICE-LOST', folder: folder.path('killed') });
+    expect(err).toMatch(/The browser closed before the training was done[\s\S]*BROWSER-LOST/);
+    expect(jsonLines(out).at(-1)).toMatchObject({ type: 'error', code: 'BROWSER-LOST', folder: folder.path('killed') });
     expect(readLines(folder.path('killed', 'metrics.jsonl')).length).toBeGreaterThan(0);
     expect(readFileSync(folder.path('killed', 'loss.svg'), 'utf8')).toMatch(/broke off after/);
   });

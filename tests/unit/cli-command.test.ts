@@ -39,7 +39,7 @@ describe('downhill', () => {
     expect(code).toBe(2);
     expect(out).toBe('');
     expect(err).toBe(
-      "\n  error  There is no command 'trian'.\n  fix    Did you mean 'train'?\n  code   OPTION-UNKNOWN\n\n",
+      "\n  error  There is no command 'trian'.\n  fix    Did you mean 'train'?\n  code   COMMAND-UNKNOWN\n\n",
     );
   });
 });
