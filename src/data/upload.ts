@@ -22,10 +22,13 @@ const CHUNK_ROWS = 4096;
  * Throws LIMIT-BINDING when the data set cannot be one binding.
  */
 export function checkUploadable(device: GPUDevice, data: Dataset): void {
+  const { samples, targets } = data;
   const width = data.x instanceof Uint8Array ? 1 : 4;
-  const bytes = data.samples * rowStride(data.features) * width;
+  const bytes = samples * rowStride(data.features) * width;
   const fix = width === 4 ? 'Keep the values as bytes (Uint8Array), or use fewer samples.' : 'Use fewer samples.';
-  checkBindable(device, `The data set (${data.samples} samples)`, bytes, fix);
+  checkBindable(device, `The data set (${samples} samples)`, bytes, fix);
+  const perSample = targets.kind === 'classes' ? 1 : targets.width;
+  checkBindable(device, `The targets of ${samples} samples`, 4 * samples * perSample, 'Use fewer samples.');
 }
 
 /** Uploads a data set. The buffers belong to `buffers`. */

@@ -94,7 +94,7 @@ export async function requestDevice(options: DeviceOptions = {}): Promise<GPUDev
       'This environment has no WebGPU (navigator.gpu is undefined).',
       secure === false
         ? 'Serve the page over https or from localhost: browsers hide WebGPU from insecure pages.'
-        : "Use a browser with WebGPU (Chrome or Edge 113+, Safari 26, Firefox 141+); in Node, import requestDevice from 'downhill/node'.",
+        : "Use a current Chrome, Edge, Safari or Firefox; in Node, import requestDevice from 'downhill/node'.",
     );
   }
   return requestDeviceFrom(
@@ -106,7 +106,8 @@ export async function requestDevice(options: DeviceOptions = {}): Promise<GPUDev
 
 /** Describes the adapter behind a device: what every report, plan and benchmark names. */
 export function describeAdapter(device: GPUDevice): AdapterReport {
-  const info = device.adapterInfo;
+  // Browsers had WebGPU for a while before devices told their adapter.
+  const info: Partial<GPUAdapterInfo> = device.adapterInfo ?? {};
   const text = [info.description, info.device, info.architecture, info.vendor].filter(Boolean);
   const cpu = info.isFallbackAdapter === true || SOFTWARE.test(text.join(' '));
   const name = text[0] ?? 'unnamed adapter';
@@ -115,10 +116,10 @@ export function describeAdapter(device: GPUDevice): AdapterReport {
   return {
     name: cpu ? `${name} (CPU adapter)` : name,
     cpu,
-    vendor: info.vendor,
-    architecture: info.architecture,
-    device: info.device,
-    description: info.description,
+    vendor: info.vendor ?? '',
+    architecture: info.architecture ?? '',
+    device: info.device ?? '',
+    description: info.description ?? '',
     features: [...device.features].sort(),
     limits,
   };

@@ -165,14 +165,6 @@ function bindGroupOf(device: GPUDevice, spec: PassSpec): GPUBindGroup {
   });
 }
 
-/** Compiles every pipeline of `specs`, in parallel. Creates nothing else, so it can run before any buffer exists. */
-export async function compileAll(
-  device: GPUDevice,
-  specs: readonly Pick<PassSpec, 'shader' | 'constants'>[],
-): Promise<void> {
-  await Promise.all(specs.map(({ shader, constants }) => getPipeline(device, shader, constants)));
-}
-
 /** Makes passes ready to record. */
 export async function createPasses(device: GPUDevice, specs: readonly PassSpec[]): Promise<Pass[]> {
   const pipelines = await Promise.all(specs.map(({ shader, constants }) => getPipeline(device, shader, constants)));

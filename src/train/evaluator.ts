@@ -1,5 +1,5 @@
 import type { Dataset } from '../data/dataset.js';
-import { uploadDataset } from '../data/upload.js';
+import { checkUploadable, uploadDataset } from '../data/upload.js';
 import { BufferSet, guarded, range, readRanges, roundUp } from '../gpu/buffers.js';
 import { createPasses, encodePass, type Pass } from '../gpu/pipelines.js';
 import { matrixBytes } from '../kernels/dense.js';
@@ -33,6 +33,7 @@ export class Evaluator {
   }
 
   static async create(device: GPUDevice, trained: Network, data: Dataset): Promise<Evaluator> {
+    checkUploadable(device, data);
     const network: Network = { ...trained, label: `${trained.label}-evaluate`, replicas: 1 };
     const buffers = new BufferSet(device, network.label);
     try {

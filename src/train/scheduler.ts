@@ -14,7 +14,7 @@ import { type Rule, rowFor } from '../optim/rule.js';
 export const MAX_STEPS = 256;
 /** Losses kept on the GPU: more than the steps of all submits that can be in flight. */
 export const LOSS_RING = 4 * MAX_STEPS;
-/** Submits whose results are under way: one running, one queued behind it. */
+/** Submits not yet delivered: one running, one queued behind it. */
 export const MAX_FLIGHTS = 2;
 
 export const ringBytes = (replicas: number) => 4 * ROW_WORDS * ROW_RING * replicas;
@@ -55,7 +55,6 @@ export class Scheduler {
   #step = 0;
   /** Steps of the next submit. */
   #steps = 1;
-  #flights = 0;
   #lastArrival = 0;
 
   constructor(buffers: BufferSet, parts: SchedulerParts) {
@@ -74,11 +73,6 @@ export class Scheduler {
   /** Steps submitted so far. */
   get step(): number {
     return this.#step;
-  }
-
-  /** Whether another submit may go out now. */
-  get free(): boolean {
-    return this.#flights < MAX_FLIGHTS;
   }
 
   /** Submits up to `most` further steps: as many as fit the time a submit should take. */
@@ -112,7 +106,6 @@ export class Scheduler {
     encoder.copyBufferToBuffer(clock, 0, staging, steps * perStep, CLOCK_BYTES * replicas.length);
     this.#device.queue.submit([encoder.finish()]);
     this.#step += steps;
-    this.#flights++;
     const flight = { first, steps, losses: this.#arrive(staging, steps, performance.now()) };
     // Whoever awaits the flight sees a rejection; nobody may be left to, after a `break`.
     flight.losses.catch(() => {});
@@ -122,11 +115,7 @@ export class Scheduler {
   async #arrive(staging: GPUBuffer, steps: number, submitted: number): Promise<Float32Array> {
     const { replicas } = this.#parts;
     const bytes = 4 * steps * replicas.length;
-    try {
-      await untilLost(this.#device, staging.mapAsync(GPUMapMode.READ, 0, bytes + CLOCK_BYTES * replicas.length));
-    } finally {
-      this.#flights--;
-    }
+    await untilLost(this.#device, staging.mapAsync(GPUMapMode.READ, 0, bytes + CLOCK_BYTES * replicas.length));
     this.#adapt(steps, submitted);
     const mapped = staging.getMappedRange(0, bytes + CLOCK_BYTES * replicas.length);
     const losses = new Float32Array(mapped.slice(0, bytes));

@@ -5,7 +5,7 @@ import type { Mlp } from '../nn/mlp.js';
 import { lrFor, type Rule } from '../optim/rule.js';
 import { Engine } from './engine.js';
 import { Evaluator } from './evaluator.js';
-import type { Flight } from './scheduler.js';
+import { type Flight, MAX_FLIGHTS } from './scheduler.js';
 import { type RunOptions, SAMPLINGS, type StepReport, type Trainer, type TrainerOptions } from './types.js';
 
 const OPTIONS = ['model', 'rule', 'data', 'batchSize', 'sampling', 'seed', 'dropLast', 'submitMs', 'label'] as const;
@@ -184,14 +184,17 @@ class NetworkTrainer implements Trainer {
     }
     this.#checkAlive();
     this.#running = true;
-    const { scheduler } = this.#engine;
+    const { device, scheduler } = this.#engine;
     const end = scheduler.step + steps;
     const flights: Flight[] = [];
     const submit = () => {
-      while (scheduler.free && scheduler.step < end && !signal?.aborted)
+      // Two that were not delivered yet, whether the GPU is done with them or not: a slow consumer holds the GPU back.
+      while (flights.length < MAX_FLIGHTS && scheduler.step < end && !signal?.aborted) {
         flights.push(scheduler.submit(end - scheduler.step));
+      }
     };
     try {
+      await checkNotLost(device);
       submit();
       for (let flight = flights[0]; flight; flight = flights[0]) {
         const losses = await flight.losses;
@@ -201,9 +204,13 @@ class NetworkTrainer implements Trainer {
         for (const [i, loss] of losses.entries()) yield this.#report(flight.first + i, loss);
       }
       signal?.throwIfAborted();
+    } catch (error) {
+      // A buffer that was destroyed under a pending read: say what happened, not how it showed.
+      this.#checkAlive();
+      throw error;
     } finally {
-      this.#running = false;
       await Promise.allSettled(flights.map(({ losses }) => losses));
+      this.#running = false;
     }
   }
 
@@ -222,6 +229,7 @@ class NetworkTrainer implements Trainer {
       evaluator.catch(() => this.#evaluators.delete(data));
     }
     const made = await evaluator;
+    this.#checkAlive();
     const { step } = this;
     const { loss, correct } = await made.run();
     return { step, loss, accuracy: data.targets.kind === 'classes' ? correct : undefined };

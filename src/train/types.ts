@@ -88,8 +88,8 @@ export interface Trainer {
    * Trains, and yields every step's loss in order. Trails the GPU by two submits at most; if the consumer stops pulling,
    * at most two more submits go out; `break` ends cleanly.
    *
-   * @throws DownhillError OPTION-* at the first pull; DEVICE-LOST within 2 s when the device goes; RUN-BUSY when another
-   * run of this trainer is still going.
+   * @throws DownhillError OPTION-* at the call; at a pull DEVICE-LOST within 2 s when the device goes, RUN-BUSY when
+   * another run of this trainer is still going, RUN-DESTROYED after `destroy`.
    */
   run(options: RunOptions): AsyncGenerator<StepReport, void, void>;
   /** Loss and accuracy over a data set, of the parameters after everything submitted so far. */

@@ -105,6 +105,22 @@ describe('a step of the lecture’s net', () => {
     expect(counts).toEqual({ createCommandEncoder: submits });
     expect(submits).toBeLessThan(100);
   });
+
+  it('compiles every pipeline once, whatever the number of trainers', async () => {
+    const device = await testDevice();
+    const options = { model: mlp({ sizes: [784, 17, 17, 17, 10], activation: 'silu' }), rule: adam() } as const;
+    const first = countCreations(device);
+    await trainer(options);
+    first.restore();
+    const again = countCreations(device);
+    await trainer(options);
+    again.restore();
+    // forward ×3 (first, hidden, last), input gradient ×2, weight gradient ×3 are this net's own shapes.
+    expect(first.counts.createComputePipelineAsync).toBeGreaterThanOrEqual(8);
+    expect(first.counts.createComputePipelineAsync).toBeLessThanOrEqual(11);
+    expect(again.counts.createComputePipelineAsync).toBeUndefined();
+    expect(again.counts.createShaderModule).toBeUndefined();
+  });
 });
 
 describe('agreement with float64', () => {
@@ -279,6 +295,22 @@ describe('run', () => {
     const rest: number[] = [];
     for await (const { step } of run) rest.push(step);
     expect(rest).toEqual(Array.from({ length: 99 }, (_, i) => i + 2));
+  });
+
+  it('never runs ahead of a slow consumer by more than two submits', async () => {
+    const one = await trainer({ model: mlp({ sizes: [9, 4] }), data: noise(50, 9, 4), submitMs: 1e-6 });
+    for await (const { step } of one.run({ steps: 40 })) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      // One step per submit: the one in hand, and two that were not delivered yet.
+      expect(one.step).toBeLessThanOrEqual(step + 2);
+    }
+  });
+
+  it('rejects with RUN-DESTROYED when the trainer is destroyed under it', async () => {
+    const one = await trainer({ model: mlp({ sizes: [9, 4] }), data: noise(50, 9, 4), submitMs: 1 });
+    await expect(async () => {
+      for await (const { step } of one.run({ steps: 1e6 })) if (step === 7) one.destroy();
+    }).rejects.toMatchObject({ code: 'RUN-DESTROYED' });
   });
 
   it('ends cleanly on break, and another run goes on from there', async () => {
