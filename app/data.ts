@@ -8,15 +8,15 @@ export interface Parts {
   readonly test: Dataset;
 }
 
-/** Share held back for testing, where the data brings no test set of its own. */
-const HELD_BACK = 1 / 6;
+/** Share to train on, where the data brings no test set of its own; the same as on the command line. */
+const TRAIN_SHARE = 0.8;
 
 /** Splits where needed; both parts get the scaling of the training part. */
 export function prepare(data: Dataset | Parts, scaling: Scaling): Parts {
   let parts: Parts;
   if ('train' in data) parts = data;
   else {
-    const [train, test] = split(data, Math.max(1, Math.round(data.samples * (1 - HELD_BACK))));
+    const [train, test] = split(data, Math.max(1, Math.floor(data.samples * TRAIN_SHARE)));
     parts = { train, test };
   }
   if (scaling === 'unit') return parts;

@@ -1,6 +1,6 @@
 import { digits } from '../src/index.js';
 
-// Drawing 12,000 digits takes more than a second; the page stays responsive because a worker does it.
+// Drawing 10,000 digits takes a while; the page stays responsive because a worker does it.
 self.addEventListener('message', ({ data: samples }: MessageEvent<number>) => {
   try {
     const dataset = digits({ samples });

@@ -127,5 +127,5 @@ function describe(data: Dataset | Parts): string {
     `${count(samples)} samples of ${image ? `${image[0]} × ${image[1]} pixels` : `${count(features)} values`}`;
   return 'train' in data
     ? `${one(data.train)} to train on, ${count(data.test.samples)} to test on.`
-    : `${one(data)}; the last sixth is held back for testing.`;
+    : `${one(data)}; the last fifth is held back for testing.`;
 }

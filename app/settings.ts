@@ -39,11 +39,11 @@ export interface Settings {
 }
 
 const SOURCES = ['digits', 'files'] as const;
-const SCALINGS = ['unit', 'standard'] as const;
+const SCALINGS = ['standard', 'unit'] as const;
 export type Scaling = (typeof SCALINGS)[number];
 
 const SOURCE_LABELS: Record<Settings['source'], string> = { digits: 'built-in digits', files: 'my own IDX files' };
-const SCALING_LABELS: Record<Scaling, string> = { unit: '0 to 1', standard: 'zero mean, unit variance' };
+const SCALING_LABELS: Record<Scaling, string> = { standard: 'zero mean, unit variance', unit: '0 to 1' };
 const SAMPLING_LABELS: Record<Sampling, string> = {
   shuffle: 'shuffle: once per epoch',
   replacement: 'replacement: independent draws',
@@ -88,11 +88,11 @@ const choice = (
   choices: values.map((value) => [value, labels[value] ?? value] as const),
 });
 
-/** The controls that are always there, by the part of the form they stand in. */
+/** The controls that are always there, by the part of the form they stand in. Defaults as on the command line. */
 export const CONTROLS = {
   data: [
     choice('data', 'Source', SOURCES, SOURCE_LABELS),
-    text('samples', 'Images', '12000', { hint: 'A sixth of them is held back for testing.' }),
+    text('samples', 'Images', '10000', { hint: 'The last fifth is held back for testing.' }),
     text('classes', 'Classes', '10', { hint: 'Labels run from 0 to one less.' }),
     choice('scaling', 'Pixel values', SCALINGS, SCALING_LABELS),
   ],
@@ -206,7 +206,7 @@ export function parse(given: Texts): { readonly settings?: Settings; readonly pr
 
   const settings = {
     source: read('data', (typed) => checkChoice('data', typed, SOURCES)),
-    samples: read('samples', whole('images', 12, 200_000)),
+    samples: read('samples', whole('images', 2, 200_000)),
     classes: read('classes', whole('classes', 2, 256)),
     scaling: read('scaling', (typed) => checkChoice('pixel values', typed, SCALINGS)),
     hidden: read('hidden', hiddenLayers),

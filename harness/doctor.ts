@@ -24,6 +24,9 @@ const HELP = `npx downhill doctor [--json] [--install-lavapipe]
 
   --json               one JSON object instead of text
   --install-lavapipe   first install Mesa's CPU driver (Debian, Ubuntu; as root or with passwordless sudo)
+
+  VK_DRIVER_FILES      the only graphics driver to ask, by its Vulkan manifest
+  DOWNHILL_BROWSER     the Chrome or Chromium to use, by its path, instead of the one found
 `;
 
 /** @returns the exit code */
@@ -89,8 +92,8 @@ async function examine(): Promise<DoctorReport> {
         code: 'SELF-TEST',
         message:
           tests.length === 0
-            ? 'The self-test tested no kernel.' // "everything works" would be a claim without a check
-            : `${failed} of ${tests.length} kernels do not agree with the reference on this adapter.`,
+            ? 'The self-test tested nothing.' // "everything works" would be a claim without a check
+            : `${failed} of ${tests.length} trainings do not agree with the reference on this adapter.`,
         fix: 'Update the graphics driver; if that does not help, report it with the output of `npx downhill doctor --json`.',
       });
     }

@@ -10,10 +10,8 @@ const isClone = existsSync(new URL('../src/index.ts', import.meta.url));
 async function prepare() {
   const { setup, sayFailure } = await import('./setup/setup.mjs');
   try {
-    // The doctor looks at what is there, and help needs nothing: neither may install a driver or a browser.
-    const onlyLooks = args[0] === 'doctor' || args.some((arg) => ['--help', '-h', '--version', 'help'].includes(arg));
-    const inChrome = args.includes('chrome') || args.includes('--in=chrome');
-    await setup({ adapter: !onlyLooks && !inChrome, browser: !onlyLooks && inChrome });
+    const { needs } = await import('./setup/needs.mjs');
+    await setup(needs(args));
     return true;
   } catch (error) {
     sayFailure(error);

@@ -1,5 +1,5 @@
-// `npm test`: makes the machine ready (packages, build, adapter, browser), checks that the tree is clean of type errors
-// and stale files, runs every test, and ends with the plain line "N passed, N failed". Arguments go to vitest.
+// `npm test`: makes the machine ready (packages, build, adapter, browser), runs every test, says which were skipped and
+// why, and ends with the plain line "N passed, N failed[, N skipped]". Arguments go to vitest.
 
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -19,6 +19,7 @@ function runTests(args) {
         'run',
         '--reporter=default',
         '--reporter=json',
+        '--reporter=./harness/skipped.ts',
         `--outputFile.json=${report}`,
         ...args,
       ],

@@ -21,7 +21,8 @@ export interface LaunchedBrowser extends FoundBrowser {
   readonly version: string;
 }
 
-const INSTALL = 'Install Chrome or Chromium, or run: npx playwright-core install --with-deps chromium';
+const INSTALL =
+  'Install Chrome or Chromium, name one in DOWNHILL_BROWSER, or run: npx playwright-core install --with-deps chromium';
 
 /** Names under which Linux packages put the browsers into PATH. */
 const LINUX_COMMANDS: Record<string, string> = {
@@ -82,11 +83,11 @@ export async function findBrowser(): Promise<FoundBrowser> {
   const { chromium } = await loadPlaywright();
   const chosen = process.env.DOWNHILL_BROWSER;
   if (chosen) {
-    if (existsSync(chosen)) return { name: 'the browser of DOWNHILL_BROWSER', executablePath: chosen };
+    if (existsSync(chosen)) return { name: 'Chromium', executablePath: chosen }; // of whatever make, driven as one
     throw new DownhillError(
       'NO-BROWSER',
       `DOWNHILL_BROWSER names ${chosen}, which is not there.`,
-      'Correct or unset it.',
+      'Set it to the path of a Chrome or Chromium, or unset it.',
     );
   }
   if (existsSync(chromium.executablePath())) return { name: "Playwright's Chromium", channel: 'chromium' };

@@ -10,24 +10,25 @@ const PLAYWRIGHT = path.join(ROOT, 'node_modules/playwright-core/cli.js');
  */
 export function installChromium(why) {
   say('chromium', `downloading Playwright's (playwright install chromium), because ${why}`);
-  // The download comes before the system libraries it needs, so that a refused download costs seconds, not minutes.
+  // The download comes before the system libraries it needs, so that a failed download costs seconds, not minutes.
   // `--no-shell`: the headless shell has no WebGPU.
   const download = run(process.execPath, [PLAYWRIGHT, 'install', '--no-shell', 'chromium']);
   if (download.ok) {
-    if (process.platform === 'linux' && mayUseApt()) {
+    if (mayUseApt()) {
       say('chromium', 'installing the system libraries it needs (playwright install-deps chromium)');
-      asRoot(process.execPath, [PLAYWRIGHT, 'install-deps', 'chromium']);
+      const libraries = asRoot(process.execPath, [PLAYWRIGHT, 'install-deps', 'chromium']);
+      if (!libraries.ok) say('chromium', `it may not start, because they could not be installed: ${reason(libraries)}`);
     }
     return;
   }
-  if (!mayUseApt()) return sayRefused(download);
-  say('chromium', "installing the system's (apt-get install chromium), because that download was refused");
+  say('chromium', `the download failed: ${reason(download)}`);
+  if (!mayUseApt()) return;
+  say('chromium', "installing the system's instead (apt-get install chromium)");
   const install = aptInstall(['chromium']);
-  if (!install.ok) sayRefused(install);
+  if (!install.ok) say('chromium', `could not be installed: ${reason(install)}`);
 }
 
-/** @param {{ lines: string[] }} attempt */
-function sayRefused({ lines }) {
-  const reason = lines.findLast((line) => /^(E:|error|failed)/i.test(line)) ?? lines.at(-1);
-  say('chromium', `could not be installed: ${reason ?? 'no reason given'}`);
+/** The line that says why a program failed. @param {{ lines: string[] }} attempt */
+function reason({ lines }) {
+  return lines.findLast((line) => /^(E:|error|failed)/i.test(line)) ?? lines.at(-1) ?? 'no reason given';
 }

@@ -1,7 +1,7 @@
-// Makes a fresh clone ready: packages, a build, a WebGPU adapter and, with --browser, a browser.
-// Says in one line each what it does and why; when all is there already, it only names the adapter.
+// Makes a fresh clone ready: packages, a build, a WebGPU adapter and, with --browser, a browser; with --packages only the
+// packages. Says in one line each what it does and why; when all is there already, it only names the adapter.
 //
-//   node harness/setup/setup.mjs [--browser]
+//   node harness/setup/setup.mjs [--browser | --packages]
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { ensureBuild } from './build.mjs';
@@ -25,8 +25,7 @@ const PROBE = 'dist/cli/probe.js';
  * @throws SetupError when it cannot go on; print it with sayFailure
  */
 export async function setup({ adapter = true, browser = false } = {}) {
-  checkNode();
-  ensurePackages();
+  ensureTools();
   ensureBuild();
   if (!adapter && !browser) return;
 
@@ -34,24 +33,42 @@ export async function setup({ adapter = true, browser = false } = {}) {
   // A driver that the user chose and that does not work is theirs to mend; another one would not be asked.
   const chosen = process.env.VK_DRIVER_FILES || process.env.VK_ICD_FILENAMES;
   const lacksAdapter = adapter && found.error?.code === 'NO-ADAPTER' && !chosen;
-  if (lacksAdapter || (browser && !found.browser)) {
+  const namedBrowser = process.env.DOWNHILL_BROWSER;
+  const lacksBrowser = browser && !found.browser && !namedBrowser;
+  if (lacksAdapter || lacksBrowser) {
     installChromium(
-      lacksAdapter ? 'no WebGPU adapter was found, and it brings one' : 'the browser tests need a browser',
+      lacksAdapter
+        ? 'no WebGPU adapter was found, and it brings one'
+        : 'this runs in a browser, and no Chrome, Chromium or Edge was found',
     );
     found = probe();
   }
   if (adapter) sayAdapter(found);
-  if (browser && !found.browser) {
-    throw new SetupError('No Chrome or Chromium was found, and none could be installed.', [
-      'Install Chrome, Chromium or Edge, or run: npx playwright-core install --with-deps chromium',
+  if (!browser || found.browser) return;
+  if (namedBrowser) {
+    throw new SetupError(`DOWNHILL_BROWSER names ${namedBrowser}, which is not there.`, [
+      'Set it to the path of a Chrome or Chromium, or unset it.',
     ]);
   }
+  throw new SetupError('No Chrome or Chromium was found, and none could be installed.', [
+    'Install Chrome, Chromium or Edge, or run: npx playwright-core install --with-deps chromium',
+    'One that is not found is named by its path in DOWNHILL_BROWSER.',
+  ]);
 }
 
-function checkNode() {
-  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
-  if (major > 20 || (major === 20 && minor >= 19)) return;
-  throw new SetupError(`Node ${process.versions.node} is too old.`, ['Install Node 20.19 or later.']);
+/** The npm packages, after a look at the Node that runs them. */
+function ensureTools() {
+  checkNode(process.versions.node);
+  ensurePackages();
+}
+
+/** Node as Vite takes it: ^20.19 || >=22.12. @param {string} version @throws SetupError for another one */
+export function checkNode(version) {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  if (major > 22 || (major === 22 && minor >= 12) || (major === 20 && minor >= 19)) return;
+  throw new SetupError(`Node ${version} does not run what builds this (Vite).`, [
+    'Install Node 22.12 or later, or 20.19 or later of the 20 line.',
+  ]);
 }
 
 /** Looks in a process of its own: a graphics driver that crashes takes only that one along. @returns {Probe} */
@@ -85,7 +102,8 @@ function sayAdapter({ adapter, error }) {
 
 if (process.argv[1] && import.meta.url === pathToFileURL(path.resolve(process.argv[1])).href && has('src')) {
   try {
-    await setup({ browser: process.argv.includes('--browser') });
+    if (process.argv.includes('--packages')) ensureTools();
+    else await setup({ browser: process.argv.includes('--browser') });
   } catch (error) {
     sayFailure(error);
     process.exitCode = 1;

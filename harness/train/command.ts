@@ -7,7 +7,7 @@ import type { Emit } from './events.js';
 import { trainHelp } from './help.js';
 import { loadData, readIdx, runInNode } from './node.js';
 import { parseTrain } from './options.js';
-import { JsonReporter, TextReporter } from './reporter.js';
+import { JsonReporter, TextReporter, writeJson } from './reporter.js';
 import { defaultFolder, RunFolder } from './run-folder.js';
 
 /** The exit code of a run that Ctrl+C ended: 128 and the number of SIGINT. */
@@ -18,7 +18,7 @@ const INTERRUPTED = 130;
  * @throws DownhillError for whatever is wrong; what was trained by then is saved
  */
 export async function train(args: readonly string[], io: Io): Promise<number> {
-  const command = parseTrain(args);
+  const command = readCommand(args, io);
   if (command === 'help') {
     io.stdout.write(trainHelp());
     return 0;
@@ -56,11 +56,21 @@ export async function train(args: readonly string[], io: Io): Promise<number> {
     reporter.done(result, folder.path);
     return result.interrupted ? INTERRUPTED : 0;
   } catch (error) {
-    folder?.abandon();
-    const parts = error instanceof DownhillError ? errorParts(error) : undefined;
-    reporter.failed(parts, folder?.started ? folder.path : undefined);
+    const saved = folder?.abandon() ? folder.path : undefined;
+    reporter.failed(error instanceof DownhillError ? errorParts(error) : undefined, saved);
     throw error;
   } finally {
     stopListening();
+  }
+}
+
+/** `parseTrain`, whose errors a program that asked for JSON finds on stdout, too. */
+function readCommand(args: readonly string[], io: Io) {
+  try {
+    return parseTrain(args);
+  } catch (error) {
+    if (args.includes('--json') && error instanceof DownhillError)
+      writeJson(io, { type: 'error', ...errorParts(error) });
+    throw error;
   }
 }

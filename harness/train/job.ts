@@ -63,11 +63,18 @@ async function trainSteps(trainer: Trainer, steps: number, emit: Emit, signal: A
   // fires after the last of them: one event per read-back, and none held back.
   let batch: StepReport[] = [];
   let timer: ReturnType<typeof setTimeout> | undefined;
+  let refused: unknown; // an error of `emit`, such as a full disk; thrown from a timer, it would end the process
   const flush = () => {
     clearTimeout(timer);
     timer = undefined;
-    if (batch.length > 0) emit({ type: 'steps', steps: batch });
+    const steps = batch;
     batch = [];
+    if (steps.length === 0 || refused) return;
+    try {
+      emit({ type: 'steps', steps });
+    } catch (error) {
+      refused = error;
+    }
   };
 
   let step = 0;
@@ -75,6 +82,7 @@ async function trainSteps(trainer: Trainer, steps: number, emit: Emit, signal: A
   let end = start;
   try {
     for await (const report of trainer.run({ steps, signal })) {
+      if (refused) break;
       step = report.step;
       end = performance.now();
       batch.push(report);
@@ -86,6 +94,7 @@ async function trainSteps(trainer: Trainer, steps: number, emit: Emit, signal: A
   } finally {
     flush();
   }
+  if (refused) throw refused;
   const trainSeconds = (end - start) / 1000;
   const stepsPerSecond = trainSeconds > 0 ? step / trainSeconds : 0;
   return { step, trainSeconds, stepsPerSecond, interrupted: step < steps };

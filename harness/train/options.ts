@@ -60,7 +60,7 @@ export const FLAGS: Readonly<Record<string, Readonly<Record<string, Flag>>>> = {
       help: 'shuffle (each sample once per epoch), replacement (independent draws) or full (all samples in every step)',
       default: 'shuffle',
     },
-    seed: { value: 'N', help: 'of the initial weights and the batches', default: '0' },
+    seed: { value: 'N', help: 'seed of the initial weights and the batches', default: '0' },
     in: { value: 'PLACE', help: 'node, or chrome: the same in a headless browser', default: 'node' },
   },
   output: {

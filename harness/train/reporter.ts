@@ -159,6 +159,11 @@ export class JsonReporter implements Reporter {
   }
 
   #write(value: object): void {
-    this.io.stdout.write(`${JSON.stringify(value)}\n`);
+    writeJson(this.io, value);
   }
+}
+
+/** One line of the output of `--json`. */
+export function writeJson(io: Io, value: object): void {
+  io.stdout.write(`${JSON.stringify(value)}\n`);
 }

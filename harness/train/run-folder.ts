@@ -56,11 +56,6 @@ export class RunFolder {
     rmSync(probe, { force: true });
   }
 
-  /** Whether anything was saved. */
-  get started(): boolean {
-    return this.#plan !== undefined;
-  }
-
   event(event: JobEvent): void {
     if (event.type === 'runtime') this.#versions = event.versions;
     else if (event.type === 'adapter') {
@@ -92,13 +87,16 @@ export class RunFolder {
   /**
    * Ends a run that broke off: draws what there is, or takes an empty folder away again. Never throws: there is an error
    * already, and it is the one to report.
+   *
+   * @returns whether the run's files are there
    */
-  abandon(): void {
+  abandon(): boolean {
     try {
-      if (this.started) this.#chart(`broke off after ${plural(this.#losses.length, 'step')}`);
+      if (this.#plan) this.#chart(`broke off after ${plural(this.#losses.length, 'step')}`);
       else this.#removeEmpty();
+      return this.#plan !== undefined;
     } catch {
-      // a full disk, or somebody put something into the folder meanwhile
+      return false; // a full disk, or somebody put something into the folder meanwhile
     }
   }
 
@@ -140,7 +138,7 @@ export class RunFolder {
           ENOTDIR: 'part of the path is a file',
           EEXIST: 'there is a file of that name',
           ENOSPC: 'the disk is full',
-          ENOENT: 'no folder can be made there',
+          ENOENT: this.#plan ? 'it is no longer there' : 'no folder can be made there',
         }[code ?? ''] ?? message;
       throw new DownhillError(
         'OUTPUT-UNWRITABLE',

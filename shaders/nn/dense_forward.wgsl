@@ -78,8 +78,9 @@ fn tanh_exact(z: vec4f) -> vec4f {
   return select(far, near, abs(z) < vec4f(0.625));
 }
 
-// The normal distribution function Φ(z) = erfc(-z/√2)/2, erfc by the Chebyshev fit of Numerical Recipes (relative
-// error below 1.2e-7 everywhere, so that gelu keeps its digits in the negative tail).
+// The normal distribution function Φ(z) = erfc(-z/√2)/2, erfc by the Chebyshev fit of Numerical Recipes, whose relative
+// error is below 1.2e-7 everywhere: gelu keeps its digits in the negative tail (in f32 4e-7 near 0, 6e-6 at z = -8, where
+// exp magnifies the rounding of its argument).
 fn normal_cdf(z: vec4f) -> vec4f {
   let a = min(abs(z) * 0.7071067811865476, vec4f(9.0));
   let t = 1.0 / (1.0 + 0.5 * a);
@@ -92,7 +93,8 @@ fn normal_cdf(z: vec4f) -> vec4f {
 // The numbers are those of src/kernels/dense.ts.
 fn activate(z: vec4f) -> vec4f {
   switch (ACTIVATION) {
-    case 1u: { return max(z, vec4f(0.0)); }
+    // Not max(z, 0), which may turn NaN into 0 and hide that a run has diverged.
+    case 1u: { return select(z, vec4f(0.0), z < vec4f(0.0)); }
     case 2u: { return select(0.01 * z, z, z > vec4f(0.0)); }
     case 3u: { return tanh_exact(z); }
     case 4u: { return logistic(z); }

@@ -54,7 +54,9 @@ fn loss(
   var sum = 0.0;
   for (var j = 0u; j < N; j++) {
     // Below -87 the exponential is 0 in f32 to within its smallest number.
-    let e = exp(max(z[first + j] - top, -87.0));
+    let d = z[first + j] - top;
+    // (Not max, which may turn a logit that is NaN into a number.)
+    let e = exp(select(d, -87.0, d < -87.0));
     sum += e;
     dz[first + j] = e;
   }

@@ -106,6 +106,8 @@ fn advance(
   }
   partial[lane] = sum;
   workgroupBarrier();
+  // Every lane has read the clock before lane 0 writes it.
+  storageBarrier();
 
   let step = now.step + 1u;
   var epoch = 0u;

@@ -39,7 +39,8 @@ export function uploadDataset(buffers: BufferSet, data: Dataset): DeviceData {
   const x = buffers.storage('data', samples * stride * bytesPerValue);
   for (let first = 0; first < samples; first += CHUNK_ROWS) {
     const rows = Math.min(CHUNK_ROWS, samples - first);
-    const Values = data.x.constructor as Uint8ArrayConstructor | Float32ArrayConstructor;
+    // Node's Buffer is a Uint8Array too, so not `data.x.constructor`.
+    const Values = data.x instanceof Uint8Array ? Uint8Array : Float32Array;
     const source = data.x.subarray(first * features, (first + rows) * features);
     const padded = new Values(rows * stride);
     if (stride === features) padded.set(source);

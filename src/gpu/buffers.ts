@@ -107,35 +107,70 @@ export async function guarded<T>(device: GPUDevice, label: string, work: () => T
   return result;
 }
 
-/** Copies ranges to the host, after everything submitted so far. One staging buffer for all, made and freed here. */
+/**
+ * Copies ranges to the host, after everything submitted so far, in portions that fit one staging buffer. Every portion
+ * is recorded before the first is awaited, so all show the same moment.
+ */
 export async function readRanges(
   device: GPUDevice,
   label: string,
   ranges: readonly BufferRange[],
 ): Promise<ArrayBuffer[]> {
-  const total = ranges.reduce((sum, { size }) => sum + roundUp(size, 4), 0);
-  const staging = device.createBuffer({
-    label: `downhill:${label}/staging`,
-    size: Math.max(total, 4),
-    usage: GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ,
-  });
-  const encoder = device.createCommandEncoder({ label: `downhill:${label}/read` });
-  let at = 0;
-  for (const { buffer, offset, size } of ranges) {
-    encoder.copyBufferToBuffer(buffer, offset, staging, at, roundUp(size, 4));
-    at += roundUp(size, 4);
+  const result = ranges.map(({ size }) => new Uint8Array(size));
+  const pieces = ranges.flatMap((range, index) =>
+    portions(range, device.limits.maxBufferSize).map((each) => ({ index, ...each })),
+  );
+  const groups: (typeof pieces)[] = [];
+  let room = 0;
+  for (const piece of pieces) {
+    const bytes = roundUp(piece.size, 4);
+    if (bytes > room || groups.length === 0) {
+      groups.push([]);
+      room = device.limits.maxBufferSize;
+    }
+    groups.at(-1)!.push(piece);
+    room -= bytes;
   }
-  device.queue.submit([encoder.finish()]);
+  const reads = await guarded(device, label, () =>
+    groups.map((group) => {
+      const total = group.reduce((sum, { size }) => sum + roundUp(size, 4), 0);
+      const staging = device.createBuffer({
+        label: `downhill:${label}/staging`,
+        size: Math.max(total, 4),
+        usage: GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ,
+      });
+      const encoder = device.createCommandEncoder({ label: `downhill:${label}/read` });
+      let at = 0;
+      for (const { buffer, offset, size } of group) {
+        encoder.copyBufferToBuffer(buffer, offset, staging, at, roundUp(size, 4));
+        at += roundUp(size, 4);
+      }
+      device.queue.submit([encoder.finish()]);
+      return { group, staging };
+    }),
+  );
   try {
-    await untilLost(device, staging.mapAsync(GPUMapMode.READ));
-    const bytes = staging.getMappedRange();
-    at = 0;
-    return ranges.map(({ size }) => {
-      const copy = bytes.slice(at, at + size);
-      at += roundUp(size, 4);
-      return copy;
-    });
+    for (const { group, staging } of reads) {
+      await untilLost(device, staging.mapAsync(GPUMapMode.READ));
+      const bytes = new Uint8Array(staging.getMappedRange());
+      let at = 0;
+      for (const { index, start, size } of group) {
+        result[index]!.set(bytes.subarray(at, at + size), start);
+        at += roundUp(size, 4);
+      }
+      staging.unmap();
+    }
   } finally {
-    staging.destroy();
+    for (const { staging } of reads) staging.destroy();
   }
+  return result.map(({ buffer }) => buffer);
+}
+
+/** A range in parts of at most `most` bytes. */
+function portions({ buffer, offset, size }: BufferRange, most: number) {
+  const parts = [];
+  for (let start = 0; start < size || start === 0; start += most) {
+    parts.push({ buffer, offset: offset + start, start, size: Math.min(most, size - start) });
+  }
+  return parts;
 }

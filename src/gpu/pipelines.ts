@@ -1,6 +1,6 @@
 import type { Shader } from '../shaders/shader.js';
 import type { BufferRange } from './buffers.js';
-import { ALIGNMENT } from './buffers.js';
+import { ALIGNMENT, guarded } from './buffers.js';
 import { DownhillError } from './errors.js';
 import { untilLost } from './lost.js';
 
@@ -168,13 +168,16 @@ function bindGroupOf(device: GPUDevice, spec: PassSpec): GPUBindGroup {
 /** Makes passes ready to record. */
 export async function createPasses(device: GPUDevice, specs: readonly PassSpec[]): Promise<Pass[]> {
   const pipelines = await Promise.all(specs.map(({ shader, constants }) => getPipeline(device, shader, constants)));
-  return specs.map((spec, i) => ({
-    label: `downhill:${spec.label}`,
-    kernel: spec.shader.name,
-    pipeline: pipelines[i]!,
-    bindGroup: bindGroupOf(device, spec),
-    grid: [...foldGrid(spec.groups, device.limits.maxComputeWorkgroupsPerDimension), spec.replicas] as const,
-  }));
+  // In error scopes: a pass that the GPU process refused would drop every submit it is part of, without a word.
+  return guarded(device, specs[0]?.label ?? 'passes', () =>
+    specs.map((spec, i) => ({
+      label: `downhill:${spec.label}`,
+      kernel: spec.shader.name,
+      pipeline: pipelines[i]!,
+      bindGroup: bindGroupOf(device, spec),
+      grid: [...foldGrid(spec.groups, device.limits.maxComputeWorkgroupsPerDimension), spec.replicas] as const,
+    })),
+  );
 }
 
 /** Records a pass. The caller's compute pass keeps no other trace than its pipeline and group 0. */

@@ -50,10 +50,11 @@ export function planArenas(model: Mlp, maxBytes: number, replicas = 1): ArenaPla
     const [inputs, outputs] = [model.sizes[layer]!, model.sizes[layer + 1]!];
     const bias = pad(outputs);
     const whole = pad(inputs * outputs) + bias;
-    if (pad(Math.min(inputs, 64) * outputs) + bias > capacity) {
+    const smallest = pad(Math.min(inputs, 64) * outputs) + bias;
+    if (smallest > capacity) {
       throw new DownhillError(
         'LIMIT-BINDING',
-        `64 rows of layer ${layer}'s weights, ${outputs} wide, take ${64 * outputs * 4 * replicas} bytes, but this device binds at most ${maxBytes}.`,
+        `${Math.min(inputs, 64)} rows of layer ${layer}'s weights, ${outputs} wide, with the bias take ${smallest * 4 * replicas} bytes, but an arena holds at most ${capacity * 4 * replicas} here.`,
         'Make the layer narrower, or use an adapter with a larger maxStorageBufferBindingSize.',
       );
     }

@@ -35,9 +35,6 @@ export interface Mlp extends Required<MlpOptions> {
   readonly kind: 'mlp';
 }
 
-/** The slope of 'leaky-relu' below zero, PyTorch's default. */
-export const LEAKY_SLOPE = 0.01;
-
 /** Widest layer: a row of weights stays addressable in 32 bits. */
 const MAX_WIDTH = 2 ** 24;
 

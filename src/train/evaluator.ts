@@ -64,8 +64,10 @@ export class Evaluator {
     let loss = 0;
     let correct = 0;
     for (let i = 0; i < values.length; i += 2) {
-      loss += values[i]!;
-      correct += values[i + 1]!;
+      const own = values[i]!;
+      loss += own;
+      // Where an output is not a number there is no largest one.
+      if (Number.isFinite(own)) correct += values[i + 1]!;
     }
     return { loss: loss / this.#samples, correct: correct / this.#samples };
   }
@@ -75,9 +77,16 @@ export class Evaluator {
   }
 }
 
+/** As many rows as a layer's activations may take in one binding, in multiples of 64. */
+function chunkRows(device: GPUDevice, { model }: Network, samples: number): number {
+  const limit = Math.min(device.limits.maxStorageBufferBindingSize, device.limits.maxBufferSize);
+  const fitting = Math.floor(limit / matrixBytes(1, Math.max(...model.sizes.slice(1))) / 64) * 64;
+  return Math.min(CHUNK, roundUp(samples, 64), Math.max(fitting, 64));
+}
+
 function makeChunks(buffers: BufferSet, network: Network, data: Dataset) {
   const onGpu = uploadDataset(buffers, data);
-  const rows = Math.min(CHUNK, roundUp(data.samples, 64));
+  const rows = chunkRows(buffers.device, network, data.samples);
   const chunks = Math.ceil(data.samples / rows);
   const batch = makeBatchBuffers(buffers, network.model, rows, 1, false);
   const width = network.model.sizes.at(-1)!;

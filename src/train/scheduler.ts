@@ -47,7 +47,7 @@ export class Scheduler {
   readonly #device: GPUDevice;
   readonly #label: string;
   readonly #parts: SchedulerParts;
-  /** Free staging buffers. One more than flights: a result may be read while two are under way. */
+  /** Free staging buffers: one more than flights, so that a reader need not hurry. */
   readonly #staging: GPUBuffer[] = [];
   /** One block of rows, packed here and uploaded at once. */
   readonly #block: { readonly u32: Uint32Array<ArrayBuffer>; readonly f32: Float32Array<ArrayBuffer> };
@@ -106,13 +106,13 @@ export class Scheduler {
     encoder.copyBufferToBuffer(clock, 0, staging, steps * perStep, CLOCK_BYTES * replicas.length);
     this.#device.queue.submit([encoder.finish()]);
     this.#step += steps;
-    const flight = { first, steps, losses: this.#arrive(staging, steps, performance.now()) };
+    const flight = { first, steps, losses: this.#arrive(staging, first, steps, performance.now()) };
     // Whoever awaits the flight sees a rejection; nobody may be left to, after a `break`.
     flight.losses.catch(() => {});
     return flight;
   }
 
-  async #arrive(staging: GPUBuffer, steps: number, submitted: number): Promise<Float32Array> {
+  async #arrive(staging: GPUBuffer, first: number, steps: number, submitted: number): Promise<Float32Array> {
     const { replicas } = this.#parts;
     const bytes = 4 * steps * replicas.length;
     await untilLost(this.#device, staging.mapAsync(GPUMapMode.READ, 0, bytes + CLOCK_BYTES * replicas.length));
@@ -123,8 +123,17 @@ export class Scheduler {
     staging.unmap();
     this.#staging.push(staging);
     for (let replica = 0; replica < replicas.length; replica++) {
-      if (clocks[(replica * CLOCK_BYTES) / 4 + clockWord('fault')] !== 0) {
+      const clock = clocks.subarray((replica * CLOCK_BYTES) / 4);
+      if (clock[clockWord('fault')] !== 0) {
         throw new DownhillError('INTERNAL', 'A step found a row of another count in the ring.', 'Report this.');
+      }
+      // A submit that the GPU process dropped leaves old numbers where the losses should be; its clock stands still.
+      if (clock[clockWord('step')] !== (first + steps) % 2 ** 32) {
+        throw new DownhillError(
+          'GPU-VALIDATION',
+          `Steps ${first + 1} to ${first + steps} did not run.`,
+          'Report this with your adapter.',
+        );
       }
     }
     return losses;

@@ -47,7 +47,6 @@ function checkTrainerOptions(device: GPUDevice, options: TrainerOptions) {
   const { model, rule, data } = options;
   checkMade('model', 'mlp({ sizes: [784, 100, 10] })', model?.kind === 'mlp');
   checkMade('rule', 'adam({ lr: 1e-3 })', rule?.row !== undefined && rule.hyper !== undefined);
-  checkMade('data', 'digits() or arrays({ x, y, classes })', typeof data?.samples === 'number' && data.x !== undefined);
   checkData(model, data);
 
   const sampling = checkChoice('sampling', options.sampling ?? 'shuffle', SAMPLINGS);
@@ -82,23 +81,33 @@ function checkMade(name: string, example: string, ok: boolean): void {
     );
 }
 
-/** Model and data must fit: before anything is created. */
+/**
+ * Model and data must fit, and the data be what it says: a data set is plain data that anybody can make or change.
+ * Before anything is created.
+ */
 export function checkData(model: Mlp, data: Dataset): void {
+  const { samples, features, x, targets, scale, shift } = data ?? {};
+  const whole = (value: unknown) => Number.isInteger(value) && (value as number) > 0;
+  const isBytesOrFloats = x instanceof Uint8Array || x instanceof Float32Array;
+  checkMade(
+    'data',
+    'digits() or arrays({ x, y, classes })',
+    whole(samples) && whole(features) && isBytesOrFloats && typeof targets === 'object' && targets !== null,
+  );
   const [inputs, outputs] = [model.sizes[0]!, model.sizes.at(-1)!];
-  if (data.features !== inputs) {
+  if (features !== inputs) {
     throw new DownhillError(
       'SHAPE-MISMATCH',
-      `The model takes ${inputs} inputs, but a sample has ${data.features} features.`,
-      `Make the first size ${data.features}.`,
+      `The model takes ${inputs} inputs, but a sample has ${features} features.`,
+      `Make the first size ${features}.`,
     );
   }
-  const { targets } = data;
   const wanted = model.loss === 'mse' ? 'values' : 'classes';
   if (targets.kind !== wanted) {
     throw new DownhillError(
       'SHAPE-MISMATCH',
-      `The loss ${model.loss} needs ${wanted} as targets, but the data holds ${targets.kind}.`,
-      targets.kind === 'values'
+      `The loss ${model.loss} needs ${wanted} as targets, but the data holds ${show(targets.kind)}.`,
+      wanted === 'classes'
         ? "Use loss: 'mse', or give arrays() a number of classes."
         : "Use loss: 'softmax-cross-entropy'.",
     );
@@ -109,6 +118,25 @@ export function checkData(model: Mlp, data: Dataset): void {
       'SHAPE-MISMATCH',
       `The model has ${outputs} outputs, but the data ${width} ${wanted}.`,
       `Make the last size ${width}.`,
+    );
+  }
+  const given = targets.kind === 'classes' ? targets.labels : targets.values;
+  const lengths = [x.length, given?.length];
+  const expected = [samples * features, targets.kind === 'classes' ? samples : samples * width];
+  if (lengths.some((length, i) => length !== expected[i]) || !Number.isFinite(scale) || !Number.isFinite(shift)) {
+    throw new DownhillError(
+      'DATA-MISMATCH',
+      `The data says ${samples} samples of ${features} features: that needs ${expected[0]} values and ${expected[1]} targets and a finite scale and shift; it holds ${lengths.join(' and ')}, ${scale}, ${shift}.`,
+      'Make it with arrays(), idx() or digits().',
+    );
+  }
+  if (targets.kind !== 'classes') return;
+  const wrong = targets.labels.findIndex((label) => !(label < width));
+  if (wrong >= 0) {
+    throw new DownhillError(
+      'DATA-LABEL',
+      `The label of sample ${wrong} is ${targets.labels[wrong]}, but there are ${width} classes.`,
+      `Use labels from 0 to ${width - 1}.`,
     );
   }
 }
@@ -132,6 +160,12 @@ function checkLabel(value: unknown): string {
   if (typeof value === 'string') return value;
   throw new DownhillError('OPTION-TYPE', `label must be a string, got ${show(value)}.`, 'Pass a short name.');
 }
+
+/** Data sets whose evaluation stays ready on the GPU: one to train on, one to validate, one to test. */
+const KEPT_EVALUATORS = 3;
+
+/** Frees an evaluator once it is made and idle; one that failed has freed itself. */
+const release = (evaluator: Promise<Evaluator>) => void evaluator.then((made) => made.destroy()).catch(() => {});
 
 class NetworkTrainer implements Trainer {
   readonly #engine: Engine;
@@ -160,7 +194,14 @@ class NetworkTrainer implements Trainer {
 
   #stepsOf(options: RunOptions): number {
     checkOptions('run', options, ['steps', 'epochs', 'signal']);
-    const { steps, epochs } = options;
+    const { steps, epochs, signal } = options;
+    if (signal !== undefined && typeof signal?.throwIfAborted !== 'function') {
+      throw new DownhillError(
+        'OPTION-TYPE',
+        `signal must be an AbortSignal, got ${show(signal)}.`,
+        'Pass `new AbortController().signal`.',
+      );
+    }
     if ((steps === undefined) === (epochs === undefined)) {
       throw new DownhillError(
         'OPTION-RANGE',
@@ -203,6 +244,7 @@ class NetworkTrainer implements Trainer {
         if (!this.#destroyed) submit();
         for (const [i, loss] of losses.entries()) yield this.#report(flight.first + i, loss);
       }
+      this.#checkAlive();
       signal?.throwIfAborted();
     } catch (error) {
       // A buffer that was destroyed under a pending read: say what happened, not how it showed.
@@ -222,11 +264,14 @@ class NetworkTrainer implements Trainer {
     this.#checkAlive();
     const { device, network } = this.#engine;
     checkData(network.model, data);
-    let evaluator = this.#evaluators.get(data);
-    if (!evaluator) {
-      evaluator = Evaluator.create(device, network, data);
-      this.#evaluators.set(data, evaluator);
-      evaluator.catch(() => this.#evaluators.delete(data));
+    const evaluator = this.#evaluators.get(data) ?? Evaluator.create(device, network, data);
+    // Again, so that the most recently used come last; those before the last few give their memory back.
+    this.#evaluators.delete(data);
+    this.#evaluators.set(data, evaluator);
+    evaluator.catch(() => this.#evaluators.delete(data));
+    for (const [old, made] of [...this.#evaluators].slice(0, -KEPT_EVALUATORS)) {
+      this.#evaluators.delete(old);
+      release(made);
     }
     const made = await evaluator;
     this.#checkAlive();
@@ -253,7 +298,7 @@ class NetworkTrainer implements Trainer {
     if (this.#destroyed) return;
     this.#destroyed = true;
     this.#engine.destroy();
-    for (const evaluator of this.#evaluators.values()) evaluator.then((made) => made.destroy()).catch(() => {});
+    for (const evaluator of this.#evaluators.values()) release(evaluator);
   }
 
   #checkAlive(): void {

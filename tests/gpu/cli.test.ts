@@ -1,10 +1,11 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { ensureBuild } from '../../harness/setup/build.mjs';
 import { downhill, jsonLines, readLines, scratch, writeIdx } from '../support/cli.js';
 
 const folder = scratch();
 afterAll(folder.remove);
+afterEach(() => vi.unstubAllEnvs());
 beforeAll(() => {
   ensureBuild();
   mkdirSync(folder.path('idx'));
@@ -128,5 +129,35 @@ describe('downhill train in Node', () => {
     expect(run.code).toBe(1);
     expect(run.out).toBe('');
     expect(run.err).toMatch(/is a file[\s\S]*--out[\s\S]*OUTPUT-UNWRITABLE/);
+  });
+
+  it('ends with a calm error when its folder goes away while it runs', async () => {
+    const out = folder.path('gone');
+    const run = downhill([...tiny(), '--steps', '10000000', '--json', '--out', out]);
+    await run.seen(/"type":"step"/);
+    renameSync(out, folder.path('elsewhere')); // at once, unlike a removal
+    const { code, out: text, err } = await run.done;
+    expect(err).toBe(
+      `\n  error  The folder ${out} cannot be written: it is no longer there.\n` +
+        '  fix    Name another folder with --out.\n  code   OUTPUT-UNWRITABLE\n\n',
+    );
+    expect(code).toBe(1);
+    const last = jsonLines(text).at(-1)!;
+    expect(last).toMatchObject({ type: 'error', code: 'OUTPUT-UNWRITABLE' });
+    expect(last.folder, 'nothing is saved there').toBeUndefined();
+    expect(readLines(folder.path('elsewhere', 'metrics.jsonl')).length).toBeGreaterThan(0);
+  });
+
+  it.each([
+    ['an adapter', 'VK_DRIVER_FILES', [], 'NO-ADAPTER'],
+    ['a browser', 'DOWNHILL_BROWSER', ['--in', 'chrome'], 'NO-BROWSER'],
+  ])('says calmly that there is not %s, and leaves no folder', async (_, variable, more, errorCode) => {
+    vi.stubEnv(variable, folder.path('nowhere'));
+    const run = await downhill([...tiny(), ...more, '--out', folder.path('none', 'run')]).done;
+    expect(run.code).toBe(1);
+    // These lines and nothing else: no stack.
+    expect(run.err).toMatch(new RegExp(`^\\n  error  .*nowhere.*\\n  fix    .*\\n  code   ${errorCode}\\n\\n$`));
+    expect(run.out).toBe('');
+    expect(existsSync(folder.path('none'))).toBe(false);
   });
 });

@@ -34,6 +34,14 @@ describe('createTrainer refuses, before it creates anything on the GPU,', () => 
       'OPTION-TYPE',
       { data: idx({ images: new Uint8Array(1), labels: new Uint8Array(1) }).catch(() => {}) },
     ],
+    ['data without targets', 'OPTION-TYPE', { data: { ...noise(50, 9, 4), targets: undefined } }],
+    ['data that is shorter than it says', 'DATA-MISMATCH', { data: { ...noise(50, 9, 4), samples: 60 } }],
+    ['data with a scale that is not finite', 'DATA-MISMATCH', { data: { ...noise(50, 9, 4), scale: Number.NaN } }],
+    [
+      'a label outside the classes',
+      'DATA-LABEL',
+      { data: { ...noise(50, 9, 4), targets: { kind: 'classes', classes: 4, labels: new Uint8Array(50).fill(4) } } },
+    ],
     ['features that do not fit the model', 'SHAPE-MISMATCH', { model: mlp({ sizes: [8, 4] }) }],
     ['classes that do not fit the model', 'SHAPE-MISMATCH', { model: mlp({ sizes: [9, 5] }) }],
     ['a loss that does not fit the targets', 'SHAPE-MISMATCH', { model: mlp({ sizes: [9, 4], loss: 'mse' }) }],
@@ -67,6 +75,16 @@ describe('createTrainer refuses, before it creates anything on the GPU,', () => 
     });
     const data: Dataset = noise(200, 9, 4);
     await expect(createTrainer(small, { ...good(), data })).rejects.toEqual(at('LIMIT-BINDING'));
+    const targets = { kind: 'values', width: 30, values: new Float32Array(50 * 30) } as const;
+    const regression = {
+      model: mlp({ sizes: [9, 30], loss: 'mse' }),
+      data: { ...noise(50, 9, 4), targets },
+      batchSize: 8,
+    };
+    await expect(createTrainer(small, { ...good(), ...regression })).rejects.toEqual(at('LIMIT-BINDING'));
+    const one = await createTrainer(small, good());
+    await expect(one.evaluate(data)).rejects.toEqual(at('LIMIT-BINDING'));
+    one.destroy();
     await expect(createTrainer(small, { ...good(), model: mlp({ sizes: [9, 100, 4] }) })).rejects.toEqual(
       at('LIMIT-BINDING'),
     );
@@ -82,11 +100,20 @@ describe('run and evaluate refuse', () => {
     expect(() => one.run({ steps: 2.5 })).toThrow(at('OPTION-RANGE'));
     expect(() => one.run({ epochs: '3' as unknown as number })).toThrow(at('OPTION-TYPE'));
     expect(() => one.run({ step: 3 } as never)).toThrow(at('OPTION-UNKNOWN'));
+    expect(() => one.run({ steps: 3, signal: 'x' as never })).toThrow(at('OPTION-TYPE'));
+    await expect(one.evaluate(undefined as never)).rejects.toEqual(at('OPTION-TYPE'));
     await expect(one.evaluate(noise(5, 8, 4))).rejects.toEqual(at('SHAPE-MISMATCH'));
     one.destroy();
     one.destroy();
     expect(() => one.run({ steps: 1 })).toThrow(at('RUN-DESTROYED'));
     await expect(one.evaluate(noise(5, 9, 4))).rejects.toEqual(at('RUN-DESTROYED'));
+  });
+
+  it('an evaluation whose trainer is destroyed under it', async () => {
+    const one = await createTrainer(await testDevice(), good());
+    const pending = one.evaluate(noise(5, 9, 4));
+    one.destroy();
+    await expect(pending).rejects.toEqual(at('RUN-DESTROYED'));
   });
 });
 

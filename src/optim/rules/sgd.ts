@@ -36,7 +36,7 @@ export const sgd = defineRule({
   derive: (t, hyper) => ({
     lr: hyper.lr,
     momentum: hyper.momentum,
-    grad_weight: t === 1 ? 1 : 1 - hyper.dampening,
+    grad_weight: t === 1 || hyper.momentum === 0 ? 1 : 1 - hyper.dampening,
     weight_decay: hyper.weightDecay,
     nesterov: hyper.nesterov ? 1 : 0,
   }),

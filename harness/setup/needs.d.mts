@@ -1,0 +1,1 @@
+export declare function needs(args: string[]): { adapter: boolean; browser: boolean };

@@ -1,0 +1,1 @@
+export declare function checkNode(version: string): void;
