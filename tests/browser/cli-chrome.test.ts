@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ensureBuild } from '../../harness/setup/build.mjs';
 import { downhill, jsonLines, readLines, scratch, writeIdx } from '../support/cli.js';
@@ -58,6 +58,16 @@ describe('downhill train --in chrome', () => {
     const result = jsonLines(out).at(-1)!;
     expect(result).toMatchObject({ type: 'result', interrupted: true });
     expect(readLines(folder.path('stopped', 'metrics.jsonl'))).toHaveLength((result.step as number) + 1);
+  });
+
+  it('ends with a calm error when its folder goes away while it runs', async () => {
+    const run = downhill([...tiny(), '--steps', '10000000', '--json', '--out', folder.path('gone')]);
+    await run.seen(/"type":"step"/);
+    renameSync(folder.path('gone'), folder.path('elsewhere'));
+    const { code, out, err } = await run.done;
+    expect(err).toMatch(/gone cannot be written: it is no longer there\.\n[\s\S]*OUTPUT-UNWRITABLE\n\n$/);
+    expect(code).toBe(1);
+    expect(jsonLines(out).at(-1)).toMatchObject({ type: 'error', code: 'OUTPUT-UNWRITABLE' });
   });
 
   it('keeps what was reached when the browser is killed', async (context) => {

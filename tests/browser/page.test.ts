@@ -192,7 +192,7 @@ test('says plainly that WebGPU is missing, and what to do', async () => {
   await page.waitForSelector('#problem:not([hidden])');
   expect(await textOf('problem-title')).toBe('This page needs WebGPU (NO-WEBGPU)');
   expect(await textOf('problem-message')).toMatch(/no WebGPU/);
-  expect(await textOf('problem-fix')).toMatch(/^Use a browser with WebGPU/);
+  expect(await textOf('problem-fix')).toMatch(/^Use a current Chrome/);
   expect(await textOf('adapter')).toBe('No WebGPU');
   expect(await page.isDisabled('#primary')).toBe(true);
   expect(complaints).toEqual([]);
