@@ -1,4 +1,4 @@
-import { describeRange, type Field } from '../src/index.js';
+import { describeField, type Field } from '../src/index.js';
 import { byId, make, setText } from './dom.js';
 import { problemOf } from './problem.js';
 import {
@@ -105,7 +105,7 @@ export class SettingsForm {
     byId('option-controls').replaceChildren(
       ...ruleControls(name).map((control) => {
         const field = fields[control.name!]!;
-        const element = this.#add(control, field.kind === 'flag' ? '' : describeRange(field));
+        const element = this.#add(control, describeField(field));
         const before = this.#left.get(name)?.[control.key];
         if (before !== undefined) write(this.#entries.get(control.key)!, before);
         return element;

@@ -116,12 +116,9 @@ const RULE_NAMES = Object.keys(rules);
 const table: Readonly<Record<string, (typeof rules)[keyof typeof rules]>> = rules;
 const rowOf = (name: string) => (Object.hasOwn(table, name) ? table[name]!.row : undefined);
 
-export const RULE_CONTROL: Control = choice(
-  RULE_KEY,
-  'Rule',
-  RULE_NAMES,
-  Object.fromEntries(RULE_NAMES.map((name) => [name, rowOf(name)!.title])),
-);
+const titles = Object.fromEntries(RULE_NAMES.map((name) => [name, rowOf(name)!.title]));
+/** The rule at first: the command line's default. */
+export const RULE_CONTROL: Control = { ...choice(RULE_KEY, 'Rule', RULE_NAMES, titles), initial: 'adam' };
 
 /** The prefix keeps a rule's options apart from the page's own keys. */
 const PREFIX = `${RULE_KEY}.`;
@@ -162,6 +159,7 @@ const readers: Record<Field['kind'], (typed: string) => unknown> = {
   number: asNumber,
   pair: (typed) => typed.split(',').map(asNumber),
   flag: (typed) => (typed === 'true' ? true : typed === 'false' ? false : typed),
+  choice: (typed) => typed,
 };
 
 /** The options of the chosen rule. An empty control stands for the default. */

@@ -20,9 +20,14 @@ export {
   mlp,
   tensorsOf,
 } from './nn/mlp.js';
-export type { Field, Fields, HyperOf, OptionsOf, Rule, RuleRow } from './optim/rule.js';
-export { describeRange, resolveRule } from './optim/rule.js';
+export type { ForeignRange, TensorOptions } from './optim/adopt.js';
+export { createOptimizer } from './optim/optimizer.js';
+export type { ClipOptions, OptimizerOptions } from './optim/optimizer-options.js';
+export type { Optimizer, OptimizerDescription, OptimizerReport, OptimizerState } from './optim/optimizer-types.js';
+export type { Field, Fields, HyperOf, OptionsOf, Rule, RuleRow, Schedule } from './optim/rule.js';
+export { describeField, resolveRule } from './optim/rule.js';
 export * from './optim/rules.gen.js';
+export * from './optim/schedules.js';
 export { createTrainer } from './train/trainer.js';
 export {
   type Evaluation,

@@ -1,5 +1,8 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
+import { runnerImport } from 'vite';
+import { emitRange } from '../../src/kernels/emit.js';
+import { ruleParts } from './rule-parts.js';
 import { readShader } from './shaders.js';
 
 /*
@@ -18,20 +21,46 @@ const list = (folder: string, ending: string) =>
 
 const camel = (name: string) => name.replace(/[_-](\w)/g, (_, letter: string) => letter.toUpperCase());
 
+/** Every WGSL text by its name: the hand-written files, and each rule carried into the loops over foreign ranges. */
+function shaderTexts(): Map<string, string> {
+  const texts = new Map(list('shaders', '.wgsl').map((path) => [path.replace(/\.wgsl$/, ''), read(`shaders/${path}`)]));
+  for (const [name, code] of [...texts]) {
+    const rule = /^optim\/(\w+)$/.exec(name)?.[1];
+    if (!rule || rule === 'advance') continue;
+    const parts = ruleParts(rule, code);
+    for (const form of FORMS) texts.set(`${name}_${form}`, emitRange(parts, form));
+  }
+  return texts;
+}
+
+const FORMS = ['range', 'shared'] as const;
+const formName = (name: string, form: string) => `${camel(basename(`${name}_${form}`))}Shader`;
+const hasForms = (name: string, texts: ReadonlyMap<string, string>) => texts.has(`${name}_range`);
+
+function formImports(name: string, texts: ReadonlyMap<string, string>): string {
+  if (!hasForms(name, texts)) return '';
+  return FORMS.map((form) => `import { ${formName(name, form)} } from './${basename(name)}_${form}.gen.js';\n`).join(
+    '',
+  );
+}
+
+const formFields = (name: string, texts: ReadonlyMap<string, string>): string =>
+  hasForms(name, texts) ? `  forms: { ${FORMS.map((form) => `${form}: ${formName(name, form)}`).join(', ')} },\n` : '';
+
 function shaderModules(): Record<string, string> {
   const files: Record<string, string> = {};
-  for (const path of list('shaders', '.wgsl')) {
-    const name = path.replace(/\.wgsl$/, '');
-    const shader = readShader(name, read(`shaders/${path}`));
+  const texts = shaderTexts();
+  for (const [name, text] of texts) {
+    const shader = readShader(name, text);
     const { code, ...layout } = shader;
     const depth = '../'.repeat(name.split('/').length - 1);
     files[`src/shaders/${name}.gen.ts`] =
-      `${HEADER}import type { Shader } from '${depth}shader.js';\n\n` +
+      `${HEADER}import type { Shader } from '${depth}shader.js';\n${formImports(name, texts)}\n` +
       `export const ${camel(basename(name))}Shader: Shader = {\n` +
       Object.entries(layout)
         .map(([key, value]) => `  ${key}: ${JSON.stringify(value)},\n`)
         .join('') +
-      `  code: ${JSON.stringify(code)},\n};\n`;
+      `${formFields(name, texts)}  code: ${JSON.stringify(code)},\n};\n`;
   }
   return files;
 }
@@ -57,10 +86,14 @@ export function generate(): Record<string, string> {
   };
 }
 
-export function main(args: readonly string[]): number {
+/**
+ * The generated files that differ from what they should be; written, or removed, unless only checked. In `folder` every
+ * file with this ending is generated: one that nobody writes any more is left over from a rule or kernel that is gone.
+ */
+function update(files: Readonly<Record<string, string>>, folder: string, ending: string, check: boolean): string[] {
   const stale: string[] = [];
-  for (const [path, text] of Object.entries(generate())) {
-    let current = '';
+  for (const [path, text] of Object.entries(files)) {
+    let current: string | undefined;
     try {
       current = read(path);
     } catch {
@@ -68,12 +101,31 @@ export function main(args: readonly string[]): number {
     }
     if (current === text) continue;
     stale.push(path);
-    if (!args.includes('--check')) {
-      mkdirSync(dirname(join(root, path)), { recursive: true });
-      writeFileSync(join(root, path), text);
-    }
+    if (check) continue;
+    mkdirSync(dirname(join(root, path)), { recursive: true });
+    writeFileSync(join(root, path), text);
   }
-  if (args.includes('--check') && stale.length) {
+  for (const name of existsSync(join(root, folder)) ? list(folder, ending) : []) {
+    const path = `${folder}/${name}`;
+    if (path in files) continue;
+    stale.push(path);
+    if (!check) rmSync(join(root, path));
+  }
+  return stale;
+}
+
+export async function main(args: readonly string[]): Promise<number> {
+  const check = args.includes('--check');
+  const stale = update(generate(), 'src/shaders', '.gen.ts', check);
+  // The pages are made by the rules' own modules, which must not be loaded before what they import is there.
+  if (!check || stale.length === 0) {
+    const { module } = await runnerImport<typeof import('./docs.js')>(join(root, 'harness/generate/docs.ts'), {
+      configFile: false,
+      logLevel: 'error',
+    });
+    stale.push(...update(module.generateDocs(root), 'docs/rules', '.md', check));
+  }
+  if (check && stale.length) {
     console.error(`Stale generated files (run \`npm run gen\`):\n  ${stale.join('\n  ')}`);
     return 1;
   }

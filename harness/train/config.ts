@@ -17,7 +17,24 @@ export type DataConfig =
   /** IDX files of a folder, by its absolute path. */
   | { readonly kind: 'idx'; readonly folder: string };
 
-export type HyperValue = number | boolean | readonly [number, number];
+export type HyperValue = number | boolean | string | readonly [number, number];
+
+/** Options of the schedules that --schedule offers; which takes which is in schedule.ts. */
+export interface ScheduleOptions {
+  /** Default: a third of the run. */
+  readonly stepSize?: number;
+  /** Steps of the run. Default: its half and three quarters. */
+  readonly milestones?: readonly number[];
+  readonly gamma?: number;
+  readonly power?: number;
+  readonly minLr?: number;
+}
+
+export interface ScheduleConfig extends ScheduleOptions {
+  readonly name: string;
+  /** Steps of the run in front of the schedule. */
+  readonly warmup: number;
+}
 
 export interface TrainConfig {
   readonly data: DataConfig;
@@ -30,6 +47,8 @@ export interface TrainConfig {
   };
   /** A rule's name with every one of its hyper-parameters. */
   readonly optimizer: { readonly name: string; readonly hyper: Readonly<Record<string, HyperValue>> };
+  /** What the learning rate follows; absent where it stays as it is. */
+  readonly schedule?: ScheduleConfig;
   /** Absent with sampling 'full', where it is the whole training part. */
   readonly batchSize?: number;
   readonly sampling: Sampling;

@@ -33,6 +33,8 @@ export type JobEvent =
       readonly batchSize: number;
       readonly steps: number;
       readonly stepsPerEpoch: number;
+      /** What the learning rate follows, as it is written in JavaScript; absent where it is constant. */
+      readonly schedule?: string;
     }
   | { readonly type: 'steps'; readonly steps: readonly StepReport[] }
   | { readonly type: 'result'; readonly result: JobResult };

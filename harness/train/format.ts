@@ -13,6 +13,9 @@ export function lossText(loss: number): string {
   return size === 0 || (size >= 0.001 && size < 10_000) ? loss.toFixed(4) : loss.toExponential(2);
 }
 
+/** A learning rate in seven characters: 9.87e-4. */
+export const lrText = (lr: number): string => lr.toExponential(2);
+
 /** 0.9731 as '97.31 %'. */
 export const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;
 

@@ -1,7 +1,8 @@
 /** The text of `downhill train --help`, made from the tables of flags and the rows of the rules. */
-import { describeRange, type Field, type RuleRow, rules } from '../../src/index.js';
+import { describeField, type Field, type RuleRow, rules } from '../../src/index.js';
 import { type HyperValue, showHyper } from './config.js';
 import { FLAGS, hyperFlags, valueName } from './options.js';
+import { SCHEDULES } from './schedule.js';
 
 const WIDTH = 96;
 /** Column at which descriptions start. */
@@ -24,6 +25,8 @@ export function trainHelp(): string {
       lines.push(...entry(`--${name} ${value ?? ''}`, fallback ? `${help} [${fallback}]` : help));
     }
   }
+  lines.push('', 'schedules');
+  for (const [name, { help }] of Object.entries(SCHEDULES)) lines.push(...entry(name, help));
   lines.push('', 'optimizers');
   for (const row of rows) lines.push(...entry(row.name, `${row.title}, ${row.paper}`));
   lines.push('', 'hyper-parameters of the optimizers');
@@ -39,6 +42,7 @@ export function trainHelp(): string {
     '',
     'examples',
     '  npx downhill train --optimizer sgd --lr 0.1 --momentum 0.9 --nesterov',
+    '  npx downhill train --schedule cosine --warmup 100',
     '  npx downhill train --data idx:mnist --epochs 20 --out runs/mnist',
     '  npx downhill train --in chrome --steps 500 --json',
     '',
@@ -50,7 +54,7 @@ export function trainHelp(): string {
 function groupUses(uses: readonly { row: RuleRow; field: Field }[]): { text: string; names: string[] }[] {
   const groups = new Map<string, string[]>();
   for (const { row, field } of uses) {
-    const range = field.kind === 'flag' ? '' : `, ${describeRange(field)}`;
+    const range = field.kind === 'flag' ? '' : `, ${describeField(field)}`;
     const fallback = field.kind === 'flag' ? (field.default ? 'on' : 'off') : showHyper(field.default as HyperValue);
     const text = `${field.help}${range} [${fallback}]`;
     groups.set(text, [...(groups.get(text) ?? []), row.name]);

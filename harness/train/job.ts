@@ -15,6 +15,7 @@ import {
 import type { TrainConfig } from './config.js';
 import { type JobData, shapeOf } from './data.js';
 import type { Emit, JobResult } from './events.js';
+import { runSteps, scheduleOf } from './schedule.js';
 
 /**
  * Trains and evaluates, and tells about it through `emit`. Aborting `signal` ends the training early; what was reached
@@ -30,9 +31,12 @@ export async function runJob(
   signal: AbortSignal,
 ): Promise<JobResult> {
   emit({ type: 'adapter', adapter: describeAdapter(device) });
+  const steps = runSteps(config, data.train.samples);
+  const schedule = scheduleOf(config, steps);
+  const { name, hyper } = config.optimizer;
   const trainer = await createTrainer(device, {
     model: mlp(config.model),
-    rule: resolveRule(rules, config.optimizer.name, config.optimizer.hyper),
+    rule: resolveRule(rules, name, schedule ? { ...hyper, lr: schedule } : hyper),
     data: data.train,
     batchSize: config.batchSize,
     sampling: config.sampling,
@@ -40,9 +44,9 @@ export async function runJob(
   });
   try {
     const { stepsPerEpoch } = trainer;
-    const steps = config.steps ?? (config.epochs ?? 1) * stepsPerEpoch;
     const batchSize = config.batchSize ?? data.train.samples;
-    emit({ type: 'plan', plan: trainer.describe(), data: shapeOf(data), batchSize, steps, stepsPerEpoch });
+    const shape = { data: shapeOf(data), batchSize, steps, stepsPerEpoch };
+    emit({ type: 'plan', plan: trainer.describe(), ...shape, ...(schedule && { schedule: String(schedule) }) });
     const trained = await trainSteps(trainer, steps, emit, signal);
     const result = { ...trained, ...(await evaluate(trainer, data.test)) };
     emit({ type: 'result', result });

@@ -16,7 +16,17 @@ import {
   SAMPLINGS,
   suggest,
 } from '../../src/index.js';
-import { type DataConfig, type HyperValue, kebab, PLACES, SCALES, type TrainConfig } from './config.js';
+import {
+  type DataConfig,
+  type HyperValue,
+  kebab,
+  PLACES,
+  SCALES,
+  type ScheduleConfig,
+  type ScheduleOptions,
+  type TrainConfig,
+} from './config.js';
+import { makeSchedule, SCHEDULES } from './schedule.js';
 
 export interface TrainCommand {
   readonly config: TrainConfig;
@@ -32,6 +42,11 @@ export interface Flag {
   readonly help: string;
   readonly default?: string;
 }
+
+/** The schedules that take an option. */
+const schedulesWith = (option: keyof ScheduleOptions): string[] =>
+  Object.keys(SCHEDULES).filter((name) => SCHEDULES[name]!.options.includes(option));
+const forSchedules = (option: keyof ScheduleOptions) => `of ${schedulesWith(option).join(', ')}`;
 
 /** The flags by the headings of the help text. */
 export const FLAGS: Readonly<Record<string, Readonly<Record<string, Flag>>>> = {
@@ -62,6 +77,15 @@ export const FLAGS: Readonly<Record<string, Readonly<Record<string, Flag>>>> = {
     },
     seed: { value: 'N', help: 'seed of the initial weights and the batches', default: '0' },
     in: { value: 'PLACE', help: 'node, or chrome: the same in a headless browser', default: 'node' },
+  },
+  schedule: {
+    schedule: { value: 'NAME', help: 'what --lr follows over the run: one of those below', default: 'constant' },
+    warmup: { value: 'N', help: 'steps in which the rate rises to --lr, in front of the schedule', default: '0' },
+    'step-size': { value: 'N', help: forSchedules('stepSize'), default: 'a third of the run' },
+    milestones: { value: 'N,N', help: forSchedules('milestones'), default: 'half and three quarters of the run' },
+    gamma: { value: 'X', help: forSchedules('gamma'), default: '0.1' },
+    power: { value: 'X', help: forSchedules('power'), default: '2' },
+    'min-lr': { value: 'X', help: forSchedules('minLr'), default: '0' },
   },
   output: {
     out: {
@@ -136,18 +160,48 @@ export function parseTrain(args: readonly string[]): TrainCommand | 'help' {
   }
   const integer = (name: string, min: number, max?: number) =>
     checkInteger(`--${name}`, toNumber(text(name)), min, max);
+  const schedule = readSchedule(given, integer('warmup', 0));
   const config: TrainConfig = {
     data: readData(text('data'), given.has('samples'), () => integer('samples', 2, 1_000_000)),
     scale: checkChoice('--scale', text('scale'), SCALES),
     model,
     optimizer: { name: row.name, hyper: hyper as Record<string, HyperValue> },
+    ...(schedule && { schedule }),
     ...(sampling === 'full' ? {} : { batchSize: integer('batch', 1) }),
     sampling,
     ...(given.has('steps') ? { steps: integer('steps', 1) } : { epochs: integer('epochs', 1) }),
     seed: integer('seed', 0, 2 ** 32 - 1),
     in: checkChoice('--in', text('in'), PLACES),
   };
+  // As far as it can be checked now: how many steps epochs are, the data says.
+  if (schedule) makeSchedule(schedule, hyper.lr as number, config.steps ?? Number.MAX_SAFE_INTEGER);
   return { config, out: given.get('out'), force: given.has('force'), json: given.has('json') };
+}
+
+const SCHEDULE_FLAGS = ['stepSize', 'milestones', 'gamma', 'power', 'minLr'] as const;
+
+/** What --lr follows; undefined where it stays as it is. Values are checked when the schedule is made of them. */
+function readSchedule(given: ReadonlyMap<string, string>, warmup: number): ScheduleConfig | undefined {
+  const name = checkChoice('--schedule', given.get('schedule') ?? 'constant', Object.keys(SCHEDULES));
+  const options: Record<string, unknown> = {};
+  for (const key of SCHEDULE_FLAGS) {
+    const flag = kebab(key);
+    const typed = given.get(flag);
+    const fallback = toNumber(general[flag]!.default!);
+    if (SCHEDULES[name]!.options.includes(key)) {
+      // A default in words depends on the run's length.
+      if (typed !== undefined) options[key] = key === 'milestones' ? typed.split(',').map(toNumber) : toNumber(typed);
+      else if (typeof fallback === 'number') options[key] = fallback;
+    } else if (typed !== undefined) {
+      const owners = schedulesWith(key);
+      throw new DownhillError(
+        'OPTION-RANGE',
+        `--${flag} is for --schedule ${owners.join(', ')}, not for ${name}.`,
+        `Leave out --${flag}, or use --schedule ${owners[0]}.`,
+      );
+    }
+  }
+  return name === 'constant' && warmup === 0 ? undefined : { name, warmup, ...options };
 }
 
 /** The flags as typed: name to value, '' for a switch. The last one counts. */
@@ -195,7 +249,7 @@ function readFlags(args: readonly string[]): Map<string, string> {
 const placeholder = (name: string) => general[name]?.value ?? valueName(hyperFlags().get(name)!.uses[0]!.field);
 
 /** What stands for a hyper-parameter's value in the help. */
-export const valueName = (field: Field): string => ({ number: 'X', pair: 'X,Y', flag: '' })[field.kind];
+export const valueName = (field: Field): string => ({ number: 'X', pair: 'X,Y', flag: '', choice: 'NAME' })[field.kind];
 
 /** The hyper-parameters given, as the rule's options. */
 function readHyper(given: ReadonlyMap<string, string>, optimizer: string): Record<string, unknown> {
@@ -221,6 +275,7 @@ function readHyper(given: ReadonlyMap<string, string>, optimizer: string): Recor
 
 function readValue(field: Field, text: string, on: boolean): unknown {
   if (field.kind === 'flag') return on;
+  if (field.kind === 'choice') return text;
   return field.kind === 'number' ? toNumber(text) : text.split(',').map(toNumber);
 }
 

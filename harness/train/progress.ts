@@ -1,13 +1,15 @@
 /** The line that moves while a network trains. */
 import type { StepReport } from '../../src/index.js';
 import { type Io, painter } from '../io.js';
-import { count, duration, lossText, rateText } from './format.js';
+import { count, duration, lossText, lrText, rateText } from './format.js';
 
 export interface ProgressState {
   readonly step: number;
   readonly total: number;
   /** Mean of the last steps. */
   readonly loss: number;
+  /** Learning rate of the last step, where it changes. */
+  readonly lr?: number;
   /** Steps per second of late; undefined while it is too early to tell. */
   readonly rate: number | undefined;
 }
@@ -19,8 +21,9 @@ const MIN_BAR = 8;
 
 /** The parts of a progress line that fit into `columns`: first the bar gives way, then the parts from the right. */
 export function progressParts(state: ProgressState, columns: number): { bar: number; text: string } {
-  const { step, total, loss, rate } = state;
+  const { step, total, loss, lr, rate } = state;
   const parts = [`${count(step).padStart(count(total).length)}/${count(total)}`, `loss ${lossText(loss).padEnd(6)}`];
+  if (lr !== undefined) parts.push(`lr ${lrText(lr)}`);
   if (rate !== undefined) {
     parts.push(rateText(rate));
     if (step < total) parts.push(`${duration((total - step) / rate)} left`);
@@ -51,6 +54,7 @@ export class Progress {
   readonly #losses: number[] = [];
   readonly #times: { step: number; time: number }[] = [];
   #step = 0;
+  #lr = Number.NaN;
   #drawn = Number.NEGATIVE_INFINITY;
   #tenth = 0;
   #open = false;
@@ -59,6 +63,8 @@ export class Progress {
     readonly io: Io,
     readonly total: number,
     readonly now: () => number = () => performance.now(),
+    /** Whether the learning rate is shown. */
+    readonly scheduled = false,
   ) {
     this.#paint = painter(io.stdout);
     if (io.stdout.isTTY) this.#redraw({ step: 0, total, loss: Number.NaN, rate: undefined });
@@ -71,6 +77,7 @@ export class Progress {
     if (!last) return;
     const time = this.now();
     this.#step = last.step;
+    this.#lr = last.lr;
     this.#losses.push(...steps.slice(-LOSS_STEPS).map(({ loss }) => loss));
     this.#losses.splice(0, this.#losses.length - LOSS_STEPS);
     this.#times.push({ step: last.step, time });
@@ -108,7 +115,7 @@ export class Progress {
     const span = last.time - first.time;
     const rate = span >= RATE_LEAST_MS ? (1000 * (last.step - first.step)) / span : undefined;
     const loss = this.#losses.reduce((sum, value) => sum + value, 0) / this.#losses.length;
-    return { step: this.#step, total: this.total, loss, rate };
+    return { step: this.#step, total: this.total, loss, rate, ...(this.scheduled && { lr: this.#lr }) };
   }
 
   #redraw(state: ProgressState): void {

@@ -1,5 +1,5 @@
 /** What `downhill train` says: as text for people, or as JSON lines for programs. */
-import { rules } from '../../src/index.js';
+import { type RuleRow, rules } from '../../src/index.js';
 import { type ErrorParts, type Io, painter } from '../io.js';
 import { kebab, showHyper, type TrainConfig } from './config.js';
 import type { JobEvent, JobResult } from './events.js';
@@ -36,7 +36,7 @@ export class TextReporter implements Reporter {
       this.#line('adapter', event.adapter.name);
     } else if (event.type === 'plan') {
       this.#plan(event);
-      this.#progress = new Progress(this.io, event.steps);
+      this.#progress = new Progress(this.io, event.steps, undefined, event.schedule !== undefined);
     } else if (event.type === 'steps') {
       this.#progress?.add(event.steps);
       this.#watch(event.steps);
@@ -66,7 +66,7 @@ export class TextReporter implements Reporter {
     if (folder !== undefined) this.#saved(folder);
   }
 
-  #plan({ plan, data, batchSize, steps, stepsPerEpoch }: JobEvent & { type: 'plan' }): void {
+  #plan({ plan, data, batchSize, steps, stepsPerEpoch, schedule }: JobEvent & { type: 'plan' }): void {
     const { config } = this;
     const { sizes, activation, init, loss } = config.model;
     this.#line(
@@ -74,11 +74,13 @@ export class TextReporter implements Reporter {
       `${sizes.join('-')}, ${count(plan.parameters)} parameters, ${plan.dispatches} dispatches per step`,
     );
     this.#line('', `${activation}, ${init}, ${loss}`);
+    const row = (rules as Readonly<Record<string, { readonly row: RuleRow }>>)[config.optimizer.name]?.row;
+    // A switch that is off, or a choice as it always is, says nothing.
     const hyper = Object.entries(config.optimizer.hyper)
-      .filter(([, value]) => value !== false)
+      .filter(([key, value]) => value !== false && !(typeof value === 'string' && value === row?.fields[key]?.default))
       .map(([name, value]) => (value === true ? kebab(name) : `${kebab(name)} ${showHyper(value)}`));
-    const title = Object.entries(rules).find(([name]) => name === config.optimizer.name)?.[1].row.title;
-    this.#wrapped('optimizer', `${title ?? config.optimizer.name}: `, hyper);
+    this.#wrapped('optimizer', `${row?.title ?? config.optimizer.name}: `, hyper);
+    if (schedule !== undefined) this.#wrapped('schedule', '', schedule.split(', '));
     const source = config.data.kind === 'idx' ? config.data.folder : 'drawn digits';
     const scale = config.scale === 'standard' ? 'standardised' : 'scaled to [0, 1]';
     this.#line('data', `${source}, ${count(data.train)} to train, ${count(data.test)} to test, ${scale}`);

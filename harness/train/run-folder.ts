@@ -106,11 +106,12 @@ export class RunFolder {
   }
 
   #chart(outcome: string): void {
-    const { model, optimizer, batchSize } = this.config;
+    const { model, optimizer, batchSize, schedule } = this.config;
     const name = Object.entries(rules).find(([key]) => key === optimizer.name)?.[1].row.title ?? optimizer.name;
     const title = `${name}, ${model.sizes.join('-')} ${model.activation}`;
     const batch = batchSize === undefined ? 'full batch' : `batch ${count(batchSize)}`;
-    const subtitle = `${outcome}\n${batch}, lr ${optimizer.hyper.lr}, on ${this.#adapterName}`;
+    const lr = [`lr ${optimizer.hyper.lr}`, schedule?.name, schedule?.warmup && `warm-up ${count(schedule.warmup)}`];
+    const subtitle = `${outcome}\n${[batch, ...lr].filter(Boolean).join(', ')}, on ${this.#adapterName}`;
     this.#write('loss.svg', lossSvg({ title, subtitle, losses: this.#losses }));
   }
 

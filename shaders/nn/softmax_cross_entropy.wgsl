@@ -13,7 +13,10 @@ override N: u32 = 2;
 override Z_STRIDE: u32 = 4;
 override WORKGROUP: u32 = 32;
 
-struct Clock { step: u32, count: u32, valid: u32, epoch: u32, seed: u32, fault: u32, spare0: u32, spare1: u32 }
+struct Clock {
+  step: u32, count: u32, valid: u32, epoch: u32, seed: u32, fault: u32,
+  skipped: u32, streak: u32, micro: u32, grad_norm: f32, spare0: u32, spare1: u32,
+}
 
 @group(0) @binding(0) var<storage, read> z: array<f32>;
 @group(0) @binding(1) var<storage, read> labels: array<u32>;

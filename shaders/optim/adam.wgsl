@@ -1,26 +1,30 @@
-// Adam (Kingma & Ba 2015) and AdamW (Loshchilov & Hutter 2019), with AMSGrad (Reddi et al. 2018), in PyTorch's form:
-//   g += l2·p;  p -= decay·p;  m += beta1_c·(g - m);  v += beta2_c·(g² - v);  p -= step_size·m / (√v·v_scale + eps)
+// Adam (Kingma & Ba 2015) and AdamW (Loshchilov & Hutter 2019), with AMSGrad (Reddi et al. 2018):
+//   m += beta1_c·(g - m);  v += beta2_c·(g² - v);  p -= step_size·m / (√v·v_scale + eps)
 //
-// Per step, from the host in float64: beta_c = 1 - beta, step_size = lr / (1 - beta1^t), v_scale = 1 / √(1 - beta2^t),
-// decay = lr·weight_decay (decoupled) or l2 = weight_decay (coupled). With AMSGrad v is replaced in the quotient by its
-// maximum so far. The form v += c·(g² - v) needs only 1 - beta, which f32 holds to 24 bits; beta itself would not do:
-// 1 - f32(0.999) is off by 1.3e-5. param and the state are updated in place; grad is only read.
+// Per step, from the host in float64: beta_c = 1 - beta, step_size = lr / (1 - beta1^t), v_scale = 1 / √(1 - beta2^t).
+// With AMSGrad v is replaced in the quotient by the maximum of v·max_scale so far: PyTorch and Keras take the maximum of
+// the raw v (max_scale = 1), optax that of the corrected one (max_scale = 1 / (1 - beta2^t), v_scale = 1). Keras adds eps
+// to the uncorrected √v: its eps comes times v_scale. The form v += c·(g² - v) needs only 1 - beta, which f32 holds to 24
+// bits; beta itself would not do: 1 - f32(0.999) is off by 1.3e-5. param and the state are updated in place; grad is only
+// read.
 
 override MAX_EXP_AVG_SQ: bool = false;
 override WORKGROUP: u32 = 64;
 
-// One row per tensor group and replica, written by `advance`. The first three words are the same for every rule.
+// One row per tensor group and replica, written by `advance`. The first six words are the same for every rule.
 struct Hyper {
   @align(64) count: u32,
   skip: u32,
   grad_scale: f32,
+  clip_value: f32,
+  l2: f32,
+  decay: f32,
   step_size: f32,
   beta1_c: f32,
   beta2_c: f32,
   v_scale: f32,
+  max_scale: f32,
   eps: f32,
-  l2: f32,
-  decay: f32,
   amsgrad: u32,
 }
 
@@ -35,17 +39,22 @@ struct Out { p: vec4f, exp_avg: vec4f, exp_avg_sq: vec4f, max_exp_avg_sq: vec4f 
 @group(0) @binding(6) var<storage, read> group_of: array<u32>;
 
 fn rule(p: vec4f, g: vec4f, exp_avg: vec4f, exp_avg_sq: vec4f, max_exp_avg_sq: vec4f, h: Hyper) -> Out {
-  let d = g + h.l2 * p;
-  let m = exp_avg + h.beta1_c * (d - exp_avg);
-  let v = exp_avg_sq + h.beta2_c * (d * d - exp_avg_sq);
-  let largest = max(max_exp_avg_sq, v);
+  let m = exp_avg + h.beta1_c * (g - exp_avg);
+  let v = exp_avg_sq + h.beta2_c * (g * g - exp_avg_sq);
+  let largest = max(max_exp_avg_sq, v * h.max_scale);
   let second = select(v, largest, h.amsgrad != 0u);
-  let decayed = p - h.decay * p;
-  return Out(decayed - h.step_size * m / (sqrt(second) * h.v_scale + h.eps), m, v, largest);
+  return Out(p - h.step_size * m / (sqrt(second) * h.v_scale + h.eps), m, v, largest);
 }
 
-// A block of 64 floats belongs to one tensor, so four lanes share it and each takes every fourth of its 16 vec4s with one
-// look at `group_of` and `hyper`. Grid-stride over the blocks of the arena; z is the replica.
+// Into [-most, most]; the largest f32 stands for no clipping. NaN, told by its bits, stays NaN: clamp may make it a number.
+fn clip(g: vec4f, most: f32) -> vec4f {
+  let keep = (bitcast<vec4u>(g) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u);
+  return select(clamp(g, vec4f(-most), vec4f(most)), g, keep | vec4<bool>(most > 3.4e38));
+}
+
+// The gradient is scaled (-1 to maximize), clipped by value and given its L2 penalty, the parameter its decoupled decay;
+// the rule sees the result. A block of 64 floats belongs to one tensor, so four lanes share it and each takes every
+// fourth of its 16 vec4s with one look at `group_of` and `hyper`. Grid-stride over the blocks; z is the replica.
 @compute @workgroup_size(WORKGROUP)
 fn update(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let replica = id.z;
@@ -60,7 +69,9 @@ fn update(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gro
     for (var at = first; at < first + 16u; at += 4u) {
       var largest = vec4f();
       if (MAX_EXP_AVG_SQ) { largest = max_exp_avg_sq[at]; }
-      let out = rule(param[at], h.grad_scale * grad[at], exp_avg[at], exp_avg_sq[at], largest, h);
+      let p = param[at];
+      let g = clip(h.grad_scale * grad[at], h.clip_value) + h.l2 * p;
+      let out = rule(select(p, p - h.decay * p, h.decay != 0.0), g, exp_avg[at], exp_avg_sq[at], largest, h);
       param[at] = out.p;
       exp_avg[at] = out.exp_avg;
       exp_avg_sq[at] = out.exp_avg_sq;

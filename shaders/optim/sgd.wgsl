@@ -1,22 +1,32 @@
-// Stochastic gradient descent with momentum, dampening, Nesterov's look-ahead and L2 decay (Sutskever et al. 2013, in
-// PyTorch's form):  d = g + weight_decay·p;  b = momentum·b + grad_weight·d;  p -= lr·(nesterov ? d + momentum·b : b).
+// Stochastic gradient descent with momentum, dampening and Nesterov's look-ahead (Sutskever et al. 2013), in the forms of
+// PyTorch, of Keras, and as the exponentially weighted average with bias correction:
+//   b = momentum·b + grad_weight·g, or with ema b += grad_weight·(g - b)
+//   p -= step_size·(nesterov ? look_ahead·g + momentum·b : b)
 //
-// `grad_weight` is 1 - dampening, 1 at the first update. Without momentum (MOMENTUM_BUFFER off) p -= lr·d and no state is read.
-// param and momentum_buffer are updated in place; grad is only read (bound read_write so that it may share their buffer).
+// From the host in float64, for PyTorch: grad_weight = 1 - dampening, 1 at the first update; look_ahead = 1; step_size =
+// lr. Keras has the rate within b, which is its velocity with the other sign: grad_weight = look_ahead = lr, step_size =
+// 1. The average: grad_weight = 1 - momentum, step_size = lr / (1 - momentum^t). Without momentum (MOMENTUM_BUFFER off)
+// p -= lr·g and no state is read. param and momentum_buffer are updated in place; grad is only read (bound read_write so
+// that it may share their buffer).
 
 override MOMENTUM_BUFFER: bool = false;
 override WORKGROUP: u32 = 64;
 
-// One row per tensor group and replica, written by `advance`. The first three words are the same for every rule.
+// One row per tensor group and replica, written by `advance`. The first six words are the same for every rule.
 struct Hyper {
   @align(64) count: u32,
   skip: u32,
   grad_scale: f32,
+  clip_value: f32,
+  l2: f32,
+  decay: f32,
   lr: f32,
   momentum: f32,
   grad_weight: f32,
-  weight_decay: f32,
+  look_ahead: f32,
+  step_size: f32,
   nesterov: u32,
+  ema: u32,
 }
 
 struct Out { p: vec4f, momentum_buffer: vec4f }
@@ -28,17 +38,25 @@ struct Out { p: vec4f, momentum_buffer: vec4f }
 @group(0) @binding(4) var<storage, read> group_of: array<u32>;
 
 fn rule(p: vec4f, g: vec4f, momentum_buffer: vec4f, h: Hyper) -> Out {
-  let d = g + h.weight_decay * p;
   if (!MOMENTUM_BUFFER) {
-    return Out(p - h.lr * d, momentum_buffer);
+    return Out(p - h.lr * g, momentum_buffer);
   }
-  let b = h.momentum * momentum_buffer + h.grad_weight * d;
-  let direction = select(b, d + h.momentum * b, h.nesterov != 0u);
-  return Out(p - h.lr * direction, b);
+  let sum = h.momentum * momentum_buffer + h.grad_weight * g;
+  let average = momentum_buffer + h.grad_weight * (g - momentum_buffer);
+  let b = select(sum, average, h.ema != 0u);
+  let direction = select(b, h.look_ahead * g + h.momentum * b, h.nesterov != 0u);
+  return Out(p - h.step_size * direction, b);
 }
 
-// A block of 64 floats belongs to one tensor, so four lanes share it and each takes every fourth of its 16 vec4s with one
-// look at `group_of` and `hyper`. Grid-stride over the blocks of the arena; z is the replica.
+// Into [-most, most]; the largest f32 stands for no clipping. NaN, told by its bits, stays NaN: clamp may make it a number.
+fn clip(g: vec4f, most: f32) -> vec4f {
+  let keep = (bitcast<vec4u>(g) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u);
+  return select(clamp(g, vec4f(-most), vec4f(most)), g, keep | vec4<bool>(most > 3.4e38));
+}
+
+// The gradient is scaled (-1 to maximize), clipped by value and given its L2 penalty, the parameter its decoupled decay;
+// the rule sees the result. A block of 64 floats belongs to one tensor, so four lanes share it and each takes every
+// fourth of its 16 vec4s with one look at `group_of` and `hyper`. Grid-stride over the blocks; z is the replica.
 @compute @workgroup_size(WORKGROUP)
 fn update(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let replica = id.z;
@@ -53,7 +71,9 @@ fn update(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gro
     for (var at = first; at < first + 16u; at += 4u) {
       var state = vec4f();
       if (MOMENTUM_BUFFER) { state = momentum_buffer[at]; }
-      let out = rule(param[at], h.grad_scale * grad[at], state, h);
+      let p = param[at];
+      let g = clip(h.grad_scale * grad[at], h.clip_value) + h.l2 * p;
+      let out = rule(select(p, p - h.decay * p, h.decay != 0.0), g, state, h);
       param[at] = out.p;
       if (MOMENTUM_BUFFER) { momentum_buffer[at] = out.momentum_buffer; }
     }

@@ -2,6 +2,8 @@ import type { BufferRange } from '../gpu/buffers.js';
 import { DownhillError } from '../gpu/errors.js';
 import type { PassSpec } from '../gpu/pipelines.js';
 import { advanceShader } from '../shaders/optim/advance.gen.js';
+import { accumulateShader } from '../shaders/reduce/accumulate.gen.js';
+import { normShader } from '../shaders/reduce/norm.gen.js';
 import type { Shader } from '../shaders/shader.js';
 
 /*
@@ -9,30 +11,60 @@ import type { Shader } from '../shaders/shader.js';
  * rule's kernel over a whole arena. Bindings and layouts are the contract of DESIGN 3.4.
  */
 
-/** Words of a row of per-step scalars: 64 bytes, of which `count`, `skip` and `grad_scale` come first. */
+/** Words of a row of per-step scalars: 64 bytes, of which the first six are the same for every rule. */
 export const ROW_WORDS = 16;
 /** Rows the uniform holds: tensor groups times replicas. */
 export const MAX_ROWS = 1024;
 export const HYPER_BYTES = MAX_ROWS * ROW_WORDS * 4;
-/** Rows are written ahead in blocks; the ring holds two, one being read while the other is written. */
+/**
+ * Rows are written ahead in blocks. The ring holds the rows of all updates that steps under way may still need: two
+ * submits of a block each, the one to come, and the rest of its block.
+ */
 export const ROW_BLOCK = 256;
-export const ROW_RING = 2 * ROW_BLOCK;
-/** Bytes of one replica's clock: step, count, valid, epoch, seed, fault and two spare words. */
+export const ROW_RING = 4 * ROW_BLOCK;
+/** In what `advance` notes beside a loss: the step's update was left out. The rest is the count. */
+export const LEFT_OUT = 0x8000_0000;
+/** Bytes of one replica's clock. */
 export const CLOCK_BYTES = advanceShader.structs.Clock!.size;
 /** Tensors in an arena start at multiples of this many elements, and `group_of` has one entry per so many. */
 export const ARENA_BLOCK = 64;
 
 /** Word of a clock's field. */
-export const clockWord = (field: 'step' | 'count' | 'valid' | 'epoch' | 'seed' | 'fault') =>
-  advanceShader.structs.Clock!.fields[field]!.offset / 4;
+export const clockWord = (
+  field: 'step' | 'count' | 'valid' | 'epoch' | 'seed' | 'fault' | 'skipped' | 'streak' | 'micro' | 'grad_norm',
+) => advanceShader.structs.Clock!.fields[field]!.offset / 4;
+
+/** Bits of a clock's `fault`: a row of another count stood in the ring; too many gradients in a row were not finite. */
+export const FAULT = { stale: 1, stopped: 2 } as const;
 
 const SAMPLING_NUMBERS = { full: 0, shuffle: 1, replacement: 2 } as const;
+
+const CLIPS = { none: 0, global: 1, tensor: 2 } as const;
+
+/** What happens to a gradient between its norm and the update. */
+export interface GradientControl {
+  /** Segments the norm kernel summed, all replicas' one after another, per replica so many. */
+  readonly segments: number;
+  readonly partial: BufferRange;
+  /** First segment of each group and the end: for the norms of groups. */
+  readonly rows: BufferRange;
+  /** What an element of the gradient counts: the absolute value of its scale. */
+  readonly unit: number;
+  readonly clip?: { readonly by: 'global' | 'tensor'; readonly norm: number; readonly optax: boolean };
+  /** Leave out steps with unusable gradients; after so many in a row, all. */
+  readonly skip?: { readonly atMost: number };
+}
 
 /** `advance` for an optimizer alone, or for a whole network's step. */
 export function advance(operands: {
   readonly label: string;
   readonly groups: number;
   readonly replicas?: number;
+  /** Rows of the ring. Default {@link ROW_RING}. */
+  readonly ringRows?: number;
+  /** Micro-steps to an update. Default 1. */
+  readonly micro?: number;
+  readonly control?: GradientControl;
   readonly clock: BufferRange;
   readonly ring: BufferRange;
   readonly hyper: BufferRange;
@@ -47,13 +79,23 @@ export function advance(operands: {
     readonly losses: BufferRange;
   };
 }): PassSpec {
-  const { label, clock, ring, hyper, network } = operands;
+  const { label, clock, ring, hyper, network, control } = operands;
   return {
     label,
     shader: advanceShader,
     constants: {
       GROUPS: operands.groups,
-      RING: ROW_RING,
+      RING: operands.ringRows ?? ROW_RING,
+      MICRO: operands.micro ?? 1,
+      ...(control && {
+        SEGMENTS: control.segments,
+        UNIT: control.unit,
+        CLIP: CLIPS[control.clip?.by ?? 'none'],
+        MAX_NORM: control.clip?.norm ?? 1,
+        OPTAX: control.clip?.optax ?? false,
+        SKIP: control.skip !== undefined,
+        MAX_STREAK: control.skip?.atMost ?? 1,
+      }),
       ...(network && {
         NETWORK: true,
         ROWS: network.rows,
@@ -63,7 +105,16 @@ export function advance(operands: {
         LOSS_RING: network.lossRing,
       }),
     },
-    buffers: { clock, ring, hyper, batch: network?.batch, result: network?.result, losses: network?.losses },
+    buffers: {
+      clock,
+      ring,
+      hyper,
+      batch: network?.batch,
+      result: network?.result,
+      losses: network?.losses,
+      partial: control?.partial,
+      rows: control?.rows,
+    },
     groups: 1,
     replicas: operands.replicas ?? 1,
   };
@@ -129,4 +180,131 @@ export function packRow(
     if (type === 'f32') words.f32[at] = value;
     else words.u32[at] = value;
   }
+}
+
+/** A foreign range: where its first element lies in its binding, and how many there are. 16 bytes, a uniform. */
+export function rangeWords(first: number, count: number, unit: number): Uint32Array<ArrayBuffer> {
+  const words = new Uint32Array([first, count, 0, 0]);
+  new Float32Array(words.buffer)[2] = unit;
+  return words;
+}
+
+/** Longest segment of a norm: one workgroup sums it. */
+export const SEGMENT = 16_384;
+
+/** Sums of squares of a gradient's segments, and how many of its elements are unusable. */
+export function gradientNorm(operands: {
+  readonly label: string;
+  readonly segments: number;
+  /** `rangeWords(first, segments, unit)`. */
+  readonly bounds: BufferRange;
+  readonly grad: BufferRange;
+  readonly table: BufferRange;
+  readonly partial: BufferRange;
+  readonly fixed: boolean;
+}): PassSpec {
+  const { label, segments, bounds, grad, table, partial, fixed } = operands;
+  return {
+    label,
+    shader: normShader,
+    constants: { FIXED: fixed, WORKGROUP },
+    buffers: { bounds, grad, segments: table, partial },
+    groups: segments,
+    replicas: 1,
+  };
+}
+
+/** total += gradient, over a range. */
+export function accumulate(operands: {
+  readonly label: string;
+  readonly elements: number;
+  readonly bounds: BufferRange;
+  readonly grad: BufferRange;
+  readonly total: BufferRange;
+  readonly fixed: boolean;
+  readonly zero: boolean;
+}): PassSpec {
+  const { label, elements, bounds, grad, total, fixed, zero } = operands;
+  return {
+    label,
+    shader: accumulateShader,
+    constants: { FIXED: fixed, ZERO: zero, WORKGROUP },
+    buffers: { bounds, grad, total },
+    groups: Math.min(Math.ceil(elements / WORKGROUP), MAX_GROUPS),
+    replicas: 1,
+  };
+}
+
+/**
+ * One rule's update of a range in foreign memory: any first element, any length, several groups.
+ *
+ * @param shader of a rule; its form for two bindings, or, where `grad` is left out, for one
+ * @param map the table of {@link rangeMap}
+ */
+export function updateRange(operands: {
+  readonly label: string;
+  readonly shader: Shader;
+  readonly elements: number;
+  readonly flags: Readonly<Record<string, boolean>>;
+  readonly fixed: boolean;
+  readonly zero: boolean;
+  readonly hyper: BufferRange;
+  readonly param: BufferRange;
+  readonly grad?: BufferRange;
+  readonly state: Readonly<Record<string, BufferRange>>;
+  readonly map: BufferRange;
+}): PassSpec {
+  const { label, shader, elements, flags, fixed, zero, hyper, param, grad, state, map } = operands;
+  const form = grad ? shader.forms?.range : shader.forms?.shared;
+  if (!form) throw new DownhillError('INTERNAL', `${shader.name} has no form for foreign ranges.`, 'Report this.');
+  return {
+    label,
+    shader: form,
+    constants: { ...flags, FIXED: fixed, ZERO: zero, WORKGROUP },
+    buffers: { hyper, param, ...(grad && { grad }), ...state, group_of: map },
+    groups: Math.min(Math.ceil(elements / ELEMENTS / WORKGROUP), MAX_GROUPS),
+    replicas: 1,
+  };
+}
+
+/** A stretch of a range whose elements belong to one group. */
+export interface Stretch {
+  readonly elements: number;
+  /** Row of `hyper`. */
+  readonly row: number;
+}
+
+const MIXED = 0x8000_0000;
+
+/** The `group_of` table of a range: where its elements begin, and the row of every one (layout: src/kernels/emit.ts). */
+export function rangeMap(
+  stretches: readonly Stretch[],
+  first: { readonly param: number; readonly grad: number; readonly unit: number },
+): Uint32Array<ArrayBuffer> {
+  const elements = stretches.reduce((sum, each) => sum + each.elements, 0);
+  const chunks = Math.ceil(elements / ARENA_BLOCK);
+  const bordersAt = 8 + chunks;
+  const map = new Uint32Array(bordersAt + 2 * stretches.length);
+  map.set([elements, first.param, first.grad, bordersAt]);
+  new Float32Array(map.buffer)[4] = first.unit;
+  let begin = 0;
+  for (const [i, { elements: own, row }] of stretches.entries()) {
+    const end = begin + own;
+    map.set([end, row], bordersAt + 2 * i);
+    // Chunks that begin in this stretch; one that reaches into the next with another row is looked up element by element.
+    for (let chunk = Math.ceil(begin / ARENA_BLOCK); chunk * ARENA_BLOCK < end; chunk++) {
+      const last = Math.min((chunk + 1) * ARENA_BLOCK, elements);
+      let next = i;
+      let reach = end;
+      let mixed = false;
+      while (reach < last) {
+        next++;
+        reach += stretches[next]!.elements;
+        mixed ||= stretches[next]!.row !== row;
+      }
+      map[8 + chunk] = mixed ? (MIXED | i) >>> 0 : row;
+    }
+    begin = end;
+  }
+  return map;
 }

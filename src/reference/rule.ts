@@ -17,6 +17,9 @@ export interface ReferenceRule<H extends object = Readonly<Record<string, unknow
   /** Names of the state slots that these hyper-parameters use: PyTorch's, in the order of the kernel's bindings. */
   slots(hyper?: Readonly<Partial<H>>): string[];
 
+  /** What a state slot holds before the first update, where that is not 0. */
+  initial?(slot: string, hyper?: Readonly<Partial<H>>): number;
+
   /**
    * Applies update number `t` (t = 1 is the first) in place to `param` and `state`; `grad` is read only.
    *
@@ -27,16 +30,45 @@ export interface ReferenceRule<H extends object = Readonly<Record<string, unknow
   update(param: Float64Array, grad: Float64Array, state: ReferenceState, t: number, hyper?: Readonly<Partial<H>>): void;
 }
 
+/** Weight decay and direction, which every rule has. */
+export type CommonHyper = {
+  /** L2: weightDecay · p is added to the gradient; decoupled: lr · weightDecay · p is taken off the parameter first. */
+  readonly weightDecay: number;
+  readonly decoupledWeightDecay: boolean;
+  readonly maximize: boolean;
+};
+
+export const commonDefaults: CommonHyper = { weightDecay: 0, decoupledWeightDecay: false, maximize: false };
+
+/**
+ * What happens before a rule sees anything, as in torch.optim: `maximize` negates the gradient; then the decay is added to
+ * it, or (decoupled) the parameter shrinks by 1 - lr · weightDecay, in place, before it moves.
+ *
+ * @returns the gradient the rule is to use.
+ */
+export function prepare(
+  param: Float64Array,
+  grad: Float64Array,
+  hyper: CommonHyper & { readonly lr: number },
+): Float64Array {
+  const { lr, weightDecay, decoupledWeightDecay, maximize } = hyper;
+  const g = grad.map((value, i) => (maximize ? -value : value) + (decoupledWeightDecay ? 0 : weightDecay) * param[i]!);
+  if (decoupledWeightDecay) for (let i = 0; i < param.length; i++) param[i] = param[i]! * (1 - lr * weightDecay);
+  return g;
+}
+
 /** State of one tensor: an array per slot. */
 export type ReferenceState = Record<string, Float64Array>;
 
-/** The state before the first update: a zero array of `length` for each slot of the rule. */
+/** The state before the first update: an array of `length` for each slot of the rule. */
 export function referenceState<H extends object>(
   rule: ReferenceRule<H>,
   length: number,
   hyper?: Readonly<Partial<H>>,
 ): ReferenceState {
-  return Object.fromEntries(rule.slots(hyper).map((name) => [name, new Float64Array(length)]));
+  return Object.fromEntries(
+    rule.slots(hyper).map((name) => [name, new Float64Array(length).fill(rule.initial?.(name, hyper) ?? 0)]),
+  );
 }
 
 /**

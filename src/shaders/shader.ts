@@ -30,6 +30,8 @@ export interface Shader {
   readonly bindings: readonly ShaderBinding[];
   /** Overrides and their defaults. */
   readonly overrides: Readonly<Record<string, number | boolean>>;
+  /** A rule's kernel in its loops over foreign ranges (src/kernels/emit.ts). */
+  readonly forms?: { readonly range: Shader; readonly shared: Shader };
   /** Host-visible structs. */
   readonly structs: Readonly<Record<string, ShaderStruct>>;
 }

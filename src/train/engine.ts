@@ -4,13 +4,25 @@ import { checkUploadable, uploadDataset } from '../data/upload.js';
 import { BufferSet, guarded, range, readRanges } from '../gpu/buffers.js';
 import { createPasses, type Pass, type PassSpec } from '../gpu/pipelines.js';
 import { checkActivations, matrixBytes } from '../kernels/dense.js';
-import { ARENA_BLOCK, advance, CLOCK_BYTES, clockWord, HYPER_BYTES, update } from '../kernels/update.js';
+import {
+  ARENA_BLOCK,
+  advance,
+  CLOCK_BYTES,
+  clockWord,
+  type GradientControl,
+  gradientNorm,
+  HYPER_BYTES,
+  rangeWords,
+  SEGMENT,
+  update,
+} from '../kernels/update.js';
 import { type ArenaPlan, planArenas, tensorParts } from '../nn/arena.js';
 import { initialize } from '../nn/init.js';
 import { type Mlp, tensorsOf } from '../nn/mlp.js';
 import { slotFlags } from '../optim/rule.js';
 import { backwardSpecs, forwardSpecs, lossSpec, makeBatchBuffers, type Network } from './layers.js';
-import { LOSS_RING, type Replica, ringBytes, Scheduler } from './scheduler.js';
+import { ringBytes } from './row-ring.js';
+import { LOSS_BYTES, LOSS_RING, type Replica, Scheduler } from './scheduler.js';
 import type { ParameterRange, PlanReport, Sampling } from './types.js';
 
 export interface EngineOptions {
@@ -22,6 +34,9 @@ export interface EngineOptions {
   readonly dropLast: boolean;
   readonly submitMs: number;
   readonly replicas: readonly Replica[];
+  readonly clip?: GradientControl['clip'];
+  readonly clipValue?: number;
+  readonly skip?: GradientControl['skip'];
   /** Largest arena, in bytes; default what the device binds. Tests lower it to see arenas split. */
   readonly maxArenaBytes?: number;
 }
@@ -69,7 +84,14 @@ export class Engine {
       const scheduler = await guarded(
         device,
         label,
-        () => new Scheduler(buffers, { passes, replicas, submitMs: options.submitMs, ...parts.shared }),
+        () =>
+          new Scheduler(buffers, {
+            passes,
+            replicas,
+            submitMs: options.submitMs,
+            clipValue: options.clipValue,
+            ...parts.shared,
+          }),
       );
       return new Engine(
         { device, network: parts.network, options, stepsPerEpoch: epoch, scheduler },
@@ -154,6 +176,10 @@ function makeStep(buffers: BufferSet, options: EngineOptions, plan: ArenaPlan, e
   const params = arenas('parameters');
   const grads = arenas('gradients');
   const state = slots.map((slot) => [slot, arenas(slot)] as const);
+  for (const [slot, list] of state) {
+    for (const [replica, { rule }] of options.replicas.entries())
+      fillState(buffers.device, rule, slot, list, plan, replica);
+  }
   const groupOf = plan.arenas.map((elements, i) => buffers.storage(`group-of-${i}`, (4 * elements) / ARENA_BLOCK));
   const network: Network = { label, model, plan, replicas, params };
   writeInitial(buffers.device, network, options.replicas);
@@ -166,7 +192,7 @@ function makeStep(buffers: BufferSet, options: EngineOptions, plan: ArenaPlan, e
   const indices = buffers.storage('batch', 4 * rows * replicas);
   const result = buffers.storage('result', 8 * rows * replicas);
   const clock = buffers.storage('clock', CLOCK_BYTES * replicas);
-  const losses = buffers.storage('losses', 4 * LOSS_RING * replicas);
+  const losses = buffers.storage('losses', LOSS_BYTES * LOSS_RING * replicas);
   const ring = buffers.storage('ring', ringBytes(replicas));
   const hyper = buffers.make(
     'hyper',
@@ -181,6 +207,7 @@ function makeStep(buffers: BufferSet, options: EngineOptions, plan: ArenaPlan, e
     indices,
   );
 
+  const norms = normSpecs(buffers, options, plan, grads);
   const specs: PassSpec[] = [
     ...forwardSpecs(network, onGpu, batch, range(indices)),
     lossSpec(network, onGpu, batch, {
@@ -190,8 +217,10 @@ function makeStep(buffers: BufferSet, options: EngineOptions, plan: ArenaPlan, e
       result: range(result),
     }),
     ...backwardSpecs(network, onGpu, batch, range(indices), deltas, grads),
+    ...norms.specs,
     advance({
       label: `${label}/advance`,
+      ...(norms.control && { control: norms.control }),
       groups: 1,
       replicas,
       clock: range(clock),
@@ -236,6 +265,65 @@ function makeStep(buffers: BufferSet, options: EngineOptions, plan: ArenaPlan, e
       data: onGpu.bytes,
     },
   };
+}
+
+/** The norm of each replica's gradient, where something depends on it: a pass per arena, all replicas in one table. */
+function normSpecs(buffers: BufferSet, options: EngineOptions, plan: ArenaPlan, grads: readonly GPUBuffer[]) {
+  const { label, clip, skip } = options;
+  if (!clip && !skip) return { specs: [], control: undefined };
+  const replicas = options.replicas.length;
+  const perArena = plan.arenas.map((elements) => Math.ceil(elements / SEGMENT));
+  const segments = perArena.reduce((sum, each) => sum + each, 0);
+  const partial = buffers.storage('partial', 8 * segments * replicas);
+  const rows = buffers.upload('rows', new Uint32Array([0, segments]));
+  let place = 0;
+  const specs = plan.arenas.map((elements, i) => {
+    const own = perArena[i]!;
+    const first = place;
+    place += own;
+    const table = Array.from({ length: own * replicas }, (_, at) => {
+      const [replica, k] = [Math.floor(at / own), at % own];
+      const begin = k * SEGMENT;
+      return [replica * elements + begin, Math.min(SEGMENT, elements - begin), replica * segments + first + k, 0];
+    });
+    const bounds = buffers.make(`norm-${i}`, 16, GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST);
+    buffers.device.queue.writeBuffer(bounds, 0, rangeWords(0, table.length, 1));
+    return gradientNorm({
+      label: `${label}/norm${plan.arenas.length > 1 ? `-${i}` : ''}`,
+      segments: table.length,
+      bounds: range(bounds, 0, 16),
+      grad: range(grads[i]!, 0, 4 * elements * replicas),
+      table: range(buffers.upload(`segments-${i}`, new Uint32Array(table.flat()))),
+      partial: range(partial),
+      fixed: false,
+    });
+  });
+  const control: GradientControl = {
+    segments,
+    partial: range(partial),
+    rows: range(rows),
+    unit: 1,
+    ...(clip && { clip }),
+    ...(skip && { skip }),
+  };
+  return { specs, control };
+}
+
+/** A state slot that does not start at 0 is filled, its padding too: a rule may divide by it. */
+function fillState(
+  device: GPUDevice,
+  { row, hyper }: Replica['rule'],
+  slot: string,
+  list: readonly GPUBuffer[],
+  plan: ArenaPlan,
+  replica: number,
+): void {
+  const value = row.initial?.(slot, hyper) ?? 0;
+  if (value === 0) return;
+  for (const [i, buffer] of list.entries()) {
+    const elements = plan.arenas[i]!;
+    device.queue.writeBuffer(buffer, 4 * replica * elements, new Float32Array(elements).fill(value));
+  }
 }
 
 /** Every replica's initial tensors, drawn from its seed. */

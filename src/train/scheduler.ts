@@ -2,8 +2,9 @@ import type { BufferSet } from '../gpu/buffers.js';
 import { DownhillError } from '../gpu/errors.js';
 import { untilLost } from '../gpu/lost.js';
 import type { Pass } from '../gpu/pipelines.js';
-import { CLOCK_BYTES, clockWord, packRow, ROW_BLOCK, ROW_RING, ROW_WORDS } from '../kernels/update.js';
-import { type Rule, rowFor } from '../optim/rule.js';
+import { CLOCK_BYTES, clockWord, FAULT, LEFT_OUT } from '../kernels/update.js';
+import type { Rule } from '../optim/rule.js';
+import { RowRing } from './row-ring.js';
 
 /*
  * Records whole steps, K at a time, and brings the losses back without waiting for them. Every step's commands are the
@@ -14,10 +15,10 @@ import { type Rule, rowFor } from '../optim/rule.js';
 export const MAX_STEPS = 256;
 /** Losses kept on the GPU: more than the steps of all submits that can be in flight. */
 export const LOSS_RING = 4 * MAX_STEPS;
+/** Bytes of one step's result on the GPU, per replica: the loss and a note. */
+export const LOSS_BYTES = 8;
 /** Submits not yet delivered: one running, one queued behind it. */
 export const MAX_FLIGHTS = 2;
-
-export const ringBytes = (replicas: number) => 4 * ROW_WORDS * ROW_RING * replicas;
 
 /** One of the networks that train in the same dispatches: same shape, same rule, own seed and hyper-parameters. */
 export interface Replica {
@@ -25,13 +26,22 @@ export interface Replica {
   readonly rule: Rule;
 }
 
+/** What came of one step of one replica. */
+export interface StepResult {
+  readonly loss: number;
+  /** Learning rate of its update. */
+  readonly lr: number;
+  /** Its update was left out, for its gradient. */
+  readonly skipped: boolean;
+}
+
 /** Steps that were submitted together. */
 export interface Flight {
   /** Index of the first step, from 0. */
   readonly first: number;
   readonly steps: number;
-  /** Their losses, step by step, `replicas` for each. Rejects with DEVICE-LOST. */
-  readonly losses: Promise<Float32Array>;
+  /** What came of them, step by step, `replicas` for each. Rejects with DEVICE-LOST. */
+  readonly results: Promise<StepResult[]>;
 }
 
 export interface SchedulerParts {
@@ -41,6 +51,7 @@ export interface SchedulerParts {
   readonly clock: GPUBuffer;
   readonly losses: GPUBuffer;
   readonly ring: GPUBuffer;
+  readonly clipValue?: number;
 }
 
 export class Scheduler {
@@ -49,25 +60,29 @@ export class Scheduler {
   readonly #parts: SchedulerParts;
   /** Free staging buffers: one more than flights, so that a reader need not hurry. */
   readonly #staging: GPUBuffer[] = [];
-  /** One block of rows, packed here and uploaded at once. */
-  readonly #block: { readonly u32: Uint32Array<ArrayBuffer>; readonly f32: Float32Array<ArrayBuffer> };
-  #blocksWritten = 0;
+  readonly #rows: RowRing;
+  /** What was read back last: steps then, and the lowest and highest count of any replica. */
+  #seen = { step: 0, low: 0, high: 0 };
   #step = 0;
   /** Steps of the next submit. */
   #steps = 1;
   #lastArrival = 0;
 
   constructor(buffers: BufferSet, parts: SchedulerParts) {
+    this.#rows = new RowRing(
+      buffers.device.queue,
+      parts.ring,
+      parts.replicas.map(({ rule }) => rule),
+      parts.clipValue,
+    );
     this.#device = buffers.device;
     this.#label = `downhill:${buffers.label}/submit`;
     this.#parts = parts;
     const replicas = parts.replicas.length;
     for (let i = 0; i <= MAX_FLIGHTS; i++) {
-      const bytes = 4 * MAX_STEPS * replicas + CLOCK_BYTES * replicas;
+      const bytes = LOSS_BYTES * MAX_STEPS * replicas + CLOCK_BYTES * replicas;
       this.#staging.push(buffers.make(`staging-${i}`, bytes, GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ));
     }
-    const bytes = new ArrayBuffer(ringBytes(replicas) / (ROW_RING / ROW_BLOCK));
-    this.#block = { u32: new Uint32Array(bytes), f32: new Float32Array(bytes) };
   }
 
   /** Steps submitted so far. */
@@ -75,12 +90,18 @@ export class Scheduler {
     return this.#step;
   }
 
-  /** Submits up to `most` further steps: as many as fit the time a submit should take. */
-  submit(most: number): Flight {
+  /**
+   * Submits up to `most` further steps: as many as fit the time a submit should take. None where steps under way must
+   * come back first, to tell whether they get to an update that has no row.
+   *
+   * @throws DownhillError HYPER-* where a schedule has no value for the next step; the steps before it were submitted.
+   */
+  submit(most: number): Flight | undefined {
     const { passes, losses, clock, replicas } = this.#parts;
-    const steps = Math.min(most, this.#steps);
     const first = this.#step;
-    this.#writeRows(first + steps);
+    const high = this.#seen.high + (first - this.#seen.step);
+    const steps = this.#rows.write(this.#seen.low, high, Math.min(most, this.#steps));
+    if (steps === 0) return undefined;
 
     const encoder = this.#device.createCommandEncoder({ label: this.#label });
     const pass = encoder.beginComputePass({ label: this.#label });
@@ -97,7 +118,7 @@ export class Scheduler {
 
     const staging = this.#staging.pop();
     if (!staging) throw new DownhillError('INTERNAL', 'No staging buffer is free.', 'Report this.');
-    const perStep = 4 * replicas.length;
+    const perStep = LOSS_BYTES * replicas.length;
     const from = first % LOSS_RING;
     const untilWrap = Math.min(steps, LOSS_RING - from);
     encoder.copyBufferToBuffer(losses, from * perStep, staging, 0, untilWrap * perStep);
@@ -106,26 +127,49 @@ export class Scheduler {
     encoder.copyBufferToBuffer(clock, 0, staging, steps * perStep, CLOCK_BYTES * replicas.length);
     this.#device.queue.submit([encoder.finish()]);
     this.#step += steps;
-    const flight = { first, steps, losses: this.#arrive(staging, first, steps, performance.now()) };
+    const flight = { first, steps, results: this.#arrive(staging, first, steps, performance.now()) };
     // Whoever awaits the flight sees a rejection; nobody may be left to, after a `break`.
-    flight.losses.catch(() => {});
+    flight.results.catch(() => {});
     return flight;
   }
 
-  async #arrive(staging: GPUBuffer, first: number, steps: number, submitted: number): Promise<Float32Array> {
+  async #arrive(staging: GPUBuffer, first: number, steps: number, submitted: number): Promise<StepResult[]> {
     const { replicas } = this.#parts;
-    const bytes = 4 * steps * replicas.length;
+    const bytes = LOSS_BYTES * steps * replicas.length;
     await untilLost(this.#device, staging.mapAsync(GPUMapMode.READ, 0, bytes + CLOCK_BYTES * replicas.length));
     this.#adapt(steps, submitted);
     const mapped = staging.getMappedRange(0, bytes + CLOCK_BYTES * replicas.length);
-    const losses = new Float32Array(mapped.slice(0, bytes));
+    const words = new Uint32Array(mapped.slice(0, bytes));
     const clocks = new Uint32Array(mapped.slice(bytes));
     staging.unmap();
     this.#staging.push(staging);
-    for (let replica = 0; replica < replicas.length; replica++) {
+    this.#checkClocks(clocks, first, steps);
+    const losses = new Float32Array(words.buffer);
+    return Array.from({ length: words.length / 2 }, (_, i) => {
+      const count = (words[2 * i + 1]! & ~LEFT_OUT) >>> 0;
+      return {
+        loss: losses[2 * i]!,
+        lr: this.#rows.lr(count, i % replicas.length),
+        skipped: words[2 * i + 1]! >= LEFT_OUT,
+      };
+    });
+  }
+
+  /** What the clocks say after a flight: whether it ran, and how many updates were applied. */
+  #checkClocks(clocks: Uint32Array, first: number, steps: number): void {
+    const counts: number[] = [];
+    for (let replica = 0; replica < this.#parts.replicas.length; replica++) {
       const clock = clocks.subarray((replica * CLOCK_BYTES) / 4);
-      if (clock[clockWord('fault')] !== 0) {
+      const fault = clock[clockWord('fault')]!;
+      if ((fault & FAULT.stale) !== 0) {
         throw new DownhillError('INTERNAL', 'A step found a row of another count in the ring.', 'Report this.');
+      }
+      if ((fault & FAULT.stopped) !== 0) {
+        throw new DownhillError(
+          'GRADIENT-NONFINITE',
+          `Too many gradients in a row were not finite, up to step ${first + steps}; none of them was applied.`,
+          'Lower the learning rate, clip the gradient, or look for bad samples; the parameters are as they were before.',
+        );
       }
       // A submit that the GPU process dropped leaves old numbers where the losses should be; its clock stands still.
       if (clock[clockWord('step')] !== (first + steps) % 2 ** 32) {
@@ -135,8 +179,9 @@ export class Scheduler {
           'Report this with your adapter.',
         );
       }
+      counts.push(clock[clockWord('count')]!);
     }
-    return losses;
+    this.#seen = { step: first + steps, low: Math.min(...counts), high: Math.max(...counts) };
   }
 
   /** Sizes the next submit from how long this one took: since it was submitted, or since the one before it arrived. */
@@ -146,24 +191,5 @@ export class Scheduler {
     this.#lastArrival = now;
     const fitting = Math.floor(this.#parts.submitMs / perStep);
     this.#steps = Math.min(Math.max(fitting, 1), 4 * this.#steps, MAX_STEPS);
-  }
-
-  /**
-   * Makes sure the rows of all updates before `end` are in the ring. A block overwrites the one before the last, whose
-   * updates were all submitted earlier; the queue keeps that order.
-   */
-  #writeRows(end: number): void {
-    const { replicas, ring } = this.#parts;
-    while (this.#blocksWritten * ROW_BLOCK < end) {
-      const first = this.#blocksWritten * ROW_BLOCK;
-      for (let i = 0; i < ROW_BLOCK; i++) {
-        for (const [replica, { rule }] of replicas.entries()) {
-          packRow(rule.row.shader, this.#block, i * replicas.length + replica, rowFor(rule, first + i));
-        }
-      }
-      const at = (this.#blocksWritten % (ROW_RING / ROW_BLOCK)) * this.#block.u32.byteLength;
-      this.#device.queue.writeBuffer(ring, at, this.#block.u32);
-      this.#blocksWritten++;
-    }
   }
 }

@@ -2,13 +2,26 @@ import type { Dataset } from '../data/dataset.js';
 import { checkChoice, checkInteger, checkOptions, DownhillError, show } from '../gpu/errors.js';
 import { checkNotLost } from '../gpu/lost.js';
 import type { Mlp } from '../nn/mlp.js';
-import { lrFor, type Rule } from '../optim/rule.js';
+import { checkOptimizerOptions } from '../optim/optimizer-options.js';
+import type { Rule } from '../optim/rule.js';
 import { Engine } from './engine.js';
 import { Evaluator } from './evaluator.js';
-import { type Flight, MAX_FLIGHTS } from './scheduler.js';
+import { type Flight, MAX_FLIGHTS, type StepResult } from './scheduler.js';
 import { type RunOptions, SAMPLINGS, type StepReport, type Trainer, type TrainerOptions } from './types.js';
 
-const OPTIONS = ['model', 'rule', 'data', 'batchSize', 'sampling', 'seed', 'dropLast', 'submitMs', 'label'] as const;
+const OPTIONS = [
+  'model',
+  'rule',
+  'data',
+  'batchSize',
+  'sampling',
+  'seed',
+  'dropLast',
+  'submitMs',
+  'label',
+  'clip',
+  'skipNonFinite',
+] as const;
 const MAX_SEED = 2 ** 32 - 1;
 /** Steps are counted in 32 bits on the GPU. */
 const MAX_STEP = 2 ** 32 - 1;
@@ -32,7 +45,7 @@ export async function createTrainer(device: GPUDevice, options: TrainerOptions):
   const checked = checkTrainerOptions(device, options);
   await checkNotLost(device);
   const engine = await Engine.create(device, checked);
-  return new NetworkTrainer(engine, checked.rule);
+  return new NetworkTrainer(engine);
 }
 
 function checkTrainerOptions(device: GPUDevice, options: TrainerOptions) {
@@ -68,8 +81,19 @@ function checkTrainerOptions(device: GPUDevice, options: TrainerOptions) {
     dropLast: checkBoolean('dropLast', options.dropLast ?? false),
     submitMs: checkPositive('submitMs', options.submitMs ?? 50),
     label: checkLabel(options.label ?? 'train'),
+    ...checkGradientOptions(options),
     replicas: [{ seed: checkInteger('seed', options.seed ?? 0, 0, MAX_SEED), rule: rule as Rule }],
   };
+}
+
+/** The trainer's part of what createOptimizer offers: one group, so no norm per tensor. */
+function checkGradientOptions({ clip, skipNonFinite }: TrainerOptions) {
+  if (clip !== undefined) checkOptions('clip', clip, ['value', 'globalNorm', 'convention']);
+  const checked = checkOptimizerOptions({
+    ...(clip && { clip }),
+    ...(skipNonFinite !== undefined && { skipNonFinite }),
+  });
+  return { clip: checked.clip, clipValue: checked.clipValue, skip: checked.skip };
 }
 
 function checkMade(name: string, example: string, ok: boolean): void {
@@ -169,14 +193,12 @@ const release = (evaluator: Promise<Evaluator>) => void evaluator.then((made) =>
 
 class NetworkTrainer implements Trainer {
   readonly #engine: Engine;
-  readonly #rule: Rule;
   readonly #evaluators = new Map<Dataset, Promise<Evaluator>>();
   #running = false;
   #destroyed = false;
 
-  constructor(engine: Engine, rule: Rule) {
+  constructor(engine: Engine) {
     this.#engine = engine;
-    this.#rule = rule;
   }
 
   get step(): number {
@@ -228,22 +250,31 @@ class NetworkTrainer implements Trainer {
     const { device, scheduler } = this.#engine;
     const end = scheduler.step + steps;
     const flights: Flight[] = [];
+    let failure: { readonly error: unknown } | undefined;
     const submit = () => {
-      // Two that were not delivered yet, whether the GPU is done with them or not: a slow consumer holds the GPU back.
-      while (flights.length < MAX_FLIGHTS && scheduler.step < end && !signal?.aborted) {
-        flights.push(scheduler.submit(end - scheduler.step));
+      try {
+        // Two that were not delivered yet, whether the GPU is done with them or not: a slow consumer holds the GPU back.
+        while (!failure && flights.length < MAX_FLIGHTS && scheduler.step < end && !signal?.aborted) {
+          const flight = scheduler.submit(end - scheduler.step);
+          if (!flight) break; // not before the steps under way are back
+          flights.push(flight);
+        }
+      } catch (error) {
+        failure = { error }; // a schedule without a value: thrown when the steps before it were delivered
       }
     };
     try {
       await checkNotLost(device);
       submit();
       for (let flight = flights[0]; flight; flight = flights[0]) {
-        const losses = await flight.losses;
+        const results = await flight.results;
         flights.shift();
         // The next submit goes out before the consumer sees these losses, so the GPU never waits for it.
         if (!this.#destroyed) submit();
-        for (const [i, loss] of losses.entries()) yield this.#report(flight.first + i, loss);
+        for (const [i, result] of results.entries()) yield this.#report(flight.first + i, result);
       }
+      // In an object, or TypeScript believes that it was never set.
+      if (failure) throw (failure as { readonly error: unknown }).error;
       this.#checkAlive();
       signal?.throwIfAborted();
     } catch (error) {
@@ -251,13 +282,14 @@ class NetworkTrainer implements Trainer {
       this.#checkAlive();
       throw error;
     } finally {
-      await Promise.allSettled(flights.map(({ losses }) => losses));
+      await Promise.allSettled(flights.map(({ results }) => results));
       this.#running = false;
     }
   }
 
-  #report(index: number, loss: number): StepReport {
-    return { step: index + 1, epoch: Math.floor(index / this.stepsPerEpoch), loss, lr: lrFor(this.#rule, index) };
+  #report(index: number, { loss, lr, skipped }: StepResult): StepReport {
+    const report = { step: index + 1, epoch: Math.floor(index / this.stepsPerEpoch), loss, lr };
+    return skipped ? { ...report, skipped } : report;
   }
 
   async evaluate(data: Dataset) {

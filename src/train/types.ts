@@ -1,5 +1,6 @@
 import type { Dataset } from '../data/index.js';
 import type { Mlp } from '../nn/mlp.js';
+import type { ClipOptions } from '../optim/optimizer-options.js';
 import type { Rule } from '../optim/rule.js';
 
 /** How the rows of a batch are chosen, on the GPU. */
@@ -25,6 +26,13 @@ export interface TrainerOptions {
   readonly dropLast?: boolean;
   /** Longest a single submit should keep the GPU, in milliseconds: low keeps a page responsive. Default 50. */
   readonly submitMs?: number;
+  /** Clip the gradient by value or by the norm of all of it, on the GPU. */
+  readonly clip?: Omit<ClipOptions, 'tensorNorm'>;
+  /**
+   * Leave out a step whose gradient is not finite (as createOptimizer does); the next step draws a fresh batch. After
+   * `atMost` in a row (default 5) `run` throws GRADIENT-NONFINITE. Default false.
+   */
+  readonly skipNonFinite?: boolean | { readonly atMost?: number };
   /** In the label of every GPU object: 'downhill:<label>/<pass>'. Default 'train'. */
   readonly label?: string;
 }
@@ -37,8 +45,10 @@ export interface StepReport {
   readonly epoch: number;
   /** Mean loss over the batch, before the step's update. */
   readonly loss: number;
-  /** Learning rate the step's update used. */
+  /** Learning rate the step's update used: where it is a schedule, its value for that update. */
   readonly lr: number;
+  /** There where the step's update was left out, for its gradient. */
+  readonly skipped?: boolean;
 }
 
 /** Options of `trainer.run`: how long, counted from where the trainer is. */
@@ -89,7 +99,8 @@ export interface Trainer {
    * at most two more submits go out; `break` ends cleanly.
    *
    * @throws DownhillError OPTION-* at the call; at a pull DEVICE-LOST within 2 s when the device goes, RUN-BUSY when
-   * another run of this trainer is still going, RUN-DESTROYED after `destroy`.
+   * another run of this trainer is still going, RUN-DESTROYED after `destroy`; HYPER-RANGE, HYPER-TYPE when a schedule
+   * has no good value for an update: those before it are done and were yielded.
    */
   run(options: RunOptions): AsyncGenerator<StepReport, void, void>;
   /** Loss and accuracy over a data set, of the parameters after everything submitted so far. */

@@ -42,6 +42,19 @@ describe('downhill train --in chrome', () => {
     expect(bytes('b')).toBe(bytes('a'));
   });
 
+  it('follows --schedule as Node does', async () => {
+    const args = [...tiny(), '--epochs', '4', '--schedule', 'one-cycle', '--warmup', '3'];
+    const there = await downhill([...args, '--out', folder.path('there')]).done;
+    expect(there.code, there.err).toBe(0);
+    const here = await downhill([...args, '--in', 'node', '--out', folder.path('here')]).done;
+    expect(here.code, here.err).toBe(0);
+    const rates = (name: string) => readLines(folder.path(name, 'metrics.jsonl')).map(({ lr }) => lr as number);
+    const [a, b] = [rates('there').slice(0, 20), rates('here').slice(0, 20)];
+    // Two versions of V8 may differ in the last digit of a sine.
+    for (const [i, rate] of a.entries()) expect(Math.abs(rate / b[i]! - 1)).toBeLessThan(1e-15);
+    expect(new Set(a).size).toBe(20);
+  });
+
   it('draws its digits in the page', async () => {
     const args = ['train', '--in', 'chrome', '--samples', '200', '--model', '784-10', '--steps', '4', '--json'];
     const run = await downhill([...args, '--out', folder.path('digits')]).done;

@@ -24,7 +24,7 @@ async function runAdvance(
   }
   const clock = buffers.upload('clock', clocks);
   const batch = buffers.storage('batch', 4 * plan.rows * replicas);
-  const losses = buffers.storage('losses', 4 * 16 * replicas);
+  const losses = buffers.storage('losses', 8 * 16 * replicas);
   const hyper = buffers.make('hyper', HYPER_BYTES, GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC);
   const rowLosses = randomFloats(2 * plan.rows * replicas, 31).map(Math.abs);
   const spec = advance({
@@ -49,7 +49,13 @@ async function runAdvance(
   }
   const [c, h, l] = await readRanges(gpu, 'test', [range(clock), range(hyper), range(losses)]);
   buffers.destroy();
-  return { batches, clock: new Uint32Array(c!), hyper: new Uint32Array(h!), losses: new Float32Array(l!), rowLosses };
+  return {
+    batches,
+    clock: new Uint32Array(c!),
+    hyper: new Uint32Array(h!),
+    losses: new Float32Array(l!).filter((_, i) => i % 2 === 0),
+    rowLosses,
+  };
 }
 
 /** Rows whose number is right and whose other words say where they came from. */
@@ -115,7 +121,7 @@ describe('advance', () => {
 
   it('refuses a row of another count: flags it, skips the update, does not count it', async () => {
     const plan: BatchPlan = { samples: 50, rows: 5, sampling: 'shuffle', stepsPerEpoch: 10 };
-    const { hyper, clock } = await runAdvance(plan, [1], 2, numberedRing(1, 512));
+    const { hyper, clock } = await runAdvance(plan, [1], 2, numberedRing(1, ROW_RING));
     expect(clock[clockWord('fault')]).toBe(1);
     expect(clock[clockWord('count')]).toBe(0);
     expect(clock[clockWord('step')]).toBe(2);

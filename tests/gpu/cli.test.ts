@@ -89,6 +89,23 @@ describe('downhill train in Node', () => {
     expect(steps).toEqual(readLines(folder.path('json', 'metrics.jsonl')).slice(0, -1));
   });
 
+  it('follows --schedule after --warmup, and says so', async () => {
+    const schedule = ['--schedule', 'cosine', '--warmup', '4', '--min-lr', '0.001'];
+    const run = await downhill([...tiny(), ...schedule, '--epochs', '4', '--out', folder.path('cosine')]).done;
+    expect(run.code, run.err).toBe(0);
+    expect(run.out).toMatch(/schedule +warmup\(cosine\(0.02, { steps: 16, min: 0.001 }\), { steps: 4 }\)/);
+    expect(run.out).toMatch(/20\/20 {2}loss \d\S+ +lr 1\.18e-3/);
+    const rates = readLines(folder.path('cosine', 'metrics.jsonl')).map(({ lr }) => lr as number);
+    const wave = (count: number) => 0.001 + 0.019 * (1 + Math.cos((Math.PI * count) / 16)) * 0.5;
+    for (const [i, rate] of rates.slice(0, 20).entries()) {
+      expect(rate, `step ${i + 1}`).toBeCloseTo(i < 4 ? 0.005 + (0.015 * i) / 4 : wave(i - 4), 14);
+    }
+    const { config, schedule: text } = JSON.parse(readFileSync(folder.path('cosine', 'config.json'), 'utf8'));
+    expect(config.schedule).toEqual({ name: 'cosine', warmup: 4, minLr: 0.001 });
+    expect(text).toContain('cosine(0.02');
+    expect(readFileSync(folder.path('cosine', 'loss.svg'), 'utf8')).toContain('lr 0.02, cosine, warm-up 4');
+  });
+
   it('trains against one-hot targets with --loss mse, on full batches', async () => {
     const out = folder.path('mse');
     const args = [...tiny().filter((arg) => arg !== '--batch' && arg !== '16'), '--sampling', 'full', '--loss', 'mse'];

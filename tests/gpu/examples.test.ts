@@ -1,9 +1,13 @@
 import { execFile } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
-import { beforeAll, expect, it } from 'vitest';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { ensureBuild } from '../../harness/setup/build.mjs';
+import type { Optimizer } from '../../src/index.js';
+import { readFloats, testDevice } from '../support/gpu.js';
+import { EXAMPLE_FIT } from '../support/raw-webgpu.js';
 
 const root = resolve(import.meta.dirname, '../..');
 /** Runs an example as a user would: on the built package, by its own name. */
@@ -13,13 +17,195 @@ const run = async (name: string) =>
 beforeAll(() => ensureBuild());
 
 it('the ten lines of the README train', async () => {
-  const text = readFileSync(resolve(root, 'examples/train.mjs'), 'utf8');
-  expect(readFileSync(resolve(root, 'README.md'), 'utf8')).toContain(text.trimEnd());
   const out = await run('train.mjs');
   expect(out).toMatch(/step 50, loss \d/);
   expect(Number(/accuracy: ([\d.]+)/.exec(out)?.[1])).toBeGreaterThan(0.9);
 });
 
-it('an update kernel runs on foreign buffers, in a foreign encoder', async () => {
-  expect(Number(await run('own-encoder.mjs'))).toBeCloseTo(0.95, 6);
+it('a program without a framework fits its curve', async () => {
+  const out = await run('raw-webgpu/node.mjs');
+  const [, loss, count, found] = /loss (\S+) after (\d+) updates; a … d = (\S+)/.exec(out)!;
+  expect(Number(count)).toBe(500);
+  expect(Number(loss)).toBeCloseTo(EXAMPLE_FIT.loss, 4);
+  for (const [i, value] of found!.split(',').entries())
+    expect(Number(value)).toBeCloseTo(EXAMPLE_FIT.coefficients[i]!, 4);
+});
+
+describe('the snippets of docs/', () => {
+  const made: { destroy(): void }[] = [];
+  afterEach(() => {
+    for (const each of made.splice(0)) each.destroy();
+  });
+
+  const tried = new Set<string>();
+  // biome-ignore lint/suspicious/noExplicitAny: the snippets are JavaScript
+  const snippet = async (name: string): Promise<any> => {
+    tried.add(`${name}.js`);
+    return import(/* @vite-ignore */ pathToFileURL(resolve(root, `examples/snippets/${name}.js`)).href);
+  };
+
+  async function buffer(values: ArrayBufferView<ArrayBuffer>): Promise<GPUBuffer> {
+    const device = await testDevice();
+    const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+    const made_ = device.createBuffer({ size: values.byteLength, usage });
+    made.push(made_);
+    device.queue.writeBuffer(made_, 0, values);
+    return made_;
+  }
+  const floats = (length: number, value: number) => buffer(new Float32Array(length).fill(value));
+  const valuesOf = async (of: GPUBuffer) => readFloats(await testDevice(), { buffer: of, offset: 0, size: of.size });
+
+  async function tensors(length = 8, gradient = 1) {
+    const param = await floats(length, 1);
+    const grad = await floats(length, gradient);
+    return { param, grad, list: [{ name: 'p', shape: [length], param, grad }] };
+  }
+  const keep = (optimizer: Optimizer): Optimizer => {
+    made.push(optimizer);
+    return optimizer;
+  };
+  async function step(optimizer: Optimizer, times = 1): Promise<void> {
+    const device = await testDevice();
+    const encoder = device.createCommandEncoder();
+    for (let i = 0; i < times; i++) optimizer.step(encoder);
+    device.queue.submit([encoder.finish()]);
+  }
+
+  it('embed: the decay is off for the bias', async () => {
+    const { train } = await snippet('embed');
+    const params = await floats(78_500, 1);
+    const gradients = await floats(78_500, 0);
+    let recorded = 0;
+    const optimizer = keep(
+      await train(await testDevice(), { params, gradients, recordGradients: () => recorded++, steps: 2 }),
+    );
+    expect(recorded).toBe(2);
+    expect(optimizer.describe().dispatches).toBe(3);
+    expect(await optimizer.read()).toMatchObject({ step: 2, count: 2, gradNorm: 0 });
+    const values = await valuesOf(params);
+    expect(values[0]).toBeCloseTo((1 - 1e-5) ** 2, 6);
+    expect(values[78_399]).toBe(values[0]);
+    expect(values[78_400]).toBe(1);
+  });
+
+  it('encoder: many steps in one submit', async () => {
+    const { trainMany } = await snippet('encoder');
+    const { makeGuarded } = await snippet('guard');
+    const { list } = await tensors();
+    const optimizer = keep(await makeGuarded(await testDevice(), list));
+    trainMany(await testDevice(), optimizer, () => {}, 300);
+    expect(await optimizer.read()).toMatchObject({ step: 300, count: 300 });
+  });
+
+  it('groups: each at its own rate, one not at all', async () => {
+    const { makeOptimizer } = await snippet('groups');
+    const make = async (length: number) => ({ values: await floats(length, 1), gradient: await floats(length, 1) });
+    const [positions, colours, camera] = [await make(3000), await make(4000), await make(16)];
+    await step(keep(await makeOptimizer(await testDevice(), { positions, colours, camera })));
+    expect((await valuesOf(positions.values))[2999]).toBeCloseTo(0.99, 6);
+    expect((await valuesOf(colours.values))[3999]).toBeCloseTo(0.9, 6);
+    expect((await valuesOf(camera.values))[15]).toBe(1);
+  });
+
+  it('guard: clips, skips, and says when it stopped', async () => {
+    const { makeGuarded, check } = await snippet('guard');
+    const { param, grad, list } = await tensors(4, 5);
+    const optimizer = keep(await makeGuarded(await testDevice(), list));
+    await step(optimizer);
+    expect(await check(optimizer)).toBe('step 1: 1 updates, 0 skipped, gradient 10, rate 0.001');
+    const before = await valuesOf(param);
+    (await testDevice()).queue.writeBuffer(grad, 4, Float32Array.of(3e19));
+    await step(optimizer, 2);
+    expect(await optimizer.read()).toMatchObject({ step: 3, count: 1, skipped: 2, stopped: false });
+    await step(optimizer);
+    await expect(check(optimizer)).rejects.toThrow('after 1 updates');
+    expect(await valuesOf(param)).toEqual(before);
+  });
+
+  it('accumulate: four calls make one update', async () => {
+    const { makeAccumulating } = await snippet('accumulate');
+    const { param, grad, list } = await tensors();
+    const optimizer = keep(await makeAccumulating(await testDevice(), list));
+    for (let i = 0; i < 4; i++) {
+      expect((await valuesOf(param))[0]).toBe(1);
+      (await testDevice()).queue.writeBuffer(grad, 0, new Float32Array(8).fill(i));
+      await step(optimizer);
+    }
+    expect((await valuesOf(param))[0]).toBeCloseTo(1 - 0.1 * 1.5, 6);
+    expect((await valuesOf(grad))[0]).toBe(0);
+  });
+
+  it('fixed-point: cells come to the mean of their samples', async () => {
+    const { makeField } = await snippet('fixed-point');
+    const samples = await buffer(Float32Array.from({ length: 60 }, (_, i) => (i % 2 ? (i % 12) / 2 : (i >> 1) % 3)));
+    const cells = await floats(3, 0);
+    const gradient = await floats(3, 0);
+    const record = await makeField(await testDevice(), { samples, count: 30, cells, size: 3, gradient });
+    const device = await testDevice();
+    const encoder = device.createCommandEncoder();
+    const pass = encoder.beginComputePass();
+    for (let i = 0; i < 100; i++) record(pass);
+    pass.end();
+    device.queue.submit([encoder.finish()]);
+    const data = await valuesOf(samples);
+    const means = [0, 1, 2].map((cell) => {
+      const own = Array.from({ length: 30 }, (_, i) => i).filter((i) => data[2 * i] === cell);
+      return own.reduce((sum, i) => sum + data[2 * i + 1]!, 0) / own.length;
+    });
+    for (const [i, value] of (await valuesOf(cells)).entries()) expect(value).toBeCloseTo(means[i]!, 3);
+    expect([...(await valuesOf(gradient))]).toEqual([0, 0, 0]);
+  });
+
+  it('schedules: a warm-up, then what was set', async () => {
+    const { makeScheduled, slowDown } = await snippet('schedules');
+    const { list } = await tensors();
+    const optimizer = keep(await makeScheduled(await testDevice(), list));
+    expect((await optimizer.read()).lr).toBeCloseTo(2e-6, 12);
+    await step(optimizer, 500);
+    expect((await optimizer.read()).lr).toBeCloseTo(1e-3, 12);
+    slowDown(optimizer);
+    expect((await optimizer.read()).lr).toBe(1e-5);
+  });
+
+  it('resume: goes on where it was', async () => {
+    const { moveTo } = await snippet('resume');
+    const { makeGuarded } = await snippet('guard');
+    const { list } = await tensors();
+    const first = await makeGuarded(await testDevice(), list);
+    await step(first, 5);
+    const next = keep(await moveTo(await testDevice(), list, first));
+    expect(() => first.read).not.toThrow();
+    await expect(first.read()).rejects.toMatchObject({ code: 'RUN-DESTROYED' });
+    await step(next);
+    expect(await next.read()).toMatchObject({ step: 6, count: 6 });
+  });
+
+  it('describe: what a step costs', async () => {
+    const { cost } = await snippet('describe');
+    const { makeGuarded } = await snippet('guard');
+    const { list } = await tensors(100);
+    const optimizer = keep(await makeGuarded(await testDevice(), list));
+    expect(cost(optimizer)).toBe('3 dispatches, 3200 bytes moved, 800 bytes of state, 7936 steps ahead');
+  });
+
+  it('raw-kernel: an update by its kernel alone', async () => {
+    const { updateOnce } = await snippet('raw-kernel');
+    const param = await floats(128, 1);
+    await updateOnce(await testDevice(), { param, grad: await floats(128, 0.5), elements: 128 });
+    for (const value of await valuesOf(param)) expect(value).toBeCloseTo(0.95, 6);
+  });
+
+  it('shader-text: a kernel and its layout', async () => {
+    const { describeKernel } = await snippet('shader-text');
+    const { code, entryPoint, names, scalars } = describeKernel();
+    expect(code).toContain(`fn ${entryPoint}(`);
+    expect(names.slice(0, 3)).toEqual(['0 hyper: uniform', '1 param: storage', '2 grad: storage']);
+    // The header of a row, as docs/embedding.md gives it.
+    const header = ['count: u32', 'skip: u32', 'grad_scale: f32', 'clip_value: f32', 'l2: f32', 'decay: f32'];
+    expect(scalars.slice(0, 6)).toEqual(header.map((field, word) => `${4 * word} ${field}`));
+  });
+
+  it('are all run here', () => {
+    expect([...tried].sort()).toEqual(readdirSync(resolve(root, 'examples/snippets')).sort());
+  });
 });

@@ -215,7 +215,7 @@ describe('bits', () => {
       const engine = await Engine.create(await testDevice(), { ...common, replicas: list });
       const values: number[] = [];
       while (engine.scheduler.step < 45)
-        values.push(...(await engine.scheduler.submit(45 - engine.scheduler.step).losses));
+        values.push(...(await engine.scheduler.submit(45 - engine.scheduler.step)!.results).map(({ loss }) => loss));
       const parameters = await Promise.all(list.map((_, replica) => engine.readParameters(replica)));
       engine.destroy();
       return { values, parameters };
@@ -250,7 +250,7 @@ describe('bits', () => {
       });
       const values: number[] = [];
       while (engine.scheduler.step < 30)
-        values.push(...(await engine.scheduler.submit(30 - engine.scheduler.step).losses));
+        values.push(...(await engine.scheduler.submit(30 - engine.scheduler.step)!.results).map(({ loss }) => loss));
       const tensor = (await engine.readParameters(1))['0.weight']!;
       const updates = engine.describe().passes.filter(({ label }) => label.includes('update')).length;
       engine.destroy();

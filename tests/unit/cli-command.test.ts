@@ -60,6 +60,7 @@ describe('downhill train refuses before it asks for a device', () => {
       'OPTION-RANGE',
       /at most 40/,
     ],
+    ['a warm-up longer than the epochs', ['--epochs', '1', '--warmup', '125'], 2, 'OPTION-RANGE', /has 125 steps/],
     ['the same for digits', ['--batch', '9000', '--in', 'chrome'], 2, 'OPTION-RANGE', /at most 8000/],
     [
       '--out below a file',

@@ -45,6 +45,14 @@ describe('the progress line', () => {
     }
   });
 
+  it('shows the learning rate where it changes', () => {
+    expect(progressParts({ ...state, lr: 0.0009871 }, 100).text).toMatch(/loss 0.2134 {2}lr 9.87e-4 {2}310 steps/);
+    const io = fakeIo();
+    const progress = new Progress(io, 40, () => 0, true);
+    progress.add(steps(1, 10));
+    expect(io.out()).toBe('  10/40  loss 0.5000  lr 1.00e-3\n');
+  });
+
   it('gives up the bar first, then the parts from the right', () => {
     expect(progressParts(state, 50)).toEqual({ bar: 0, text: '  612/1,250  loss 0.2134  310 steps/s' });
     expect(progressParts(state, 32)).toEqual({ bar: 0, text: '  612/1,250  loss 0.2134' });
@@ -127,7 +135,7 @@ describe('what is said', () => {
     const text = io.out();
     expect(text).toMatch(/adapter +llvmpipe \(CPU adapter\)/);
     expect(text).toMatch(/784-100-100-100-100-10, 109,810 parameters, 17 dispatches per step/);
-    expect(text).toMatch(/Adam: lr 0\.001, betas 0\.9,0\.999, eps 1e-8, weight-decay 0, amsgrad\n/);
+    expect(text).toMatch(/Adam: lr 0\.001, betas 0\.9,0\.999, eps 1e-8, amsgrad, weight-decay 0\n/);
     expect(text).toMatch(/8,000 to train, 2,000 to test/);
     expect(text).toMatch(/The loss is not finite since step 6\./);
     expect(text).toMatch(/Ctrl\+C again/);
@@ -135,6 +143,17 @@ describe('what is said', () => {
     expect(text).toMatch(/stopped after 6 steps in 2\.0 s, 3\.0 steps\/s/);
     expect(text).toMatch(/runs\/x/);
     for (const line of text.split('\n')) expect(line.length).toBeLessThanOrEqual(100);
+  });
+
+  it('as text: the schedule, where there is one', () => {
+    const io = fakeIo();
+    const reporter = new TextReporter(io, config);
+    const schedule =
+      "warmup(oneCycle(0.001, { steps: 950, pctStart: 0.3, divFactor: 25, finalDivFactor: 10000, anneal: 'cos' }), { steps: 50 })";
+    for (const event of events) reporter.event(event.type === 'plan' ? { ...event, schedule } : event);
+    expect(io.out()).toMatch(/schedule +warmup\(oneCycle\(0\.001, \{ steps: 950,/);
+    expect(io.out()).toMatch(/lr 1\.00e-3/);
+    for (const line of io.out().split('\n')) expect(line.length).toBeLessThanOrEqual(100);
   });
 
   it('as JSON: one object per line, one line per step', () => {

@@ -108,6 +108,8 @@ describe('adam', () => {
       eps: 1e-8,
       weightDecay: 0,
       amsgrad: false,
+      convention: 'pytorch',
+      decoupledWeightDecay: false,
       maximize: false,
     });
     expect(trace(adam, G, {}).map(([p]) => p)).toEqual([

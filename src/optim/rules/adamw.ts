@@ -1,4 +1,4 @@
-import { defineRule, number } from '../rule.js';
+import { common, defineRule } from '../rule.js';
 import { adam } from './adam.js';
 
 const { row } = adam;
@@ -8,7 +8,8 @@ const { row } = adam;
  *
  *   p -= lr·weightDecay·p;  then Adam's update with g alone
  *
- * State: as Adam's. Defaults and order as PyTorch's: the decay comes first, and scales with `lr`.
+ * State: as Adam's. Defaults and order as PyTorch's: the decay comes first, and scales with `lr`. Conventions as Adam's,
+ * with a decay of 4e-3 for Keras and 1e-4 for optax.
  *
  * @example adamw({ lr: 1e-3, weightDecay: 0.01 })
  * @throws DownhillError HYPER-RANGE, HYPER-TYPE, HYPER-UNKNOWN.
@@ -18,8 +19,9 @@ export const adamw = defineRule({
   ...row,
   name: 'adamw',
   title: 'AdamW',
-  formula: ['p -= lr·weightDecay·p', ...row.formula.slice(1)],
+  formula: ['p -= lr·weightDecay·p', ...row.formula],
   paper: 'https://arxiv.org/abs/1711.05101',
-  fields: { ...row.fields, weightDecay: number('decoupled weight decay, scaled by lr', 1e-2, { min: 0 }) },
-  derive: (t, hyper) => ({ ...row.derive(t, hyper), l2: 0, decay: hyper.lr * hyper.weightDecay }),
+  use: 'The usual choice for transformers and whenever weight decay matters.',
+  fields: { ...row.fields, ...common({ weightDecay: 1e-2, decoupled: true }) },
+  conventions: { keras: { eps: 1e-7, weightDecay: 4e-3 }, optax: { weightDecay: 1e-4 } },
 });

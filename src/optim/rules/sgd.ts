@@ -1,12 +1,20 @@
 import { DownhillError } from '../../gpu/errors.js';
 import { sgdShader } from '../../shaders/optim/sgd.gen.js';
-import { defineRule, flag, number } from '../rule.js';
+import { common, convention, defineRule, flag, number, on } from '../rule.js';
+
+const refuse = (message: string, fix: string): never => {
+  throw new DownhillError('HYPER-RANGE', message, fix);
+};
 
 /**
  * Stochastic gradient descent, with momentum and Nesterov's look-ahead, in PyTorch's form:
  *
- *   d = g + weightDecay·p;  b = momentum·b + (1 - dampening)·d  (first update: b = d)
- *   p -= lr·b,  or with `nesterov`  p -= lr·(d + momentum·b)
+ *   g += weightDecay·p;  b = momentum·b + (1 - dampening)·g  (first update: b = g)
+ *   p -= lr·b,  or with `nesterov`  p -= lr·(g + momentum·b)
+ *
+ * `ema`: b = momentum·b + (1 - momentum)·g, the exponentially weighted average, corrected: p -= lr·b/(1 - momentumᵗ).
+ * `convention: 'keras'`: b = momentum·b + lr·g; p -= b, or momentum·b + lr·g with `nesterov`; Keras' velocity is -b. It
+ * differs once the rate changes: past gradients keep the rate they came with. Its decay is decoupled.
  *
  * State: one value per parameter with momentum, none without. Defaults as PyTorch's.
  *
@@ -18,35 +26,50 @@ export const sgd = defineRule({
   name: 'sgd',
   title: 'SGD',
   formula: [
-    'd = g + weightDecay·p',
-    'b = momentum·b + (1 - dampening)·d, first b = d',
-    'p -= lr·b, or lr·(d + momentum·b) with nesterov',
+    'b = momentum·b + (1 - dampening)·g, first b = g; p -= lr·b, or lr·(g + momentum·b) with nesterov',
+    'ema: b = momentum·b + (1 - momentum)·g; p -= lr·b/(1 - momentumᵗ)',
+    'keras: b = momentum·b + lr·g; p -= b, or momentum·b + lr·g with nesterov',
   ],
   paper: 'https://proceedings.mlr.press/v28/sutskever13.html',
+  use: 'The baseline. With momentum 0.9 and a schedule it is hard to beat on vision networks; needs its rate tuned.',
   shader: sgdShader,
   fields: {
     lr: number('learning rate', 1e-3, { min: 0 }),
     momentum: number('momentum factor', 0, { min: 0, below: 1 }),
     dampening: number('dampening of the momentum', 0, { min: 0, max: 1 }),
-    weightDecay: number('L2 penalty, added to the gradient', 0, { min: 0 }),
     nesterov: flag("Nesterov's momentum"),
-    maximize: flag('climb instead of descend'),
+    ema: flag('momentum as an exponentially weighted average, corrected for its start at 0'),
+    ...common(),
+    convention: convention('keras'),
   },
-  slots: (hyper) => (hyper.momentum > 0 ? ['momentum_buffer'] : []),
-  derive: (t, hyper) => ({
-    lr: hyper.lr,
-    momentum: hyper.momentum,
-    grad_weight: t === 1 || hyper.momentum === 0 ? 1 : 1 - hyper.dampening,
-    weight_decay: hyper.weightDecay,
-    nesterov: hyper.nesterov ? 1 : 0,
+  conventions: { keras: { lr: 1e-2, decoupledWeightDecay: true } },
+  slots: (settings) => (on(settings.momentum) ? ['momentum_buffer'] : []),
+  derive: (t, { lr, momentum, dampening, nesterov, ema, convention }) => ({
+    lr,
+    momentum,
+    nesterov: nesterov ? 1 : 0,
+    ema: ema ? 1 : 0,
+    ...(convention === 'keras'
+      ? { grad_weight: lr, look_ahead: lr, step_size: 1 }
+      : ema
+        ? { grad_weight: 1 - momentum, look_ahead: 0, step_size: lr / (1 - momentum ** t) }
+        : { grad_weight: t === 1 || momentum === 0 ? 1 : 1 - dampening, look_ahead: 1, step_size: lr }),
   }),
-  check: (hyper) => {
-    if (hyper.nesterov && (hyper.momentum === 0 || hyper.dampening !== 0)) {
-      throw new DownhillError(
-        'HYPER-RANGE',
-        `nesterov needs a momentum above 0 and no dampening, got momentum ${hyper.momentum} and dampening ${hyper.dampening}.`,
+  check: ({ nesterov, momentum, dampening, ema, convention }) => {
+    if (nesterov && (momentum === 0 || dampening !== 0)) {
+      refuse(
+        `nesterov needs a momentum above 0 and no dampening, got momentum ${momentum} and dampening ${dampening}.`,
         'Set momentum (0.9 is usual) and leave dampening at 0, or turn nesterov off.',
       );
+    }
+    if (ema && (momentum === 0 || dampening !== 0 || nesterov || convention !== 'pytorch')) {
+      refuse(
+        `ema needs a momentum above 0 and goes with no other form of it, got momentum ${momentum}, dampening ${dampening}, nesterov ${nesterov}, convention ${convention}.`,
+        'Set momentum (0.9 is usual) and leave dampening, nesterov and convention alone, or turn ema off.',
+      );
+    }
+    if (convention === 'keras' && dampening !== 0) {
+      refuse(`Keras' SGD has no dampening, got ${dampening}.`, "Leave dampening at 0, or take convention 'pytorch'.");
     }
   },
 });

@@ -1,14 +1,13 @@
-import { checkUpdate, complete, type ReferenceRule } from '../rule.js';
+import { type CommonHyper, checkUpdate, commonDefaults, complete, prepare, type ReferenceRule } from '../rule.js';
 
-export type AdamHyper = {
+export type AdamHyper = CommonHyper & {
   readonly lr: number;
   /** Decay rates of the first and second moment. */
   readonly betas: readonly [number, number];
   readonly eps: number;
-  /** L2: weightDecay · p is added to the gradient. */
-  readonly weightDecay: number;
   readonly amsgrad: boolean;
-  readonly maximize: boolean;
+  /** 'pytorch', 'keras' or 'optax': the formula; the defaults stay PyTorch's. */
+  readonly convention: string;
 };
 
 /**
@@ -20,11 +19,14 @@ export type AdamHyper = {
  *     u = amsgrad ? max(u, v) : v                the maximum of raw second moments, corrected only afterwards
  *     p = p - lr / (1 - beta1^t) · m / (sqrt(u) / sqrt(1 - beta2^t) + eps)
  *
+ * Keras adds eps to the raw root, p = p - lr · sqrt(1 - beta2^t) / (1 - beta1^t) · m / (sqrt(u) + eps). optax takes the
+ * maximum of the corrected moments, u = max(u, v / (1 - beta2^t)), and divides by sqrt(u) + eps.
+ *
  * Kingma, Ba 2015, "Adam: a method for stochastic optimization"; AMSGrad: Reddi, Kale, Kumar 2018, "On the convergence
  * of Adam and beyond". PyTorch's page shows the maximum over corrected moments; its code, followed here, does not.
  */
 export const adam: ReferenceRule<AdamHyper> = {
-  defaults: { lr: 1e-3, betas: [0.9, 0.999], eps: 1e-8, weightDecay: 0, amsgrad: false, maximize: false },
+  defaults: { lr: 1e-3, betas: [0.9, 0.999], eps: 1e-8, amsgrad: false, ...commonDefaults, convention: 'pytorch' },
 
   slots(hyper = {}) {
     const { amsgrad } = complete('adam', this.defaults, hyper);
@@ -32,26 +34,32 @@ export const adam: ReferenceRule<AdamHyper> = {
   },
 
   update(param, grad, state, t, hyper = {}) {
-    const { lr, betas, eps, weightDecay, amsgrad, maximize } = complete('adam', this.defaults, hyper);
+    const full = complete('adam', this.defaults, hyper);
+    const { lr, betas, eps, amsgrad, convention } = full;
     checkUpdate(param, grad, state, t, this.slots(hyper));
     const [beta1, beta2] = betas;
     const first = state.exp_avg!;
     const second = state.exp_avg_sq!;
     const largest = amsgrad ? state.max_exp_avg_sq! : undefined;
-    const sign = maximize ? -1 : 1;
+    const gradient = prepare(param, grad, full);
     const step = lr / (1 - beta1 ** t);
     const root = Math.sqrt(1 - beta2 ** t);
     for (let i = 0; i < param.length; i++) {
-      const g = sign * grad[i]! + weightDecay * param[i]!;
+      const g = gradient[i]!;
       const m = beta1 * first[i]! + (1 - beta1) * g;
-      let v = beta2 * second[i]! + (1 - beta2) * g * g;
+      const v = beta2 * second[i]! + (1 - beta2) * g * g;
       first[i] = m;
       second[i] = v;
+      let rootOfV = Math.sqrt(v);
+      let rootOfCorrected = rootOfV / root;
       if (largest) {
-        v = Math.max(largest[i]!, v);
-        largest[i] = v;
+        largest[i] = Math.max(largest[i]!, convention === 'optax' ? v / (1 - beta2 ** t) : v);
+        rootOfV = Math.sqrt(largest[i]!);
+        rootOfCorrected = convention === 'optax' ? rootOfV : rootOfV / root;
       }
-      param[i] = param[i]! - (step * m) / (Math.sqrt(v) / root + eps);
+      const change =
+        convention === 'keras' ? (step * root * m) / (rootOfV + eps) : (step * m) / (rootOfCorrected + eps);
+      param[i] = param[i]! - change;
     }
   },
 };

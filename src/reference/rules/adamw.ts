@@ -1,7 +1,7 @@
-import { checkUpdate, complete, type ReferenceRule } from '../rule.js';
+import { complete, type ReferenceRule } from '../rule.js';
 import { type AdamHyper, adam } from './adam.js';
 
-/** Those of Adam; `weightDecay` is decoupled. */
+/** Those of Adam. */
 export type AdamWHyper = AdamHyper;
 
 /**
@@ -13,18 +13,13 @@ export type AdamWHyper = AdamHyper;
  * Loshchilov, Hutter 2019, "Decoupled weight decay regularization".
  */
 export const adamw: ReferenceRule<AdamWHyper> = {
-  defaults: { lr: 1e-3, betas: [0.9, 0.999], eps: 1e-8, weightDecay: 1e-2, amsgrad: false, maximize: false },
+  defaults: { ...adam.defaults, weightDecay: 1e-2, decoupledWeightDecay: true },
 
   slots(hyper = {}) {
     return adam.slots(complete('adamw', this.defaults, hyper));
   },
 
   update(param, grad, state, t, hyper = {}) {
-    const full = complete('adamw', this.defaults, hyper);
-    // Before the first write: a refused call leaves the parameters as they were.
-    checkUpdate(param, grad, state, t, this.slots(hyper));
-    const keep = 1 - full.lr * full.weightDecay;
-    for (let i = 0; i < param.length; i++) param[i] = param[i]! * keep;
-    adam.update(param, grad, state, t, { ...full, weightDecay: 0 });
+    adam.update(param, grad, state, t, complete('adamw', this.defaults, hyper));
   },
 };

@@ -1,14 +1,15 @@
-import { checkUpdate, complete, type ReferenceRule } from '../rule.js';
+import { type CommonHyper, checkUpdate, commonDefaults, complete, prepare, type ReferenceRule } from '../rule.js';
 
 // A type, not an interface: only a type is assignable to the Record of a ReferenceRule of unknown hyper-parameters.
-export type SgdHyper = {
+export type SgdHyper = CommonHyper & {
   readonly lr: number;
   readonly momentum: number;
   readonly dampening: number;
-  /** L2: weightDecay · p is added to the gradient. */
-  readonly weightDecay: number;
   readonly nesterov: boolean;
-  readonly maximize: boolean;
+  /** Momentum as an exponentially weighted average with bias correction. */
+  readonly ema: boolean;
+  /** 'pytorch' or 'keras': the formula; the defaults stay PyTorch's. */
+  readonly convention: string;
 };
 
 /**
@@ -20,30 +21,58 @@ export type SgdHyper = {
  *     d = nesterov ? g + momentum · b : b        d = g without momentum
  *     p = p - lr · d
  *
+ * ema, the average that weighs the gradients by (1 - momentum) · momentum^k, divided by the sum of those weights:
+ *
+ *     b = momentum · b + (1 - momentum) · g
+ *     p = p - lr · b / (1 - momentum^t)
+ *
+ * Keras, as keras.optimizers.SGD with velocity -b (so that a zero gradient leaves -0 as it is):
+ *
+ *     b = momentum · b + lr · g
+ *     p = p - (nesterov ? momentum · b + lr · g : b)
+ *
  * Polyak 1964, "Some methods of speeding up the convergence of iteration methods"; the Nesterov form is that of
  * Sutskever et al. 2013, "On the importance of initialization and momentum in deep learning".
  */
 export const sgd: ReferenceRule<SgdHyper> = {
-  defaults: { lr: 1e-3, momentum: 0, dampening: 0, weightDecay: 0, nesterov: false, maximize: false },
+  defaults: {
+    lr: 1e-3,
+    momentum: 0,
+    dampening: 0,
+    nesterov: false,
+    ema: false,
+    ...commonDefaults,
+    convention: 'pytorch',
+  },
 
   slots(hyper = {}) {
     return complete('sgd', this.defaults, hyper).momentum === 0 ? [] : ['momentum_buffer'];
   },
 
   update(param, grad, state, t, hyper = {}) {
-    const { lr, momentum, dampening, weightDecay, nesterov, maximize } = complete('sgd', this.defaults, hyper);
+    const full = complete('sgd', this.defaults, hyper);
+    const { lr, momentum, dampening, nesterov, ema, convention } = full;
     checkUpdate(param, grad, state, t, this.slots(hyper));
     const buffer = momentum === 0 ? undefined : state.momentum_buffer!;
-    const sign = maximize ? -1 : 1;
+    const gradient = prepare(param, grad, full);
     for (let i = 0; i < param.length; i++) {
-      const g = sign * grad[i]! + weightDecay * param[i]!;
-      let direction = g;
+      const g = gradient[i]!;
+      let change = lr * g;
       if (buffer) {
-        const b = t === 1 ? g : momentum * buffer[i]! + (1 - dampening) * g;
+        let b = momentum * buffer[i]!;
+        if (ema) {
+          b += (1 - momentum) * g;
+          change = (lr * b) / (1 - momentum ** t);
+        } else if (convention === 'keras') {
+          b += lr * g;
+          change = nesterov ? momentum * b + lr * g : b;
+        } else {
+          b = t === 1 ? g : b + (1 - dampening) * g;
+          change = lr * (nesterov ? g + momentum * b : b);
+        }
         buffer[i] = b;
-        direction = nesterov ? g + momentum * b : b;
       }
-      param[i] = param[i]! - lr * direction;
+      param[i] = param[i]! - change;
     }
   },
 };

@@ -1,0 +1,4 @@
+import { requestDevice } from 'downhill/node';
+import { run } from './main.js';
+
+await run(await requestDevice(), console.log);

@@ -1,0 +1,204 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describeField, type Field, type RuleRow, rules } from '../../src/index.js';
+
+/*
+ * docs/rules/: one page per update rule and a table of them all, from the rules' rows and the comments over them.
+ * What no row holds, where frameworks disagree, is written by hand in disagreements.md beside this file.
+ */
+
+type Settings = Readonly<Record<string, unknown>>;
+
+const rows = Object.values(rules as unknown as Readonly<Record<string, { readonly row: RuleRow }>>).map(
+  ({ row }) => row,
+);
+
+/** Text as Markdown shows it: nothing in it is markup, and it stays on one line. */
+export const escapeMarkdown = (text: string): string =>
+  text
+    .replace(/\s+/g, ' ')
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replace(/[\\`*_[\]|~>#$]/g, '\\$&');
+
+/** Markdown of a comment: what stands in backticks stays code, the rest is text. */
+const prose = (text: string): string =>
+  text
+    .split(/(`[^`]*`)/)
+    .map((part, i) => (i % 2 ? part : escapeMarkdown(part)))
+    .join('');
+
+const code = (text: string): string => {
+  const fence = '`'.repeat(Math.max(0, ...(text.match(/`+/g) ?? []).map((run) => run.length)) + 1);
+  return `${fence}${text.replace(/\s+/g, ' ').replaceAll('|', '\\|')}${fence}`;
+};
+
+/** A block of code, in a fence longer than any in it. */
+const block = (language: string, text: string): string => {
+  const fence = '`'.repeat(Math.max(2, ...(text.match(/`+/g) ?? []).map((run) => run.length)) + 1);
+  return `${fence}${language}\n${text}\n${fence}`;
+};
+
+const table = (head: readonly string[], body: readonly (readonly string[])[]): string =>
+  [head, head.map(() => '---'), ...body].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+
+/** A number as people write it: 1e-8, 0.999; the smallest normal f32 as a power of two. */
+const numeral = (value: number): string =>
+  value === 2 ** -126 ? '2^-126' : value !== 0 && (value >= 1e5 || value < 1e-3) ? value.toExponential() : `${value}`;
+
+const show = (value: unknown): string =>
+  Array.isArray(value) ? `[${value.map(show).join(', ')}]` : typeof value === 'number' ? numeral(value) : `${value}`;
+
+const span = (field: Field): string =>
+  field.kind === 'flag' ? 'true, false' : describeField(field).replaceAll(`${2 ** -126}`, '2^-126');
+
+/** What the comment over a rule's `defineRule` says. */
+interface Comment {
+  /** Paragraphs of prose; formulas, which the row has, are indented and left out. */
+  readonly paragraphs: readonly string[];
+  readonly example: string;
+  readonly paper: string;
+}
+
+export function readComment(name: string, source: string): Comment {
+  const end = source.indexOf(`export const ${name} = defineRule(`);
+  const start = source.lastIndexOf('/**', end);
+  const lines = source
+    .slice(start, end)
+    .split('\n')
+    .slice(1, -2)
+    .map((line) => line.replace(/^ \* ?/, ''));
+  const tag = (prefix: string): string => {
+    const found = lines.find((line) => line.startsWith(prefix));
+    if (!found) throw new Error(`src/optim/rules/${name}.ts: the comment over ${name} has no line '${prefix}…'`);
+    return found.slice(prefix.length).trim();
+  };
+  const paragraphs = lines
+    .slice(0, lines.indexOf(`@example ${tag('@example ')}`))
+    .map((line) => (line.startsWith('  ') ? '' : line))
+    .join('\n')
+    .split(/\n\n+/)
+    .map((text) => text.replaceAll('\n', ' ').trim())
+    .filter((text) => text !== '');
+  return { paragraphs, example: tag('@example '), paper: tag('Paper: ') };
+}
+
+const defaultsOf = (row: RuleRow): Settings =>
+  Object.fromEntries(Object.entries(row.fields).map(([key, field]) => [key, field.default]));
+
+const slotsOf = (row: RuleRow, settings: Settings): readonly string[] => row.slots(settings as never);
+
+/** The settings that change which state a rule keeps, each alone, and all of them together. */
+function stateRows(row: RuleRow): string[][] {
+  const defaults = defaultsOf(row);
+  const other = (field: Field, value: unknown): unknown => {
+    if (field.kind === 'flag') return !value;
+    return field.kind === 'number' ? (value === 0 ? 0.5 : 0) : value;
+  };
+  const changes = Object.entries(row.fields)
+    .map(([key, field]) => [key, other(field, defaults[key])] as const)
+    .filter(([key, value]) => `${slotsOf(row, { ...defaults, [key]: value })}` !== `${slotsOf(row, defaults)}`);
+  const cells = (label: string, settings: Settings) => {
+    const slots = slotsOf(row, settings);
+    const names = slots.map((slot) => {
+      const initial = row.initial?.(slot, settings as never) ?? 0;
+      return initial === 0 ? code(slot) : `${code(slot)}, first ${numeral(initial)}`;
+    });
+    return [label, names.join('; ') || 'none', `${4 * slots.length}`, `${4 * (3 + 2 * slots.length)}`];
+  };
+  const phrase = ([key, value]: readonly [string, unknown]) =>
+    typeof value === 'number' && value !== 0 ? `${code(key)} above 0` : `${code(key)} ${show(value)}`;
+  const all = Object.fromEntries(changes);
+  return [
+    cells('defaults', defaults),
+    ...changes.map((change) => cells(phrase(change), { ...defaults, [change[0]]: change[1] })),
+    ...(changes.length > 1 ? [cells(changes.map(phrase).join(', '), { ...defaults, ...all })] : []),
+  ];
+}
+
+const conventionsOf = (row: RuleRow): readonly string[] =>
+  row.fields.convention?.kind === 'choice' ? row.fields.convention.choices : [];
+
+function hyperTable(row: RuleRow): string {
+  const others = conventionsOf(row).filter((name) => name !== row.fields.convention!.default);
+  const fields = Object.entries(row.fields).filter(([key]) => key !== 'convention');
+  return table(
+    ['option', 'what', 'range', 'default', ...others.map((name) => `with ${code(name)}`)],
+    fields.map(([key, field]) => [
+      code(key),
+      escapeMarkdown(field.help),
+      span(field),
+      code(show(field.default)),
+      ...others.map((name) => {
+        const value = row.conventions?.[name]?.[key];
+        return value === undefined ? '' : code(show(value));
+      }),
+    ]),
+  );
+}
+
+function rulePage(row: RuleRow, comment: Comment): string {
+  const [summary = '', ...notes] = comment.paragraphs;
+  const conventions = conventionsOf(row);
+  return `${[
+    GENERATED,
+    `# ${escapeMarkdown(row.title)}`,
+    prose(summary),
+    `**When to use it.** ${escapeMarkdown(row.use)}`,
+    block('text', row.formula.join('\n')),
+    '`g` has the L2 penalty in it. Decoupled decay, `p -= lr·weightDecay·p`, comes first where the formula says nothing else. t is 1 at the first update.',
+    ...notes.map(prose),
+    `Paper: ${escapeMarkdown(comment.paper.replace(row.paper, '').replace(/[,\s]*\.?$/, ''))}, <${encodeURI(row.paper)}>`,
+    block('ts', `import { ${row.name} } from 'downhill';\n\n${comment.example};`),
+    '## Hyper-parameters',
+    hyperTable(row),
+    [
+      conventions.length
+        ? `${code('convention')} is one of ${conventions.map(code).join(', ')}; the first is the default. An empty cell is the default.`
+        : '',
+      'Numbers, and either number of a pair, may be schedules of the update count, where nothing else is said above.',
+    ]
+      .filter((text) => text !== '')
+      .join(' '),
+    '## State',
+    table(['with', 'state', 'bytes per parameter', 'bytes moved per parameter and step'], stateRows(row)),
+    'Moved: parameter and state read and written, gradient read. State starts at 0 where nothing else is said.',
+    `Kernel: [shaders/${row.shader.name}.wgsl](../../shaders/${row.shader.name}.wgsl). [All rules](README.md).`,
+  ].join('\n\n')}\n`;
+}
+
+const GENERATED = '<!-- Generated by `npm run gen` from src/optim/rules; do not edit. -->';
+
+function indexPage(disagreements: string): string {
+  return `${[
+    GENERATED,
+    '# Update rules',
+    `${rows.length} rules, each a row in \`src/optim/rules\` and a fused kernel. Defaults and formulas are PyTorch's where PyTorch has the rule. Bytes: of state per parameter, at the defaults.`,
+    table(
+      ['rule', 'bytes', 'conventions', 'when to use it'],
+      rows.map((row) => [
+        `[${escapeMarkdown(row.title)}](${row.name}.md): ${code(row.name)}`,
+        `${4 * slotsOf(row, defaultsOf(row)).length}`,
+        conventionsOf(row).map(code).join(', ') || '',
+        escapeMarkdown(row.use),
+      ]),
+    ),
+    COMMON,
+    disagreements.trim(),
+  ].join('\n\n')}\n`;
+}
+
+const COMMON =
+  'Every rule also has `weightDecay` (added to the gradient as an L2 penalty, PyTorch’s way), `decoupledWeightDecay` (takes lr·weightDecay·p off the parameter instead) and `maximize`.';
+
+/** Path to text, of everything under docs/rules. */
+export function generateDocs(root: string): Record<string, string> {
+  const files: Record<string, string> = {
+    'docs/rules/README.md': indexPage(readFileSync(join(root, 'harness/generate/disagreements.md'), 'utf8')),
+  };
+  for (const row of rows) {
+    const source = readFileSync(join(root, `src/optim/rules/${row.name}.ts`), 'utf8');
+    files[`docs/rules/${row.name}.md`] = rulePage(row, readComment(row.name, source));
+  }
+  return files;
+}

@@ -1,0 +1,132 @@
+/** The schedules of `downhill train`: from plain JSON to what --lr follows over a run. No Node here: a page imports this. */
+import {
+  constant,
+  cosine,
+  cosineRestarts,
+  DownhillError,
+  exponential,
+  inverseSqrt,
+  inverseTime,
+  linear,
+  multistep,
+  type NamedSchedule,
+  oneCycle,
+  polynomial,
+  step,
+  warmup,
+} from '../../src/index.js';
+import type { ScheduleConfig, ScheduleOptions, TrainConfig } from './config.js';
+
+interface ScheduleRow {
+  readonly help: string;
+  /** Which options it takes. */
+  readonly options: readonly (keyof ScheduleOptions)[];
+  /** @param steps of the run, without the warm-up */
+  make(lr: number, steps: number, options: ScheduleOptions, warmupSteps: number): NamedSchedule;
+}
+
+/** What `stepSize` is where it is not given. */
+const third = (steps: number): number => Math.ceil(steps / 3);
+
+/** By the names that --schedule takes. */
+export const SCHEDULES: Readonly<Record<string, ScheduleRow>> = {
+  constant: { help: 'the same rate in every step', options: [], make: (lr) => constant(lr) },
+  step: {
+    help: 'times --gamma after every --step-size steps',
+    options: ['stepSize', 'gamma'],
+    make: (lr, steps, { stepSize = third(steps), gamma }) => step(lr, { stepSize, gamma }),
+  },
+  multistep: {
+    help: 'times --gamma after each of the --milestones',
+    options: ['milestones', 'gamma'],
+    make: makeMultistep,
+  },
+  exponential: {
+    help: 'times --gamma over each --step-size steps, a little in every one',
+    options: ['stepSize', 'gamma'],
+    make: (lr, steps, { stepSize = third(steps), gamma = 0.1 }) => exponential(lr, { rate: gamma, steps: stepSize }),
+  },
+  'inverse-time': {
+    help: 'lr / (1 + step / --step-size)',
+    options: ['stepSize'],
+    make: (lr, steps, { stepSize = third(steps) }) => inverseTime(lr, { steps: stepSize }),
+  },
+  'inverse-sqrt': {
+    help: "lr / √(1 + step / --step-size); the Transformer's with --warmup as long as --step-size",
+    options: ['stepSize'],
+    make: (lr, steps, { stepSize = third(steps) }) => inverseSqrt(lr, { steps: stepSize }),
+  },
+  linear: {
+    help: 'straight down to --min-lr at the end',
+    options: ['minLr'],
+    make: (lr, steps, { minLr }) => linear(lr, { steps, to: minLr }),
+  },
+  polynomial: {
+    help: 'down to --min-lr as (1 - step / steps) to the --power',
+    options: ['power', 'minLr'],
+    make: (lr, steps, { power, minLr }) => polynomial(lr, { steps, power, to: minLr }),
+  },
+  cosine: {
+    help: 'half a cosine wave down to --min-lr at the end',
+    options: ['minLr'],
+    make: (lr, steps, { minLr }) => cosine(lr, { steps, min: minLr }),
+  },
+  'cosine-restarts': {
+    help: 'a half wave down to --min-lr every --step-size steps',
+    options: ['stepSize', 'minLr'],
+    make: (lr, steps, { stepSize = third(steps), minLr }) => cosineRestarts(lr, { period: stepSize, min: minLr }),
+  },
+  'one-cycle': {
+    help: 'from lr / 25 up to lr in the first 30 % of the run, and down to almost 0',
+    options: [],
+    make: (lr, steps) => oneCycle(lr, { steps }),
+  },
+};
+
+/** Milestones are steps of the run, and its half and three quarters by default; a schedule's count starts after the warm-up. */
+function makeMultistep(
+  lr: number,
+  steps: number,
+  { milestones, gamma }: ScheduleOptions,
+  warmupSteps: number,
+): NamedSchedule {
+  const total = steps + warmupSteps;
+  const given = milestones ?? [...new Set([Math.ceil(total / 2), Math.ceil((3 * total) / 4)])];
+  const schedule = multistep(lr, { milestones: given, gamma }); // checks them as they were written
+  if (warmupSteps === 0) return schedule;
+  const later = given.map((milestone) => milestone - warmupSteps);
+  if (later[0] === undefined || later[0] >= 0) return multistep(lr, { milestones: later, gamma });
+  throw new DownhillError(
+    'OPTION-RANGE',
+    `The milestone ${given[0]} lies in the warm-up of ${warmupSteps} steps.`,
+    'Set --milestones that come later, or a shorter --warmup.',
+  );
+}
+
+/** The steps of a run. */
+export function runSteps({ steps, epochs = 1, batchSize }: TrainConfig, samples: number): number {
+  return steps ?? epochs * Math.ceil(samples / (batchSize ?? samples));
+}
+
+/**
+ * What the learning rate follows in a run of `steps`.
+ *
+ * @throws DownhillError OPTION-* where options, warm-up and steps do not go together.
+ */
+export function makeSchedule(config: ScheduleConfig, lr: number, steps: number): NamedSchedule {
+  const { name, warmup: warmupSteps, ...options } = config;
+  if (warmupSteps >= steps) {
+    throw new DownhillError(
+      'OPTION-RANGE',
+      `--warmup is ${warmupSteps}, but the run has ${steps} steps.`,
+      `Set --warmup to at most ${steps - 1}.`,
+    );
+  }
+  const schedule = SCHEDULES[name]!.make(lr, steps - warmupSteps, options, warmupSteps);
+  return warmupSteps === 0 ? schedule : warmup(schedule, { steps: warmupSteps });
+}
+
+/** The schedule of a run; undefined where the rate is constant. */
+export function scheduleOf(config: TrainConfig, steps: number): NamedSchedule | undefined {
+  return config.schedule && makeSchedule(config.schedule, config.optimizer.hyper.lr as number, steps);
+}

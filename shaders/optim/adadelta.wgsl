@@ -1,0 +1,71 @@
+// Adadelta (Zeiler 2012), in the form of PyTorch and Keras:
+//   square_avg += rho_c·(g² - square_avg);  delta = √(acc_delta + eps) / √(square_avg + eps)·g
+//   acc_delta += rho_c·(delta² - acc_delta);  p -= lr·delta
+//
+// Per step, from the host in float64: rho_c = 1 - rho. With rho = 0 an average is its newest value; v + 1·(x - v) would be
+// 0 where x is small beside v. param and the state are updated in place; grad is only read.
+
+override WORKGROUP: u32 = 64;
+
+// One row per tensor group and replica, written by `advance`. The first six words are the same for every rule.
+struct Hyper {
+  @align(64) count: u32,
+  skip: u32,
+  grad_scale: f32,
+  clip_value: f32,
+  l2: f32,
+  decay: f32,
+  lr: f32,
+  rho_c: f32,
+  eps: f32,
+}
+
+struct Out { p: vec4f, square_avg: vec4f, acc_delta: vec4f }
+
+@group(0) @binding(0) var<uniform> hyper: array<Hyper, 1024>;
+@group(0) @binding(1) var<storage, read_write> param: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> grad: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> square_avg: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> acc_delta: array<vec4f>;
+@group(0) @binding(5) var<storage, read> group_of: array<u32>;
+
+fn average(v: vec4f, x: vec4f, weight: f32) -> vec4f {
+  return select(v + weight * (x - v), x, weight == 1.0);
+}
+
+fn rule(p: vec4f, g: vec4f, square_avg: vec4f, acc_delta: vec4f, h: Hyper) -> Out {
+  let v = average(square_avg, g * g, h.rho_c);
+  let delta = sqrt(acc_delta + h.eps) / sqrt(v + h.eps) * g;
+  return Out(p - h.lr * delta, v, average(acc_delta, delta * delta, h.rho_c));
+}
+
+// Into [-most, most]; the largest f32 stands for no clipping. NaN, told by its bits, stays NaN: clamp may make it a number.
+fn clip(g: vec4f, most: f32) -> vec4f {
+  let keep = (bitcast<vec4u>(g) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u);
+  return select(clamp(g, vec4f(-most), vec4f(most)), g, keep | vec4<bool>(most > 3.4e38));
+}
+
+// The gradient is scaled (-1 to maximize), clipped by value and given its L2 penalty, the parameter its decoupled decay;
+// the rule sees the result. A block of 64 floats belongs to one tensor, so four lanes share it and each takes every
+// fourth of its 16 vec4s with one look at `group_of` and `hyper`. Grid-stride over the blocks; z is the replica.
+@compute @workgroup_size(WORKGROUP)
+fn update(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let replica = id.z;
+  let quads = arrayLength(&param) / groups.z;
+  for (var lane = id.x; lane < quads / 4u; lane += groups.x * WORKGROUP) {
+    let chunk = lane / 4u;
+    let h = hyper[group_of[chunk] * groups.z + replica];
+    if (h.skip != 0u) {
+      continue;
+    }
+    let first = replica * quads + chunk * 16u + (lane & 3u);
+    for (var at = first; at < first + 16u; at += 4u) {
+      let p = param[at];
+      let g = clip(h.grad_scale * grad[at], h.clip_value) + h.l2 * p;
+      let out = rule(select(p, p - h.decay * p, h.decay != 0.0), g, square_avg[at], acc_delta[at], h);
+      param[at] = out.p;
+      square_avg[at] = out.square_avg;
+      acc_delta[at] = out.acc_delta;
+    }
+  }
+}

@@ -1,0 +1,73 @@
+// FTRL-proximal (McMahan et al. 2013), in Keras' form with the square root:
+//   n = accumulator + g²;  linear += g + shrinkage·p - (√n - √accumulator)/lr·p
+//   p = lr·(clamp(linear, -l1, l1) - linear) / (√n + ridge)
+//
+// Per step, from the host in float64: shrinkage = 2·l2_shrinkage, ridge = beta + 2·l2·lr. The parameter is computed anew
+// from the state, not moved. The difference of the roots is taken as it stands: what it loses when they are close is below
+// the parameter's own last place, and over the steps it adds up to √n - √n₀, as g² / (√n + √accumulator) would not. Without
+// curvature (√n + ridge = 0) the parameter is 0. grad is only read.
+
+override WORKGROUP: u32 = 64;
+
+// One row per tensor group and replica, written by `advance`. The first six words are the same for every rule.
+struct Hyper {
+  @align(64) count: u32,
+  skip: u32,
+  grad_scale: f32,
+  clip_value: f32,
+  l2: f32,
+  decay: f32,
+  lr: f32,
+  l1: f32,
+  ridge: f32,
+  shrinkage: f32,
+}
+
+struct Out { p: vec4f, accumulator: vec4f, linear: vec4f }
+
+@group(0) @binding(0) var<uniform> hyper: array<Hyper, 1024>;
+@group(0) @binding(1) var<storage, read_write> param: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> grad: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> accumulator: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> linear: array<vec4f>;
+@group(0) @binding(5) var<storage, read> group_of: array<u32>;
+
+fn rule(p: vec4f, g: vec4f, accumulator: vec4f, linear: vec4f, h: Hyper) -> Out {
+  let n = accumulator + g * g;
+  let sigma = (sqrt(n) - sqrt(accumulator)) / h.lr;
+  let z = linear + (g + h.shrinkage * p - sigma * p);
+  let curvature = sqrt(n) + h.ridge;
+  let minimum = h.lr * (clamp(z, vec4f(-h.l1), vec4f(h.l1)) - z) / curvature;
+  return Out(select(vec4f(), minimum, curvature > vec4f()), n, z);
+}
+
+// Into [-most, most]; the largest f32 stands for no clipping. NaN, told by its bits, stays NaN: clamp may make it a number.
+fn clip(g: vec4f, most: f32) -> vec4f {
+  let keep = (bitcast<vec4u>(g) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u);
+  return select(clamp(g, vec4f(-most), vec4f(most)), g, keep | vec4<bool>(most > 3.4e38));
+}
+
+// The gradient is scaled (-1 to maximize), clipped by value and given its L2 penalty, the parameter its decoupled decay;
+// the rule sees the result. A block of 64 floats belongs to one tensor, so four lanes share it and each takes every
+// fourth of its 16 vec4s with one look at `group_of` and `hyper`. Grid-stride over the blocks; z is the replica.
+@compute @workgroup_size(WORKGROUP)
+fn update(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let replica = id.z;
+  let quads = arrayLength(&param) / groups.z;
+  for (var lane = id.x; lane < quads / 4u; lane += groups.x * WORKGROUP) {
+    let chunk = lane / 4u;
+    let h = hyper[group_of[chunk] * groups.z + replica];
+    if (h.skip != 0u) {
+      continue;
+    }
+    let first = replica * quads + chunk * 16u + (lane & 3u);
+    for (var at = first; at < first + 16u; at += 4u) {
+      let p = param[at];
+      let g = clip(h.grad_scale * grad[at], h.clip_value) + h.l2 * p;
+      let out = rule(select(p, p - h.decay * p, h.decay != 0.0), g, accumulator[at], linear[at], h);
+      param[at] = out.p;
+      accumulator[at] = out.accumulator;
+      linear[at] = out.linear;
+    }
+  }
+}

@@ -1,0 +1,71 @@
+// NAdam (Dozat 2016): Adam whose first moment looks one step ahead, in PyTorch's form:
+//   m += beta1_c·(g - m);  v += beta2_c·(g² - v);  p -= (grad_step·g + moment_step·m) / (√v·v_scale + eps)
+//
+// Per step, from the host in float64, with the momenta mu_t = beta1·(1 - 0.96^(t·momentumDecay)/2) and their running
+// product M_t: grad_step = lr·(1 - mu_t) / (1 - M_t), moment_step = lr·mu_t+1 / (1 - M_t·mu_t+1), v_scale =
+// 1 / √(1 - beta2^t), beta_c = 1 - beta. Conventions differ in mu_t only. param and the state are updated in place; grad
+// is only read.
+
+override WORKGROUP: u32 = 64;
+
+// One row per tensor group and replica, written by `advance`. The first six words are the same for every rule.
+struct Hyper {
+  @align(64) count: u32,
+  skip: u32,
+  grad_scale: f32,
+  clip_value: f32,
+  l2: f32,
+  decay: f32,
+  grad_step: f32,
+  moment_step: f32,
+  beta1_c: f32,
+  beta2_c: f32,
+  v_scale: f32,
+  eps: f32,
+}
+
+struct Out { p: vec4f, exp_avg: vec4f, exp_avg_sq: vec4f }
+
+@group(0) @binding(0) var<uniform> hyper: array<Hyper, 1024>;
+@group(0) @binding(1) var<storage, read_write> param: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> grad: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> exp_avg: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> exp_avg_sq: array<vec4f>;
+@group(0) @binding(5) var<storage, read> group_of: array<u32>;
+
+fn rule(p: vec4f, g: vec4f, exp_avg: vec4f, exp_avg_sq: vec4f, h: Hyper) -> Out {
+  let m = exp_avg + h.beta1_c * (g - exp_avg);
+  let v = exp_avg_sq + h.beta2_c * (g * g - exp_avg_sq);
+  return Out(p - (h.grad_step * g + h.moment_step * m) / (sqrt(v) * h.v_scale + h.eps), m, v);
+}
+
+// Into [-most, most]; the largest f32 stands for no clipping. NaN, told by its bits, stays NaN: clamp may make it a number.
+fn clip(g: vec4f, most: f32) -> vec4f {
+  let keep = (bitcast<vec4u>(g) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u);
+  return select(clamp(g, vec4f(-most), vec4f(most)), g, keep | vec4<bool>(most > 3.4e38));
+}
+
+// The gradient is scaled (-1 to maximize), clipped by value and given its L2 penalty, the parameter its decoupled decay;
+// the rule sees the result. A block of 64 floats belongs to one tensor, so four lanes share it and each takes every
+// fourth of its 16 vec4s with one look at `group_of` and `hyper`. Grid-stride over the blocks; z is the replica.
+@compute @workgroup_size(WORKGROUP)
+fn update(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let replica = id.z;
+  let quads = arrayLength(&param) / groups.z;
+  for (var lane = id.x; lane < quads / 4u; lane += groups.x * WORKGROUP) {
+    let chunk = lane / 4u;
+    let h = hyper[group_of[chunk] * groups.z + replica];
+    if (h.skip != 0u) {
+      continue;
+    }
+    let first = replica * quads + chunk * 16u + (lane & 3u);
+    for (var at = first; at < first + 16u; at += 4u) {
+      let p = param[at];
+      let g = clip(h.grad_scale * grad[at], h.clip_value) + h.l2 * p;
+      let out = rule(select(p, p - h.decay * p, h.decay != 0.0), g, exp_avg[at], exp_avg_sq[at], h);
+      param[at] = out.p;
+      exp_avg[at] = out.exp_avg;
+      exp_avg_sq[at] = out.exp_avg_sq;
+    }
+  }
+}

@@ -1,0 +1,84 @@
+// RMSprop (Hinton 2012), with momentum, and centered (Graves 2013):
+//   square_avg += alpha_c·(g² - square_avg);  d = g / (√(v + eps_inside) + eps_outside),  v = square_avg
+//   centered: grad_avg += alpha_c·(g - grad_avg);  v = max(square_avg - grad_avg², 0), as rounding may go below 0
+//   momentum_buffer = momentum·momentum_buffer + lr_inside·d;  p -= lr_outside·momentum_buffer
+//
+// Per step, from the host in float64: alpha_c = 1 - alpha. PyTorch puts eps outside the root and lr outside the buffer,
+// Keras and optax both inside; the other eps is 0, the other lr 1, which changes no bit. With alpha = 0 the average is g²;
+// v + 1·(g² - v) would be 0 where g² is small beside v. param and the state are updated in place; grad is only read.
+
+override MOMENTUM_BUFFER: bool = false;
+override GRAD_AVG: bool = false;
+override WORKGROUP: u32 = 64;
+
+// One row per tensor group and replica, written by `advance`. The first six words are the same for every rule.
+struct Hyper {
+  @align(64) count: u32,
+  skip: u32,
+  grad_scale: f32,
+  clip_value: f32,
+  l2: f32,
+  decay: f32,
+  alpha_c: f32,
+  eps_inside: f32,
+  eps_outside: f32,
+  momentum: f32,
+  lr_inside: f32,
+  lr_outside: f32,
+  centered: u32,
+}
+
+struct Out { p: vec4f, square_avg: vec4f, momentum_buffer: vec4f, grad_avg: vec4f }
+
+@group(0) @binding(0) var<uniform> hyper: array<Hyper, 1024>;
+@group(0) @binding(1) var<storage, read_write> param: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> grad: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> square_avg: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> momentum_buffer: array<vec4f>;
+@group(0) @binding(5) var<storage, read_write> grad_avg: array<vec4f>;
+@group(0) @binding(6) var<storage, read> group_of: array<u32>;
+
+fn rule(p: vec4f, g: vec4f, square_avg: vec4f, momentum_buffer: vec4f, grad_avg: vec4f, h: Hyper) -> Out {
+  let square = select(square_avg + h.alpha_c * (g * g - square_avg), g * g, h.alpha_c == 1.0);
+  let m = grad_avg + h.alpha_c * (g - grad_avg);
+  let v = select(square, max(square - m * m, vec4f()), h.centered != 0u);
+  let direction = h.lr_inside * g / (sqrt(v + h.eps_inside) + h.eps_outside);
+  let b = h.momentum * momentum_buffer + direction;
+  return Out(p - h.lr_outside * b, square, b, m);
+}
+
+// Into [-most, most]; the largest f32 stands for no clipping. NaN, told by its bits, stays NaN: clamp may make it a number.
+fn clip(g: vec4f, most: f32) -> vec4f {
+  let keep = (bitcast<vec4u>(g) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u);
+  return select(clamp(g, vec4f(-most), vec4f(most)), g, keep | vec4<bool>(most > 3.4e38));
+}
+
+// The gradient is scaled (-1 to maximize), clipped by value and given its L2 penalty, the parameter its decoupled decay;
+// the rule sees the result. A block of 64 floats belongs to one tensor, so four lanes share it and each takes every
+// fourth of its 16 vec4s with one look at `group_of` and `hyper`. Grid-stride over the blocks; z is the replica.
+@compute @workgroup_size(WORKGROUP)
+fn update(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let replica = id.z;
+  let quads = arrayLength(&param) / groups.z;
+  for (var lane = id.x; lane < quads / 4u; lane += groups.x * WORKGROUP) {
+    let chunk = lane / 4u;
+    let h = hyper[group_of[chunk] * groups.z + replica];
+    if (h.skip != 0u) {
+      continue;
+    }
+    let first = replica * quads + chunk * 16u + (lane & 3u);
+    for (var at = first; at < first + 16u; at += 4u) {
+      var buffer = vec4f();
+      if (MOMENTUM_BUFFER) { buffer = momentum_buffer[at]; }
+      var mean = vec4f();
+      if (GRAD_AVG) { mean = grad_avg[at]; }
+      let p = param[at];
+      let g = clip(h.grad_scale * grad[at], h.clip_value) + h.l2 * p;
+      let out = rule(select(p, p - h.decay * p, h.decay != 0.0), g, square_avg[at], buffer, mean, h);
+      param[at] = out.p;
+      square_avg[at] = out.square_avg;
+      if (MOMENTUM_BUFFER) { momentum_buffer[at] = out.momentum_buffer; }
+      if (GRAD_AVG) { grad_avg[at] = out.grad_avg; }
+    }
+  }
+}

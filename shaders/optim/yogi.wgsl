@@ -1,0 +1,72 @@
+// Yogi (Zaheer et al. 2018):
+//   m += beta1_c·(g - m);  v -= beta2_c·sign(v - g²)·g²;  p -= step_size·m / (√v·v_scale + eps)
+//
+// Per step, from the host in float64: beta_c = 1 - beta, step_size = lr / (1 - beta1^t), v_scale = 1 / √(1 - beta2^t)
+// (Keras: all of the correction in step_size, v_scale = 1). Comparisons stand for sign(v - g²): a compiler may fuse that
+// difference with an unrounded square, which gives a sign where v is g² exactly. v starts at the initial accumulator and
+// stays ≥ 0. param and the state are updated in place; grad is only read.
+
+override WORKGROUP: u32 = 64;
+
+// One row per tensor group and replica, written by `advance`. The first six words are the same for every rule.
+struct Hyper {
+  @align(64) count: u32,
+  skip: u32,
+  grad_scale: f32,
+  clip_value: f32,
+  l2: f32,
+  decay: f32,
+  step_size: f32,
+  beta1_c: f32,
+  beta2_c: f32,
+  v_scale: f32,
+  eps: f32,
+}
+
+struct Out { p: vec4f, exp_avg: vec4f, exp_avg_sq: vec4f }
+
+@group(0) @binding(0) var<uniform> hyper: array<Hyper, 1024>;
+@group(0) @binding(1) var<storage, read_write> param: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> grad: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> exp_avg: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> exp_avg_sq: array<vec4f>;
+@group(0) @binding(5) var<storage, read> group_of: array<u32>;
+
+fn rule(p: vec4f, g: vec4f, exp_avg: vec4f, exp_avg_sq: vec4f, h: Hyper) -> Out {
+  let square = g * g;
+  let toward = vec4f(square > exp_avg_sq) - vec4f(square < exp_avg_sq);
+  let m = exp_avg + h.beta1_c * (g - exp_avg);
+  let v = exp_avg_sq + h.beta2_c * toward * square;
+  return Out(p - h.step_size * m / (sqrt(v) * h.v_scale + h.eps), m, v);
+}
+
+// Into [-most, most]; the largest f32 stands for no clipping. NaN, told by its bits, stays NaN: clamp may make it a number.
+fn clip(g: vec4f, most: f32) -> vec4f {
+  let keep = (bitcast<vec4u>(g) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u);
+  return select(clamp(g, vec4f(-most), vec4f(most)), g, keep | vec4<bool>(most > 3.4e38));
+}
+
+// The gradient is scaled (-1 to maximize), clipped by value and given its L2 penalty, the parameter its decoupled decay;
+// the rule sees the result. A block of 64 floats belongs to one tensor, so four lanes share it and each takes every
+// fourth of its 16 vec4s with one look at `group_of` and `hyper`. Grid-stride over the blocks; z is the replica.
+@compute @workgroup_size(WORKGROUP)
+fn update(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let replica = id.z;
+  let quads = arrayLength(&param) / groups.z;
+  for (var lane = id.x; lane < quads / 4u; lane += groups.x * WORKGROUP) {
+    let chunk = lane / 4u;
+    let h = hyper[group_of[chunk] * groups.z + replica];
+    if (h.skip != 0u) {
+      continue;
+    }
+    let first = replica * quads + chunk * 16u + (lane & 3u);
+    for (var at = first; at < first + 16u; at += 4u) {
+      let p = param[at];
+      let g = clip(h.grad_scale * grad[at], h.clip_value) + h.l2 * p;
+      let out = rule(select(p, p - h.decay * p, h.decay != 0.0), g, exp_avg[at], exp_avg_sq[at], h);
+      param[at] = out.p;
+      exp_avg[at] = out.exp_avg;
+      exp_avg_sq[at] = out.exp_avg_sq;
+    }
+  }
+}

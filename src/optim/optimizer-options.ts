@@ -1,0 +1,149 @@
+import { checkChoice, checkInteger, checkOptions, DownhillError, show } from '../gpu/errors.js';
+import type { Rule } from './rule.js';
+
+/** How gradients are clipped, all of it on the GPU. */
+export interface ClipOptions {
+  /** Every element into [-value, value]. */
+  readonly value?: number;
+  /** All gradients together scaled down to this 2-norm. */
+  readonly globalNorm?: number;
+  /** Every tensor's gradient scaled down to this 2-norm. */
+  readonly tensorNorm?: number;
+  /** 'pytorch': min(1, c / (n + 1e-6)), the default; 'optax': c / n where n is not below c. */
+  readonly convention?: 'pytorch' | 'optax';
+}
+
+/** Options of {@link createOptimizer}. */
+export interface OptimizerOptions {
+  readonly clip?: ClipOptions;
+  /**
+   * Leave out a step whose gradient holds NaN, an infinity or a magnitude of 1e19 and more, detected on the bits:
+   * parameters, state and count keep every bit. After `atMost` in a row (default 5) no step is applied any more, and
+   * `read` says so. Default false.
+   */
+  readonly skipNonFinite?: boolean | { readonly atMost?: number };
+  /** Gradients count this much, before clipping: 1/65536 undoes a loss scale. Default 1. */
+  readonly gradScale?: number;
+  /** Clear the gradients in the update's own dispatch. Default false. */
+  readonly zeroGrad?: boolean;
+  /** 'f32', the default, or fixed-point int32: an integer i stands for i·scale. */
+  readonly gradients?: 'f32' | { readonly fixed: number };
+  /** Every so many calls of `step` make one update, of the sum (PyTorch's way) or the mean of their gradients. */
+  readonly accumulate?: { readonly steps: number; readonly reduce?: 'sum' | 'mean' };
+  /** In the label of every GPU object. Default 'optimizer'. */
+  readonly label?: string;
+}
+
+/** The same, checked and with defaults. */
+export interface OptimizerSettings {
+  readonly clipValue: number | undefined;
+  readonly clip: { readonly by: 'global' | 'tensor'; readonly norm: number; readonly optax: boolean } | undefined;
+  readonly skip: { readonly atMost: number } | undefined;
+  /** Of a sum over micro-steps: 1/n folded in for their mean. */
+  readonly gradScale: number;
+  readonly zero: boolean;
+  /** What an integer of a fixed-point gradient is worth; undefined for f32. */
+  readonly unit: number | undefined;
+  readonly micro: number;
+  readonly label: string;
+}
+
+/** Only undefined means the default: null is a mistake. */
+const given = <T>(value: T | undefined, otherwise: T): T => (value === undefined ? otherwise : value);
+
+const positive = (where: string, value: unknown): number => {
+  if (typeof value !== 'number') {
+    throw new DownhillError('OPTION-TYPE', `${where} must be a number, got ${show(value)}.`, 'Pass a number above 0.');
+  }
+  if (!(Math.fround(value) > 0) || !Number.isFinite(Math.fround(value))) {
+    throw new DownhillError(
+      'OPTION-RANGE',
+      `${where} must be finite and above 0 in single precision, got ${value}.`,
+      'Choose a value above 0.',
+    );
+  }
+  return value;
+};
+
+export function checkOptimizerOptions(options: OptimizerOptions): OptimizerSettings {
+  checkOptions('createOptimizer', options, [
+    'clip',
+    'skipNonFinite',
+    'gradScale',
+    'zeroGrad',
+    'gradients',
+    'accumulate',
+    'label',
+  ]);
+  const {
+    skipNonFinite = false,
+    gradScale = 1,
+    zeroGrad = false,
+    accumulate,
+    gradients = 'f32',
+    label = 'optimizer',
+  } = options;
+  if (typeof zeroGrad !== 'boolean') {
+    throw new DownhillError('OPTION-TYPE', `zeroGrad must be true or false, got ${show(zeroGrad)}.`, 'Pass a boolean.');
+  }
+  if (typeof label !== 'string') {
+    throw new DownhillError('OPTION-TYPE', `label must be a string, got ${show(label)}.`, 'Pass a short name.');
+  }
+  const micro = accumulate === undefined ? 1 : checkAccumulate(accumulate);
+  const mean =
+    accumulate !== undefined &&
+    checkChoice('accumulate.reduce', given(accumulate.reduce, 'sum'), ['sum', 'mean']) === 'mean';
+  return {
+    ...checkClip(options.clip),
+    skip: checkSkip(skipNonFinite),
+    gradScale: positive('gradScale', gradScale) / (mean ? micro : 1),
+    zero: zeroGrad,
+    unit: checkGradients(gradients),
+    micro,
+    label,
+  };
+}
+
+function checkAccumulate(accumulate: NonNullable<OptimizerOptions['accumulate']>): number {
+  checkOptions('accumulate', accumulate, ['steps', 'reduce']);
+  return checkInteger('accumulate.steps', accumulate.steps, 1, 2 ** 31);
+}
+
+function checkGradients(gradients: NonNullable<OptimizerOptions['gradients']>): number | undefined {
+  if (gradients === 'f32') return undefined;
+  if (typeof gradients !== 'object') checkChoice('gradients', gradients, ['f32']);
+  checkOptions('gradients', gradients, ['fixed']);
+  return positive('gradients.fixed', gradients.fixed);
+}
+
+function checkSkip(skip: NonNullable<OptimizerOptions['skipNonFinite']>): { atMost: number } | undefined {
+  if (typeof skip === 'boolean') return skip ? { atMost: 5 } : undefined;
+  checkOptions('skipNonFinite', skip, ['atMost']);
+  return { atMost: checkInteger('skipNonFinite.atMost', given(skip.atMost, 5), 1, 2 ** 31) };
+}
+
+function checkClip(clip: ClipOptions | undefined): Pick<OptimizerSettings, 'clip' | 'clipValue'> {
+  if (clip === undefined) return { clip: undefined, clipValue: undefined };
+  checkOptions('clip', clip, ['value', 'globalNorm', 'tensorNorm', 'convention']);
+  const { value, globalNorm, tensorNorm } = clip;
+  const optax = checkChoice('clip.convention', given(clip.convention, 'pytorch'), ['pytorch', 'optax']) === 'optax';
+  if (globalNorm !== undefined && tensorNorm !== undefined) {
+    throw new DownhillError('OPTION-RANGE', 'clip has both globalNorm and tensorNorm.', 'Choose one of the two.');
+  }
+  const clipValue = value === undefined ? undefined : positive('clip.value', value);
+  if (globalNorm !== undefined)
+    return { clipValue, clip: { by: 'global', norm: positive('clip.globalNorm', globalNorm), optax } };
+  if (tensorNorm !== undefined)
+    return { clipValue, clip: { by: 'tensor', norm: positive('clip.tensorNorm', tensorNorm), optax } };
+  return { clipValue, clip: undefined };
+}
+
+export function checkRule(rule: Rule): void {
+  if (typeof rule?.row?.derive !== 'function' || typeof rule.hyper !== 'object' || rule.hyper === null) {
+    throw new DownhillError(
+      'OPTION-TYPE',
+      `createOptimizer needs a rule, got ${show(rule)}.`,
+      'Pass for example adam({ lr: 1e-3 }).',
+    );
+  }
+}

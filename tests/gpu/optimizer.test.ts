@@ -1,0 +1,468 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import type { TensorOptions } from '../../src/optim/adopt.js';
+import { createOptimizer } from '../../src/optim/optimizer.js';
+import type { OptimizerOptions } from '../../src/optim/optimizer-options.js';
+import type { Optimizer } from '../../src/optim/optimizer-types.js';
+import { type Rule, resolveRule } from '../../src/optim/rule.js';
+import { rules } from '../../src/optim/rules.gen.js';
+import { plateau } from '../../src/optim/schedules.js';
+import { type ReferenceRule, referenceRules, referenceState } from '../../src/reference/index.js';
+import { randomFloats, readFloats, testDevice } from '../support/gpu.js';
+import { ruleNames } from '../support/rule-cases.js';
+import { countCreations } from '../support/train.js';
+
+/*
+ * createOptimizer on foreign memory. Numbers are those of the arena kernels (tests/gpu/update.test.ts compares them with
+ * float64); here it is about memory, groups, control and order: bits, mostly.
+ */
+
+const { adam, adamw, sgd } = rules;
+const USAGE = 0x80 | 0x04 | 0x08; // STORAGE | COPY_SRC | COPY_DST
+/** Lengths whose tightly packed ranges start anywhere and end anywhere. */
+const LENGTHS = [10, 1, 300, 7, 64, 129];
+const CANARY = 12345.5;
+const made: { destroy(): void }[] = [];
+afterEach(() => {
+  for (const each of made.splice(0)) each.destroy();
+});
+
+interface Layout {
+  /** Floats before the first tensor, and between tensors. */
+  readonly lead: number;
+  readonly gap: number;
+  /** Parameters and gradients in one buffer, gradients after the parameters. */
+  readonly oneBuffer?: boolean;
+  readonly lengths?: readonly number[];
+  readonly groups?: readonly (Partial<TensorOptions> | undefined)[];
+  readonly order?: readonly number[];
+}
+
+const bits = (values: Float32Array) => [...new Uint32Array(values.slice().buffer)];
+
+/** A caller's memory: canaries everywhere, tensors in it. */
+async function makeMemory({ lead, gap, oneBuffer = false, lengths = LENGTHS, groups = [], order }: Layout) {
+  const device = await testDevice();
+  const span = lead + lengths.reduce((sum, length) => sum + length + gap, 0);
+  const size = 4 * (oneBuffer ? 2 * span : span) + 64;
+  const make = () => {
+    const buffer = device.createBuffer({ size, usage: USAGE });
+    made.push(buffer);
+    device.queue.writeBuffer(buffer, 0, new Float32Array(size / 4).fill(CANARY));
+    return buffer;
+  };
+  const params = make();
+  const grads = oneBuffer ? params : make();
+  const shift = oneBuffer ? span : 0;
+  let at = lead;
+  const tensors = lengths.map((length, i): TensorOptions & { length: number; at: number } => {
+    const own = {
+      at,
+      length,
+      name: `t${i}`,
+      shape: [length],
+      param: { buffer: params, offset: 4 * at },
+      grad: { buffer: grads, offset: 4 * (at + shift) },
+    };
+    at += length + gap;
+    return { ...own, ...groups[i] };
+  });
+  const write = (values: (i: number) => ArrayBufferView<ArrayBuffer>, toGrads = true) => {
+    for (const [i, each] of tensors.entries()) {
+      device.queue.writeBuffer(toGrads ? grads : params, 4 * (each.at + (toGrads ? shift : 0)), values(i));
+    }
+  };
+  write((i) => randomFloats(lengths[i]!, 300 + i), false);
+  return {
+    device,
+    options: (order ?? tensors.map((_, i) => i)).map((i) => {
+      const { length: _length, at: _at, ...option } = tensors[i]!;
+      return option as TensorOptions;
+    }),
+    setGrads: (step: number) => write((i) => randomFloats(lengths[i]!, 1000 * (step + 1) + i)),
+    write,
+    params: async () => {
+      const all = await readFloats(device, { buffer: params, offset: 0, size });
+      return tensors.map((each) => all.slice(each.at, each.at + each.length));
+    },
+    grads: async () => {
+      const all = await readFloats(device, { buffer: grads, offset: 0, size });
+      return tensors.map((each) => all.slice(each.at + shift, each.at + shift + each.length));
+    },
+    /** Everything that belongs to no tensor. */
+    redZones: async () => {
+      const out: number[] = [];
+      for (const buffer of new Set([params, grads])) {
+        const all = await readFloats(device, { buffer, offset: 0, size });
+        const taken = new Set<number>();
+        for (const each of tensors) {
+          for (let k = 0; k < each.length; k++) {
+            if (buffer === params) taken.add(each.at + k);
+            if (buffer === grads) taken.add(each.at + shift + k);
+          }
+        }
+        all.forEach((value, k) => {
+          if (!taken.has(k)) out.push(value);
+        });
+      }
+      return out;
+    },
+  };
+}
+
+async function make(
+  rule: Rule,
+  memory: Awaited<ReturnType<typeof makeMemory>>,
+  options?: OptimizerOptions,
+): Promise<Optimizer> {
+  const optimizer = await createOptimizer(memory.device, rule, memory.options, options);
+  made.push(optimizer);
+  return optimizer;
+}
+
+function submit(device: GPUDevice, record: (encoder: GPUCommandEncoder) => void): void {
+  const encoder = device.createCommandEncoder();
+  record(encoder);
+  device.queue.submit([encoder.finish()]);
+}
+
+async function train(layout: Layout, rule: Rule, steps: number, options?: OptimizerOptions) {
+  const memory = await makeMemory(layout);
+  const optimizer = await make(rule, memory, options);
+  for (let step = 0; step < steps; step++) {
+    memory.setGrads(step);
+    submit(memory.device, (encoder) => optimizer.step(encoder));
+  }
+  return { memory, optimizer, params: await memory.params() };
+}
+
+const ALIGNED: Layout = { lead: 0, gap: 1024 };
+const PACKED: Layout = { lead: 3, gap: 0 };
+
+describe.each(ruleNames)('%s', (name) => {
+  const rule = resolveRule(rules, name);
+
+  it('gives the same bits aligned, packed, in one buffer, reordered and recorded into a pass; red zones stay', async () => {
+    const aligned = await train(ALIGNED, rule, 3);
+    for (const layout of [
+      PACKED,
+      { ...PACKED, oneBuffer: true },
+      { lead: 1, gap: 1 },
+      { ...ALIGNED, order: [3, 1, 0, 5, 4, 2] },
+    ]) {
+      const { memory, params } = await train(layout, rule, 3);
+      expect(params.map(bits)).toEqual(aligned.params.map(bits));
+      expect((await memory.redZones()).every((value) => value === CANARY)).toBe(true);
+    }
+    expect(aligned.params[2]).not.toEqual(randomFloats(300, 302));
+  });
+
+  it('goes on from a state at step 3, on other memory, bit for bit', async () => {
+    const whole = await train(PACKED, rule, 7);
+    const half = await train(PACKED, rule, 3);
+    const state = structuredClone(await half.optimizer.state());
+    const memory = await makeMemory(ALIGNED);
+    memory.write((i) => half.params[i]! as Float32Array<ArrayBuffer>, false);
+    const optimizer = await make(rule, memory);
+    optimizer.load(state);
+    for (let step = 3; step < 7; step++) {
+      memory.setGrads(step);
+      submit(memory.device, (encoder) => optimizer.step(encoder));
+    }
+    expect((await memory.params()).map(bits)).toEqual(whole.params.map(bits));
+    expect(await optimizer.read()).toMatchObject({ step: 7, count: 7 });
+  });
+
+  it('changes no byte in a skipped step', async () => {
+    const { memory, optimizer, params } = await train(PACKED, rule, 2, { skipNonFinite: true });
+    const before = await optimizer.state();
+    for (const bad of [Number.NaN, Number.POSITIVE_INFINITY, -3e19]) {
+      memory.setGrads(2);
+      memory.device.queue.writeBuffer(
+        (memory.options[2]!.grad as { buffer: GPUBuffer }).buffer,
+        (memory.options[2]!.grad as { offset: number }).offset + 40,
+        Float32Array.of(bad),
+      );
+      submit(memory.device, (encoder) => optimizer.step(encoder));
+    }
+    expect((await memory.params()).map(bits)).toEqual(params.map(bits));
+    const after = await optimizer.state();
+    expect(after.tensors).toEqual(before.tensors);
+    expect(await optimizer.read()).toMatchObject({ step: 5, count: 2, skipped: 3, stopped: false });
+  });
+});
+
+describe('dispatches', () => {
+  const lecture = [78_400, 100, 10_000, 100, 10_000, 100, 10_000, 100, 1000, 10];
+
+  it('are two for the lecture’s ten tensors in one arena, three with clipping or skipping', async () => {
+    const memory = await makeMemory({ lead: 0, gap: 0, lengths: lecture });
+    expect((await make(adam(), memory)).describe()).toMatchObject({
+      dispatches: 2,
+      stateBytes: 8 * 109_810,
+      bytesPerStep: 28 * 109_810,
+    });
+    expect((await make(adam(), memory, { clip: { globalNorm: 1 } })).describe().dispatches).toBe(3);
+    expect((await make(adam(), memory, { skipNonFinite: true, clip: { tensorNorm: 1 } })).describe().dispatches).toBe(
+      3,
+    );
+    const apart = await makeMemory({ lead: 0, gap: 64, lengths: lecture });
+    expect((await make(adam(), apart)).describe().dispatches).toBe(11);
+  });
+
+  it('create, submit and map nothing, and upload once per 256 steps', async () => {
+    const memory = await makeMemory(PACKED);
+    const optimizer = await make(adam(), memory, { clip: { globalNorm: 1 } });
+    submit(memory.device, (encoder) => optimizer.step(encoder));
+    const { queue } = memory.device;
+    const writes: number[] = [];
+    const original = queue.writeBuffer.bind(queue);
+    Object.defineProperty(queue, 'writeBuffer', {
+      configurable: true,
+      value: (...args: Parameters<typeof original>) => {
+        writes.push(1);
+        original(...args);
+      },
+    });
+    const { counts, restore } = countCreations(memory.device);
+    const encoder = memory.device.createCommandEncoder();
+    const pass = encoder.beginComputePass();
+    for (let i = 0; i < 600; i++) optimizer.step(pass);
+    pass.end();
+    restore();
+    delete (queue as unknown as Record<string, unknown>).writeBuffer;
+    memory.device.queue.submit([encoder.finish()]);
+    expect(counts).toEqual({ createCommandEncoder: 1 });
+    expect(writes).toHaveLength(2);
+    expect(await optimizer.read()).toMatchObject({ step: 601, count: 601 });
+  });
+
+  it('may be recorded thousands of times before a submit', async () => {
+    const one = await makeMemory({ lead: 0, gap: 0, lengths: [3] });
+    const optimizer = await make(adam({ lr: (count) => 1e-3 / (1 + count) }), one);
+    one.setGrads(0);
+    const ahead = optimizer.describe().stepsAhead;
+    submit(one.device, (encoder) => {
+      const pass = encoder.beginComputePass();
+      for (let i = 0; i < ahead; i++) optimizer.step(pass);
+      pass.end();
+    });
+    expect(await optimizer.read()).toMatchObject({ step: ahead, count: ahead, lr: 1e-3 / (1 + ahead) });
+  });
+});
+
+describe('groups', () => {
+  it('in packed memory give the bits of separate optimizers, in one dispatch', async () => {
+    const group = (i: number) => (i % 2 ? { group: { weightDecay: 0, lr: 0.01 } } : undefined);
+    const rule = adamw({ lr: 0.1, weightDecay: 0.3 });
+    const { params, optimizer } = await train({ ...PACKED, groups: LENGTHS.map((_, i) => group(i)) }, rule, 4);
+    expect(optimizer.describe().dispatches).toBe(2);
+    const big = await train(PACKED, rule, 4);
+    const small = await train(PACKED, adamw({ lr: 0.01, weightDecay: 0 }), 4);
+    for (const [i, values] of params.entries()) expect(bits(values)).toEqual(bits((i % 2 ? small : big).params[i]!));
+  });
+
+  it('leave frozen tensors as they are', async () => {
+    const { params } = await train(
+      { ...PACKED, groups: [undefined, { frozen: true }, undefined, { frozen: true }] },
+      sgd({ lr: 0.1 }),
+      2,
+    );
+    const free = await train(PACKED, sgd({ lr: 0.1 }), 2);
+    for (const i of [1, 3]) expect(bits(params[i]!)).toEqual(bits(randomFloats(LENGTHS[i]!, 300 + i)));
+    for (const i of [0, 2, 4, 5]) expect(bits(params[i]!)).toEqual(bits(free.params[i]!));
+  });
+
+  it('split a tensor in two without changing a bit', async () => {
+    const whole = await makeMemory({ lead: 5, gap: 0, lengths: [700] });
+    const parts = await makeMemory({ lead: 5, gap: 0, lengths: [333, 367] });
+    const both = [await make(adam(), whole), await make(adam(), parts)];
+    const values = randomFloats(700, 1);
+    const slopes = randomFloats(700, 2);
+    const half = (all: Float32Array<ArrayBuffer>) => (i: number) => (i === 0 ? all.slice(0, 333) : all.slice(333));
+    whole.write(() => values, false);
+    parts.write(half(values), false);
+    for (const [memory, optimizer] of [
+      [whole, both[0]!],
+      [parts, both[1]!],
+    ] as const) {
+      memory.write(memory === whole ? () => slopes : half(slopes));
+      submit(memory.device, (encoder) => optimizer.step(encoder));
+    }
+    const [[all], split] = [await whole.params(), await parts.params()];
+    expect(bits(all!)).toEqual([...bits(split[0]!), ...bits(split[1]!)]);
+  });
+});
+
+/** SGD at rate 1 shows the gradient as it arrived: the change of the parameter. */
+async function effective(
+  options: OptimizerOptions,
+  gradient: (i: number) => Float32Array<ArrayBuffer>,
+  layout: Layout = PACKED,
+) {
+  const memory = await makeMemory(layout);
+  memory.write((i) => new Float32Array((layout.lengths ?? LENGTHS)[i]!), false);
+  const optimizer = await make(sgd({ lr: 1 }), memory, options);
+  memory.write(gradient);
+  submit(memory.device, (encoder) => optimizer.step(encoder));
+  return { gradients: (await memory.params()).map((values) => values.map((value) => -value)), optimizer, memory };
+}
+
+const norm = (lists: readonly Float32Array[]) =>
+  Math.sqrt(lists.reduce((sum, list) => sum + list.reduce((s, v) => s + v * v, 0), 0));
+
+describe('gradients', () => {
+  const slopes = LENGTHS.map((length, i) => randomFloats(length, 500 + i).map((v) => 3 * v));
+
+  it('are clipped by value', async () => {
+    const { gradients } = await effective({ clip: { value: 0.75 } }, (i) => slopes[i]!);
+    for (const [i, list] of gradients.entries())
+      expect([...list]).toEqual([...slopes[i]!].map((v) => Math.min(Math.max(v, -0.75), 0.75)));
+  });
+
+  it('show NaN and infinities where nothing is clipped or skipped, and NaN even where it is clipped', async () => {
+    const odd = Float32Array.of(Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 3e19, 0.5);
+    const layout: Layout = { lead: 1, gap: 0, lengths: [5] };
+    const plain = await effective({}, () => odd, layout);
+    expect([...plain.gradients[0]!]).toEqual([...odd]);
+    const clipped = await effective({ clip: { value: 2 } }, () => odd, layout);
+    expect([...clipped.gradients[0]!]).toEqual([Number.NaN, 2, -2, 2, 0.5]);
+  });
+
+  it.each(['pytorch', 'optax'] as const)('are clipped by the global norm, %s’s way', async (convention) => {
+    const n = norm(slopes);
+    const { gradients, optimizer } = await effective({ clip: { globalNorm: 0.5, convention } }, (i) => slopes[i]!);
+    const factor = convention === 'pytorch' ? 0.5 / (n + 1e-6) : 0.5 / n;
+    for (const [i, list] of gradients.entries())
+      for (const [k, value] of list.entries())
+        expect(Math.abs(value - slopes[i]![k]! * factor)).toBeLessThan(1e-6 * 0.5);
+    // The norm of 500 squares: 4 units in the last place.
+    expect((await optimizer.read()).gradNorm! / n).toBeCloseTo(1, 6);
+    const whole = await effective({ clip: { globalNorm: 1e6, convention } }, (i) => slopes[i]!);
+    for (const [i, list] of whole.gradients.entries()) expect(bits(list)).toEqual(bits(slopes[i]!));
+  });
+
+  it('are clipped by the norm of each tensor', async () => {
+    const { gradients } = await effective({ clip: { tensorNorm: 0.5 } }, (i) => slopes[i]!);
+    for (const [i, list] of gradients.entries()) {
+      const factor = Math.min(1, 0.5 / (norm([slopes[i]!]) + 1e-6));
+      for (const [k, value] of list.entries())
+        expect(Math.abs(value - slopes[i]![k]! * factor)).toBeLessThan(1e-6 * 0.5);
+    }
+  });
+
+  it('are scaled, cleared, and read as fixed-point integers', async () => {
+    const integers = LENGTHS.map((length, i) =>
+      Int32Array.from(slopes[i]!.subarray(0, length), (v) => Math.round(v * 65_536)),
+    );
+    const asFloats = (i: number) => new Float32Array(integers[i]!.buffer);
+    const { gradients, memory } = await effective(
+      { gradients: { fixed: 2 ** -16 }, gradScale: 0.5, zeroGrad: true },
+      asFloats,
+    );
+    for (const [i, list] of gradients.entries())
+      expect([...list]).toEqual([...integers[i]!].map((v) => Math.fround((v * 2 ** -16) / 2)));
+    expect((await memory.grads()).every((list) => bits(list).every((word) => word === 0))).toBe(true);
+    expect((await memory.redZones()).every((value) => value === CANARY)).toBe(true);
+  });
+
+  it.each(['sum', 'mean'] as const)('accumulate over micro-steps (%s), clipped as a whole', async (reduce) => {
+    const memory = await makeMemory(PACKED);
+    memory.write((i) => new Float32Array(LENGTHS[i]!), false);
+    const optimizer = await make(sgd({ lr: 1 }), memory, {
+      accumulate: { steps: 3, reduce },
+      clip: { globalNorm: 2 },
+      zeroGrad: true,
+    });
+    for (let update = 0; update < 2; update++) {
+      for (let micro = 0; micro < 3; micro++) {
+        const before = await memory.params();
+        memory.write((i) => slopes[i]!.map((v) => v * (micro + 1)));
+        submit(memory.device, (encoder) => optimizer.step(encoder));
+        const after = await memory.params();
+        if (micro < 2) expect(after.map(bits)).toEqual(before.map(bits));
+      }
+    }
+    const total = slopes.map((list) => list.map((v) => (reduce === 'sum' ? 6 * v : 2 * v)));
+    const factor = 2 / (norm(total) + 1e-6);
+    for (const [i, list] of (await memory.params()).entries()) {
+      for (const [k, value] of list.entries()) expect(Math.abs(value + 2 * total[i]![k]! * factor)).toBeLessThan(4e-6);
+    }
+    expect(await optimizer.read()).toMatchObject({ step: 6, count: 2, skipped: 0 });
+  });
+
+  it('that are unusable too often stop the optimizer until a state is loaded', async () => {
+    const { memory, optimizer } = await train(PACKED, sgd({ lr: 0.1 }), 1, { skipNonFinite: { atMost: 2 } });
+    const state = await optimizer.state();
+    const before = (await memory.params()).map(bits);
+    memory.write((i) => new Float32Array(LENGTHS[i]!).fill(Number.NaN));
+    for (let i = 0; i < 2; i++) submit(memory.device, (encoder) => optimizer.step(encoder));
+    memory.setGrads(1);
+    submit(memory.device, (encoder) => optimizer.step(encoder));
+    expect(await optimizer.read()).toMatchObject({ step: 4, count: 1, skipped: 3, stopped: true });
+    expect((await memory.params()).map(bits)).toEqual(before);
+    optimizer.load(state);
+    submit(memory.device, (encoder) => optimizer.step(encoder));
+    expect(await optimizer.read()).toMatchObject({ count: 2, stopped: false });
+    expect((await memory.params()).map(bits)).not.toEqual(before);
+  });
+
+  it('stay exact when every second of 3,000 steps is skipped', async () => {
+    const memory = await makeMemory({ lead: 0, gap: 0, lengths: [5] });
+    const rule = adam({ lr: (count) => 1e-3 / (1 + count / 100) });
+    const optimizer = await make(rule, memory, { skipNonFinite: true });
+    const reference = (referenceRules as Readonly<Record<string, ReferenceRule>>).adam!;
+    const [start] = await memory.params();
+    const param = Float64Array.from(start!);
+    const state = referenceState(reference, 5);
+    const slope = randomFloats(5, 9);
+    for (let step = 0; step < 3000; step++) {
+      memory.write(() => (step % 2 ? slope : new Float32Array(5).fill(Number.NaN)));
+      submit(memory.device, (encoder) => optimizer.step(encoder));
+      if (step % 2)
+        reference.update(param, Float64Array.from(slope), state, (step + 1) / 2, {
+          lr: 1e-3 / (1 + (step - 1) / 2 / 100),
+        });
+    }
+    expect(await optimizer.read()).toMatchObject({ step: 3000, count: 1500, skipped: 1500, stopped: false });
+    const [actual] = await memory.params();
+    for (const [i, value] of actual!.entries()) expect(Math.abs(value - param[i]!)).toBeLessThan(1500 * 2 ** -24);
+  });
+});
+
+describe('set', () => {
+  it('holds for every step submitted after the call, also one recorded before it', async () => {
+    const memory = await makeMemory({ lead: 0, gap: 0, lengths: [4] });
+    memory.write(() => new Float32Array(4), false);
+    memory.write(() => new Float32Array(4).fill(1));
+    const optimizer = await make(sgd({ lr: 1 }), memory);
+    submit(memory.device, (encoder) => optimizer.step(encoder));
+    const encoder = memory.device.createCommandEncoder();
+    optimizer.step(encoder);
+    optimizer.set({ lr: 0.25 });
+    memory.device.queue.submit([encoder.finish()]);
+    submit(memory.device, (next) => optimizer.step(next));
+    expect([...(await memory.params())[0]!]).toEqual([-1.5, -1.5, -1.5, -1.5]);
+    expect((await optimizer.read()).lr).toBe(0.25);
+  });
+
+  it('follows a plateau that was told of a metric, from the next step on', async () => {
+    const memory = await makeMemory({ lead: 0, gap: 0, lengths: [4] });
+    memory.write(() => new Float32Array(4), false);
+    memory.write(() => new Float32Array(4).fill(1));
+    const lr = plateau(1, { factor: 0.5, patience: 0 });
+    const optimizer = await make(sgd({ lr }), memory);
+    submit(memory.device, (encoder) => optimizer.step(encoder));
+    lr.report(3);
+    lr.report(3);
+    submit(memory.device, (encoder) => optimizer.step(encoder));
+    expect([...(await memory.params())[0]!]).toEqual([-1.5, -1.5, -1.5, -1.5]);
+  });
+
+  it('refuses what the rule refuses, and state it was made without', async () => {
+    const memory = await makeMemory({ lead: 0, gap: 0, lengths: [4] });
+    const optimizer = await make(sgd({ lr: 1 }), memory);
+    expect(() => optimizer.set({ lr: Number.NaN })).toThrow(expect.objectContaining({ code: 'HYPER-RANGE' }));
+    expect(() => optimizer.set({ learningRate: 1 })).toThrow(expect.objectContaining({ code: 'HYPER-UNKNOWN' }));
+    expect(() => optimizer.set({ momentum: 0.9 })).toThrow(expect.objectContaining({ code: 'OPTION-RANGE' }));
+  });
+});

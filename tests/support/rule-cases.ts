@@ -1,0 +1,47 @@
+import { type Field, type RuleRow, resolveRule } from '../../src/optim/rule.js';
+import { rules } from '../../src/optim/rules.gen.js';
+
+/** A second value for hyper-parameters whose default turns something off, by name. */
+const ALTERNATES: Readonly<Record<string, unknown>> = {
+  momentum: 0.9,
+  dampening: 0.3,
+  weightDecay: 0.05,
+  lrDecay: 0.01,
+  initialAccumulatorValue: 0.5,
+  initialScale: 1,
+  l1: 1,
+  l2: 0.1,
+  l2Shrinkage: 0.1,
+  beta: 0.5,
+};
+
+const valuesOf = (key: string, field: Field): readonly unknown[] => {
+  if (field.kind === 'flag') return [false, true];
+  if (field.kind === 'choice') return field.choices;
+  if (!Object.hasOwn(ALTERNATES, key)) return [undefined];
+  // What is on by default is turned off.
+  return [undefined, ALTERNATES[key] === field.default ? 0 : ALTERNATES[key]];
+};
+
+/** Every combination of a rule's flags, choices and switched-on factors that the rule accepts. */
+export function casesOf(name: string): Record<string, unknown>[] {
+  const { row } = (rules as unknown as Readonly<Record<string, { readonly row: RuleRow }>>)[name]!;
+  let cases: Record<string, unknown>[] = [{}];
+  for (const [key, field] of Object.entries(row.fields)) {
+    const values = valuesOf(key, field);
+    cases = cases.flatMap((each) => values.map((value) => (value === undefined ? each : { ...each, [key]: value })));
+  }
+  return cases.filter((options) => {
+    // Without a decay there is nothing to decouple: one case says as much as two.
+    if (options.decoupledWeightDecay === true && !options.weightDecay && row.fields.weightDecay?.default === 0)
+      return false;
+    try {
+      resolveRule(rules, name, options);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+export const ruleNames = Object.keys(rules);
