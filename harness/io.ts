@@ -42,7 +42,12 @@ export function processIo(): Io {
       process.on('SIGINT', handler);
       return () => process.off('SIGINT', handler);
     },
-    exit: (code) => process.exit(code),
+    exit: (code) => {
+      if (code !== 130) process.exit(code);
+      // Of the signal itself, as a shell's 130 means: process.exit would take a driver down under its running threads.
+      process.removeAllListeners('SIGINT');
+      process.kill(process.pid, 'SIGINT');
+    },
   };
 }
 

@@ -151,8 +151,10 @@ fn advance(
   let first = (now.count % RING) * GROUPS * replicas + replica;
   let stale = ring[first * WORDS] != now.count;
   let complete = now.micro + 1u >= MICRO;
-  let unusable = SKIP && complete && total.z > 0.0;
-  let stopped = (now.fault & STOPPED) != 0u || (unusable && now.streak + 1u >= MAX_STREAK);
+  // A sum of squares beyond f32 is as bad as a bad element. A norm that cannot be computed cannot be clipped to either.
+  let bad = total.z > 0.0 || (bitcast<u32>(total.y) & 0x7f800000u) == 0x7f800000u;
+  let unusable = (SKIP || CLIP != 0u) && complete && bad;
+  let stopped = (now.fault & STOPPED) != 0u || (SKIP && unusable && now.streak + 1u >= MAX_STREAK);
   var fate = APPLY;
   if (!complete) {
     fate = WAIT;
@@ -201,7 +203,7 @@ fn advance(
     next.count = now.count + select(0u, 1u, fate == APPLY);
     next.fault = now.fault | select(0u, STALE, stale) | select(0u, STOPPED, stopped);
     if (complete) {
-      next.skipped = now.skipped + select(0u, 1u, unusable || stopped);
+      next.skipped = now.skipped + select(0u, 1u, unusable);
       next.streak = select(0u, now.streak + 1u, unusable);
       next.grad_norm = norm;
     }

@@ -116,7 +116,14 @@ function ofGroup(where: string, rule: Rule, group: unknown): Rule {
 /** The rule with other hyper-parameters; one that is undefined stays as it is. */
 export function changed({ row, hyper }: Rule, options: object): Rule {
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-  return { row, hyper: resolveHyper(row, { ...hyper, ...given } as OptionsOf<RuleRow['fields']>) };
+  const next = resolveHyper(row, { ...hyper, ...given } as OptionsOf<RuleRow['fields']>);
+  const [before, after] = [hyper, next].map((each) => (each as { convention?: unknown }).convention);
+  if (before === after) return { row, hyper: next };
+  throw new DownhillError(
+    'OPTION-RANGE',
+    `A convention is a formula with its defaults: ${show(before)} cannot become ${show(after)} here.`,
+    'Make the rule with the convention, or a second optimizer.',
+  );
 }
 
 function countElements(where: string, shape: unknown): number {

@@ -52,7 +52,11 @@ export interface Optimizer {
   set(options: Readonly<Record<string, unknown>>): void;
   read(): Promise<OptimizerReport>;
   state(): Promise<OptimizerState>;
-  /** Goes on from a state, bit for bit. @throws DownhillError STATE-MISMATCH, before anything changes. */
+  /**
+   * Goes on from a state, bit for bit. Submit or drop what was recorded before: it belongs to what was.
+   *
+   * @throws DownhillError STATE-MISMATCH, before anything changes.
+   */
   load(state: OptimizerState): void;
   describe(): OptimizerDescription;
   /** Frees what the optimizer made: never a buffer or device of the caller's. */

@@ -14,7 +14,7 @@ import { type Made, makeOptimizer } from './optimizer-passes.js';
 import type { Optimizer, OptimizerDescription, OptimizerReport, OptimizerState } from './optimizer-types.js';
 import { allSlots, hyperAt, type Rule, type RuleRow, RuleRows } from './rule.js';
 import { type GroupRow, groupRows, longestRun, planRuns } from './runs.js';
-import { isDynamic } from './schedules/core.js';
+import { type DynamicSchedule, isDynamic } from './schedules/core.js';
 
 const ACCUMULATED = 'accumulated';
 
@@ -92,8 +92,15 @@ async function probe(device: GPUDevice, passes: readonly Pass[], label: string):
   });
 }
 
+/** The schedules that change by more than the count. */
+const dynamicOf = (rows: readonly { readonly source: RuleRows }[]): DynamicSchedule[] =>
+  rows.flatMap(({ source }) => Object.values(source.rule.hyper as object).flat()).filter(isDynamic);
+
 class BufferOptimizer implements Optimizer {
-  #version = 0;
+  #dynamic: readonly DynamicSchedule[];
+  #version: number;
+  /** Loads so far: a read that was under way when one happened is about another history. */
+  #generation = 0;
   readonly #buffers: BufferSet;
   readonly #row: RuleRow;
   #rows: { readonly frozen: boolean; readonly source: RuleRows }[];
@@ -119,6 +126,8 @@ class BufferOptimizer implements Optimizer {
     this.#buffers = buffers;
     this.#row = row;
     this.#rows = rows.map(({ rule, frozen }) => ({ frozen, source: new RuleRows(rule) }));
+    this.#dynamic = dynamicOf(this.#rows);
+    this.#version = this.#versions();
     this.#passes = passes;
     this.#made = made;
     this.#settings = settings;
@@ -164,12 +173,15 @@ class BufferOptimizer implements Optimizer {
           'Make a new optimizer with them.',
         );
       }
+      checkStart(source.rule, next);
       return { frozen, source: new RuleRows(next) };
     });
     const before = this.#rows;
     this.#rows = rows;
     try {
       this.#rewriteRows();
+      this.#dynamic = dynamicOf(rows);
+      this.#version = this.#versions();
     } catch (error) {
       this.#rows = before;
       this.#rewriteRows();
@@ -179,7 +191,7 @@ class BufferOptimizer implements Optimizer {
 
   async read(): Promise<OptimizerReport> {
     this.#checkAlive();
-    const before = this.#recorded;
+    const generation = this.#generation;
     const words = await this.#readClock();
     const at = (field: Parameters<typeof clockWord>[0]) => words[clockWord(field)]!;
     if ((at('fault') & FAULT.stale) !== 0) {
@@ -189,9 +201,12 @@ class BufferOptimizer implements Optimizer {
         'Submit, or call read, more often; load a state to go on.',
       );
     }
-    // Only when everything recorded has been submitted is the count exact; else the bound stays as it is.
-    if (at('step') === this.#stepBase + before && before === this.#recorded)
-      this.#setKnown(at('count'), at('micro'), at('step'));
+    // Steps recorded and not yet seen may still come, or never: the count is at most this many updates further. What was
+    // read before a `load` says nothing about after it.
+    if (generation === this.#generation) {
+      const pending = Math.max(this.#stepBase + this.#recorded - at('step'), 0);
+      this.#setKnown(at('count'), at('micro'), at('step'), pending);
+    }
     const measured = this.#settings.clip !== undefined || this.#settings.skip !== undefined;
     return {
       step: at('step'),
@@ -217,9 +232,10 @@ class BufferOptimizer implements Optimizer {
     return this.#made.ringRows - ROW_BLOCK;
   }
 
-  #setKnown(count: number, micro: number, step: number): void {
+  /** @param pending steps recorded that may still run */
+  #setKnown(count: number, micro: number, step: number, pending: number): void {
     this.#known = { count, micro };
-    this.#recorded = 0;
+    this.#recorded = pending;
     this.#stepBase = step;
     // Blocks beyond the one the count is in were written for steps that were skipped: they are still right.
   }
@@ -287,14 +303,15 @@ class BufferOptimizer implements Optimizer {
       this.#buffers.device.queue.writeBuffer(
         to.buffer,
         to.offset,
-        Float32Array.from(values.subarray(start, start + to.size / 4)),
+        new Float32Array(values.subarray(start, start + to.size / 4)),
       );
     }
     const words = new Uint32Array(CLOCK_BYTES / 4);
     for (const field of ['step', 'count', 'skipped', 'streak', 'micro'] as const)
       words[clockWord(field)] = state[field];
     this.#buffers.device.queue.writeBuffer(this.#made.clock, 0, words);
-    this.#setKnown(state.count, state.micro, state.step);
+    this.#generation++;
+    this.#setKnown(state.count, state.micro, state.step, 0);
     this.#written = Math.floor(state.count / ROW_BLOCK) * ROW_BLOCK;
   }
 
@@ -341,8 +358,7 @@ class BufferOptimizer implements Optimizer {
 
   /** Changes when a schedule that is fed a metric has changed its value. */
   #versions(): number {
-    const settings = this.#rows.flatMap(({ source }) => Object.values(source.rule.hyper as object).flat());
-    return settings.filter(isDynamic).reduce((sum, schedule) => sum + schedule.version, 0);
+    return this.#dynamic.reduce((sum, schedule) => sum + schedule.version, 0);
   }
 
   /** Writes what the ring holds anew, but for updates known to have happened: their rows are not read again. */
@@ -387,6 +403,19 @@ class BufferOptimizer implements Optimizer {
       });
     }
   }
+}
+
+/** What only says how the state starts cannot change once it has. */
+function checkStart(from: Rule, to: Rule): void {
+  const slot = allSlots(to.row.shader).find(
+    (each) => to.row.initial?.(each, to.hyper) !== from.row.initial?.(each, from.hyper),
+  );
+  if (slot === undefined) return;
+  throw new DownhillError(
+    'OPTION-RANGE',
+    `These options say what the state ${slot} starts with, but it has started.`,
+    'Make a new optimizer with them.',
+  );
 }
 
 function checkState(

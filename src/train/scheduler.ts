@@ -61,6 +61,7 @@ export class Scheduler {
   /** Free staging buffers: one more than flights, so that a reader need not hurry. */
   readonly #staging: GPUBuffer[] = [];
   readonly #rows: RowRing;
+  #failure: DownhillError | undefined;
   /** What was read back last: steps then, and the lowest and highest count of any replica. */
   #seen = { step: 0, low: 0, high: 0 };
   #step = 0;
@@ -83,6 +84,11 @@ export class Scheduler {
       const bytes = LOSS_BYTES * MAX_STEPS * replicas + CLOCK_BYTES * replicas;
       this.#staging.push(buffers.make(`staging-${i}`, bytes, GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ));
     }
+  }
+
+  /** Why no further step can be applied, once that is so. */
+  get failure(): DownhillError | undefined {
+    return this.#failure;
   }
 
   /** Steps submitted so far. */
@@ -165,7 +171,8 @@ export class Scheduler {
         throw new DownhillError('INTERNAL', 'A step found a row of another count in the ring.', 'Report this.');
       }
       if ((fault & FAULT.stopped) !== 0) {
-        throw new DownhillError(
+        // The steps before it are good, and delivered.
+        this.#failure = new DownhillError(
           'GRADIENT-NONFINITE',
           `Too many gradients in a row were not finite, up to step ${first + steps}; none of them was applied.`,
           'Lower the learning rate, clip the gradient, or look for bad samples; the parameters are as they were before.',

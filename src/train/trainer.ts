@@ -23,8 +23,8 @@ const OPTIONS = [
   'skipNonFinite',
 ] as const;
 const MAX_SEED = 2 ** 32 - 1;
-/** Steps are counted in 32 bits on the GPU. */
-const MAX_STEP = 2 ** 32 - 1;
+/** Steps are counted in 32 bits on the GPU, one of which says that an update was left out. */
+const MAX_STEP = 2 ** 31 - 1;
 
 /**
  * A network in training: its parameters, optimizer, data and batches on the GPU, ready to run.
@@ -265,14 +265,16 @@ class NetworkTrainer implements Trainer {
     };
     try {
       await checkNotLost(device);
+      if (scheduler.failure) throw scheduler.failure;
       submit();
       for (let flight = flights[0]; flight; flight = flights[0]) {
         const results = await flight.results;
         flights.shift();
         // The next submit goes out before the consumer sees these losses, so the GPU never waits for it.
-        if (!this.#destroyed) submit();
+        if (!this.#destroyed && !scheduler.failure) submit();
         for (const [i, result] of results.entries()) yield this.#report(flight.first + i, result);
       }
+      if (scheduler.failure) throw scheduler.failure;
       // In an object, or TypeScript believes that it was never set.
       if (failure) throw (failure as { readonly error: unknown }).error;
       this.#checkAlive();

@@ -2,10 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { range } from '../../src/gpu/buffers.js';
 import { HYPER_BYTES, packRow, ROW_WORDS, update } from '../../src/kernels/update.js';
 import { createOptimizer } from '../../src/optim/optimizer.js';
-import { RuleRows, resolveRule, slotFlags } from '../../src/optim/rule.js';
+import { type Rule, RuleRows, resolveRule, slotFlags } from '../../src/optim/rule.js';
 import { rules } from '../../src/optim/rules.gen.js';
 import { buffersFor, dispatch, randomFloats, readFloats, testDevice } from '../support/gpu.js';
-import { ruleNames } from '../support/rule-cases.js';
+import { ruleNames, slotCases } from '../support/rule-cases.js';
 
 /* The hand-written loop over an arena (vec4) and what the emitter makes of the same rule (scalar loads): the same bits. */
 
@@ -21,10 +21,9 @@ const padded = (values: Float32Array) => {
   return out;
 };
 
-async function arena(name: string): Promise<Float32Array> {
+async function arena(rule: Rule): Promise<Float32Array> {
   const gpu = await testDevice();
   const buffers = buffersFor(gpu, 'forms');
-  const rule = resolveRule(rules, name);
   const slots = rule.row.slots(rule.hyper);
   const param = range(buffers.upload('param', padded(start())), 0, 4 * PADDED);
   const grad = range(buffers.storage('grad', 4 * PADDED), 0, 4 * PADDED);
@@ -58,13 +57,13 @@ async function arena(name: string): Promise<Float32Array> {
 }
 
 /** @param first element of the parameter in its buffer */
-async function foreign(name: string, first: number, shared: boolean): Promise<Float32Array> {
+async function foreign(rule: Rule, first: number, shared: boolean): Promise<Float32Array> {
   const gpu = await testDevice();
   const buffers = buffersFor(gpu, 'forms');
   const params = buffers.storage('params', 4 * (first + 2 * LENGTH));
   const grads = shared ? params : buffers.storage('grads', 4 * LENGTH);
   const offset = shared ? 4 * (first + LENGTH) : 0;
-  const optimizer = await createOptimizer(gpu, resolveRule(rules, name), [
+  const optimizer = await createOptimizer(gpu, rule, [
     { name: 'x', shape: [LENGTH], param: { buffer: params, offset: 4 * first }, grad: { buffer: grads, offset } },
   ]);
   gpu.queue.writeBuffer(params, 4 * first, start());
@@ -83,11 +82,15 @@ async function foreign(name: string, first: number, shared: boolean): Promise<Fl
 const bits = (values: Float32Array) => new Uint32Array(values.slice().buffer);
 
 describe.each(ruleNames)('%s', (name) => {
-  it('computes the same bits over an arena, over a foreign range, and with parameter and gradient in one binding', async () => {
-    const expected = bits(await arena(name));
-    expect(expected).not.toEqual(bits(start()));
-    expect(bits(await foreign(name, 0, false))).toEqual(expected);
-    expect(bits(await foreign(name, 3, false))).toEqual(expected);
-    expect(bits(await foreign(name, 1, true))).toEqual(expected);
-  });
+  it.each(slotCases(name))(
+    'computes the same bits over an arena, a foreign range, and in one binding: %o',
+    async (options) => {
+      const rule = resolveRule(rules, name, options);
+      const expected = bits(await arena(rule));
+      expect(expected).not.toEqual(bits(start()));
+      expect(bits(await foreign(rule, 0, false))).toEqual(expected);
+      expect(bits(await foreign(rule, 3, false))).toEqual(expected);
+      expect(bits(await foreign(rule, 1, true))).toEqual(expected);
+    },
+  );
 });

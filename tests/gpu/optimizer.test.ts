@@ -8,7 +8,7 @@ import { rules } from '../../src/optim/rules.gen.js';
 import { plateau } from '../../src/optim/schedules.js';
 import { type ReferenceRule, referenceRules, referenceState } from '../../src/reference/index.js';
 import { randomFloats, readFloats, testDevice } from '../support/gpu.js';
-import { ruleNames } from '../support/rule-cases.js';
+import { ruleNames, slotCases } from '../support/rule-cases.js';
 import { countCreations } from '../support/train.js';
 
 /*
@@ -156,7 +156,8 @@ describe.each(ruleNames)('%s', (name) => {
     expect(aligned.params[2]).not.toEqual(randomFloats(300, 302));
   });
 
-  it('goes on from a state at step 3, on other memory, bit for bit', async () => {
+  it.each(slotCases(name))('goes on from a state at step 3, on other memory, bit for bit: %o', async (options) => {
+    const rule = resolveRule(rules, name, options);
     const whole = await train(PACKED, rule, 7);
     const half = await train(PACKED, rule, 3);
     const state = structuredClone(await half.optimizer.state());
@@ -398,7 +399,7 @@ describe('gradients', () => {
     for (let i = 0; i < 2; i++) submit(memory.device, (encoder) => optimizer.step(encoder));
     memory.setGrads(1);
     submit(memory.device, (encoder) => optimizer.step(encoder));
-    expect(await optimizer.read()).toMatchObject({ step: 4, count: 1, skipped: 3, stopped: true });
+    expect(await optimizer.read()).toMatchObject({ step: 4, count: 1, skipped: 2, stopped: true });
     expect((await memory.params()).map(bits)).toEqual(before);
     optimizer.load(state);
     submit(memory.device, (encoder) => optimizer.step(encoder));
@@ -406,26 +407,85 @@ describe('gradients', () => {
     expect((await memory.params()).map(bits)).not.toEqual(before);
   });
 
-  it('stay exact when every second of 3,000 steps is skipped', async () => {
+  it('are unusable when their squares overflow; a norm that cannot be computed cannot be clipped to', async () => {
+    const layout: Layout = { lead: 1, gap: 0, lengths: [4] };
+    const large = new Float32Array(4).fill(9.5e18);
+    const skipping = await effective({ skipNonFinite: true }, () => large, layout);
+    expect(bits(skipping.gradients[0]!.map((value) => -value))).toEqual([0, 0, 0, 0]);
+    expect(await skipping.optimizer.read()).toMatchObject({ step: 1, count: 0, skipped: 1, stopped: false });
+    const clipping = await effective({ clip: { globalNorm: 1 } }, () => Float32Array.of(3e19, 0.1, 0, 0), layout);
+    expect(await clipping.optimizer.read()).toMatchObject({ step: 1, count: 0, skipped: 1, stopped: false });
+  });
+
+  it('that are unusable do not cancel in accumulation', async () => {
+    const memory = await makeMemory({ lead: 0, gap: 0, lengths: [3] });
+    const before = await memory.params();
+    const optimizer = await make(sgd({ lr: 1 }), memory, { accumulate: { steps: 2 }, skipNonFinite: true });
+    for (const bad of [2e19, -2e19, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
+      memory.write(() => Float32Array.of(0.5, bad, 0.5));
+      submit(memory.device, (encoder) => optimizer.step(encoder));
+    }
+    expect(await optimizer.read()).toMatchObject({ step: 4, count: 0, skipped: 2 });
+    expect((await memory.params()).map(bits)).toEqual(before.map(bits));
+    // The sum is spent: what follows is whole again.
+    memory.write(() => Float32Array.of(1, 1, 1));
+    for (let i = 0; i < 2; i++) submit(memory.device, (encoder) => optimizer.step(encoder));
+    expect([...(await memory.params())[0]!]).toEqual([...before[0]!].map((value) => Math.fround(value - 2)));
+  });
+
+  it('stay exact when every second of 20,000 steps is skipped, read now and then while steps go on', async () => {
     const memory = await makeMemory({ lead: 0, gap: 0, lengths: [5] });
-    const rule = adam({ lr: (count) => 1e-3 / (1 + count / 100) });
-    const optimizer = await make(rule, memory, { skipNonFinite: true });
+    const lr = (count: number) => 1e-3 / (1 + count / 100);
+    const optimizer = await make(adam({ lr }), memory, { skipNonFinite: true });
+    // One step that is never submitted: it must not upset the count of the rest.
+    optimizer.step(memory.device.createCommandEncoder());
     const reference = (referenceRules as Readonly<Record<string, ReferenceRule>>).adam!;
     const [start] = await memory.params();
     const param = Float64Array.from(start!);
     const state = referenceState(reference, 5);
     const slope = randomFloats(5, 9);
-    for (let step = 0; step < 3000; step++) {
-      memory.write(() => (step % 2 ? slope : new Float32Array(5).fill(Number.NaN)));
+    const bad = new Float32Array(5).fill(Number.NaN);
+    let reads = Promise.resolve();
+    for (let step = 0; step < 20_000; step++) {
+      memory.write(() => (step % 2 ? slope : bad));
       submit(memory.device, (encoder) => optimizer.step(encoder));
       if (step % 2)
-        reference.update(param, Float64Array.from(slope), state, (step + 1) / 2, {
-          lr: 1e-3 / (1 + (step - 1) / 2 / 100),
-        });
+        reference.update(param, Float64Array.from(slope), state, (step + 1) / 2, { lr: lr((step - 1) / 2) });
+      if (step % 1000 === 999) {
+        const read = optimizer.read().then(({ skipped }) => expect(skipped).toBeGreaterThan(0));
+        reads = Promise.all([reads, read]).then(() => {});
+        // Reads resolve between later steps, not at a standstill.
+        await new Promise((resolve) => setImmediate(resolve));
+      }
     }
-    expect(await optimizer.read()).toMatchObject({ step: 3000, count: 1500, skipped: 1500, stopped: false });
+    await reads;
+    expect(await optimizer.read()).toMatchObject({ step: 20_000, count: 10_000, skipped: 10_000, stopped: false });
     const [actual] = await memory.params();
-    for (const [i, value] of actual!.entries()) expect(Math.abs(value - param[i]!)).toBeLessThan(1500 * 2 ** -24);
+    // 10,000 roundings of a parameter below 1.
+    for (const [i, value] of actual!.entries()) expect(Math.abs(value - param[i]!)).toBeLessThan(10_000 * 2 ** -25);
+  });
+
+  it('skipped further than rows reach are left out, flagged, and cost nothing: a state goes on', async () => {
+    const lengths = [2];
+    const memory = await makeMemory({ lead: 0, gap: 0, lengths });
+    const optimizer = await make(adam(), memory, { skipNonFinite: { atMost: 2 ** 31 } });
+    const state = await optimizer.state();
+    const before = (await memory.params()).map(bits);
+    memory.write(() => Float32Array.of(Number.NaN, 1));
+    const most = optimizer.describe().stepsAhead;
+    submit(memory.device, (encoder) => {
+      const pass = encoder.beginComputePass();
+      for (let i = 0; i < most + 512; i++) optimizer.step(pass);
+      pass.end();
+    });
+    memory.setGrads(1);
+    submit(memory.device, (encoder) => optimizer.step(encoder));
+    await expect(optimizer.read()).rejects.toMatchObject({ code: 'RUN-AHEAD' });
+    expect((await memory.params()).map(bits)).toEqual(before);
+    optimizer.load(state);
+    submit(memory.device, (encoder) => optimizer.step(encoder));
+    expect(await optimizer.read()).toMatchObject({ step: 1, count: 1 });
+    expect((await memory.params()).map(bits)).not.toEqual(before);
   });
 });
 
@@ -464,5 +524,11 @@ describe('set', () => {
     expect(() => optimizer.set({ lr: Number.NaN })).toThrow(expect.objectContaining({ code: 'HYPER-RANGE' }));
     expect(() => optimizer.set({ learningRate: 1 })).toThrow(expect.objectContaining({ code: 'HYPER-UNKNOWN' }));
     expect(() => optimizer.set({ momentum: 0.9 })).toThrow(expect.objectContaining({ code: 'OPTION-RANGE' }));
+    expect(() => optimizer.set({ convention: 'keras' })).toThrow(expect.objectContaining({ code: 'OPTION-RANGE' }));
+    const started = await make(rules.adagrad(), memory);
+    expect(() => started.set({ initialAccumulatorValue: 0.5 })).toThrow(
+      expect.objectContaining({ code: 'OPTION-RANGE' }),
+    );
+    started.set({ lr: 0.5 });
   });
 });

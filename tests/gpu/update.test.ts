@@ -46,7 +46,7 @@ const SCALES = [2 ** -40, 2 ** -20, 1, 2 ** 20, 2 ** 40];
 const TENSORS: Tensor[] = [];
 let elements = 0;
 for (const length of [1, 3, 4, 5, 63, 255, 257, 4095]) {
-  for (const scale of length === 4095 ? [1] : SCALES) {
+  for (const scale of SCALES) {
     TENSORS.push({ length, scale, offset: elements });
     elements += roundUp(length, ARENA_BLOCK);
   }

@@ -41,6 +41,7 @@ export interface Spawned {
   readonly process: ChildProcess;
   /** Resolves when stdout so far matches. */
   seen(pattern: RegExp): Promise<void>;
+  /** `code` as a shell tells it: 130 also for a process that died of SIGINT. */
   readonly done: Promise<{ code: number | null; out: string; err: string }>;
 }
 
@@ -66,7 +67,7 @@ export function downhill(args: readonly string[]): Spawned {
   });
   const done = new Promise<{ code: number | null; out: string; err: string }>((resolve, reject) => {
     child.on('error', reject);
-    child.on('close', (code) => resolve({ code, out, err }));
+    child.on('close', (code, signal) => resolve({ code: signal === 'SIGINT' ? 130 : code, out, err }));
   });
   const seen = (pattern: RegExp) =>
     new Promise<void>((resolve, reject) => {

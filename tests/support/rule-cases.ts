@@ -45,3 +45,14 @@ export function casesOf(name: string): Record<string, unknown>[] {
 }
 
 export const ruleNames = Object.keys(rules);
+
+/** One case for every set of state slots and every convention of a rule: what changes the loads and stores of a kernel. */
+export function slotCases(name: string): Record<string, unknown>[] {
+  const seen = new Map<string, Record<string, unknown>>();
+  for (const options of casesOf(name)) {
+    const { row, hyper } = resolveRule(rules, name, options);
+    const id = JSON.stringify([row.slots(hyper), (hyper as { convention?: unknown }).convention]);
+    if (!seen.has(id)) seen.set(id, options);
+  }
+  return [...seen.values()];
+}
