@@ -35,7 +35,8 @@ struct Out { p: vec4f, exp_avg: vec4f, exp_avg_sq: vec4f }
 
 fn rule(p: vec4f, g: vec4f, exp_avg: vec4f, exp_avg_sq: vec4f, h: Hyper) -> Out {
   let m = exp_avg + h.beta1_c * (g - exp_avg);
-  let v = exp_avg_sq + h.beta2_c * (g * g - exp_avg_sq);
+  // Without a memory (beta2 = 0) the form would lose a g² far below the old v.
+  let v = select(exp_avg_sq + h.beta2_c * (g * g - exp_avg_sq), g * g, h.beta2_c == 1.0);
   let direction = select(m, m / (sqrt(v) * h.v_scale + h.eps), h.rectified != 0u);
   return Out(p - h.step_size * direction, m, v);
 }
