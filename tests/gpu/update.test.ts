@@ -23,9 +23,10 @@ const references: Readonly<Record<string, ReferenceRule>> = referenceRules;
 
 /**
  * Roundings of a parameter per step, on average over the steps, where they are not 1. FTRL computes the parameter anew from
- * its sums at every update: 7 more roundings of its own size, which do not add up.
+ * its sums at every update: z, √n, their product, penalties, quotient are 8 more roundings of its own size, which do not add
+ * up over the steps.
  */
-const ROUNDINGS: Readonly<Record<string, (steps: number) => number>> = { ftrl: (steps) => 1 + 7 / steps };
+const ROUNDINGS: Readonly<Record<string, (steps: number) => number>> = { ftrl: (steps) => 1 + 8 / steps };
 const roundingsOf = ({ row, hyper }: Rule, steps: number) =>
   (ROUNDINGS[row.name]?.(steps) ?? 1) + (hyper.decoupledWeightDecay === true && hyper.weightDecay !== 0 ? 1 : 0);
 
@@ -51,7 +52,15 @@ for (const length of [1, 3, 4, 5, 63, 255, 257, 4095]) {
     elements += roundUp(length, ARENA_BLOCK);
   }
 }
-const START = inArena((length, i) => randomFloats(length, 99 + i));
+/**
+ * Uniform in [-1, 1). But where an L2 penalty outweighs a tiny gradient and a rule normalises, a parameter near 0 follows
+ * itself: p -= lr·p/|p before|, which magnifies a rounding by lr/|p| at every step, in any arithmetic. Among 4,095 values
+ * some are that small; there the parameters of scaled gradients start at 0.5 and more.
+ */
+const START = inArena((length, i, scale) => {
+  const values = randomFloats(length, 99 + i);
+  return length < 4095 || scale === 1 ? values : values.map((p) => p + (p < 0 ? -0.5 : 0.5));
+});
 
 function inArena(make: (length: number, i: number, scale: number) => Float32Array): Float32Array<ArrayBuffer> {
   const arena = new Float32Array(elements);
