@@ -297,7 +297,17 @@ export function resolveHyper<F extends Fields>(row: RuleRow<F>, options: Options
   }
   const resolved = Object.freeze(hyper) as SettingsOf<F>;
   row.check?.(resolved);
+  warnOfDecay(row.name, hyper);
   return resolved;
+}
+
+/** A decay that takes off more than there is turns every weight around: allowed, but hardly meant. */
+function warnOfDecay(name: string, { lr, weightDecay, decoupledWeightDecay }: Readonly<Record<string, unknown>>): void {
+  if (decoupledWeightDecay !== true || typeof lr !== 'number' || typeof weightDecay !== 'number') return;
+  if (lr * weightDecay <= 1) return;
+  console.warn(
+    `downhill: ${name}: lr·weightDecay is ${lr * weightDecay}: every update turns the weights' signs around. Lower one of them.`,
+  );
 }
 
 function checkField(where: string, field: Field, value: unknown): unknown {

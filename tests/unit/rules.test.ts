@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { allSlots, type Field, type RuleRow, resolveRule, rowFor, slotFlags } from '../../src/optim/rule.js';
 import { adam, adamw, rules, sgd } from '../../src/optim/rules.gen.js';
 import { referenceRules } from '../../src/reference/index.js';
@@ -61,6 +61,15 @@ describe('hyper-parameters', () => {
 
   it.each(['__proto__', 'constructor', 'toString', ''])('know no rule named %j', (name) => {
     expect(() => resolveRule(rules, name)).toThrow(at('RULE-UNKNOWN'));
+  });
+
+  it('warn of a decay that takes off more than there is', () => {
+    const warn = vi.spyOn(console, 'warn').mockImplementation(() => {});
+    adamw({ lr: 1, weightDecay: 1 });
+    expect(warn).not.toHaveBeenCalled();
+    adamw({ lr: 2, weightDecay: 0.6 });
+    expect(warn).toHaveBeenCalledExactlyOnceWith(expect.stringContaining('adamw: lr·weightDecay is 1.2'));
+    warn.mockRestore();
   });
 
   it('accept lr 0 and whatever lies within the ranges', () => {
