@@ -11,6 +11,7 @@ import {
   type OptimizerSettings,
 } from './optimizer-options.js';
 import { type Made, makeOptimizer } from './optimizer-passes.js';
+import { checkStart, checkState } from './optimizer-state.js';
 import type { Optimizer, OptimizerDescription, OptimizerReport, OptimizerState } from './optimizer-types.js';
 import { allSlots, hyperAt, type Rule, type RuleRow, RuleRows } from './rule.js';
 import { type GroupRow, groupRows, longestRun, planRuns } from './runs.js';
@@ -113,6 +114,8 @@ class BufferOptimizer implements Optimizer {
   /** Steps recorded since the count was known, and the count and micro-step then: an upper bound of the GPU's count. */
   #recorded = 0;
   #known = { count: 0, micro: 0 };
+  /** Steps the GPU had done when the count was known. */
+  #stepBase = 0;
   #destroyed = false;
 
   constructor(
@@ -227,7 +230,6 @@ class BufferOptimizer implements Optimizer {
     }
   }
 
-  #stepBase = 0;
   get #ahead(): number {
     return this.#made.ringRows - ROW_BLOCK;
   }
@@ -401,65 +403,6 @@ class BufferOptimizer implements Optimizer {
         grad_scale: values.grad_scale! * gradScale,
         clip_value: clipValue ?? values.clip_value!,
       });
-    }
-  }
-}
-
-/** What only says how the state starts cannot change once it has. */
-function checkStart(from: Rule, to: Rule): void {
-  const slot = allSlots(to.row.shader).find(
-    (each) => to.row.initial?.(each, to.hyper) !== from.row.initial?.(each, from.hyper),
-  );
-  if (slot === undefined) return;
-  throw new DownhillError(
-    'OPTION-RANGE',
-    `These options say what the state ${slot} starts with, but it has started.`,
-    'Make a new optimizer with them.',
-  );
-}
-
-function checkState(
-  rule: string,
-  microSteps: number,
-  state: OptimizerState,
-  places: readonly { tensor: string; slot: string; elements: number }[],
-): void {
-  const refuse = (message: string, fix: string) => {
-    throw new DownhillError('STATE-MISMATCH', message, fix);
-  };
-  if (typeof state !== 'object' || state === null || typeof state.tensors !== 'object' || state.tensors === null) {
-    refuse(`load needs the state of an optimizer, got ${show(state)}.`, 'Pass what `state` returned.');
-  }
-  if (state.rule !== rule)
-    refuse(`The state is of the rule ${show(state.rule)}, this optimizer runs ${rule}.`, `Load a state of ${rule}.`);
-  for (const field of ['step', 'count', 'skipped', 'streak', 'micro'] as const) {
-    if (!Number.isInteger(state[field]) || state[field] < 0 || state[field] > 2 ** 32 - 1) {
-      refuse(`The state's ${field} is ${show(state[field])}.`, 'Pass what `state` returned.');
-    }
-  }
-  if (state.micro >= microSteps) {
-    refuse(
-      `The state is ${state.micro} micro-steps into an update, this optimizer makes one of ${microSteps}.`,
-      'Load it where accumulate.steps is the same.',
-    );
-  }
-  const known = new Map(places.map(({ tensor }) => [tensor, [] as string[]]));
-  for (const { tensor, slot } of places) known.get(tensor)!.push(slot);
-  const same = 'Load a state of the same tensors and options.';
-  for (const [name, own] of Object.entries(state.tensors)) {
-    if (!known.has(name)) refuse(`The state has a tensor ${show(name)}, which has none in this optimizer.`, same);
-    const extra = Object.keys(own ?? {}).find((slot) => !known.get(name)!.includes(slot));
-    if (extra !== undefined)
-      refuse(`The state of ${show(name)} has ${show(extra)}, which this optimizer does not use.`, same);
-  }
-  for (const { tensor, slot, elements } of places) {
-    const own = Object.hasOwn(state.tensors, tensor) ? state.tensors[tensor] : undefined;
-    const values = own?.[slot];
-    if (!(values instanceof Float32Array) || values.length !== elements) {
-      refuse(
-        `The state of ${show(tensor)}, ${slot}, is ${values?.length ?? 'no'} float32; ${elements} are needed.`,
-        same,
-      );
     }
   }
 }
