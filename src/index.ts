@@ -8,6 +8,7 @@ export type { Dataset, Targets } from './data/index.js';
 export { arrays, digits, idx, parseIdx, split, standardize, statistics, unitRange } from './data/index.js';
 export { type AdapterReport, type DeviceOptions, describeAdapter, requestDevice } from './gpu/device.js';
 export { checkChoice, checkInteger, checkOptions, DownhillError, type ErrorCode, show, suggest } from './gpu/errors.js';
+export { checkTimestamps } from './gpu/timing.js';
 export {
   ACTIVATIONS,
   type Activation,
@@ -25,7 +26,7 @@ export { createOptimizer } from './optim/optimizer.js';
 export type { ClipOptions, OptimizerOptions } from './optim/optimizer-options.js';
 export type { Optimizer, OptimizerDescription, OptimizerReport, OptimizerState } from './optim/optimizer-types.js';
 export type { Field, Fields, HyperOf, OptionsOf, Rule, RuleRow, Schedule } from './optim/rule.js';
-export { describeField, resolveRule } from './optim/rule.js';
+export { describeField, resolveRule, rowFor, slotFlags } from './optim/rule.js';
 export * from './optim/rules.gen.js';
 export * from './optim/schedules.js';
 export { createTrainer } from './train/trainer.js';
@@ -33,10 +34,16 @@ export {
   type Evaluation,
   type ParameterRange,
   type PlanReport,
+  type Profile,
+  type ProfileLabel,
+  type ProfileOptions,
+  type ProfilePass,
+  type ProfileSubmit,
   type RunOptions,
   SAMPLINGS,
   type Sampling,
   type StepReport,
+  type StepTimes,
   type Trainer,
   type TrainerOptions,
 } from './train/types.js';
