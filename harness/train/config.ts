@@ -57,6 +57,8 @@ export interface TrainConfig {
   readonly epochs?: number;
   readonly seed: number;
   readonly in: Place;
+  /** There where the last steps of the run are profiled. */
+  readonly profile?: true;
 }
 
 /** 'weightDecay' as a flag: 'weight-decay'. */

@@ -12,7 +12,7 @@ import {
 } from '../../src/index.js';
 import type { TrainConfig } from './config.js';
 import type { DataShape } from './events.js';
-import { runSteps, scheduleOf } from './schedule.js';
+import { profiledSteps, runSteps, scheduleOf } from './schedule.js';
 
 /** What a job trains on and what it is judged by. */
 export interface JobData {
@@ -68,7 +68,7 @@ export function shapeOf({ train, test }: JobData): DataShape {
 }
 
 /**
- * Checks that network, batch, schedule and data go together.
+ * Checks that network, batch, schedule, steps and data go together.
  *
  * @throws DownhillError SHAPE-MISMATCH, OPTION-RANGE.
  */
@@ -90,7 +90,9 @@ export function checkFit(config: TrainConfig, shape: DataShape): void {
       `Set --batch to at most ${shape.train}, or use --sampling full.`,
     );
   }
-  scheduleOf(config, runSteps(config, shape.train));
+  const steps = runSteps(config, shape.train);
+  scheduleOf(config, steps);
+  profiledSteps(config, steps);
 }
 
 async function loadParts(config: TrainConfig, files: IdxParts | undefined): Promise<[Dataset, Dataset]> {

@@ -1,5 +1,5 @@
 /** What a training job tells while it runs: plain JSON, the same from Node and from a page. */
-import type { AdapterReport, PlanReport, StepReport } from '../../src/index.js';
+import type { AdapterReport, PlanReport, Profile, StepReport } from '../../src/index.js';
 
 /** The data a job trains and tests on, in numbers. */
 export interface DataShape {
@@ -16,6 +16,8 @@ export interface JobResult {
   readonly loss: number;
   /** Undefined (absent in JSON) where the loss is not one of classes. */
   readonly accuracy?: number;
+  /** Of these, the steps of --profile, which the times below leave out; absent where none were profiled. */
+  readonly profiled?: number;
   /** From the first step's start to the last loss' arrival. Drivers that compile at first use do so in this time. */
   readonly trainSeconds: number;
   readonly stepsPerSecond: number;
@@ -37,6 +39,8 @@ export type JobEvent =
       readonly schedule?: string;
     }
   | { readonly type: 'steps'; readonly steps: readonly StepReport[] }
+  /** Of --profile; its steps came as steps before. */
+  | { readonly type: 'profile'; readonly profile: Profile }
   | { readonly type: 'result'; readonly result: JobResult };
 
 export type Emit = (event: JobEvent) => void;

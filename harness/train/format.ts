@@ -3,8 +3,8 @@
 /** 1,250. */
 export const count = (n: number): string => n.toLocaleString('en-US');
 
-/** '1 step', '1,250 steps'. */
-export const plural = (n: number, noun: string): string => `${count(n)} ${noun}${n === 1 ? '' : 's'}`;
+/** '1 step', '1,250 steps', '17 dispatches'. */
+export const plural = (n: number, noun: string, many = `${noun}s`): string => `${count(n)} ${n === 1 ? noun : many}`;
 
 /** A loss in about six characters: four decimals where they say something. */
 export function lossText(loss: number): string {

@@ -45,6 +45,7 @@ export function trainHelp(): string {
     '  npx downhill train --schedule cosine --warmup 100',
     '  npx downhill train --data idx:mnist --epochs 20 --out runs/mnist',
     '  npx downhill train --in chrome --steps 500 --json',
+    '  npx downhill train --profile --steps 300',
     '',
   );
   return lines.join('\n');

@@ -3,6 +3,7 @@
  * nor the page's.
  */
 import {
+  checkTimestamps,
   createTrainer,
   type Dataset,
   describeAdapter,
@@ -15,13 +16,14 @@ import {
 import type { TrainConfig } from './config.js';
 import { type JobData, shapeOf } from './data.js';
 import type { Emit, JobResult } from './events.js';
-import { runSteps, scheduleOf } from './schedule.js';
+import { profiledSteps, runSteps, scheduleOf } from './schedule.js';
 
 /**
  * Trains and evaluates, and tells about it through `emit`. Aborting `signal` ends the training early; what was reached
- * by then is evaluated like a whole run, with `interrupted` set.
+ * by then is evaluated like a whole run, with `interrupted` set, and not profiled.
  *
- * @throws DownhillError as the trainer's.
+ * @throws DownhillError as the trainer's; FEATURE-MISSING before any training where a profile is asked for and the
+ * device has no timestamps.
  */
 export async function runJob(
   device: GPUDevice,
@@ -31,6 +33,7 @@ export async function runJob(
   signal: AbortSignal,
 ): Promise<JobResult> {
   emit({ type: 'adapter', adapter: describeAdapter(device) });
+  if (config.profile) checkTimestamps(device); // before anything is trained
   const steps = runSteps(config, data.train.samples);
   const schedule = scheduleOf(config, steps);
   const { name, hyper } = config.optimizer;
@@ -47,8 +50,10 @@ export async function runJob(
     const batchSize = config.batchSize ?? data.train.samples;
     const shape = { data: shapeOf(data), batchSize, steps, stepsPerEpoch };
     emit({ type: 'plan', plan: trainer.describe(), ...shape, ...(schedule && { schedule: String(schedule) }) });
-    const trained = await trainSteps(trainer, steps, emit, signal);
-    const result = { ...trained, ...(await evaluate(trainer, data.test)) };
+    const profiled = profiledSteps(config, steps);
+    const trained = await trainSteps(trainer, steps - 2 * profiled, emit, signal);
+    const more = profiled > 0 && !trained.interrupted ? await profileSteps(trainer, profiled, emit) : {};
+    const result = { ...trained, ...more, ...(await evaluate(trainer, data.test)) };
     emit({ type: 'result', result });
     return result;
   } finally {
@@ -60,6 +65,14 @@ async function evaluate(trainer: Trainer, test: Dataset) {
   const { loss, accuracy } = await trainer.evaluate(test);
   // An absent key and not an undefined one: both sides of JSON then see the same.
   return accuracy === undefined ? { loss } : { loss, accuracy };
+}
+
+/** Trains the run's last steps under the profiler. Their losses are steps like all others. */
+async function profileSteps(trainer: Trainer, steps: number, emit: Emit) {
+  const profile = await trainer.profile({ steps });
+  emit({ type: 'steps', steps: profile.reports });
+  emit({ type: 'profile', profile });
+  return { step: trainer.step, profiled: profile.reports.length };
 }
 
 async function trainSteps(trainer: Trainer, steps: number, emit: Emit, signal: AbortSignal) {

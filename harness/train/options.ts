@@ -93,6 +93,7 @@ export const FLAGS: Readonly<Record<string, Readonly<Record<string, Flag>>>> = {
       help: 'folder of the run: config.json, metrics.jsonl, loss.svg',
       default: 'runs/<time>-<optimizer>',
     },
+    profile: { help: 'where the time of a step goes: measures the last steps, adds profile.json and trace.json' },
     force: { help: 'overwrite the run that is in --out' },
     json: { help: 'JSON lines on stdout instead of text, one per event and step' },
     help: { help: 'this text' },
@@ -172,6 +173,7 @@ export function parseTrain(args: readonly string[]): TrainCommand | 'help' {
     ...(given.has('steps') ? { steps: integer('steps', 1) } : { epochs: integer('epochs', 1) }),
     seed: integer('seed', 0, 2 ** 32 - 1),
     in: checkChoice('--in', text('in'), PLACES),
+    ...(given.has('profile') && { profile: true }),
   };
   // As far as it can be checked now: how many steps epochs are, the data says.
   if (schedule) makeSchedule(schedule, hyper.lr as number, config.steps ?? Number.MAX_SAFE_INTEGER);

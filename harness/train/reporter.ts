@@ -1,9 +1,10 @@
 /** What `downhill train` says: as text for people, or as JSON lines for programs. */
-import { type RuleRow, rules } from '../../src/index.js';
+import { type Profile, type RuleRow, rules } from '../../src/index.js';
 import { type ErrorParts, type Io, painter } from '../io.js';
 import { kebab, showHyper, type TrainConfig } from './config.js';
 import type { JobEvent, JobResult } from './events.js';
 import { count, duration, lossText, percent, plural, rateText } from './format.js';
+import { profileText } from './profile-table.js';
 import { Progress } from './progress.js';
 
 export interface Reporter {
@@ -16,12 +17,14 @@ export interface Reporter {
 }
 
 export const RUN_FILES = 'config.json, metrics.jsonl, loss.svg';
+export const PROFILE_FILES = 'profile.json, trace.json (opens in ui.perfetto.dev)';
 
 export class TextReporter implements Reporter {
   readonly #paint;
   #progress: Progress | undefined;
   /** First step whose loss was not finite. */
   #broken: number | undefined;
+  #profiled = false;
 
   constructor(
     readonly io: Io,
@@ -40,6 +43,10 @@ export class TextReporter implements Reporter {
     } else if (event.type === 'steps') {
       this.#progress?.add(event.steps);
       this.#watch(event.steps);
+    } else if (event.type === 'profile') {
+      this.#progress?.end();
+      this.#progress = undefined;
+      this.#profile(event.profile);
     } else if (event.type === 'result') {
       this.#progress?.end();
     }
@@ -51,12 +58,14 @@ export class TextReporter implements Reporter {
   }
 
   done(result: JobResult, folder: string): void {
-    const { accuracy, loss, step, trainSeconds, stepsPerSecond, interrupted } = result;
+    const { accuracy, loss, step, trainSeconds, stepsPerSecond, interrupted, profiled = 0 } = result;
     const verdict = accuracy === undefined ? '' : `accuracy ${this.#paint('bold', percent(accuracy))}, `;
     this.#write('');
     this.#line('test', `${verdict}loss ${lossText(loss)}`);
-    const steps = interrupted ? `stopped after ${plural(step, 'step')}` : plural(step, 'step');
-    this.#line('time', `${steps} in ${duration(trainSeconds)}, ${rateText(stepsPerSecond)}`);
+    const timed = plural(step - profiled, 'step');
+    const steps = interrupted ? `stopped after ${timed}` : timed;
+    const rest = profiled > 0 ? `; and ${count(profiled)} for the profile` : '';
+    this.#line('time', `${steps} in ${duration(trainSeconds)}, ${rateText(stepsPerSecond)}${rest}`);
     this.#saved(folder);
     this.#write('');
   }
@@ -106,7 +115,16 @@ export class TextReporter implements Reporter {
 
   #saved(folder: string): void {
     this.#line('saved in', folder);
-    this.#line('', this.#paint('gray', RUN_FILES));
+    this.#line('', this.#paint('gray', this.#profiled ? `${RUN_FILES}, ${PROFILE_FILES}` : RUN_FILES));
+  }
+
+  #profile(profile: Profile): void {
+    this.#profiled = true;
+    const { head, rows, notes } = profileText(profile, (this.io.stdout.columns ?? 100) - 2);
+    this.#write(`\n  ${this.#paint('gray', head)}`);
+    for (const { text, bar } of rows) this.#write(`  ${text}${bar && `  ${this.#paint('cyan', bar)}`}`);
+    this.#write('');
+    for (const note of notes) this.#write(`  ${note}`);
   }
 
   #line(label: string, text: string): void {

@@ -1,11 +1,16 @@
-/** What a run leaves behind: config.json, metrics.jsonl and loss.svg in a folder of its own. */
+/**
+ * What a run leaves behind: config.json, metrics.jsonl and loss.svg in a folder of its own; with --profile also
+ * profile.json and trace.json.
+ */
 import { appendFileSync, existsSync, mkdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { DownhillError, rules } from '../../src/index.js';
+import { outputError } from '../output.js';
 import { lossSvg } from './chart.js';
 import type { TrainConfig } from './config.js';
 import type { JobEvent, JobResult } from './events.js';
 import { count, lossText, percent, plural } from './format.js';
+import { traceOf } from './trace.js';
 
 /** runs/2025-11-20_14-03-59-adam, in local time; with -2 and so on when another run began in the same second. */
 export function defaultFolder(optimizer: string, now = new Date()): string {
@@ -64,7 +69,9 @@ export class RunFolder {
     } else if (event.type === 'plan') {
       const { type: _, ...plan } = event;
       this.#plan = plan;
-      this.#try(() => rmSync(join(this.#path, 'loss.svg'), { force: true }));
+      // Of a run that --force overwrites.
+      for (const file of ['loss.svg', 'profile.json', 'trace.json'])
+        this.#try(() => rmSync(join(this.#path, file), { force: true }));
       this.#write('metrics.jsonl', '');
       this.#writeConfig();
     } else if (event.type === 'steps') {
@@ -72,6 +79,9 @@ export class RunFolder {
       const lines = event.steps.map(({ step, epoch, loss, lr }) => `${JSON.stringify({ step, epoch, loss, lr })}\n`);
       this.#try(() => appendFileSync(join(this.#path, 'metrics.jsonl'), lines.join('')));
       for (const { loss } of event.steps) this.#losses.push(loss);
+    } else if (event.type === 'profile') {
+      this.#write('profile.json', `${JSON.stringify(event.profile, null, 2)}\n`);
+      this.#write('trace.json', `${JSON.stringify(traceOf(event.profile, this.#adapterName))}\n`);
     }
   }
 
@@ -130,23 +140,7 @@ export class RunFolder {
     try {
       return action();
     } catch (cause) {
-      const { code, message } = cause as NodeJS.ErrnoException;
-      const why =
-        {
-          EACCES: 'permission is denied',
-          EPERM: 'permission is denied',
-          EROFS: 'the file system is read-only',
-          ENOTDIR: 'part of the path is a file',
-          EEXIST: 'there is a file of that name',
-          ENOSPC: 'the disk is full',
-          ENOENT: this.#plan ? 'it is no longer there' : 'no folder can be made there',
-        }[code ?? ''] ?? message;
-      throw new DownhillError(
-        'OUTPUT-UNWRITABLE',
-        `The folder ${this.path} cannot be written: ${why}.`,
-        'Name another folder with --out.',
-        cause,
-      );
+      throw outputError(this.path, cause, this.#plan ? 'it is no longer there' : undefined);
     }
   }
 }

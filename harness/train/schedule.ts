@@ -108,6 +108,25 @@ export function runSteps({ steps, epochs = 1, batchSize }: TrainConfig, samples:
   return steps ?? epochs * Math.ceil(samples / (batchSize ?? samples));
 }
 
+/** Steps that --profile measures of a run that has them. */
+const PROFILED = 16;
+
+/**
+ * How many of a run's steps are profiled; as many before them are trained to compare with, and those before that warm
+ * the GPU up. They are the run's own last steps, so that a profiled run reaches what the run without does.
+ *
+ * @throws DownhillError OPTION-RANGE where there are not enough.
+ */
+export function profiledSteps({ profile }: TrainConfig, steps: number): number {
+  if (!profile) return 0;
+  if (steps >= 2) return Math.min(PROFILED, Math.max(1, Math.floor(steps / 4)));
+  throw new DownhillError(
+    'OPTION-RANGE',
+    '--profile needs 2 steps at least: one to measure, one to compare with.',
+    'Train for more steps; 100 or more give steady numbers.',
+  );
+}
+
 /**
  * What the learning rate follows in a run of `steps`.
  *

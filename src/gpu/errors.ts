@@ -25,6 +25,7 @@ export type ErrorCode =
   | 'COMMAND-UNKNOWN'
   | 'DEVICE-LOST'
   | 'DEVICE-REQUEST'
+  | 'FEATURE-MISSING'
   | 'GPU-VALIDATION'
   | 'GPU-OUT-OF-MEMORY'
   | 'SHADER-COMPILE'

@@ -54,6 +54,30 @@ export interface SchedulerParts {
   readonly clipValue?: number;
 }
 
+/** Records `steps` steps of `passes`. */
+export type Recorder = (encoder: GPUCommandEncoder, passes: readonly Pass[], steps: number, label: string) => void;
+
+/** All steps in one compute pass. */
+export function recordSteps(
+  encoder: GPUCommandEncoder,
+  passes: readonly Pass[],
+  steps: number,
+  label: string,
+  timestampWrites?: GPUComputePassTimestampWrites,
+): void {
+  const pass = encoder.beginComputePass(timestampWrites ? { label, timestampWrites } : { label });
+  let bound: GPUComputePipeline | undefined;
+  for (let i = 0; i < steps; i++) {
+    for (const { pipeline, bindGroup, grid } of passes) {
+      if (pipeline !== bound) pass.setPipeline(pipeline);
+      bound = pipeline;
+      pass.setBindGroup(0, bindGroup);
+      pass.dispatchWorkgroups(grid[0], grid[1], grid[2]);
+    }
+  }
+  pass.end();
+}
+
 export class Scheduler {
   readonly #device: GPUDevice;
   readonly #label: string;
@@ -100,9 +124,10 @@ export class Scheduler {
    * Submits up to `most` further steps: as many as fit the time a submit should take. None where steps under way must
    * come back first, to tell whether they get to an update that has no row.
    *
+   * @param record a profile records otherwise than `run`
    * @throws DownhillError HYPER-* where a schedule has no value for the next step; the steps before it were submitted.
    */
-  submit(most: number): Flight | undefined {
+  submit(most: number, record: Recorder = recordSteps): Flight | undefined {
     const { passes, losses, clock, replicas } = this.#parts;
     const first = this.#step;
     const high = this.#seen.high + (first - this.#seen.step);
@@ -110,17 +135,7 @@ export class Scheduler {
     if (steps === 0) return undefined;
 
     const encoder = this.#device.createCommandEncoder({ label: this.#label });
-    const pass = encoder.beginComputePass({ label: this.#label });
-    let bound: GPUComputePipeline | undefined;
-    for (let i = 0; i < steps; i++) {
-      for (const { pipeline, bindGroup, grid } of passes) {
-        if (pipeline !== bound) pass.setPipeline(pipeline);
-        bound = pipeline;
-        pass.setBindGroup(0, bindGroup);
-        pass.dispatchWorkgroups(grid[0], grid[1], grid[2]);
-      }
-    }
-    pass.end();
+    record(encoder, passes, steps, this.#label);
 
     const staging = this.#staging.pop();
     if (!staging) throw new DownhillError('INTERNAL', 'No staging buffer is free.', 'Report this.');

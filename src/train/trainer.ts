@@ -1,13 +1,23 @@
 import type { Dataset } from '../data/dataset.js';
 import { checkChoice, checkInteger, checkOptions, DownhillError, show } from '../gpu/errors.js';
 import { checkNotLost } from '../gpu/lost.js';
+import { checkTimestamps } from '../gpu/timing.js';
 import type { Mlp } from '../nn/mlp.js';
 import { checkOptimizerOptions } from '../optim/optimizer-options.js';
 import type { Rule } from '../optim/rule.js';
 import { Engine } from './engine.js';
 import { Evaluator } from './evaluator.js';
+import { checkProfileOptions, profileSteps, type Submit } from './profile.js';
 import { type Flight, MAX_FLIGHTS, type StepResult } from './scheduler.js';
-import { type RunOptions, SAMPLINGS, type StepReport, type Trainer, type TrainerOptions } from './types.js';
+import {
+  type Profile,
+  type ProfileOptions,
+  type RunOptions,
+  SAMPLINGS,
+  type StepReport,
+  type Trainer,
+  type TrainerOptions,
+} from './types.js';
 
 const OPTIONS = [
   'model',
@@ -237,7 +247,20 @@ class NetworkTrainer implements Trainer {
       : checkInteger('epochs', epochs, 0, Math.floor(room / this.stepsPerEpoch)) * this.stepsPerEpoch;
   }
 
-  async *#run(steps: number, signal: AbortSignal | undefined): AsyncGenerator<StepReport, void, void> {
+  async profile(options: ProfileOptions = {}): Promise<Profile> {
+    this.#checkAlive();
+    const checked = checkProfileOptions(options, MAX_STEP - this.step);
+    checkTimestamps(this.#engine.device);
+    this.#begin();
+    try {
+      return await profileSteps(this.#engine, checked, (steps, submit) => this.#run(steps, undefined, submit));
+    } finally {
+      this.#running = false;
+    }
+  }
+
+  /** Takes the trainer for a run; whoever did sets `#running` back. */
+  #begin(): void {
     if (this.#running) {
       throw new DownhillError(
         'RUN-BUSY',
@@ -247,7 +270,17 @@ class NetworkTrainer implements Trainer {
     }
     this.#checkAlive();
     this.#running = true;
+  }
+
+  /** @param profiled submits the steps of a profile, which holds the trainer itself */
+  async *#run(
+    steps: number,
+    signal: AbortSignal | undefined,
+    profiled?: Submit,
+  ): AsyncGenerator<StepReport, void, void> {
+    if (!profiled) this.#begin();
     const { device, scheduler } = this.#engine;
+    const submitSteps = profiled ?? ((most: number) => scheduler.submit(most));
     const end = scheduler.step + steps;
     const flights: Flight[] = [];
     let failure: { readonly error: unknown } | undefined;
@@ -255,7 +288,7 @@ class NetworkTrainer implements Trainer {
       try {
         // Two that were not delivered yet, whether the GPU is done with them or not: a slow consumer holds the GPU back.
         while (!failure && flights.length < MAX_FLIGHTS && scheduler.step < end && !signal?.aborted) {
-          const flight = scheduler.submit(end - scheduler.step);
+          const flight = submitSteps(end - scheduler.step);
           if (!flight) break; // not before the steps under way are back
           flights.push(flight);
         }
@@ -265,6 +298,7 @@ class NetworkTrainer implements Trainer {
     };
     try {
       await checkNotLost(device);
+      this.#checkAlive();
       if (scheduler.failure) throw scheduler.failure;
       submit();
       for (let flight = flights[0]; flight; flight = flights[0]) {
@@ -285,7 +319,7 @@ class NetworkTrainer implements Trainer {
       throw error;
     } finally {
       await Promise.allSettled(flights.map(({ results }) => results));
-      this.#running = false;
+      if (!profiled) this.#running = false;
     }
   }
 

@@ -89,6 +89,87 @@ export interface PlanReport {
   readonly bytes: Readonly<Record<'parameters' | 'gradients' | 'state' | 'activations' | 'data', number>>;
 }
 
+/** Options of `trainer.profile`. */
+export interface ProfileOptions {
+  /** Steps to profile: 1 to 256, default 16. As many are trained before them without a profile, to compare with. */
+  readonly steps?: number;
+  /** Default true: each dispatch in a compute pass of its own. False: all of a submit in one pass, as `run` records them. */
+  readonly separate?: boolean;
+}
+
+/** Milliseconds of one step. */
+export interface StepTimes {
+  /** From the call to the last loss read back, by the number of steps. */
+  readonly wallMsPerStep: number;
+  /** In which the main thread wrote rows, recorded and submitted. */
+  readonly hostMsPerStep: number;
+}
+
+/** What all passes of one label took. */
+export interface ProfileLabel {
+  readonly label: string;
+  /** Shader and workgroups; absent where a pass holds many dispatches. */
+  readonly kernel?: string;
+  readonly grid?: readonly number[];
+  /** Passes of that label. */
+  readonly count: number;
+  /** Of the passes whose times are known. */
+  readonly totalMs: number;
+  /** Per step: the median of what a step spends in passes of that label. Null where no time is known. */
+  readonly medianMs: number | null;
+  /** Of the profile's `gpuMsPerStep`, from 0 to 1. */
+  readonly share: number;
+}
+
+/** One compute pass, by the GPU's clock. */
+export interface ProfilePass {
+  /** The first step in it, as {@link StepReport} counts, and how many. */
+  readonly step: number;
+  readonly steps: number;
+  readonly label: string;
+  /** Nanoseconds after the first pass began; null where the GPU gave no usable timestamps. */
+  readonly begin: number | null;
+  readonly end: number | null;
+}
+
+/** One submit, by the host's clock. */
+export interface ProfileSubmit {
+  /** The first step in it, as {@link StepReport} counts, and how many. */
+  readonly step: number;
+  readonly steps: number;
+  /** Nanoseconds after the first submit began to be recorded: when recording began, and when it was submitted. */
+  readonly begin: number;
+  readonly end: number;
+}
+
+/** Where the time of a step goes. Plain data. */
+export interface Profile extends StepTimes {
+  readonly separate: boolean;
+  /** Steps profiled. */
+  readonly steps: number;
+  /** Dispatches per step. */
+  readonly dispatches: number;
+  /**
+   * Milliseconds per step in passes, by the GPU's clock: the sum of the labels' medians; where timestamps are quantised,
+   * the mean, which rounding leaves right.
+   */
+  readonly gpuMsPerStep: number;
+  /** The same training without timestamps and with one pass per submit, right before: what a step takes. */
+  readonly unprofiled: StepTimes;
+  /** Timestamps come in steps too coarse for single passes. */
+  readonly quantised: boolean;
+  /** What to do about it; absent where nothing is. */
+  readonly hint?: string;
+  /** Passes whose timestamps were not usable. */
+  readonly unknown: number;
+  /** In the order in which they run. */
+  readonly labels: readonly ProfileLabel[];
+  readonly passes: readonly ProfilePass[];
+  readonly submits: readonly ProfileSubmit[];
+  /** What `run` would have yielded: for every step trained, first those without a profile. */
+  readonly reports: readonly StepReport[];
+}
+
 /** A network in training. Made by {@link createTrainer}. */
 export interface Trainer {
   /** Steps submitted so far. */
@@ -103,6 +184,19 @@ export interface Trainer {
    * has no good value for an update: those before it are done and were yielded.
    */
   run(options: RunOptions): AsyncGenerator<StepReport, void, void>;
+  /**
+   * Trains on, and tells what each dispatch costs on the GPU. First come `steps` steps as `run` records them, to compare
+   * with, then `steps` with timestamps: 2 × `steps` in all, with the losses and parameters that `run` would have given,
+   * bit for bit. Timestamps exist only at the ends of a compute pass, so each dispatch gets its own; that costs time, and
+   * the profile's sum is no measure of speed. Run some steps before: drivers compile at first use.
+   *
+   * @example
+   * const { labels, gpuMsPerStep, unprofiled } = await trainer.profile({ steps: 32 });
+   * for (const { label, medianMs } of labels) console.log(label, medianMs);
+   * @throws DownhillError OPTION-*; FEATURE-MISSING when the device was made without 'timestamp-query'; RUN-BUSY,
+   * RUN-DESTROYED, DEVICE-LOST, HYPER-*, GRADIENT-NONFINITE as `run`.
+   */
+  profile(options?: ProfileOptions): Promise<Profile>;
   /** Loss and accuracy over a data set, of the parameters after everything submitted so far. */
   evaluate(data: Dataset): Promise<Evaluation>;
   /** The tensors by PyTorch's names ('0.weight', '0.bias', '2.weight' …), on the GPU. A tensor split over arenas is a list. */

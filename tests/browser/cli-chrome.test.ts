@@ -55,6 +55,18 @@ describe('downhill train --in chrome', () => {
     expect(new Set(a).size).toBe(20);
   });
 
+  it('profiles in the page, to the bytes of a run without', async () => {
+    const run = await downhill([...tiny(), '--profile', '--epochs', '12', '--out', folder.path('profile')]).done;
+    expect(run.code, run.err).toBe(0);
+    expect(run.out).toMatch(/\n {2}update +optim\/adam +1 +\d+\.\d+ +\d+\.\d %/);
+    const bytes = (name: string) => readFileSync(folder.path(name, 'metrics.jsonl'), 'utf8');
+    expect(bytes('profile')).toBe(bytes('a'));
+    const profile = JSON.parse(readFileSync(folder.path('profile', 'profile.json'), 'utf8'));
+    expect(profile).toMatchObject({ steps: 15, quantised: false });
+    const { traceEvents } = JSON.parse(readFileSync(folder.path('profile', 'trace.json'), 'utf8'));
+    expect(traceEvents.length).toBeGreaterThan(15 * profile.dispatches - profile.unknown);
+  });
+
   it('draws its digits in the page', async () => {
     const args = ['train', '--in', 'chrome', '--samples', '200', '--model', '784-10', '--steps', '4', '--json'];
     const run = await downhill([...args, '--out', folder.path('digits')]).done;

@@ -1,9 +1,10 @@
 import { resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { kebab, showHyper, type TrainConfig } from '../../harness/train/config.js';
+import { checkFit, knownShape } from '../../harness/train/data.js';
 import { trainHelp } from '../../harness/train/help.js';
 import { FLAGS, hyperFlags, parseTrain, type TrainCommand } from '../../harness/train/options.js';
-import { runSteps, SCHEDULES, scheduleOf } from '../../harness/train/schedule.js';
+import { profiledSteps, runSteps, SCHEDULES, scheduleOf } from '../../harness/train/schedule.js';
 import { DownhillError, type RuleRow, rules } from '../../src/index.js';
 
 const rows = Object.values(rules).map(({ row }) => row as RuleRow);
@@ -64,6 +65,18 @@ describe('flags of downhill train', () => {
     expect(configOf('--steps 20')).toMatchObject({ steps: 20 });
     expect(configOf('--steps 20').epochs).toBeUndefined();
     expect(configOf('--sampling full').batchSize).toBeUndefined();
+  });
+
+  it('name a profile, and nothing where there is none', () => {
+    expect(configOf('--profile --steps 100').profile).toBe(true);
+    expect('profile' in configOf('--steps 100')).toBe(false);
+    const of = (steps: number) => profiledSteps(configOf('--profile'), steps);
+    expect([2, 4, 8, 40, 64, 100_000].map(of)).toEqual([1, 1, 2, 10, 16, 16]);
+    expect(profiledSteps(configOf(''), 1)).toBe(0);
+    expect(() => of(1)).toThrow(/OPTION-RANGE/);
+    expect(() => checkFit(configOf('--profile --steps 1'), knownShape(configOf(''))!)).toThrow(
+      /--profile needs 2 steps/,
+    );
   });
 
   it('count in the order given: the last one', () => {
@@ -164,6 +177,7 @@ describe('wrong flags', () => {
     ['--lr -1', 'HYPER-RANGE', /got -1/],
     ['--lr fast', 'HYPER-TYPE', /"fast"/],
     ['--lr', 'OPTION-TYPE', /--lr needs a value/],
+    ['--profile=5', 'OPTION-TYPE', /--profile is a switch/],
     ['--lr --seed 1', 'OPTION-TYPE', /--lr needs a value/],
     ['--lr=', 'OPTION-TYPE', /--lr needs a value/],
     ['--betas 0.9,1', 'HYPER-RANGE', /betas\[1\]/],

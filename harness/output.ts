@@ -1,0 +1,27 @@
+/** What a file system says when it will not be written, in words. */
+import { DownhillError } from '../src/index.js';
+
+/**
+ * @param folder As given by the user, for the message.
+ * @param gone What a missing path means: before a run that no folder can be made, later that it went away.
+ */
+export function outputError(folder: string, cause: unknown, gone = 'no folder can be made there'): DownhillError {
+  const { code, message } = cause as NodeJS.ErrnoException;
+  const why =
+    {
+      EACCES: 'permission is denied',
+      EPERM: 'permission is denied',
+      EROFS: 'the file system is read-only',
+      ENOTDIR: 'part of the path is a file',
+      EEXIST: 'there is a file of that name',
+      EISDIR: 'there is a folder where a file has to be',
+      ENOSPC: 'the disk is full',
+      ENOENT: gone,
+    }[code ?? ''] ?? message;
+  return new DownhillError(
+    'OUTPUT-UNWRITABLE',
+    `The folder ${folder} cannot be written: ${why}.`,
+    'Name another folder with --out.',
+    cause,
+  );
+}

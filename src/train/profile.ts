@@ -1,0 +1,215 @@
+import { guarded } from '../gpu/buffers.js';
+import { checkInteger, checkOptions, DownhillError, show } from '../gpu/errors.js';
+import type { Pass } from '../gpu/pipelines.js';
+import { intervalsOf, looksQuantised, MAX_QUERIES, PassTimer } from '../gpu/timing.js';
+import type { Engine } from './engine.js';
+import { type Flight, MAX_FLIGHTS, type Recorder, recordSteps } from './scheduler.js';
+import type { Profile, ProfileLabel, ProfileOptions, ProfilePass, ProfileSubmit, StepReport } from './types.js';
+
+/*
+ * Trains some steps with timestamps around every dispatch. The steps are the ones `run` would do: the same passes in the
+ * same order, only in more compute passes. What `run` records knows nothing of this file.
+ */
+
+const MAX_PROFILED = 256;
+
+/** Submits up to `most` steps, as `Scheduler.submit`. */
+export type Submit = (most: number) => Flight | undefined;
+/** Trains steps that `submit` sends off, as `Trainer.run` does. */
+type Train = (steps: number, submit: Submit) => AsyncIterable<StepReport>;
+
+export type CheckedProfileOptions = Required<ProfileOptions>;
+
+/** @param room steps the trainer can still count */
+export function checkProfileOptions(options: ProfileOptions, room: number): CheckedProfileOptions {
+  checkOptions('profile', options, ['steps', 'separate']);
+  const { steps = 16, separate = true } = options;
+  if (typeof separate !== 'boolean') {
+    throw new DownhillError('OPTION-TYPE', `separate must be true or false, got ${show(separate)}.`, 'Pass a boolean.');
+  }
+  return { steps: checkInteger('steps', steps, 1, Math.min(MAX_PROFILED, Math.floor(room / 2))), separate };
+}
+
+/** Trains 2 × `steps` steps: without timestamps, to compare with, then with them. */
+export async function profileSteps(
+  engine: Engine,
+  { steps, separate }: CheckedProfileOptions,
+  train: Train,
+): Promise<Profile> {
+  const { device, scheduler, passes, options } = engine;
+  const timers: PassTimer[] = [];
+  try {
+    // Before any step, so that a device without room for them refuses first. As many steps as fit one query set go into
+    // a submit; a step of more passes than that takes several sets.
+    const most = separate ? Math.max(MAX_QUERIES / 2, passes.length) : 1;
+    const needed = Math.min(most, steps * passes.length);
+    await guarded(device, options.label, () => {
+      while (timers.length < MAX_FLIGHTS) timers.push(new PassTimer(device, options.label, needed));
+    });
+    const plain = await measure(steps, train, (wanted) => scheduler.submit(wanted));
+    const recording = new Recording(engine, separate, timers);
+    const timed = await measure(steps, train, (wanted) => recording.submit(wanted));
+    return {
+      separate,
+      steps,
+      dispatches: passes.length,
+      ...timed.times,
+      unprofiled: plain.times,
+      ...recording.summary(steps),
+      submits: timed.submits,
+      reports: [...plain.reports, ...timed.reports],
+    };
+  } finally {
+    for (const timer of timers) timer.destroy();
+  }
+}
+
+/** Trains, and measures on the host: as a whole, and the main thread's share. */
+async function measure(steps: number, train: Train, submit: Submit) {
+  const reports: StepReport[] = [];
+  const submits: ProfileSubmit[] = [];
+  let recording = 0;
+  let origin: number | undefined;
+  const start = performance.now();
+  const timedSubmit: Submit = (most) => {
+    const begin = performance.now();
+    const flight = submit(most);
+    const end = performance.now();
+    recording += end - begin;
+    origin ??= begin;
+    const [from, to] = [begin, end].map((time) => Math.round(1e6 * (time - origin!)));
+    if (flight) submits.push({ step: flight.first + 1, steps: flight.steps, begin: from!, end: to! });
+    return flight;
+  };
+  for await (const report of train(steps, timedSubmit)) reports.push(report);
+  const times = { wallMsPerStep: (performance.now() - start) / steps, hostMsPerStep: recording / steps };
+  return { times, reports, submits };
+}
+
+/** Submits steps with timestamps, and keeps these until all are there. */
+class Recording {
+  readonly #engine: Engine;
+  readonly #separate: boolean;
+  /** One for each flight; a flight gives its timer back before the next can be submitted. */
+  readonly #free: PassTimer[];
+  /** What was recorded, in order, and in the same order its timestamps. */
+  readonly #passes: Pick<ProfilePass, 'step' | 'steps' | 'label'>[] = [];
+  readonly #stamps: BigUint64Array[] = [];
+
+  constructor(engine: Engine, separate: boolean, timers: readonly PassTimer[]) {
+    this.#engine = engine;
+    this.#separate = separate;
+    this.#free = [...timers];
+  }
+
+  submit(most: number): Flight | undefined {
+    const { scheduler, passes } = this.#engine;
+    const timer = this.#free.pop();
+    if (!timer) throw new DownhillError('INTERNAL', 'No timer is free.', 'Report this.');
+    const first = scheduler.step + 1;
+    const record: Recorder = (encoder, _, steps, label) => {
+      if (this.#separate) this.#recordPasses(encoder, first, steps, timer);
+      else {
+        recordSteps(encoder, passes, steps, label, timer.writes());
+        this.#passes.push({ step: first, steps, label });
+      }
+      timer.resolve(encoder);
+    };
+    const fitting = this.#separate ? Math.floor(timer.passes / passes.length) : most;
+    const flight = scheduler.submit(Math.min(most, fitting), record);
+    if (!flight) {
+      this.#free.push(timer);
+      return undefined;
+    }
+    const results = this.#arrive(flight, timer);
+    // Whoever awaits the flight sees a rejection; nobody may be left to.
+    results.catch(() => {});
+    return { ...flight, results };
+  }
+
+  /** Every dispatch in a pass of its own: timestamps exist only at the ends of passes. */
+  #recordPasses(encoder: GPUCommandEncoder, first: number, steps: number, timer: PassTimer): void {
+    for (let i = 0; i < steps; i++) {
+      for (const each of this.#engine.passes) {
+        recordSteps(encoder, [each], 1, each.label, timer.writes());
+        this.#passes.push({ step: first + i, steps: 1, label: each.label });
+      }
+    }
+  }
+
+  async #arrive(flight: Flight, timer: PassTimer) {
+    const [results, stamps] = await Promise.all([flight.results, timer.read()]);
+    this.#stamps.push(stamps);
+    this.#free.push(timer);
+    return results;
+  }
+
+  summary(steps: number) {
+    const stamps = new BigUint64Array(this.#stamps.reduce((sum, { length }) => sum + length, 0));
+    let at = 0;
+    for (const part of this.#stamps) {
+      stamps.set(part, at);
+      at += part.length;
+    }
+    const intervals = intervalsOf(stamps);
+    const passes = this.#passes.map((pass, i): ProfilePass => {
+      const [begin, end] = intervals[i] ?? [null, null];
+      return { ...pass, begin, end };
+    });
+    return summarize(passes, this.#engine.passes, steps, looksQuantised(stamps));
+  }
+}
+
+/** What a profile says of its passes, in total and by label. */
+export function summarize(
+  passes: readonly ProfilePass[],
+  plan: readonly Pick<Pass, 'label' | 'kernel' | 'grid'>[],
+  steps: number,
+  quantised: boolean,
+): Pick<Profile, 'gpuMsPerStep' | 'quantised' | 'hint' | 'unknown' | 'labels' | 'passes'> {
+  const labels = [...new Set(passes.map(({ label }) => label))];
+  const sums = labels.map((label): Omit<ProfileLabel, 'share'> => {
+    const own = passes.filter((pass) => pass.label === label);
+    const known = own.flatMap(({ begin, end, steps: each }) =>
+      begin === null || end === null ? [] : [{ ms: (end - begin) / 1e6, each }],
+    );
+    const perStep = own.reduce((sum, { steps: each }) => sum + each, 0) / steps; // 1, but for labels that repeat
+    const middle = median(known.map(({ ms, each }) => ms / each));
+    const kernel = plan.find((pass) => pass.label === label);
+    return {
+      label,
+      ...(kernel && { kernel: kernel.kernel, grid: kernel.grid }),
+      count: own.length,
+      totalMs: known.reduce((sum, { ms }) => sum + ms, 0),
+      medianMs: middle === undefined ? null : middle * perStep,
+    };
+  });
+  const perStep = ({ totalMs, medianMs }: (typeof sums)[number]) => (quantised ? totalMs / steps : (medianMs ?? 0));
+  const gpuMsPerStep = sums.reduce((sum, each) => sum + perStep(each), 0);
+  const unknown = passes.filter(({ begin }) => begin === null).length;
+  const hint = hintFor(quantised, unknown === passes.length);
+  return {
+    gpuMsPerStep,
+    quantised,
+    ...(hint && { hint }),
+    unknown,
+    labels: sums.map((each) => ({ ...each, share: gpuMsPerStep > 0 ? perStep(each) / gpuMsPerStep : 0 })),
+    passes,
+  };
+}
+
+function hintFor(quantised: boolean, nothing: boolean): string | undefined {
+  if (nothing) return 'This adapter gives no usable timestamps: profile on another one.';
+  if (!quantised) return undefined;
+  return 'The timestamps are rounded to 65 or 100 µs: start Chrome with --enable-webgpu-developer-features, or profile more steps.';
+}
+
+function median(values: readonly number[]): number | undefined {
+  const sorted = [...values].sort((a, b) => a - b);
+  const half = Math.floor(sorted.length / 2);
+  return sorted.length % 2 === 1
+    ? sorted[half]
+    : sorted.length > 0
+      ? (sorted[half - 1]! + sorted[half]!) / 2
+      : undefined;
+}
