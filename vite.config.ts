@@ -1,16 +1,76 @@
-import { resolve } from 'node:path';
-import { defineConfig } from 'vite';
+import { readFileSync } from 'node:fs';
+import { basename, resolve } from 'node:path';
+import { defineConfig, type Plugin, type UserConfig } from 'vite';
 
 /*
- * `vite` serves the pages for development; `vite build --mode X` makes one of three things under dist/:
+ * `vite` serves the pages for development; `vite build --mode X` makes one of these under dist/:
  *   lib    the library, one module per source file, so that a user's bundler takes only what is used
  *   cli    the command line with its chart library inside, for Node
  *   pages  app/index.html and app/train.html (the headless runner's page)
+ *   peers-node, peers-web  the libraries that benchmarks compare with (harness/peers), for Node and for Chrome;
+ *          not shipped, and built for benchmarks and tests only (node harness/setup/setup.mjs --peers)
  */
 const root = import.meta.dirname;
 const external = [/^node:/, 'webgpu', 'playwright-core', 'playwright-core/package.json', 'vite'];
 
+/** Puts files of the peers' packages beside the modules, which load them at run time. */
+function besides(paths: readonly string[]): Plugin {
+  return {
+    name: 'beside-peers',
+    generateBundle() {
+      for (const path of paths) {
+        const source = readFileSync(resolve(root, 'harness/peers/node_modules', path));
+        this.emitFile({ type: 'asset', fileName: basename(path), source });
+      }
+    },
+  };
+}
+
+/** The peers as modules that need nothing but what lies beside them. */
+function peers(place: 'node' | 'web'): UserConfig {
+  const node = place === 'node';
+  const conditions = ['onnxruntime-web-use-extern-wasm', 'module', 'import', 'default'];
+  return {
+    publicDir: false,
+    base: './',
+    plugins: [
+      besides([
+        ...['', '-simd', '-threaded-simd'].map(
+          (kind) => `@tensorflow/tfjs-backend-wasm/wasm-out/tfjs-backend-wasm${kind}.wasm`,
+        ),
+        // The loaders stay files of their own: ONNX Runtime starts them again as its worker threads.
+        ...['', '.asyncify'].flatMap((kind) =>
+          ['mjs', 'wasm'].map((suffix) => `onnxruntime-web/dist/ort-wasm-simd-threaded${kind}.${suffix}`),
+        ),
+      ]),
+    ],
+    resolve: { conditions },
+    // TensorFlow.js' WebAssembly loader is a CommonJS module, which Node's ES modules lack a name for.
+    ...(node && { ssr: { noExternal: true, resolve: { conditions } }, define: { __dirname: 'import.meta.dirname' } }),
+    build: {
+      ssr: node,
+      outDir: `dist/peers/${place}`,
+      emptyOutDir: true,
+      target: node ? 'node20' : 'es2022',
+      minify: false,
+      modulePreload: false,
+      chunkSizeWarningLimit: 10_000,
+      rollupOptions: {
+        input: Object.fromEntries(
+          ['tfjs', 'jax', 'ort'].map((name) => [name, resolve(root, `harness/peers/${name}.ts`)]),
+        ),
+        preserveEntrySignatures: 'strict',
+        output: {
+          entryFileNames: '[name].js',
+          chunkFileNames: '[name]-[hash].js',
+        },
+      },
+    },
+  };
+}
+
 export default defineConfig(({ mode }) => {
+  if (mode === 'peers-node' || mode === 'peers-web') return peers(mode === 'peers-node' ? 'node' : 'web');
   if (mode === 'lib') {
     return {
       publicDir: false,
@@ -47,7 +107,11 @@ export default defineConfig(({ mode }) => {
         minify: false,
         rollupOptions: {
           external,
-          input: { cli: resolve(root, 'harness/cli.ts'), probe: resolve(root, 'harness/probe.ts') },
+          input: {
+            cli: resolve(root, 'harness/cli.ts'),
+            probe: resolve(root, 'harness/probe.ts'),
+            'bench-worker': resolve(root, 'harness/bench/hosts/worker.ts'),
+          },
           output: { entryFileNames: '[name].js', chunkFileNames: '[name].js' },
         },
       },
@@ -60,7 +124,9 @@ export default defineConfig(({ mode }) => {
       outDir: resolve(root, 'dist/pages'),
       emptyOutDir: true,
       target: 'es2022',
-      rollupOptions: { input: [resolve(root, 'app/index.html'), resolve(root, 'app/train.html')] },
+      rollupOptions: {
+        input: ['index', 'train', 'bench-case'].map((page) => resolve(root, `app/${page}.html`)),
+      },
     },
   };
 });

@@ -8,6 +8,7 @@ export default defineConfig({
     fileParallelism: false,
     testTimeout: 120_000,
     hookTimeout: 120_000,
+    server: { deps: { external: [/\/dist\/peers\//] } }, // imported by Node itself, as benchmarks do
     projects: ['unit', 'wgsl', 'gpu', 'browser'].map((name) => ({
       extends: true as const,
       test: { name, include: [`tests/${name}/**/*.test.ts`] },

@@ -1,15 +1,21 @@
 /** `npx downhill <command>`: finds the command, and turns what goes wrong into a calm message and an exit code. */
 import { DownhillError, suggest } from '../src/index.js';
+import { bench } from './bench/command.js';
 import { doctor } from './doctor.js';
 import { type Io, printError, processIo } from './io.js';
 import { train } from './train/command.js';
 import { versionOf } from './train/versions.js';
 
-const COMMANDS: Readonly<Record<string, (args: readonly string[], io: Io) => Promise<number>>> = { train, doctor };
+const COMMANDS: Readonly<Record<string, (args: readonly string[], io: Io) => Promise<number>>> = {
+  train,
+  bench,
+  doctor,
+};
 
 const HELP = `npx downhill <command>
 
   train      train a network on WebGPU, in Node or in a headless Chrome
+  bench      measure the kernels and the trainer beside other libraries
   doctor     show the adapter and the browser of this machine, and test the kernels
   help       this text; downhill <command> --help tells about a command
 

@@ -1,4 +1,4 @@
-// `npm test`: makes the machine ready (packages, build, adapter, browser), runs every test, says which were skipped and
+// `npm test`: makes the machine ready (packages, build, peers, adapter, browser), runs every test, says which were skipped and
 // why, and ends with the plain line "N passed, N failed[, N skipped]". Arguments go to vitest.
 
 import { spawnSync } from 'node:child_process';
@@ -45,7 +45,7 @@ function runTests(args) {
 }
 
 try {
-  await setup({ adapter: true, browser: true });
+  await setup({ adapter: true, browser: true, peers: true });
   const { passed, failed, skipped } = runTests(process.argv.slice(2));
   console.log(`\n${passed} passed, ${failed} failed${skipped ? `, ${skipped} skipped` : ''}`);
   process.exitCode = failed === 0 && passed > 0 ? 0 : 1;

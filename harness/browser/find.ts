@@ -19,6 +19,8 @@ export interface FoundBrowser {
 export interface LaunchedBrowser extends FoundBrowser {
   readonly browser: Browser;
   readonly version: string;
+  /** What it was started with, besides Playwright's own; empty where somebody else started it. */
+  readonly flags: readonly string[];
 }
 
 const INSTALL =
@@ -127,13 +129,14 @@ export async function launchBrowser(
 ): Promise<LaunchedBrowser> {
   const { chromium } = await loadPlaywright();
   const found = await findBrowser();
+  const args = [...flags(), ...(options.args ?? [])];
   const launch = (chromiumSandbox: boolean) =>
     chromium.launch({
       channel: found.channel,
       executablePath: found.executablePath,
       headless: options.headless ?? true,
       chromiumSandbox, // false adds --no-sandbox
-      args: [...flags(), ...(options.args ?? [])],
+      args,
       handleSIGINT: false, // the command ends the run itself, and then closes the browser
     });
   const start = async () => {
@@ -146,7 +149,7 @@ export async function launchBrowser(
   };
   try {
     const browser = await start();
-    return { ...found, browser, version: browser.version() };
+    return { ...found, browser, version: browser.version(), flags: args };
   } catch (cause) {
     const reason = (cause as Error).message.split('\n').find((line) => /error|cannot|missing|failed/i.test(line)) ?? '';
     const where = found.executablePath ?? chromium.executablePath();
@@ -154,6 +157,31 @@ export async function launchBrowser(
       'NO-BROWSER',
       `${found.name} (${where}) does not start: ${reason.trim().slice(0, 200)}`,
       'Install the libraries it needs: npx playwright-core install-deps chromium',
+      cause,
+    );
+  }
+}
+
+/** A browser elsewhere has this long to answer. */
+const CONNECT_MS = 30_000;
+
+/**
+ * Joins a browser that Playwright serves elsewhere (`npx playwright-core launch-server`). Its pages reach this machine's
+ * loopback addresses through the connection, so that nothing has to listen to the network.
+ *
+ * @throws DownhillError NO-BROWSER when nothing answers there, or another version of Playwright.
+ */
+export async function connectBrowser(address: string): Promise<LaunchedBrowser> {
+  const { chromium } = await loadPlaywright();
+  try {
+    const browser = await chromium.connect(address, { exposeNetwork: '<loopback>', timeout: CONNECT_MS });
+    return { name: `Chromium at ${new URL(address).host}`, browser, version: browser.version(), flags: [] };
+  } catch (cause) {
+    const reason = (cause as Error).message.split('\n')[0]!.slice(0, 200);
+    throw new DownhillError(
+      'NO-BROWSER',
+      `No browser of Playwright's answers at ${address}: ${reason}`,
+      'Start one there with the same version: npx playwright-core launch-server --browser chromium (docs/benchmarks.md).',
       cause,
     );
   }

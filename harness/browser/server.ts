@@ -20,6 +20,8 @@ export interface Served {
 export interface ServeOptions {
   /** Files from elsewhere: path in the URL (such as '/data/images') to path on the disk. */
   readonly files?: Readonly<Record<string, string>>;
+  /** Lets pages compile WebAssembly, and its threads start from blobs: for the libraries benchmarks compare with. */
+  readonly wasm?: boolean;
 }
 
 const CONTENT_TYPES: Record<string, string> = {
@@ -38,25 +40,32 @@ const CONTENT_TYPES: Record<string, string> = {
   '.txt': 'text/plain; charset=utf-8',
 };
 
+// Inline styles: charts set them on the elements they draw. Images: pictures made in the page. Scripts: files only.
+const POLICY =
+  "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; worker-src 'self' blob:; " +
+  "object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/** TensorFlow.js' threads fetch their code with importScripts from a blob. `eval` of strings stays forbidden. */
+const WASM_SCRIPTS = "script-src 'self' 'wasm-unsafe-eval' blob:";
+
 /** Sent with every answer, refusals included. */
-const HEADERS = {
+const headers = (wasm: boolean) => ({
   'X-Content-Type-Options': 'nosniff',
-  // Inline styles: charts set them on the elements they draw. Images: pictures made in the page. Scripts: files only.
-  'Content-Security-Policy':
-    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; worker-src 'self' blob:; " +
-    "object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  'Content-Security-Policy': wasm ? `${POLICY}; ${WASM_SCRIPTS}` : POLICY,
   'Cross-Origin-Opener-Policy': 'same-origin',
   'Cross-Origin-Embedder-Policy': 'require-corp',
   'Cross-Origin-Resource-Policy': 'same-origin',
   'Referrer-Policy': 'no-referrer',
   'Cache-Control': 'no-store',
-};
+});
 
 /** Serves the folder `root` until `close()`. */
 export async function serve(root: string, options: ServeOptions = {}): Promise<Served> {
   const base = realpathSync(root);
   const files = new Map(Object.entries(options.files ?? {}));
+  const sent = Object.entries(headers(options.wasm ?? false));
   const server = createServer((request, response) => {
+    for (const [name, value] of sent) response.setHeader(name, value);
     answer(request, response, base, files, (server.address() as AddressInfo).port).catch(() => refuse(response, 500));
   });
   await new Promise<void>((resolve, reject) => {
@@ -91,7 +100,6 @@ async function answer(
   if (file === undefined || !info?.isFile()) return refuse(response, 404);
 
   response.writeHead(200, {
-    ...HEADERS,
     'Content-Type':
       CONTENT_TYPES[extname(path === '/' ? 'index.html' : path!).toLowerCase()] ?? 'application/octet-stream',
     'Content-Length': info.size,
@@ -134,6 +142,6 @@ async function fileUnder(base: string, path: string): Promise<string | undefined
 
 function refuse(response: ServerResponse, status: number, more: Record<string, string> = {}): void {
   if (response.headersSent) return void response.destroy();
-  response.writeHead(status, { ...HEADERS, ...more, 'Content-Type': 'text/plain; charset=utf-8' });
+  response.writeHead(status, { ...more, 'Content-Type': 'text/plain; charset=utf-8' });
   response.end(`${status}\n`);
 }

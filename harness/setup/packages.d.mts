@@ -1,2 +1,2 @@
 export declare function packagesMissing(root?: string): string | undefined;
-export declare function ensurePackages(): void;
+export declare function ensurePackages(root?: string, topic?: string): void;

@@ -38,22 +38,26 @@ export function packagesMissing(root = ROOT) {
     : undefined;
 }
 
-/** Installs the packages when they are absent or older than the lockfile. */
-export function ensurePackages() {
-  const why = packagesMissing();
+/**
+ * Installs the packages of a folder when they are absent or older than its lockfile.
+ * @param {string} [root] with a package.json
+ * @param {string} [topic] the word before the lines that say so
+ */
+export function ensurePackages(root = ROOT, topic = 'packages') {
+  const why = packagesMissing(root);
   if (!why) return;
-  say('packages', `installing (npm ci), because ${why}`);
+  say(topic, `installing (npm ci), because ${why}`);
   // `--include=dev`: with NODE_ENV=production npm would leave out the very tools that build and test.
   const options = ['--no-audit', '--no-fund', '--include=dev'];
-  if (existsSync(path.join(ROOT, 'package-lock.json')) && npm(['ci', ...options]).ok) return;
+  if (existsSync(path.join(root, 'package-lock.json')) && npm(['ci', ...options], root).ok) return;
 
-  say('packages', 'installing without the lockfile (npm install), because npm ci failed');
-  const install = npm(['install', '--no-package-lock', ...options]);
+  say(topic, 'installing without the lockfile (npm install), because npm ci failed');
+  const install = npm(['install', '--no-package-lock', ...options], root);
   if (!install.ok) {
     throw new SetupError('The npm packages could not be installed.', [
       ...install.tail,
       'Check the network and the npm registry (npm config get registry), then run the command again.',
     ]);
   }
-  writeFileSync(path.join(ROOT, UNLOCKED), hash(readIfThere(path.join(ROOT, 'package-lock.json')) ?? ''));
+  writeFileSync(path.join(root, UNLOCKED), hash(readIfThere(path.join(root, 'package-lock.json')) ?? ''));
 }

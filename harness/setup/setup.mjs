@@ -1,12 +1,14 @@
 // Makes a fresh clone ready: packages, a build, a WebGPU adapter and, with --browser, a browser; with --packages only the
-// packages. Says in one line each what it does and why; when all is there already, it only names the adapter.
+// packages, with --peers only the libraries that benchmarks compare with, installed and built, with --peer-packages only
+// installed. Says in one line each what it does and why; when all is there already, it only names the adapter.
 //
-//   node harness/setup/setup.mjs [--browser | --packages]
+//   node harness/setup/setup.mjs [--browser | --packages | --peers | --peer-packages]
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { ensureBuild } from './build.mjs';
 import { installChromium } from './chromium.mjs';
 import { ensurePackages } from './packages.mjs';
+import { ensurePeerPackages, ensurePeers } from './peers.mjs';
 import { has, mayUseApt, ROOT, run, SetupError, say, sayFailure } from './system.mjs';
 
 /** The built program that looks for an adapter and a browser (harness/probe.ts). */
@@ -20,13 +22,15 @@ const PROBE = 'dist/cli/probe.js';
  */
 
 /**
- * @param {{ adapter?: boolean, browser?: boolean }} [options] what must be there at the end; by default an adapter
+ * @param {{ adapter?: boolean, browser?: boolean, peers?: boolean }} [options] what must be there at the end; by default
+ *   an adapter
  * @returns {Promise<void>}
  * @throws SetupError when it cannot go on; print it with sayFailure
  */
-export async function setup({ adapter = true, browser = false } = {}) {
+export async function setup({ adapter = true, browser = false, peers = false } = {}) {
   ensureTools();
   ensureBuild();
+  if (peers) ensurePeers();
   if (!adapter && !browser) return;
 
   let found = probe();
@@ -102,8 +106,12 @@ function sayAdapter({ adapter, error }) {
 
 if (process.argv[1] && import.meta.url === pathToFileURL(path.resolve(process.argv[1])).href && has('src')) {
   try {
-    if (process.argv.includes('--packages')) ensureTools();
-    else await setup({ browser: process.argv.includes('--browser') });
+    const only = { '--packages': () => {}, '--peers': ensurePeers, '--peer-packages': ensurePeerPackages };
+    const asked = Object.entries(only).filter(([flag]) => process.argv.includes(flag));
+    if (asked.length > 0) {
+      ensureTools();
+      for (const [, ensure] of asked) ensure();
+    } else await setup({ browser: process.argv.includes('--browser') });
   } catch (error) {
     sayFailure(error);
     process.exitCode = 1;

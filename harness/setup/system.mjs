@@ -64,14 +64,12 @@ export function run(command, args, { env, ...options } = {}) {
 
 /**
  * Runs npm, the one that started us where there is one.
- * @param {string[]} args
+ * @param {string[]} args @param {string} [cwd]
  */
-export function npm(args) {
+export function npm(args, cwd = ROOT) {
   const script = process.env.npm_execpath;
-  if (script?.endsWith('npm-cli.js')) return run(process.execPath, [script, ...args], { cwd: ROOT });
-  return process.platform === 'win32'
-    ? run('npm.cmd', args, { cwd: ROOT, shell: true })
-    : run('npm', args, { cwd: ROOT });
+  if (script?.endsWith('npm-cli.js')) return run(process.execPath, [script, ...args], { cwd });
+  return process.platform === 'win32' ? run('npm.cmd', args, { cwd, shell: true }) : run('npm', args, { cwd });
 }
 
 const isRoot = () => process.getuid?.() === 0;

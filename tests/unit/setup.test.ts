@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, unlinkSync, utimesSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { buildStale } from '../../harness/setup/build.mjs';
+import { buildStale, peersStale } from '../../harness/setup/build.mjs';
 import { backportsSource } from '../../harness/setup/lavapipe.mjs';
 import { needs } from '../../harness/setup/needs.mjs';
 import { packagesMissing } from '../../harness/setup/packages.mjs';
@@ -102,6 +102,19 @@ describe('the build', () => {
     expect(buildStale(root)).toBeUndefined();
     unlinkSync(join(root, 'src/gpu/device.ts'));
     expect(buildStale(root)).toBe('src changed');
+  });
+});
+
+describe("the peers' build", () => {
+  test('is made again after a change of theirs, not of their packages', () => {
+    expect(peersStale(root)).toMatch(/not there/);
+    put('harness/peers/tfjs.ts', '', 1000);
+    put('harness/peers/node_modules/left/index.js', '', 3000);
+    for (const folder of ['harness/peers', 'harness']) date(folder, 1000);
+    put('dist/peers/.stamp', '', 2000);
+    expect(peersStale(root)).toBeUndefined();
+    put('harness/peers/package-lock.json', '', 3000);
+    expect(peersStale(root)).toBe('harness/peers changed');
   });
 });
 

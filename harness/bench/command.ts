@@ -1,0 +1,113 @@
+/** `downhill bench`: flags, an older report and the folder are checked, then part after part is measured and written down. */
+import { readFileSync } from 'node:fs';
+import { DownhillError } from '../../src/index.js';
+import type { Io } from '../io.js';
+import { duration, plural } from '../train/format.js';
+import { defaultFolder } from '../train/run-folder.js';
+import type { CaseResult, ContenderResult, Report } from './contract.js';
+import { type BenchCommand, benchHelp, parseBench } from './options.js';
+import { type Item, planOf } from './plan.js';
+import { BenchProgress } from './progress.js';
+import { compare } from './report/compare.js';
+import { printComparison } from './report/compare-text.js';
+import { readReport } from './report/read.js';
+import { isOurs } from './report/summary.js';
+import { printReport } from './report/text.js';
+import { prepareFolder, writeReport } from './report/write.js';
+import { openHosts, Run } from './run.js';
+import { servePage } from './serve-page.js';
+
+/** The exit code of a run that Ctrl+C ended: 128 and the number of SIGINT. */
+const INTERRUPTED = 130;
+
+/**
+ * @returns the exit code: 1 where something failed that should have been measured
+ * @throws DownhillError for flags, folders and old reports that cannot be used, and where there is no adapter or browser
+ */
+export async function bench(args: readonly string[], io: Io): Promise<number> {
+  const command = parseBench(args);
+  if (command === 'help') {
+    io.stdout.write(benchHelp());
+    return 0;
+  }
+  return command.page ? servePage(io) : measureAll(command, io);
+}
+
+async function measureAll(command: BenchCommand, io: Io): Promise<number> {
+  const { config, places, connect, json } = command;
+  // Everything that can be wrong is looked at before anything is measured.
+  const old = command.compare === undefined ? undefined : readOld(command.compare);
+  const out = command.out ?? defaultFolder('bench');
+  prepareFolder(out);
+  const hosts = openHosts(places, connect);
+  let stopping = false;
+  const stop = io.onInterrupt(() => {
+    if (stopping) return io.exit(INTERRUPTED);
+    stopping = true;
+    io.stderr.write('\n  Stopping; what was measured is written down. Ctrl+C again to leave at once.\n');
+    for (const host of Object.values(hosts)) void host.close(); // ends the case at work
+  });
+  try {
+    const run = new Run(config, hosts);
+    const machines = await run.look();
+    for (const { place, adapter } of machines)
+      io.stderr.write(`  ${place.padEnd(7)} ${adapter?.name ?? 'no adapter'}\n`);
+    await runParts(run, planOf(config, places), io, () => stopping);
+    const report = run.report();
+    const files = await writeReport(out, report);
+    if (json) io.stdout.write(`${JSON.stringify(report)}\n`);
+    else printReport(report, io);
+    if (old) printComparison(compare(report, old), json ? { ...io, stdout: io.stderr } : io);
+    io.stderr.write(`  ${out}: ${summary(files)}\n\n`);
+    if (stopping) return INTERRUPTED;
+    return report.cases.some(({ error, contenders }) => error || contenders.some(oursFailed)) ? 1 : 0;
+  } finally {
+    stop();
+    for (const host of Object.values(hosts)) await host.close();
+  }
+}
+
+/** A peer that fails is in the report, and no failure of the run. */
+const oursFailed = ({ name, outcome }: ContenderResult): boolean => outcome === 'failed' && isOurs(name);
+
+async function runParts(run: Run, items: readonly Item[], io: Io, stopping: () => boolean): Promise<void> {
+  const progress = new BenchProgress(io, items);
+  progress.announce();
+  for (const [i, item] of items.entries()) {
+    if (stopping()) return;
+    progress.begin(item, i);
+    const results = await run.part(item, (share, contender) => progress.update(share, contender), stopping);
+    if (stopping()) return progress.clear();
+    progress.end(...outcomeOf(results));
+  }
+}
+
+/** A part in a few words, and whether all went well. */
+function outcomeOf(results: readonly CaseResult[]): [string, boolean] {
+  const error = results.find((result) => result.error)?.error;
+  if (error) return [error.message, false];
+  const failed = results.flatMap(({ contenders }) => contenders.filter(({ outcome }) => outcome === 'failed'));
+  const seconds = results.reduce((sum, result) => sum + result.seconds, 0);
+  if (failed.length > 0) return [`${[...new Set(failed.map(({ name }) => name))].join(', ')} failed`, false];
+  return [duration(seconds), true];
+}
+
+function readOld(path: string): Report {
+  try {
+    return readReport(readFileSync(path, 'utf8'), path);
+  } catch (cause) {
+    if (cause instanceof DownhillError) throw cause;
+    throw new DownhillError(
+      'DATA-NOT-FOUND',
+      `The report ${path} cannot be read: ${(cause as Error).message}.`,
+      'Name a report.json that an earlier run wrote.',
+      cause,
+    );
+  }
+}
+
+function summary(files: readonly string[]): string {
+  const charts = files.filter((file) => file.endsWith('.svg')).length;
+  const others = files.filter((file) => !/\.(svg|png)$/.test(file));
+  return [...others, ...(charts > 0 ? [`${plural(charts, 'chart')} (svg, png)`] : [])].join(', ');
+}

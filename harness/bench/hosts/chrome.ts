@@ -1,0 +1,149 @@
+/** Cases in a page of a headless browser, here or at the far end of a Playwright connection. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Browser, Page } from 'playwright-core';
+import { DownhillError, type ErrorCode } from '../../../src/index.js';
+import { connectBrowser, launchBrowser } from '../../browser/find.js';
+import { type Served, serve } from '../../browser/server.js';
+import { packageRoot } from '../../train/versions.js';
+import type { BenchConfig, CaseResult, CaseSpec, Machine } from '../contract.js';
+import type { Progress } from '../measure.js';
+import { caseLimitMs, Died, type Host } from './host.js';
+import { hardware } from './machine.js';
+import type { Answer } from './page.js';
+import { peerFiles } from './peer-files.js';
+
+const START_MS = 60_000;
+/** Lets a page collect its garbage between samples. */
+const FLAGS = ['--js-flags=--expose-gc'];
+
+interface Launched {
+  readonly browser: Browser;
+  readonly name: string;
+  readonly version: string;
+  readonly flags: readonly string[];
+}
+
+export class ChromeHost implements Host {
+  readonly place = 'chrome';
+  #server: Served | undefined;
+  #launched: Launched | undefined;
+
+  /** @param connect a `ws://` address where Playwright serves a browser; else one is started here. */
+  constructor(private readonly connect?: string) {}
+
+  async machine(): Promise<Machine> {
+    const { name, version, flags } = await this.#browser();
+    const { adapter, userAgent } = await this.#onPage('', START_MS, (page) =>
+      page.evaluate(() => globalThis.downhillBench!.machine()),
+    );
+    return {
+      place: 'chrome',
+      adapter,
+      driver: null,
+      browser: { name, version, flags },
+      userAgent,
+      ...(this.connect ? { cores: 0, cpu: 'of the remote machine, unknown here', os: 'remote' } : hardware()),
+    };
+  }
+
+  run(spec: CaseSpec, config: BenchConfig, progress: Progress): Promise<CaseResult> {
+    return this.#onPage(
+      '',
+      caseLimitMs(config),
+      (page) => page.evaluate(([a, b]) => globalThis.downhillBench!.run(a, b), [spec, config] as const),
+      progress,
+    );
+  }
+
+  async start(name: string, config: BenchConfig) {
+    await this.#quit(); // a new browser has compiled nothing yet
+    const query = `?start=${encodeURIComponent(name)}&config=${encodeURIComponent(JSON.stringify(config))}`;
+    const take = (page: Page) => page.evaluate(() => globalThis.downhillBench!.started!);
+    const first = await this.#onPage(query, START_MS, take);
+    return { first, again: await this.#onPage(query, START_MS, take) };
+  }
+
+  async close(): Promise<void> {
+    await this.#quit();
+    await this.#server?.close();
+  }
+
+  async #quit(): Promise<void> {
+    const launched = this.#launched;
+    this.#launched = undefined;
+    await launched?.browser.close().catch(() => {});
+  }
+
+  async #browser(): Promise<Launched> {
+    if (this.#launched?.browser.isConnected()) return this.#launched;
+    const { browser, name, version, flags } = this.connect
+      ? await connectBrowser(this.connect)
+      : await launchBrowser({ args: FLAGS });
+    this.#launched = { browser, name, version, flags };
+    return this.#launched;
+  }
+
+  async #url(): Promise<string> {
+    const pages = join(packageRoot(), 'dist/pages');
+    if (!existsSync(join(pages, 'bench-case.html'))) {
+      throw new DownhillError(
+        'INTERNAL',
+        `The pages are not built: ${pages} has no bench-case.html.`,
+        'Run: npm run build',
+      );
+    }
+    this.#server ??= await serve(pages, { files: peerFiles(), wasm: true });
+    return `${this.#server.url}bench-case.html`;
+  }
+
+  /** Loads a fresh page, lets `work` at it, and closes it. */
+  async #onPage<T>(
+    query: string,
+    limitMs: number,
+    work: (page: Page) => Promise<Answer<T>>,
+    progress: Progress = () => {},
+  ): Promise<T> {
+    const url = await this.#url();
+    const { browser } = await this.#browser();
+    let contender: string | undefined;
+    let timer: NodeJS.Timeout | undefined;
+    const complaints = new Set<string>();
+    try {
+      const page = await browser.newPage();
+      page.on('pageerror', (error) => complaints.add(error.message));
+      await page.exposeFunction('downhillProgress', (share: number, name: string) => {
+        contender = name;
+        progress(share, name);
+      });
+      const ended = new Promise<never>((_, reject) => {
+        const die = (how: string) => () => reject(new Died(how, contender));
+        page.on('crash', die('the page crashed'));
+        browser.on('disconnected', die('the browser closed'));
+        timer = setTimeout(die(`the page did not end within ${Math.round(limitMs / 1000)} s`), limitMs);
+      });
+      ended.catch(() => {}); // also where nobody waits any more
+      const result = (async () => {
+        await page.goto(url + query, { timeout: START_MS });
+        await page.waitForFunction(() => globalThis.downhillBench !== undefined, undefined, { timeout: START_MS });
+        return work(page);
+      })();
+      result.catch(() => {});
+      const { value, error } = await Promise.race([result, ended]);
+      await page.close().catch(() => {});
+      if (error?.code) throw new DownhillError(error.code as ErrorCode, error.message, error.fix);
+      if (error) throw new Error(error.message);
+      return value as T;
+    } catch (error) {
+      if (error instanceof DownhillError) throw error;
+      // Whatever state it is in, the next case gets another one.
+      await this.#quit();
+      if (error instanceof Died) throw error;
+      const message = (error as Error).message.split('\n', 1)[0]!;
+      if (/closed|crashed|disconnected/i.test(message)) throw new Died('the browser closed', contender);
+      throw new Error([message, ...complaints].join('; ').slice(0, 400));
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}

@@ -1,0 +1,33 @@
+/** Where cases run, seen from the command line: a child process, or a page of a browser near or far. */
+import type { BenchConfig, CaseResult, CaseSpec, Machine, Place } from '../contract.js';
+import type { Progress } from '../measure.js';
+import type { StartPhases } from '../run-case.js';
+
+export interface Host {
+  readonly place: Place;
+  /** What the place is. Its adapter is null where there is none. */
+  machine(): Promise<Machine>;
+  /**
+   * Runs a case in a fresh process or page.
+   *
+   * @throws DownhillError where the case cannot be run; {@link Died} where process or browser ended under it.
+   */
+  run(spec: CaseSpec, config: BenchConfig, progress: Progress): Promise<CaseResult>;
+  /** Starts a contender in a new process or browser, and once more in the same. */
+  start(name: string, config: BenchConfig): Promise<{ readonly first: StartPhases; readonly again: StartPhases }>;
+  close(): Promise<void>;
+}
+
+/** The process or the browser ended, or hung until it was ended, while a contender was at work. */
+export class Died extends Error {
+  constructor(
+    /** 'the process ended by SIGSEGV', 'the browser closed'. */
+    readonly how: string,
+    readonly contender: string | undefined,
+  ) {
+    super(how);
+  }
+}
+
+/** A case that takes longer than this hangs: its contenders are timed for a minute or so. */
+export const caseLimitMs = ({ quick }: BenchConfig) => (quick ? 120_000 : 900_000);

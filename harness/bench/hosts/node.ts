@@ -1,0 +1,153 @@
+/** Cases in Node on Dawn, in processes of their own: what a driver or a library takes down is that one case. */
+import { type ChildProcess, fork } from 'node:child_process';
+import { join } from 'node:path';
+import { DownhillError, type ErrorCode } from '../../../src/index.js';
+import type { ErrorParts } from '../../io.js';
+import { packageRoot } from '../../train/versions.js';
+import type { BenchConfig, CaseResult, CaseSpec, Machine } from '../contract.js';
+import type { Progress } from '../measure.js';
+import type { StartPhases } from '../run-case.js';
+import { caseLimitMs, Died, type Host } from './host.js';
+import { hardware } from './machine.js';
+import type { WorkerRequest } from './worker.js';
+
+type Message =
+  | { readonly type: 'progress'; readonly share: number; readonly contender: string }
+  | { readonly type: 'answer'; readonly value: unknown }
+  | { readonly type: 'error'; readonly error: ErrorParts | null; readonly text: string };
+
+const START_LIMIT_MS = 60_000;
+
+/**
+ * Scenarios whose cases share a process. ONNX Runtime's WebGPU build takes V8 of Node 20 half a minute to compile, once
+ * per process; everything else starts in a fraction of a second, and then better afresh.
+ */
+const SHARED = new Set(['gemm']);
+
+interface Worker {
+  readonly child: ChildProcess;
+  /** The last that was heard from stderr: it explains a crash. */
+  said: string;
+}
+
+export class NodeHost implements Host {
+  readonly place = 'node';
+  readonly #workers = new Set<Worker>();
+  /** The one that waits for the next case of its scenario. */
+  #kept: { readonly scenario: string; readonly worker: Worker } | undefined;
+
+  async machine(): Promise<Machine> {
+    const found = (await this.#once({ kind: 'machine' })) as Pick<Machine, 'adapter' | 'driver'>;
+    return { place: 'node', adapter: found.adapter, driver: found.driver, browser: null, ...hardware() };
+  }
+
+  async run(spec: CaseSpec, config: BenchConfig, progress: Progress): Promise<CaseResult> {
+    const worker = this.#workerFor(spec.scenario);
+    const request = { kind: 'case', spec, config } as const;
+    try {
+      const result = await this.#ask(worker, request, caseLimitMs(config), progress);
+      if (SHARED.has(spec.scenario)) this.#kept = { scenario: spec.scenario, worker };
+      return result as CaseResult;
+    } finally {
+      if (this.#kept?.worker !== worker) this.#end(worker);
+    }
+  }
+
+  async start(name: string, config: BenchConfig) {
+    const phases = await this.#once({ kind: 'start', name, config });
+    return phases as { readonly first: StartPhases; readonly again: StartPhases };
+  }
+
+  async close(): Promise<void> {
+    for (const { child } of this.#workers) child.kill('SIGKILL');
+  }
+
+  #workerFor(scenario: string): Worker {
+    const kept = this.#kept;
+    this.#kept = undefined;
+    if (kept?.scenario === scenario && kept.worker.child.connected) return kept.worker;
+    if (kept) this.#end(kept.worker);
+    return this.#fork();
+  }
+
+  #fork(): Worker {
+    const child = fork(join(packageRoot(), 'dist/cli/bench-worker.js'), {
+      execArgv: ['--expose-gc'],
+      // Dawn and the libraries talk on both; what they say belongs into no table.
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    });
+    const worker: Worker = { child, said: '' };
+    child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+      worker.said = (worker.said + text).slice(-2000);
+    });
+    this.#workers.add(worker);
+    child.on('close', () => this.#workers.delete(worker));
+    return worker;
+  }
+
+  #end({ child }: Worker): void {
+    if (child.connected) child.disconnect(); // upon which it exits
+  }
+
+  async #once(request: WorkerRequest): Promise<unknown> {
+    const worker = this.#fork();
+    try {
+      return await this.#ask(worker, request, START_LIMIT_MS);
+    } finally {
+      this.#end(worker);
+    }
+  }
+
+  #ask(worker: Worker, request: WorkerRequest, limitMs: number, progress: Progress = () => {}): Promise<unknown> {
+    const { child } = worker;
+    let contender: string | undefined;
+    let timer: NodeJS.Timeout | undefined;
+    const listeners: [event: string, listener: (...args: never[]) => void][] = [];
+    const on = (event: string, listener: (...args: never[]) => void) => {
+      listeners.push([event, listener]);
+      child.on(event, listener as () => void);
+    };
+    return new Promise((resolve, reject) => {
+      let timedOut = false;
+      timer = setTimeout(() => {
+        timedOut = true;
+        child.kill('SIGKILL');
+      }, limitMs);
+      on('error', reject);
+      on('message', (message: Message) => {
+        if (message.type === 'progress') {
+          contender = message.contender;
+          progress(message.share, message.contender);
+        } else if (message.type === 'answer') {
+          resolve(message.value);
+        } else {
+          reject(failureOf(message));
+        }
+      });
+      on('close', (code: number | null, signal: string | null) => {
+        const how = timedOut
+          ? `the process did not end within ${Math.round(limitMs / 1000)} s`
+          : `the process ended by ${signal ?? `exit code ${code}`}`;
+        reject(new Died(how + lastLine(worker.said), contender));
+      });
+      child.send(request);
+    }).finally(() => {
+      clearTimeout(timer);
+      for (const [event, listener] of listeners) child.off(event, listener as () => void);
+    });
+  }
+}
+
+function failureOf({ error, text }: Extract<Message, { type: 'error' }>): Error {
+  if (error) return new DownhillError(error.code as ErrorCode, error.message, error.fix);
+  return new Error(text);
+}
+
+function lastLine(said: string): string {
+  const line = said
+    .trim()
+    .split('\n')
+    .filter((each) => !each.startsWith('Warning: maxDynamic'))
+    .at(-1);
+  return line ? `: ${line.slice(0, 200)}` : '';
+}

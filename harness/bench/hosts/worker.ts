@@ -1,0 +1,41 @@
+/** The child process of `--in node`: does what it is asked until nobody is left to ask. Built to dist/cli/bench-worker.js. */
+import { DownhillError } from '../../../src/index.js';
+import { requestDevice, requestGpu } from '../../../src/node/index.js';
+import { errorParts } from '../../io.js';
+import { versionOf } from '../../train/versions.js';
+import type { BenchConfig, CaseSpec, Environment } from '../contract.js';
+import { adapterOf, runCase, startOnce } from '../run-case.js';
+
+export type WorkerRequest =
+  | { readonly kind: 'case'; readonly spec: CaseSpec; readonly config: BenchConfig }
+  | { readonly kind: 'start'; readonly name: string; readonly config: BenchConfig }
+  | { readonly kind: 'machine' };
+
+async function answer(request: WorkerRequest): Promise<unknown> {
+  const { gpu, driver } = await requestGpu();
+  const environment: Environment = { place: 'node', gpu, requestDevice: (label) => requestDevice({ label }) };
+  if (request.kind === 'machine') {
+    return { adapter: await adapterOf(environment), driver: driver.kind, version: versionOf('webgpu') ?? null };
+  }
+  if (request.kind === 'start') {
+    const { name, config } = request;
+    const first = await startOnce(name, config, environment, 0); // performance.now() counts from the process' start
+    return { first, again: await startOnce(name, config, environment, performance.now()) };
+  }
+  const progress = (share: number, contender: string) => process.send!({ type: 'progress', share, contender });
+  return runCase(request.spec, request.config, environment, progress);
+}
+
+process.on('disconnect', () => process.exit(0));
+process.on('message', (request: WorkerRequest) => {
+  const send = (message: object) => process.send!(message);
+  answer(request).then(
+    (value) => send({ type: 'answer', value }),
+    (error: unknown) =>
+      send({
+        type: 'error',
+        error: error instanceof DownhillError ? errorParts(error) : null,
+        text: String((error as Error)?.stack ?? error),
+      }),
+  );
+});

@@ -1,0 +1,107 @@
+/** downhill's side of `step`: a trainer, used as anybody would. */
+import { adam, arrays, createTrainer, type Dataset, mlp, sgd, type Trainer } from '../../../src/index.js';
+import type { Environment, ReadLoss, StepBatch, StepPeer, StepTask } from '../contract.js';
+
+const RULES = { sgd, adam };
+/** Steps over which the recording is timed. */
+const HOST_STEPS = 64;
+
+export async function downhillStep(task: StepTask, environment: Environment): Promise<StepPeer> {
+  const device = await environment.requestDevice('bench:downhill');
+  try {
+    return new DownhillStep(device, task, await makeTrainer(device, task, datasetOf(task, task.batches)));
+  } catch (error) {
+    device.destroy();
+    throw error;
+  }
+}
+
+/** All batches as one data set. Every step reads one of them, in an order of the trainer's own. */
+function datasetOf({ sizes, loss }: StepTask, batches: readonly StepBatch[]): Dataset {
+  const concat = (parts: readonly ArrayLike<number>[], Type: typeof Float32Array | typeof Uint32Array) => {
+    const whole = new Type(parts.reduce((sum, part) => sum + part.length, 0));
+    let at = 0;
+    for (const part of parts) {
+      whole.set(part, at);
+      at += part.length;
+    }
+    return whole;
+  };
+  const x = concat(
+    batches.map((batch) => batch.x),
+    Float32Array,
+  ) as Float32Array;
+  const features = sizes[0]!;
+  if (loss === 'mse') {
+    const y = concat(
+      batches.map((batch) => batch.values!),
+      Float32Array,
+    );
+    return arrays({ x, y, features });
+  }
+  const y = concat(
+    batches.map((batch) => batch.labels!),
+    Uint32Array,
+  );
+  return arrays({ x, y, classes: sizes.at(-1)!, features });
+}
+
+async function makeTrainer(device: GPUDevice, task: StepTask, data: Dataset): Promise<Trainer> {
+  const trainer = await createTrainer(device, {
+    model: mlp({ sizes: task.sizes, activation: 'relu', loss: task.loss }),
+    rule: RULES[task.rule]({ lr: task.lr }),
+    data,
+    batchSize: task.batchSize,
+    submitMs: 200, // nobody scrolls a benchmark
+    label: 'bench',
+  });
+  const tensors = trainer.parameters();
+  for (const [layer, { w, b }] of task.weights.entries()) {
+    for (const [name, values] of [['weight', w] as const, ['bias', b] as const]) {
+      let start = 0;
+      for (const { buffer, offset, size } of [tensors[`${2 * layer}.${name}`]!].flat()) {
+        device.queue.writeBuffer(buffer, offset, values, start, size / 4);
+        start += size / 4;
+      }
+    }
+  }
+  return trainer;
+}
+
+class DownhillStep implements StepPeer {
+  constructor(
+    readonly device: GPUDevice,
+    private readonly task: StepTask,
+    private readonly trainer: Trainer,
+  ) {}
+
+  async losses(steps: number): Promise<number[]> {
+    const trainer = await makeTrainer(this.device, this.task, datasetOf(this.task, this.task.batches.slice(0, 1)));
+    try {
+      const losses: number[] = [];
+      for await (const { loss } of trainer.run({ steps })) losses.push(loss);
+      return losses;
+    } finally {
+      trainer.destroy();
+    }
+  }
+
+  /** Its losses arrive at all events; `read` is how many steps it may go on before they must be there. */
+  async train(steps: number, read: ReadLoss = 'end'): Promise<void> {
+    const block = read === 'end' ? steps : read;
+    for (let done = 0; done < steps; done += block) {
+      let last = Number.NaN;
+      for await (const { loss } of this.trainer.run({ steps: Math.min(block, steps - done) })) last = loss;
+      if (!Number.isFinite(last)) throw new Error(`the loss is ${last} at step ${this.trainer.step}`);
+    }
+  }
+
+  async hostMs(): Promise<number> {
+    return (await this.trainer.profile({ steps: HOST_STEPS, separate: false })).unprofiled.hostMsPerStep;
+  }
+
+  destroy(): void {
+    this.trainer.destroy();
+    this.device.destroy();
+  }
+}

@@ -1,0 +1,66 @@
+/** What a run consists of, and how long it should take: known before anything starts. */
+import type { BenchConfig, CaseSpec, Place } from './contract.js';
+import { FULL, QUICK } from './measure.js';
+import type { PeerTask } from './peers.js';
+import { peerDoes } from './scenarios/contenders.js';
+import { SCENARIOS } from './scenarios/index.js';
+import { startupContenders, startupRounds } from './startup.js';
+
+/** A case, or a scenario that makes its cases itself. */
+export interface Item {
+  readonly place: Place;
+  readonly scenario: string;
+  readonly spec?: CaseSpec;
+  /** For progress. */
+  readonly title: string;
+  /** A guess from the number of contenders; what is over and what is left are compared with it while the run goes on. */
+  readonly seconds: number;
+}
+
+/** Of a process or page: start, device, code. */
+const CASE_SECONDS = 1;
+/** Making a contender ready: compiling, checking. */
+const OPEN_SECONDS = 0.6;
+/** Of one start of a contender, twice over. */
+const START_SECONDS = { node: 0.6, chrome: 3 } as const;
+const BYTES_SECONDS = 5;
+
+export function planOf(config: BenchConfig, places: readonly Place[]): Item[] {
+  return places.flatMap((place) =>
+    config.scenarios.flatMap((scenario): Item[] => {
+      if (scenario === 'bytes') {
+        // Bundles are the same wherever they run.
+        if (place !== places[0]) return [];
+        return [{ place, scenario, title: 'bundles', seconds: BYTES_SECONDS }];
+      }
+      if (scenario === 'startup') {
+        const starts = startupRounds(config) * startupContenders(config).length;
+        return [{ place, scenario, title: 'starts', seconds: starts * START_SECONDS[place] }];
+      }
+      return SCENARIOS[scenario]!.cases(config).map((spec) => ({
+        place,
+        scenario,
+        spec,
+        title: spec.title,
+        seconds: secondsOf(contendersOf(spec, config), config),
+      }));
+    }),
+  );
+}
+
+function secondsOf(contenders: number, { quick }: BenchConfig): number {
+  const { sampleMs, warmUpMs, minRounds, maxRounds } = quick ? QUICK : FULL;
+  const rounds = (minRounds + maxRounds) / 2;
+  return CASE_SECONDS + contenders * (OPEN_SECONDS + (2 * warmUpMs + rounds * sampleMs) / 1000);
+}
+
+/** About how many contenders a case has. */
+function contendersOf({ scenario, parameters }: CaseSpec, { peers }: BenchConfig): number {
+  const doing = (task: PeerTask) => peers.filter((name) => peerDoes(name, task)).length;
+  if (scenario === 'readback') return 3 * (1 + peers.filter((name) => /^(tfjs|jax)-webgpu$/.test(name)).length);
+  if (scenario === 'resolution') return 4;
+  if (scenario === 'update') {
+    return /^(sgd|sgd-momentum|adam)$/.test(String(parameters.rule)) ? 3 + doing('update') : 2;
+  }
+  return 1 + doing(scenario === 'gemm' ? 'gemm' : 'step');
+}

@@ -1,0 +1,36 @@
+/** What scenarios share in asking the peers. */
+import type { BenchConfig, Contender, Environment, Peer, Runner } from '../contract.js';
+import { loadPeer, PEERS, type PeerTask } from '../peers.js';
+
+export const peerDoes = (name: string, task: PeerTask): boolean => PEERS[name]!.tasks.includes(task);
+
+/** What any peer, at any task, has in common with a runner. */
+interface PeerPart {
+  record?(iterations: number): void;
+  settle?(): Promise<void>;
+  hostMs?(): Promise<number>;
+  readonly device?: GPUDevice;
+  destroy(): void | Promise<void>;
+}
+
+/** A runner of a peer's part: `how` says what an iteration is and what is checked. */
+export const runnerOf = (part: PeerPart, how: Pick<Runner, 'run' | 'check'>): Runner => ({
+  ...how,
+  ...(part.record && { record: (iterations: number) => part.record!(iterations) }),
+  ...(part.settle && { settle: () => part.settle!() }),
+  ...(part.hostMs && { hostMs: () => part.hostMs!() }),
+  ...(part.device && { device: part.device }),
+  destroy: () => part.destroy(),
+});
+
+/** The chosen peers that do `task`, as contenders; `open` makes a runner of a peer that was loaded. */
+export function peerContenders(
+  task: PeerTask,
+  config: BenchConfig,
+  environment: Environment,
+  open: (peer: Peer) => Promise<Runner>,
+): Contender[] {
+  return config.peers
+    .filter((name) => peerDoes(name, task))
+    .map((name) => ({ name, open: async () => open(await loadPeer(name, environment)) }));
+}

@@ -1,0 +1,192 @@
+/**
+ * ONNX Runtime Web: products only, since it runs models and does not train. A model of one Gemm node; on WebGPU operands
+ * and result stay in buffers of the caller's (IO binding) and the run is captured once and replayed (`enableGraphCapture`),
+ * which its docs recommend for models of fixed shape.
+ */
+import { create, toBinary } from '@bufbuild/protobuf';
+import {
+  AttributeProto_AttributeType,
+  AttributeProtoSchema,
+  GraphProtoSchema,
+  ModelProtoSchema,
+  NodeProtoSchema,
+  OperatorSetIdProtoSchema,
+  TensorProto_DataType,
+  TensorShapeProto_DimensionSchema,
+  TensorShapeProtoSchema,
+  TypeProto_TensorSchema,
+  TypeProtoSchema,
+  ValueInfoProtoSchema,
+} from 'onnx-buf';
+import * as ort from 'onnxruntime-web/webgpu';
+import type { Environment, GemmPeer, GemmTask, Peer } from '../bench/contract.js';
+import { peer } from './names.js';
+import { besideModule, offerWebGpu } from './place.js';
+
+type Floats = Float32Array<ArrayBuffer>;
+type Shape = readonly [number, number];
+
+function shapesOf({ op, rows, inputs, outputs }: GemmTask): { a: Shape; b: Shape; y: Shape } {
+  if (op === 'forward') return { a: [rows, inputs], b: [inputs, outputs], y: [rows, outputs] };
+  if (op === 'input-gradient') return { a: [rows, outputs], b: [inputs, outputs], y: [rows, inputs] };
+  return { a: [rows, inputs], b: [rows, outputs], y: [inputs, outputs] };
+}
+
+/** y = a · b, either of them transposed as the product asks. Every shape is fixed, which graph capture needs. */
+function modelOf(task: GemmTask): Uint8Array {
+  const shapes = shapesOf(task);
+  const value = (name: 'a' | 'b' | 'y') =>
+    create(ValueInfoProtoSchema, {
+      name,
+      type: create(TypeProtoSchema, {
+        value: {
+          case: 'tensorType',
+          value: create(TypeProto_TensorSchema, {
+            elemType: TensorProto_DataType.FLOAT,
+            shape: create(TensorShapeProtoSchema, {
+              dim: shapes[name].map((size) =>
+                create(TensorShapeProto_DimensionSchema, { value: { case: 'dimValue', value: BigInt(size) } }),
+              ),
+            }),
+          }),
+        },
+      }),
+    });
+  const flag = (name: string, on: boolean) =>
+    create(AttributeProtoSchema, { name, type: AttributeProto_AttributeType.INT, i: on ? 1n : 0n });
+  const node = create(NodeProtoSchema, {
+    name: 'product',
+    opType: 'Gemm',
+    input: ['a', 'b'],
+    output: ['y'],
+    attribute: [flag('transA', task.op === 'weight-gradient'), flag('transB', task.op === 'input-gradient')],
+  });
+  const graph = create(GraphProtoSchema, {
+    name: 'gemm',
+    node: [node],
+    input: [value('a'), value('b')],
+    output: [value('y')],
+  });
+  const model = create(ModelProtoSchema, {
+    irVersion: 8n,
+    opsetImport: [create(OperatorSetIdProtoSchema, { domain: '', version: 17n })],
+    graph,
+  });
+  return toBinary(ModelProtoSchema, model);
+}
+
+/** The loader with the asynchronous calls that WebGPU needs, which runs on WebAssembly as well. */
+function configure(): void {
+  ort.env.logLevel = 'error';
+  ort.env.wasm.wasmPaths = besideModule();
+  // By default it takes half of the cores; TensorFlow.js and jax-js take all of them. In Node it has no threads.
+  if (globalThis.crossOriginIsolated) ort.env.wasm.numThreads = navigator.hardwareConcurrency;
+}
+
+/**
+ * A session of the task's model. In Node the loader leaves a `Worker` on globalThis, by which jax-js, if it shares the
+ * process, takes it for a page with threads, and its memory no longer fits its kernels: what was not there goes again.
+ */
+async function openSession(task: GemmTask, options: ort.InferenceSession.SessionOptions) {
+  const hadWorker = 'Worker' in globalThis;
+  const session = await ort.InferenceSession.create(modelOf(task), { graphOptimizationLevel: 'all', ...options });
+  if (!hadWorker) Reflect.deleteProperty(globalThis, 'Worker');
+  return session;
+}
+
+async function openWasm(task: GemmTask): Promise<GemmPeer> {
+  configure();
+  const shapes = shapesOf(task);
+  const session = await openSession(task, { executionProviders: ['wasm'] });
+  const tensor = (values: Floats, shape: Shape) => new ort.Tensor('float32', values, shape);
+  let feeds = { a: tensor(task.a, shapes.a), b: tensor(task.b, shapes.b) };
+  return {
+    async set(a, b) {
+      feeds = { a: tensor(a, shapes.a), b: tensor(b, shapes.b) };
+    },
+    async product() {
+      return (await session.run(feeds)).y!.data as Float32Array;
+    },
+    // Each run copies its operands into WebAssembly's memory and the result out; a result tensor given in advance is
+    // left as it was (ONNX Runtime Web 1.30), so there is no way around that on the CPU.
+    async run(products) {
+      for (let i = 0; i < products; i++) await session.run(feeds);
+    },
+    destroy: () => session.release(),
+  };
+}
+
+async function openWebGpu(task: GemmTask, environment: Environment): Promise<GemmPeer> {
+  offerWebGpu(environment);
+  configure();
+  const device = await environment.requestDevice('ort-webgpu');
+  if (environment.place === 'node') acceptSharedMemory(device.queue);
+  const shapes = shapesOf(task);
+  const session = await openSession(task, {
+    executionProviders: [{ name: 'webgpu', device }],
+    enableGraphCapture: true,
+    preferredOutputLocation: 'gpu-buffer',
+  });
+  const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+  const buffers = (['a', 'b', 'y'] as const).map((name) => {
+    const [height, width] = shapes[name];
+    // ONNX Runtime binds whole multiples of 16 bytes.
+    const buffer = device.createBuffer({
+      label: `ort ${name}`,
+      size: Math.ceil((4 * height * width) / 16) * 16,
+      usage,
+    });
+    const options = { dataType: 'float32' as const, dims: [height, width] };
+    return { buffer, tensor: ort.Tensor.fromGpuBuffer(buffer, options) };
+  });
+  const [a, b, y] = buffers as [(typeof buffers)[0], (typeof buffers)[0], (typeof buffers)[0]];
+  const feeds = { a: a.tensor, b: b.tensor };
+  const fetches = { y: y.tensor };
+  const place = (left: Floats, right: Floats) => {
+    device.queue.writeBuffer(a.buffer, 0, left);
+    device.queue.writeBuffer(b.buffer, 0, right);
+  };
+  place(task.a, task.b);
+  return {
+    device,
+    set: async (left, right) => place(left, right),
+    async product() {
+      await session.run(feeds, fetches);
+      return read(device, y.buffer, shapes.y[0] * shapes.y[1]);
+    },
+    async run(products) {
+      for (let i = 0; i < products; i++) await session.run(feeds, fetches);
+      await device.queue.onSubmittedWorkDone();
+    },
+    async destroy() {
+      await session.release();
+      device.destroy();
+    },
+  };
+}
+
+/**
+ * ONNX Runtime writes from its WebAssembly memory, which is shared between threads. Browsers take that; Dawn for Node
+ * (npm webgpu 0.6.2) says 'Invalid argument', so there it gets a copy: of a model's few constants, never of the operands.
+ */
+function acceptSharedMemory(queue: GPUQueue): void {
+  const writeBuffer = queue.writeBuffer.bind(queue);
+  queue.writeBuffer = (buffer, at, data, from = 0, size) => {
+    const shared = data instanceof Uint8Array && data.buffer instanceof SharedArrayBuffer;
+    if (!shared) return writeBuffer(buffer, at, data as GPUAllowSharedBufferSource, from, size);
+    return writeBuffer(buffer, at, data.slice(from, size === undefined ? undefined : from + size));
+  };
+}
+
+async function read(device: GPUDevice, buffer: GPUBuffer, length: number): Promise<Float32Array> {
+  const staging = device.createBuffer({ size: 4 * length, usage: GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ });
+  const encoder = device.createCommandEncoder();
+  encoder.copyBufferToBuffer(buffer, 0, staging, 0, 4 * length);
+  device.queue.submit([encoder.finish()]);
+  await staging.mapAsync(GPUMapMode.READ);
+  const values = new Float32Array(staging.getMappedRange()).slice();
+  staging.destroy();
+  return values;
+}
+
+export const peers: readonly Peer[] = [peer('ort-webgpu', { gemm: openWebGpu }), peer('ort-wasm', { gemm: openWasm })];

@@ -1,0 +1,2 @@
+export declare function ensurePeerPackages(): void;
+export declare function ensurePeers(): void;
