@@ -125,7 +125,7 @@ export default defineConfig(({ mode }) => {
       emptyOutDir: true,
       target: 'es2022',
       rollupOptions: {
-        input: ['index', 'train', 'bench-case'].map((page) => resolve(root, `app/${page}.html`)),
+        input: ['index', 'train', 'bench', 'bench-case'].map((page) => resolve(root, `app/${page}.html`)),
       },
     },
   };
