@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import { defineConfig, type Plugin, type UserConfig } from 'vite';
@@ -11,6 +12,18 @@ import { defineConfig, type Plugin, type UserConfig } from 'vite';
  *          not shipped, and built for benchmarks and tests only (node harness/setup/setup.mjs --peers)
  */
 const root = import.meta.dirname;
+
+/** The commit built, with '+' where the tree has changes: for reports from machines that have dist/ and no repository. */
+function builtFrom(): string {
+  const git = (...args: string[]) =>
+    execFileSync('git', args, { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+  try {
+    return git('rev-parse', '--short=12', 'HEAD') + (git('status', '--porcelain', '--untracked-files=no') ? '+' : '');
+  } catch {
+    return '';
+  }
+}
+
 const external = [/^node:/, 'webgpu', 'playwright-core', 'playwright-core/package.json', 'vite'];
 
 /** Puts files of the peers' packages beside the modules, which load them at run time. */
@@ -98,6 +111,7 @@ export default defineConfig(({ mode }) => {
   if (mode === 'cli') {
     return {
       publicDir: false,
+      define: { __BUILT_FROM__: JSON.stringify(builtFrom()) },
       ssr: { noExternal: true },
       build: {
         ssr: true,
@@ -109,6 +123,7 @@ export default defineConfig(({ mode }) => {
           external,
           input: {
             cli: resolve(root, 'harness/cli.ts'),
+            downhill: resolve(root, 'harness/main.ts'),
             probe: resolve(root, 'harness/probe.ts'),
             'bench-worker': resolve(root, 'harness/bench/hosts/worker.ts'),
           },

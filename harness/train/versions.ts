@@ -1,18 +1,23 @@
 /** Where this package is, and what it and its peers are called by version; the same from source and from dist/. */
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { version } from '../../package.json';
 
 /** The folder with our package.json, whatever file of it this code was bundled into. */
 export function packageRoot(): string {
-  return rootAbove(fileURLToPath(import.meta.url), 'downhill') ?? process.cwd();
+  const file = fileURLToPath(import.meta.url);
+  // A machine may have dist/ and nothing else of us.
+  const alone = /[\\/]dist[\\/]cli[\\/][^\\/]+$/.test(file) ? resolve(file, '../../..') : process.cwd();
+  return rootAbove(file, 'downhill') ?? alone;
 }
 
 /** The version of an installed package; undefined when it is not there. */
 export function versionOf(name: string): string | undefined {
+  if (name === 'downhill') return version;
   try {
-    const root = name === 'downhill' ? packageRoot() : rootAbove(createRequire(import.meta.url).resolve(name), name);
+    const root = rootAbove(createRequire(import.meta.url).resolve(name), name);
     return root && JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version;
   } catch {
     return undefined;

@@ -34,7 +34,7 @@ export class ChromeHost implements Host {
 
   async machine(): Promise<Machine> {
     const { name, version, flags } = await this.#browser();
-    const { adapter, userAgent } = await this.#onPage('', START_MS, (page) =>
+    const { adapter, userAgent, cores, os } = await this.#onPage('', START_MS, (page) =>
       page.evaluate(() => globalThis.downhillBench!.machine()),
     );
     return {
@@ -43,7 +43,7 @@ export class ChromeHost implements Host {
       driver: null,
       browser: { name, version, flags },
       userAgent,
-      ...(this.connect ? { cores: 0, cpu: 'of the remote machine, unknown here', os: 'remote' } : hardware()),
+      ...(this.connect ? { cores, cpu: 'CPU of a remote machine', os } : hardware()),
     };
   }
 

@@ -10,13 +10,16 @@ export const hardware = (): Pick<Machine, 'cores' | 'cpu' | 'os'> => ({
   os: `${platform()} ${release()} ${arch()}`,
 });
 
-/** The commit this was built from, with '+' where the tree has changes; null outside a repository. */
+/** Put in by the build; the tests run without one. */
+declare const __BUILT_FROM__: string | undefined;
+
+/** The commit that runs, with '+' where the tree has changes; outside a repository what the build knew, or null. */
 export function commitOf(): string | null {
   const git = (...args: string[]) =>
     execFileSync('git', args, { cwd: packageRoot(), encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
   try {
     return git('rev-parse', '--short=12', 'HEAD') + (git('status', '--porcelain', '--untracked-files=no') ? '+' : '');
   } catch {
-    return null;
+    return (typeof __BUILT_FROM__ === 'string' && __BUILT_FROM__) || null;
   }
 }

@@ -2,7 +2,7 @@
  * The page's side of `--in chrome`: app/bench-case.html loads it, chrome.ts calls it. Answers are plain JSON, because an
  * exception loses its code on the way to Node.
  */
-import { DownhillError, requestDevice } from '../../../src/index.js';
+import { type AdapterReport, DownhillError, requestDevice } from '../../../src/index.js';
 import type { BenchConfig, CaseSpec, Environment } from '../contract.js';
 import { adapterOf, runCase, startOnce } from '../run-case.js';
 
@@ -12,9 +12,17 @@ export interface Answer<T> {
   readonly error?: { readonly code?: string; readonly message: string; readonly fix: string };
 }
 
+/** What a page knows of its machine. */
+export interface PageMachine {
+  readonly adapter: AdapterReport;
+  readonly userAgent: string;
+  readonly cores: number;
+  readonly os: string;
+}
+
 export interface BenchPage {
   run(spec: CaseSpec, config: BenchConfig): Promise<Answer<Awaited<ReturnType<typeof runCase>>>>;
-  machine(): Promise<Answer<{ adapter: Awaited<ReturnType<typeof adapterOf>>; userAgent: string }>>;
+  machine(): Promise<Answer<PageMachine>>;
   /** The start that the page's address asked for. */
   started?: Promise<Answer<Awaited<ReturnType<typeof startOnce>>>>;
 }
@@ -44,7 +52,13 @@ async function answer<T>(work: () => Promise<T>): Promise<Answer<T>> {
 globalThis.downhillBench = {
   run: (spec, config) =>
     answer(() => runCase(spec, config, environment, (share, name) => void globalThis.downhillProgress?.(share, name))),
-  machine: () => answer(async () => ({ adapter: await adapterOf(environment), userAgent: navigator.userAgent })),
+  machine: () =>
+    answer(async () => ({
+      adapter: await adapterOf(environment),
+      userAgent: navigator.userAgent,
+      cores: navigator.hardwareConcurrency,
+      os: navigator.platform,
+    })),
 };
 
 // A start counts from the page's first moment, so it cannot wait until somebody calls.
