@@ -68,7 +68,7 @@ export class Choice {
   }
 
   #configOf(quick: boolean): BenchConfig {
-    return { scenarios: chosen('scenario'), peers: chosen('peer'), quick, seed: 0, slow: 0 };
+    return { scenarios: chosen('scenario'), peers: chosen('peer'), quick, seed: 0, slow: 0, sessions: 1 };
   }
 
   #refresh(): void {

@@ -17,6 +17,8 @@ export interface BenchConfig {
   readonly seed: number;
   /** Per cent of extra work put on downhill's own kernels: shows that the harness sees what is slower. Default 0. */
   readonly slow: number;
+  /** Processes or pages over which the rounds of a case are spread: what one has by chance, the others have not. */
+  readonly sessions: number;
 }
 
 /** One thing to measure, with several contenders: a scenario at certain sizes. */
@@ -119,6 +121,8 @@ export interface Environment {
   readonly gpu: GPU | undefined;
   /** A device of its own, with every limit and feature of the adapter. Destroyed by whoever asked. */
   requestDevice(label: string): Promise<GPUDevice>;
+  /** Waits until nothing works in the background, such as the compiling of WebAssembly; where that can be told. */
+  quiet?(): Promise<void>;
 }
 
 /** A contender, ready to be timed. */
@@ -134,6 +138,11 @@ export interface Runner {
   record?(iterations: number): void;
   /** Waits for what `record` left under way. */
   settle?(): Promise<void>;
+  /**
+   * Moves its arrays elsewhere in memory, contents and all, before each sample. Where arrays happen to lie decides the
+   * speed of a kernel on some CPUs: here one process in ten had a copy kernel at 4.7 ms instead of 1.8, all its life.
+   */
+  relocate?(): void | Promise<void>;
   /** Milliseconds of recording one iteration, by the contender's own account, where `record` cannot be had. */
   hostMs?(): Promise<number>;
   /** Its device, for GPU time and counts; undefined for what runs on the CPU. */
@@ -227,6 +236,7 @@ export interface GemmPeer {
   product(): Promise<Float32Array>;
   /** That many products of the same operands; resolves when the last is done. */
   run(products: number): Promise<void>;
+  relocate?(): void | Promise<void>;
   record?(products: number): void;
   settle?(): Promise<void>;
   readonly device?: GPUDevice;
@@ -247,6 +257,8 @@ export interface UpdatePeer {
   run(updates: number): Promise<void>;
   /** The parameters as they are. */
   read(): Promise<Float32Array>;
+  /** As Runner.relocate. */
+  relocate?(): void | Promise<void>;
   record?(updates: number): void;
   settle?(): Promise<void>;
   readonly device?: GPUDevice;

@@ -4,7 +4,7 @@
  * set time, waited for once at its end. After the rounds: one sample with instruments, and the check again.
  */
 import { DownhillError } from '../../src/index.js';
-import type { Contender, ContenderResult, OpenCase, Runner } from './contract.js';
+import type { BenchConfig, Contender, ContenderResult, OpenCase, Runner } from './contract.js';
 import { instrument } from './instruments.js';
 import { ratio } from './statistics.js';
 
@@ -35,10 +35,10 @@ export const FULL: MeasurePlan = {
 };
 export const QUICK: MeasurePlan = {
   sampleMs: 60,
-  warmUpMs: 100,
+  warmUpMs: 120,
   minRounds: 5,
   precision: 0.05,
-  maxRounds: 7,
+  maxRounds: 9,
   caseMs: 4000,
   slowMs: 500,
   slowRounds: 2,
@@ -113,11 +113,25 @@ function messageOf(error: unknown): string {
   return (error instanceof Error ? error.message : String(error)).split('\n', 1)[0]!.slice(0, 300);
 }
 
+/** The plan of one of several sessions, which share the rounds. */
+export function planFor({ quick, sessions }: Pick<BenchConfig, 'quick' | 'sessions'>): MeasurePlan {
+  const plan = quick ? QUICK : FULL;
+  const share = (rounds: number) => Math.ceil(rounds / sessions);
+  return {
+    ...plan,
+    minRounds: share(plan.minRounds),
+    maxRounds: share(plan.maxRounds),
+    caseMs: plan.caseMs / sessions,
+    slowRounds: share(plan.slowRounds),
+  };
+}
+
 /** Runs a case to its end. */
 export async function measure(
   open: OpenCase,
   plan: MeasurePlan,
   progress: Progress = () => {},
+  quiet: () => Promise<void> = async () => {},
 ): Promise<ContenderResult[]> {
   const entries = open.contenders.map((contender) => new Entry(contender));
   try {
@@ -125,6 +139,7 @@ export async function measure(
       progress((0.3 * i) / entries.length, entry.name);
       await prepare(entry, plan);
     }
+    await quiet();
     await runRounds(entries, open.baseline, plan, (share, name) => progress(0.3 + 0.6 * share, name));
     for (const [i, entry] of entries.entries()) {
       progress(0.9 + (0.1 * i) / entries.length, entry.name);
@@ -171,13 +186,11 @@ async function calibrate(runner: Runner, plan: MeasurePlan): Promise<number> {
   for (;;) {
     const ms = await timed(runner, iterations);
     spent += ms;
-    if (ms >= plan.sampleMs / 2 && spent >= plan.warmUpMs) {
-      return Math.max(Math.round((iterations * plan.sampleMs) / ms), 1);
-    }
     if (ms > plan.slowMs) return 1;
-    // By what is missing, at most tenfold: the first calls are slower than those to come.
-    const factor = Math.min(Math.max(plan.sampleMs / Math.max(ms, 0.01), 1), 10);
-    iterations = Math.ceil(iterations * factor);
+    const fitting = Math.max(Math.round((iterations * plan.sampleMs) / Math.max(ms, 0.01)), 1);
+    if (ms >= plan.sampleMs / 2 && spent >= plan.warmUpMs) return fitting;
+    // At most tenfold: the first calls are slower than those to come.
+    iterations = Math.min(fitting, 10 * iterations);
   }
 }
 
@@ -201,9 +214,12 @@ async function runRounds(
       }
       progress(Math.max((round + i / live.length) / plan.maxRounds, Math.min(spent / plan.caseMs, 1)), entry.name);
       collectGarbage();
-      await entry.attempt(async (runner) =>
-        entry.samples.push((await timed(runner, entry.iterations)) / entry.iterations),
-      );
+      await entry.attempt(async (runner) => {
+        await runner.relocate?.();
+        const lead = Math.round(entry.iterations * LEAD);
+        if (lead > 0) await runner.run(lead);
+        entry.samples.push((await timed(runner, entry.iterations)) / entry.iterations);
+      });
     }
   }
   for (const entry of entries) {
@@ -213,6 +229,12 @@ async function runRounds(
     }
   }
 }
+
+/**
+ * Of a sample, run before it untimed: threads that slept while others had their turn are back on cores of their own, and
+ * caches hold what is used. Without it short samples of lavapipe's came out 20 % longer than long ones.
+ */
+const LEAD = 0.2;
 
 const tooSlow = ({ iterations, samples }: Entry, round: number, plan: MeasurePlan): boolean =>
   round >= plan.slowRounds && iterations === 1 && (samples[0] ?? 0) > plan.slowMs;

@@ -26,6 +26,9 @@ export const SCENARIO_HELP: Readonly<Record<string, string>> = {
   bytes: BYTES_HELP,
 };
 
+/** Of a full run: enough that the median is no single session's. */
+const SESSIONS = 3;
+
 const PLACES: readonly Place[] = ['node', 'chrome'];
 
 const OPTIONS = {
@@ -82,13 +85,15 @@ export function parseBench(args: readonly string[]): BenchCommand | 'help' {
   const { values, positionals } = readArguments(args);
   if (values.has('help')) return 'help';
   const places = readPlaces(values.get('in'));
+  const quick = values.has('quick');
   const connect = readConnect(values.get('connect'), values.has('in') ? places : undefined);
   return {
     config: {
       scenarios: readScenarios(positionals),
       peers: readPeers(values.get('peers') ?? 'all'),
-      quick: values.has('quick'),
+      quick,
       seed: checkInteger('--seed', toNumber(values.get('seed') ?? '0'), 0, 2 ** 31),
+      sessions: quick ? 1 : SESSIONS,
       slow: checkInteger('--slow', toNumber(values.get('slow') ?? '0'), 0, 1000),
     },
     places: connect ? ['chrome'] : places,

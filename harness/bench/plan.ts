@@ -1,6 +1,6 @@
 /** What a run consists of, and how long it should take: known before anything starts. */
 import type { BenchConfig, CaseSpec, Place } from './contract.js';
-import { FULL, QUICK } from './measure.js';
+import { planFor } from './measure.js';
 import type { PeerTask } from './peers.js';
 import { peerDoes } from './scenarios/contenders.js';
 import { SCENARIOS } from './scenarios/index.js';
@@ -48,16 +48,18 @@ export function planOf(config: BenchConfig, places: readonly Place[]): Item[] {
   );
 }
 
-function secondsOf(contenders: number, { quick }: BenchConfig): number {
-  const { sampleMs, warmUpMs, minRounds, maxRounds } = quick ? QUICK : FULL;
+function secondsOf(contenders: number, config: BenchConfig): number {
+  const { sampleMs, warmUpMs, minRounds, maxRounds } = planFor(config);
   const rounds = (minRounds + maxRounds) / 2;
-  return CASE_SECONDS + contenders * (OPEN_SECONDS + (2 * warmUpMs + rounds * sampleMs) / 1000);
+  const session = CASE_SECONDS + contenders * (OPEN_SECONDS + (2 * warmUpMs + rounds * sampleMs) / 1000);
+  return config.sessions * session;
 }
 
 /** About how many contenders a case has. */
-function contendersOf({ scenario, parameters }: CaseSpec, { peers }: BenchConfig): number {
+function contendersOf({ scenario, parameters }: CaseSpec, { peers, quick }: BenchConfig): number {
   const doing = (task: PeerTask) => peers.filter((name) => peerDoes(name, task)).length;
-  if (scenario === 'readback') return 3 * (1 + peers.filter((name) => /^(tfjs|jax)-webgpu$/.test(name)).length);
+  if (scenario === 'readback')
+    return (quick ? 2 : 3) * (1 + peers.filter((name) => /^(tfjs|jax)-webgpu$/.test(name)).length);
   if (scenario === 'resolution') return 4;
   if (scenario === 'update') {
     return /^(sgd|sgd-momentum|adam)$/.test(String(parameters.rule)) ? 3 + doing('update') : 2;

@@ -1,7 +1,7 @@
 /** One case in the place where this code runs: the same in a child process, in a headless page and in a person's. */
 import { DownhillError, describeAdapter } from '../../src/index.js';
 import type { BenchConfig, CaseResult, CaseSpec, Environment, StepPeer } from './contract.js';
-import { FULL, measure, type Progress, QUICK } from './measure.js';
+import { measure, type Progress, planFor } from './measure.js';
 import { downhillStep } from './ours/step.js';
 import { loadPeer } from './peers.js';
 import { SCENARIOS } from './scenarios/index.js';
@@ -19,7 +19,7 @@ export async function runCase(
   const scenario = SCENARIOS[spec.scenario];
   if (!scenario) throw new DownhillError('INTERNAL', `There is no scenario '${spec.scenario}'.`, 'Report this.');
   const open = await scenario.open(spec, config, environment);
-  const contenders = await measure(open, config.quick ? QUICK : FULL, progress);
+  const contenders = await measure(open, planFor(config), progress, environment.quiet);
   return {
     spec,
     place: environment.place,

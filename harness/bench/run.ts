@@ -13,6 +13,7 @@ import type { Progress } from './measure.js';
 import { PEERS } from './peers.js';
 import type { Item } from './plan.js';
 import { startup } from './startup.js';
+import { median } from './statistics.js';
 
 export type Hosts = Readonly<Partial<Record<Place, Host>>>;
 
@@ -90,8 +91,12 @@ export class Run {
     let { config } = this;
     for (;;) {
       try {
-        const result = await host.run(spec!, config, progress);
-        return { ...result, contenders: [...result.contenders, ...lost], seconds: (performance.now() - start) / 1000 };
+        const results: CaseResult[] = [];
+        for (let i = 0; i < config.sessions; i++) {
+          results.push(await host.run(spec!, config, (share, name) => progress((i + share) / config.sessions, name)));
+        }
+        const contenders = [...joined(results), ...lost];
+        return { ...results[0]!, contenders, seconds: (performance.now() - start) / 1000 };
       } catch (error) {
         const culprit = error instanceof Died ? error.contender?.replace(/ every \d+$/, '') : undefined;
         if (error instanceof Died && culprit && config.peers.includes(culprit)) {
@@ -111,6 +116,22 @@ export class Run {
       }
     }
   }
+}
+
+/** The contenders of several sessions of a case: all samples, one after another. Who fails in one has failed. */
+function joined(sessions: readonly CaseResult[]): ContenderResult[] {
+  return sessions[0]!.contenders.map((first, i) => {
+    const all = sessions.map(({ contenders }) => contenders[i]!);
+    const failed = all.find(({ outcome }) => outcome !== 'measured');
+    if (failed) return failed;
+    const middle = (of: 'gpuMs' | 'hostMs') => median(all.map((each) => each[of] ?? null));
+    return {
+      ...first,
+      samples: all.flatMap(({ samples }) => samples),
+      ...(first.gpuMs !== undefined && { gpuMs: middle('gpuMs') }),
+      ...(first.hostMs !== undefined && { hostMs: middle('hostMs') }),
+    };
+  });
 }
 
 function partsOf(error: unknown): ErrorParts {

@@ -21,7 +21,7 @@ beforeAll(() => {
 });
 afterAll(() => files.remove());
 
-const CONFIG: BenchConfig = { scenarios: ['resolution'], peers: [], quick: true, seed: 0, slow: 0 };
+const CONFIG: BenchConfig = { scenarios: ['resolution'], peers: [], quick: true, seed: 0, slow: 0, sessions: 1 };
 const spec = planOf(CONFIG, ['chrome'])[0]!.spec!;
 
 const report = (name: string) => {

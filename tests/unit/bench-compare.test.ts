@@ -103,15 +103,26 @@ describe('two reports of one machine', () => {
   });
 
   it('finds a regression under a drift of the machine', () => {
-    const now = again((name) => (name.startsWith('downhill') ? 1.3 * 0.8 : 0.8), 2);
-    const step = compare(
-      now,
-      again(() => 1, 1),
-    ).changes.find(
-      ({ id, contender, place }) => id === 'step/lecture-1024-adam' && contender === 'downhill' && place === 'chrome',
-    )!;
-    expect(step.raw.value).toBeLessThan(1.1);
-    expect(step.verdict).toBe('slower');
+    const step = (machine: number) =>
+      compare(
+        again((name) => (name.startsWith('downhill') ? 1.35 * machine : machine), 2),
+        again(() => 1, 1),
+      ).changes.find(
+        ({ id, contender, place }) => id === 'step/lecture-1024-adam' && contender === 'downhill' && place === 'chrome',
+      )!;
+    expect(step(1.2).verdict).toBe('slower');
+    expect(step(1.2).raw.value).toBeGreaterThan(1.5);
+    // Told by the drift alone: not enough to speak of a regression.
+    expect(step(0.78).raw.value).toBeLessThan(1.12);
+    expect(step(0.78).verdict).toBe('unclear');
+  });
+
+  it('asks for more where one run was quick, with one session a case', () => {
+    const quick = (each: Report): Report => ({ ...each, config: { ...each.config, quick: true, sessions: 1 } });
+    const now = again((name) => (name.startsWith('downhill') ? 1.13 : 1), 2);
+    const old = again(() => 1, 1);
+    expect(compare(now, old).regressions).toBeGreaterThan(5);
+    expect(compare(quick(now), old).regressions).toBeLessThan(3);
   });
 
   it('has no verdict on too few rounds', () => {

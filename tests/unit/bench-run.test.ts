@@ -7,7 +7,14 @@ import { DownhillError } from '../../src/index.js';
 
 /* What becomes of a run when places, processes and contenders fail. The hosts are made up; real ones: tests/gpu, browser. */
 
-const CONFIG: BenchConfig = { scenarios: ['gemm'], peers: ['tfjs-wasm', 'js'], quick: true, seed: 0, slow: 0 };
+const CONFIG: BenchConfig = {
+  scenarios: ['gemm'],
+  peers: ['tfjs-wasm', 'js'],
+  quick: true,
+  seed: 0,
+  slow: 0,
+  sessions: 1,
+};
 const [ITEM] = planOf(CONFIG, ['node']);
 
 function host(run: Host['run'], start: Host['start'] = () => Promise.reject(new Error('no start'))): Host {

@@ -19,10 +19,12 @@ type Message =
 const START_LIMIT_MS = 60_000;
 
 /**
- * Scenarios whose cases share a process. ONNX Runtime's WebGPU build takes V8 of Node 20 half a minute to compile, once
- * per process; everything else starts in a fraction of a second, and then better afresh.
+ * Whether the cases of a scenario share a process. ONNX Runtime's WebGPU build takes V8 of Node 20 half a minute to
+ * compile, once per process; everything else starts in a fraction of a second, and then better afresh. But a quick run
+ * has many cases of two seconds, of kernels alone.
  */
-const SHARED = new Set(['gemm']);
+const isShared = (scenario: string, { quick }: BenchConfig): boolean =>
+  scenario === 'gemm' || (quick && scenario === 'update');
 
 interface Worker {
   readonly child: ChildProcess;
@@ -46,7 +48,7 @@ export class NodeHost implements Host {
     const request = { kind: 'case', spec, config } as const;
     try {
       const result = await this.#ask(worker, request, caseLimitMs(config), progress);
-      if (SHARED.has(spec.scenario)) this.#kept = { scenario: spec.scenario, worker };
+      if (isShared(spec.scenario, config)) this.#kept = { scenario: spec.scenario, worker };
       return result as CaseResult;
     } finally {
       if (this.#kept?.worker !== worker) this.#end(worker);

@@ -9,64 +9,32 @@ import {
   rowStride,
 } from '../../../src/kernels/index.js';
 import type { Environment, GemmPeer, GemmTask } from '../contract.js';
-import { KernelRunner, readFloats, storage } from './kernel-runner.js';
+import { encodeAll, KernelRunner } from './kernel-runner.js';
 
-/** A matrix on the GPU: rows at a stride for activations, dense for weights. */
-interface Matrix {
-  readonly buffer: GPUBuffer;
-  readonly rows: number;
-  readonly width: number;
-  readonly stride: number;
-  /** Floats behind the matrix: a bias. */
-  readonly extra: number;
-}
+type Name = 'x' | 'w' | 'dy' | 'saved';
+type Arrays = Readonly<Record<Name, GPUBuffer>>;
+
+/** Of each product: its operands a and b, and its result. */
+const ROLES: Readonly<Record<GemmTask['op'], readonly [a: Name, b: Name, result: Name]>> = {
+  forward: ['x', 'w', 'dy'],
+  'input-gradient': ['dy', 'w', 'x'],
+  'weight-gradient': ['x', 'dy', 'w'],
+};
 
 export async function downhillGemm(task: GemmTask, environment: Environment): Promise<GemmPeer> {
   const device = await environment.requestDevice('bench:downhill');
-  const { op, rows, inputs, outputs } = task;
-  const activation = (width: number) => matrix(device, rows, width, rowStride(width), 0);
-  const weights = () => matrix(device, inputs, outputs, outputs, outputs);
-  const [x, w, dy] = [activation(inputs), weights(), activation(outputs)];
-  const shape = { label: `bench/${op}`, rows, inputs, outputs };
-  const bias = inputs * outputs;
-  const forms: Record<GemmTask['op'], { spec: PassSpec; operands: readonly [Matrix, Matrix]; result: Matrix }> = {
-    forward: {
-      spec: denseForward({
-        ...shape,
-        x: range(x.buffer),
-        params: range(w.buffer),
-        bias,
-        y: range(dy.buffer),
-        activation: 'linear',
-      }),
-      operands: [x, w],
-      result: dy,
-    },
-    'input-gradient': {
-      spec: denseInputGradient({
-        ...shape,
-        dy: range(dy.buffer),
-        params: range(w.buffer),
-        saved: range(activation(inputs).buffer),
-        dx: range(x.buffer),
-        activation: 'linear',
-      }),
-      operands: [dy, w],
-      result: x,
-    },
-    'weight-gradient': {
-      spec: denseWeightGradient({ ...shape, x: range(x.buffer), dy: range(dy.buffer), grads: range(w.buffer), bias }),
-      operands: [x, dy],
-      result: w,
-    },
-  };
-  const { spec, operands, result } = forms[op];
-  const kernels = KernelRunner.of(device, await createPasses(device, [spec]));
-  const set = async (a: Float32Array, b: Float32Array) => {
-    write(device, operands[0], a);
-    write(device, operands[1], b);
-    const poison = new Float32Array(result.buffer.size / 4).fill(Number.NaN);
-    device.queue.writeBuffer(result.buffer, 0, poison);
+  const shapes = shapesOf(task);
+  const lengths = Object.fromEntries(
+    Object.entries(shapes).map(([name, { rows, stride, extra }]) => [name, rows * stride + extra]),
+  ) as Record<Name, number>;
+  const kernels = await KernelRunner.create(device, lengths, async (arrays) =>
+    encodeAll(await createPasses(device, [specOf(task, arrays)])),
+  );
+  const [a, b, result] = ROLES[task.op];
+  const set = async (left: Float32Array, right: Float32Array) => {
+    kernels.write(a, pack(left, shapes[a]));
+    kernels.write(b, pack(right, shapes[b]));
+    kernels.fill(result, Number.NaN); // whatever the kernel leaves out shows
   };
   await set(task.a, task.b);
   return {
@@ -74,26 +42,55 @@ export async function downhillGemm(task: GemmTask, environment: Environment): Pr
     set,
     async product() {
       await kernels.run(1);
-      return unpack(await readFloats(device, result.buffer, result.rows * result.stride), result);
+      return unpack(await kernels.read(result), shapes[result]);
     },
     run: (products) => kernels.run(products),
     record: (products) => kernels.record(products),
     settle: () => kernels.settle(),
+    relocate: () => kernels.relocate(),
     destroy: () => device.destroy(),
   };
 }
 
-function matrix(device: GPUDevice, rows: number, width: number, stride: number, extra: number): Matrix {
-  return { buffer: storage(device, rows * stride + extra), rows, width, stride, extra };
+function specOf({ op, rows, inputs, outputs }: GemmTask, { x, w, dy, saved }: Arrays): PassSpec {
+  const shape = { label: `bench/${op}`, rows, inputs, outputs };
+  const bias = inputs * outputs;
+  if (op === 'forward') {
+    const operands = { x: range(x), params: range(w), y: range(dy) };
+    return denseForward({ ...shape, ...operands, bias, activation: 'linear' });
+  }
+  if (op === 'input-gradient') {
+    const operands = { dy: range(dy), params: range(w), saved: range(saved), dx: range(x) };
+    return denseInputGradient({ ...shape, ...operands, activation: 'linear' });
+  }
+  return denseWeightGradient({ ...shape, x: range(x), dy: range(dy), grads: range(w), bias });
 }
 
-function write(device: GPUDevice, { buffer, rows, width, stride, extra }: Matrix, values: Float32Array): void {
+/** A matrix on the GPU: the rows of activations at a stride, weights dense with a bias behind them. */
+interface Shape {
+  readonly rows: number;
+  readonly width: number;
+  readonly stride: number;
+  readonly extra: number;
+}
+
+function shapesOf({ rows, inputs, outputs }: GemmTask): Readonly<Record<Name, Shape>> {
+  const activation = (width: number): Shape => ({ rows, width, stride: rowStride(width), extra: 0 });
+  return {
+    x: activation(inputs),
+    w: { rows: inputs, width: outputs, stride: outputs, extra: outputs },
+    dy: activation(outputs),
+    saved: activation(inputs),
+  };
+}
+
+function pack(values: Float32Array, { rows, width, stride, extra }: Shape): Float32Array<ArrayBuffer> {
   const packed = new Float32Array(rows * stride + extra);
   for (let row = 0; row < rows; row++) packed.set(values.subarray(row * width, (row + 1) * width), row * stride);
-  device.queue.writeBuffer(buffer, 0, packed);
+  return packed;
 }
 
-function unpack(values: Float32Array, { rows, width, stride }: Matrix): Float32Array {
+function unpack(values: Float32Array, { rows, width, stride }: Shape): Float32Array {
   const out = new Float32Array(rows * width);
   for (let row = 0; row < rows; row++) out.set(values.subarray(row * stride, row * stride + width), row * width);
   return out;

@@ -2,7 +2,7 @@
 import { DownhillError, type Rule, rowFor, slotFlags } from '../../../src/index.js';
 import { createPasses, HYPER_BYTES, packRow, range, update } from '../../../src/kernels/index.js';
 import type { Environment, UpdatePeer } from '../contract.js';
-import { KernelRunner, readFloats, storage } from './kernel-runner.js';
+import { encodeAll, KernelRunner } from './kernel-runner.js';
 
 /** Every arena is padded to whole blocks of the kernel. */
 const BLOCK = 64;
@@ -14,6 +14,7 @@ const OWN_ROWS = 8;
 export function checkElements(device: GPUDevice, elements: number): void {
   const limit = Math.min(device.limits.maxStorageBufferBindingSize, device.limits.maxBufferSize);
   if (4 * elements <= limit) return;
+  device.destroy();
   throw new DownhillError(
     'LIMIT-BINDING',
     `${elements} elements take ${4 * elements} bytes, but this adapter binds at most ${limit}.`,
@@ -27,50 +28,67 @@ export async function downhillUpdate(rule: Rule, elements: number, environment: 
   checkElements(device, elements);
   const { row, hyper: settings } = rule;
   const padded = BLOCK * Math.ceil(elements / BLOCK);
+  const slots = row.slots(settings);
   const { UNIFORM, COPY_DST } = GPUBufferUsage;
   const hyper = device.createBuffer({ label: 'bench/hyper', size: HYPER_BYTES, usage: UNIFORM | COPY_DST });
-  const [param, grad, groupOf] = [storage(device, padded), storage(device, padded), storage(device, padded / BLOCK)];
-  const slots = row.slots(settings);
-  const state = Object.fromEntries(slots.map((slot) => [slot, storage(device, padded)]));
-  const exact = (buffer: GPUBuffer) => range(buffer, 0, 4 * padded);
-  const [pass] = await createPasses(device, [
-    update({
+  const arrays = Object.fromEntries(['param', 'grad', ...slots].map((name) => [name, padded]));
+  const kernels = await KernelRunner.create(device, { ...arrays, groupOf: padded / BLOCK }, async (buffers) => {
+    const exact = (name: string) => range(buffers[name as keyof typeof buffers], 0, 4 * padded);
+    const spec = update({
       label: 'bench/update',
       shader: row.shader,
       elements: padded,
       flags: slotFlags(row, slots),
       hyper: range(hyper),
-      param: exact(param),
-      grad: exact(grad),
-      state: Object.fromEntries(Object.entries(state).map(([slot, buffer]) => [slot, exact(buffer)])),
-      groupOf: range(groupOf),
-    }),
-  ]);
-  const kernels = KernelRunner.of(device, [pass!]);
+      param: exact('param'),
+      grad: exact('grad'),
+      state: Object.fromEntries(slots.map((slot) => [slot, exact(slot)])),
+      groupOf: range(buffers.groupOf),
+    });
+    return encodeAll(await createPasses(device, [spec]));
+  });
+  return updatePeer(kernels as KernelRunner<string>, elements, {
+    start: () => {
+      for (const slot of slots) (kernels as KernelRunner<string>).fill(slot, row.initial?.(slot, settings) ?? 0);
+    },
+    ownRows: OWN_ROWS,
+    writeRow: (count) => {
+      const bytes = new ArrayBuffer(64);
+      packRow(row.shader, { u32: new Uint32Array(bytes), f32: new Float32Array(bytes) }, 0, rowFor(rule, count));
+      device.queue.writeBuffer(hyper, 0, bytes);
+    },
+  });
+}
+
+/** An update kernel as a contender: its arrays are called 'param' and 'grad'. */
+export function updatePeer(
+  kernels: KernelRunner<string>,
+  elements: number,
+  how: {
+    /** Sets the state to that before the first update. */
+    start(): void;
+    /** Updates for which `writeRow` is called. */
+    readonly ownRows: number;
+    /** Writes the scalars of the update with this count; the first is 0. */
+    writeRow(count: number): void;
+  },
+): UpdatePeer {
   let count = 0;
-  const writeRow = () => {
-    const bytes = new ArrayBuffer(64);
-    packRow(row.shader, { u32: new Uint32Array(bytes), f32: new Float32Array(bytes) }, 0, rowFor(rule, count));
-    device.queue.writeBuffer(hyper, 0, bytes);
-  };
   const record = (updates: number) => {
     let left = updates;
-    for (; left > 0 && count < OWN_ROWS; left--) {
-      writeRow();
+    for (; left > 0 && count < how.ownRows; left--) {
+      how.writeRow(count++);
       kernels.record(1);
-      count++;
     }
     kernels.record(left);
   };
   return {
-    device,
-    async set(newParam, newGrad) {
+    device: kernels.device,
+    async set(param, grad) {
       count = 0;
-      device.queue.writeBuffer(param, 0, newParam);
-      device.queue.writeBuffer(grad, 0, newGrad);
-      for (const [slot, buffer] of Object.entries(state)) {
-        device.queue.writeBuffer(buffer, 0, new Float32Array(padded).fill(row.initial?.(slot, settings) ?? 0));
-      }
+      kernels.write('param', param);
+      kernels.write('grad', grad);
+      how.start();
     },
     record,
     settle: () => kernels.settle(),
@@ -78,7 +96,8 @@ export async function downhillUpdate(rule: Rule, elements: number, environment: 
       record(updates);
       return kernels.settle();
     },
-    read: () => readFloats(device, param, elements),
-    destroy: () => device.destroy(),
+    read: () => kernels.read('param', elements),
+    relocate: () => kernels.relocate(),
+    destroy: () => kernels.device.destroy(),
   };
 }

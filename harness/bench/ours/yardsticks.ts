@@ -1,11 +1,11 @@
 /** What an update is measured against: a copy of as many arrays, and the kernel most apps carry. */
-import type { Environment, Runner, UpdatePeer, UpdateTask } from '../contract.js';
+import type { Check, Environment, Runner, UpdatePeer, UpdateTask } from '../contract.js';
 import copyCode from './copy.wgsl?raw';
-import { KernelRunner, readFloats, storage } from './kernel-runner.js';
+import { KernelRunner } from './kernel-runner.js';
 import adamCode from './naive-adam.wgsl?raw';
 import momentumCode from './naive-momentum.wgsl?raw';
 import sgdCode from './naive-sgd.wgsl?raw';
-import { checkElements } from './update.js';
+import { checkElements, updatePeer } from './update.js';
 
 /** Most states of copy.wgsl. */
 const STATES = 5;
@@ -21,14 +21,17 @@ export async function copyKernel(elements: number, states: number, environment: 
   checkElements(device, elements);
   const length = 4 * Math.ceil(elements / 4);
   const pipeline = await compile(device, copyCode, 'copy', { STATES: states, WORKGROUP });
-  // What is off is bound all the same, to a little buffer of its own.
-  const arrays = Array.from({ length: STATES + 2 }, (_, i) => storage(device, i < states + 2 ? length : 64));
-  const bindGroup = bind(device, pipeline, arrays);
+  // Bindings in their order; what is off is bound all the same, to a little array of its own.
+  const names = ['param', 'grad', ...Array.from({ length: STATES }, (_, i) => `s${i}`)];
+  const lengths = Object.fromEntries(names.map((name, i) => [name, i < states + 2 ? length : 64]));
   const groups = Math.min(Math.ceil(length / 4 / PER_INVOCATION / WORKGROUP), MAX_GROUPS);
-  const kernels = new KernelRunner(device, (pass) => {
-    pass.setPipeline(pipeline);
-    pass.setBindGroup(0, bindGroup);
-    pass.dispatchWorkgroups(groups);
+  const kernels = await KernelRunner.create(device, lengths, (arrays) => {
+    const bindGroup = bind(
+      device,
+      pipeline,
+      names.map((name) => arrays[name]!),
+    );
+    return dispatch(pipeline, bindGroup, groups, 1);
   });
   let checks = 0;
   return {
@@ -36,25 +39,31 @@ export async function copyKernel(elements: number, states: number, environment: 
     run: (copies) => kernels.run(copies),
     record: (copies) => kernels.record(copies),
     settle: () => kernels.settle(),
-    async check() {
-      // Array i holds i + 1 + k everywhere; every value then moves on by one array.
-      const k = 10 * ++checks;
-      for (const [i, buffer] of arrays.entries()) {
-        if (i < states + 2) device.queue.writeBuffer(buffer, 0, new Float32Array(length).fill(i + 1 + k));
-      }
-      await kernels.run(1);
-      const wanted = (i: number) => (i === 0 ? Math.max(2, states > 0 ? 3 : 1) : i === states + 1 ? 1 : i + 2) + k;
-      for (let i = 0; i < states + 2; i++) {
-        if (i === 1) continue; // the gradient is only read
-        const values = await readFloats(device, arrays[i]!, elements);
-        const wrong = values.findIndex((value) => value !== wanted(i));
-        if (wrong >= 0)
-          return { ok: false, detail: `array ${i}, element ${wrong}: ${values[wrong]}, not ${wanted(i)}` };
-      }
-      return { ok: true, detail: `${states + 1} arrays of ${elements} elements copied exactly` };
-    },
+    relocate: () => kernels.relocate(),
+    check: () => checkCopy(kernels, names.slice(0, states + 2), elements, 10 * ++checks),
     destroy: () => device.destroy(),
   };
+}
+
+/** Array i holds i + 1 + k everywhere; one copy later every value must have moved on by one array. */
+async function checkCopy(
+  kernels: KernelRunner<string>,
+  names: readonly string[],
+  elements: number,
+  k: number,
+): Promise<Check> {
+  for (const [i, name] of names.entries()) kernels.fill(name, i + 1 + k);
+  await kernels.run(1);
+  const states = names.length - 2;
+  const first = Math.max(2, states > 0 ? 3 : 1);
+  for (const [i, name] of names.entries()) {
+    if (i === 1) continue; // the gradient is only read
+    const wanted = k + (i === 0 ? first : i === states + 1 ? 1 : i + 2);
+    const values = await kernels.read(name, elements);
+    const wrong = values.findIndex((value) => value !== wanted);
+    if (wrong >= 0) return { ok: false, detail: `${name}[${wrong}] is ${values[wrong]}, not ${wanted}` };
+  }
+  return { ok: true, detail: `${states + 1} arrays of ${elements} elements copied exactly` };
 }
 
 const NAIVE: Readonly<Record<UpdateTask['rule'], { readonly code: string; readonly states: number }>> = {
@@ -77,45 +86,32 @@ export async function naiveUpdate(
   const pipeline = await compile(device, code, 'update', {});
   const { UNIFORM, COPY_DST } = GPUBufferUsage;
   const settings = device.createBuffer({ label: 'bench/settings', size: 32, usage: UNIFORM | COPY_DST });
-  const [param, grad] = [storage(device, elements), storage(device, elements)];
-  const slots = Array.from({ length: states }, () => storage(device, elements));
-  const bindGroup = bind(device, pipeline, [settings, param, grad, ...slots]);
+  const slots = Array.from({ length: states }, (_, i) => `s${i}`);
+  const names = ['param', 'grad', ...slots];
   const groups = Math.ceil(elements / NAIVE_WORKGROUP);
   const y = Math.ceil(groups / device.limits.maxComputeWorkgroupsPerDimension);
-  const x = Math.ceil(groups / y);
-  const kernels = new KernelRunner(device, (pass) => {
+  const lengths = Object.fromEntries(names.map((name) => [name, elements]));
+  const kernels = await KernelRunner.create(device, lengths, (arrays) => {
+    const bindGroup = bind(device, pipeline, [settings, ...names.map((name) => arrays[name]!)]);
+    return dispatch(pipeline, bindGroup, Math.ceil(groups / y), y);
+  });
+  return updatePeer(kernels, elements, {
+    start: () => {
+      for (const slot of slots) kernels.fill(slot, 0);
+    },
+    ownRows: 8,
+    writeRow: (count) => {
+      device.queue.writeBuffer(settings, 0, new Float32Array([lr, 0.9, 0.999, 1e-8, count + 1, 0.9]));
+    },
+  });
+}
+
+const dispatch =
+  (pipeline: GPUComputePipeline, bindGroup: GPUBindGroup, x: number, y: number) => (pass: GPUComputePassEncoder) => {
     pass.setPipeline(pipeline);
     pass.setBindGroup(0, bindGroup);
     pass.dispatchWorkgroups(x, y);
-  });
-  let t = 0;
-  const record = (updates: number) => {
-    let left = updates;
-    for (; left > 0 && t < 8; left--) {
-      t++;
-      device.queue.writeBuffer(settings, 0, new Float32Array([lr, 0.9, 0.999, 1e-8, t, 0.9]));
-      kernels.record(1);
-    }
-    kernels.record(left);
   };
-  return {
-    device,
-    async set(newParam, newGrad) {
-      t = 0;
-      device.queue.writeBuffer(param, 0, newParam);
-      device.queue.writeBuffer(grad, 0, newGrad);
-      for (const slot of slots) device.queue.writeBuffer(slot, 0, new Float32Array(elements));
-    },
-    record,
-    settle: () => kernels.settle(),
-    run: (updates) => {
-      record(updates);
-      return kernels.settle();
-    },
-    read: () => readFloats(device, param, elements),
-    destroy: () => device.destroy(),
-  };
-}
 
 function compile(device: GPUDevice, code: string, entryPoint: string, constants: Record<string, number>) {
   const module = device.createShaderModule({ label: 'bench', code });

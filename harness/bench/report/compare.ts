@@ -17,6 +17,13 @@ import { adapterName, isControl, isOurs, reasonOf, summarize } from './summary.j
  * slowed by 20 % is seen, one by 2 % is not.
  */
 export const NOTICEABLE = 0.1;
+/**
+ * Where a run has one session a case, as with --quick: what a process has by luck (where its arrays and threads lie) is in
+ * no interval then, and was seen to make 8 % between two runs.
+ */
+export const NOTICEABLE_QUICK = 0.15;
+/** Controls that can speak for their case; fewer are as likely to have been lucky themselves. */
+const ENOUGH_CONTROLS = 3;
 
 /** 'unclear': more than NOTICEABLE, but the interval holds 1, or there were too few rounds for one. */
 export type Verdict = 'slower' | 'faster' | 'same' | 'unclear';
@@ -35,8 +42,8 @@ export interface Change {
   /** Now over old, as measured. */
   readonly raw: Estimate;
   /**
-   * What became of contenders that no work on downhill changes: the machine's own change. Of the same case; where it has
-   * none, of all cases of the place.
+   * What became of contenders that no work on downhill changes: the machine's own change. Of the same case where it has
+   * three, else of all cases of the place.
    */
   readonly drift: number;
   /** Now over old, over drift: what the verdict is on. */
@@ -79,15 +86,17 @@ export function compare(now: Report, old: Report): Comparison {
     const before = old.cases.find((each) => keyOf(each) === keyOf(result));
     return before ? [[result, before] as const] : [];
   });
+  const oneSession = [now, old].some(({ config }) => !(config.sessions > 1));
+  const noticeable = oneSession ? NOTICEABLE_QUICK : NOTICEABLE;
   const elsewhere = (place: Place) => machines.some((machine) => machine.place === place);
   const drawn = pairs
     .filter(([{ place }]) => !elsewhere(place))
     .map(([result, before]) => drawCase(result, before, now));
   const changes = pairs.flatMap(([result, before]) => {
-    if (elsewhere(result.place)) return ratioChanges(result, before);
+    if (elsewhere(result.place)) return ratioChanges(result, before, noticeable);
     const own = drawn.find((each) => each.result === result)!;
     const drifts = drawn.filter((each) => each.result.place === result.place).flatMap(({ drift }) => drift ?? []);
-    return timeChanges(own, drifts.length > 0 ? median(drifts) : 1);
+    return timeChanges(own, drifts.length > 0 ? median(drifts) : 1, noticeable);
   });
   const broken = pairs.flatMap(([result, before]) => brokenOf(result, before));
   const slower = changes.filter(({ ours, basis, verdict }) => ours && basis === 'time' && verdict === 'slower');
@@ -110,8 +119,8 @@ const keyOf = ({ spec, place }: CaseResult): string => `${spec.id}, ${place}`;
 const measured = ({ contenders }: CaseResult): ContenderResult[] =>
   contenders.filter(({ outcome, samples }) => outcome === 'measured' && present(samples).length > 0);
 
-function verdictOf({ value, low, high }: Estimate): Verdict {
-  const limit = 1 + NOTICEABLE;
+function verdictOf({ value, low, high }: Estimate, noticeable: number): Verdict {
+  const limit = 1 + noticeable;
   if (value <= limit && value >= 1 / limit) return 'same';
   if (low === undefined || high === undefined || (low <= 1 && high >= 1)) return 'unclear';
   return value > 1 ? 'slower' : 'faster';
@@ -138,6 +147,8 @@ interface DrawnCase {
   readonly contenders: readonly (Pick<Change, 'contender' | 'now' | 'old' | 'raw'> & {
     readonly draws?: Float64Array;
   })[];
+  /** How many controls it has. */
+  readonly controls: number;
   readonly drift?: number;
   readonly driftDraws?: Float64Array;
 }
@@ -151,31 +162,35 @@ function drawCase(result: CaseResult, before: CaseResult, report: Report): Drawn
     return { contender: contender.name, now, old, raw, draws, onGpu };
   });
   const controls = contenders.filter(({ contender, draws }) => draws && isControl(contender, report));
-  if (controls.length === 0) return { result, contenders };
+  if (controls.length === 0) return { result, contenders, controls: 0 };
   // A GPU's clock and the CPU's drift apart: JavaScript and WASM tell of the first only where nothing better does.
   const onGpu = controls.filter((each) => each.onGpu);
   const chosen = onGpu.length > 0 ? onGpu : controls;
   return {
     result,
     contenders,
+    controls: chosen.length,
     drift: median(chosen.map(({ raw }) => raw.value)),
     driftDraws: chosen[0]!.draws!.map((_, i) => median(chosen.map(({ draws }) => draws![i]!))),
   };
 }
 
-/** @param placeDrift Where the case has no controls. */
-function timeChanges({ result, contenders, driftDraws, ...own }: DrawnCase, placeDrift: number): Change[] {
-  const drift = own.drift ?? placeDrift;
+/** @param placeDrift Where the case has too few controls. */
+function timeChanges(drawn: DrawnCase, placeDrift: number, noticeable: number): Change[] {
+  const { result, contenders } = drawn;
+  const own = drawn.controls >= ENOUGH_CONTROLS;
+  const drift = own ? drawn.drift! : placeDrift;
+  const driftDraws = own ? drawn.driftDraws : undefined;
   return contenders.map(({ contender, now, old, raw, draws }) => {
     // The drift is measured too, and as uncertain as the rest: each draw is over that draw's drift.
     const over = draws?.map((value, i) => value / (driftDraws?.[i] ?? drift));
     const change = { value: raw.value / drift, ...(over && drawnInterval(over)) };
-    return finish(result, contender, { basis: 'time', now, old, raw, drift, change });
+    return finish(result, contender, { basis: 'time', now, old, raw, drift, change }, noticeable);
   });
 }
 
 /** Of another machine: how long each contender takes next to the baseline, now and then. */
-function ratioChanges(result: CaseResult, before: CaseResult): Change[] {
+function ratioChanges(result: CaseResult, before: CaseResult, noticeable: number): Change[] {
   const samplesIn = (where: CaseResult) => measured(where).find(({ name }) => name === result.baseline)?.samples;
   const [base, past] = [samplesIn(result), samplesIn(before)];
   if (!base || !past) return [];
@@ -184,14 +199,8 @@ function ratioChanges(result: CaseResult, before: CaseResult): Change[] {
     const [now, old]: Samples[] = [pairedRatios(contender.samples, base), pairedRatios(samples, past)];
     if (!now?.length || !old?.length) return [];
     const raw = change(now, old, seedOf(`${keyOf(result)} ${contender.name}`));
-    return finish(result, contender.name, {
-      basis: 'ratio',
-      now: median(now),
-      old: median(old),
-      raw,
-      drift: 1,
-      change: raw,
-    });
+    const numbers = { basis: 'ratio', now: median(now), old: median(old), raw, drift: 1, change: raw } as const;
+    return finish(result, contender.name, numbers, noticeable);
   });
 }
 
@@ -199,9 +208,13 @@ function finish(
   { spec, place, baseline }: CaseResult,
   contender: string,
   numbers: Pick<Change, 'basis' | 'now' | 'old' | 'raw' | 'drift' | 'change'>,
+  noticeable: number,
 ): Change {
   const names = { id: spec.id, title: spec.title, place, contender, baseline, ours: isOurs(contender) };
-  return { ...names, ...numbers, verdict: verdictOf(numbers.change) };
+  const verdict = verdictOf(numbers.change, noticeable);
+  // As measured it must have moved the same way, or the verdict would rest on the drift alone.
+  const moved = verdict === 'same' || verdict === verdictOf(numbers.raw, noticeable);
+  return { ...names, ...numbers, verdict: moved ? verdict : 'unclear' };
 }
 
 function brokenOf(result: CaseResult, before: CaseResult): Broken[] {

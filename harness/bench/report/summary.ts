@@ -184,7 +184,7 @@ export function tally({ cases }: Report): Tally {
 
 /** The method, for whoever reads the numbers without having read docs/benchmarks.md. */
 export const METHOD = [
-  'Contenders of a case take turns, round by round, after a warm-up; every iteration depends on the one before, and the wall time ends when the device is done.',
+  'Contenders of a case take turns, round by round, after a warm-up; every step and update depends on the one before, and the wall time ends when the device is done.',
   'Times are medians over rounds with the 95 % interval of the median (order statistics; none below 5 rounds); ratios are medians of the ratios within each round.',
   'The result of each contender is checked before and after the timing: one whose numbers are wrong is reported as failed and has no time; GPU time is taken with `timestamp-query` in one more sample, apart from the wall times.',
 ] as const;

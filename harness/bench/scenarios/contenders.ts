@@ -9,6 +9,7 @@ interface PeerPart {
   record?(iterations: number): void;
   settle?(): Promise<void>;
   hostMs?(): Promise<number>;
+  relocate?(): void | Promise<void>;
   readonly device?: GPUDevice;
   destroy(): void | Promise<void>;
 }
@@ -18,6 +19,7 @@ export const runnerOf = (part: PeerPart, how: Pick<Runner, 'run' | 'check'>): Ru
   ...how,
   ...(part.record && { record: (iterations: number) => part.record!(iterations) }),
   ...(part.settle && { settle: () => part.settle!() }),
+  ...(part.relocate && { relocate: () => part.relocate!() }),
   ...(part.hostMs && { hostMs: () => part.hostMs!() }),
   ...(part.device && { device: part.device }),
   destroy: () => part.destroy(),
