@@ -11,22 +11,17 @@ import { byId, make, setText } from '../dom.js';
 const UNASKED = 'resolution';
 
 export class Choice {
-  /** Peers whose library is not beside this page, or that run elsewhere only. */
+  /** Peers whose library is not beside this page. */
   readonly #missing = new Set<string>();
 
   /** @param changed Called after every change. */
   constructor(private readonly changed: () => void) {
     byId('scenarios').append(
-      ...Object.values(SCENARIOS)
-        .filter(({ places }) => places.includes('chrome'))
-        .flatMap(({ name, help }) => pick('scenario', name, name, help, name !== UNASKED)),
+      ...Object.values(SCENARIOS).flatMap(({ name, help }) => pick('scenario', name, name, help, name !== UNASKED)),
     );
     byId('peers').append(
       ...Object.values(PEERS).flatMap(({ name, title }) => pick('peer', name, title, '', true, make('code', {}, name))),
     );
-    for (const { name, places, elsewhere } of Object.values(PEERS)) {
-      if (!places.includes('chrome')) this.#lack(name, elsewhere ?? 'does not run in a page');
-    }
     const form = byId('settings');
     form.addEventListener('input', () => this.#refresh());
     form.addEventListener('submit', (event) => event.preventDefault());

@@ -168,8 +168,6 @@ export interface Scenario {
   readonly name: string;
   /** A line for `bench --help` and for the report. */
   readonly help: string;
-  /** Places that can run it. */
-  readonly places: readonly Place[];
   /** Known without a GPU. */
   cases(config: BenchConfig): readonly CaseSpec[];
   open(spec: CaseSpec, config: BenchConfig, environment: Environment): Promise<OpenCase>;
@@ -274,9 +272,8 @@ export interface Peer {
   readonly mode: string;
   /** The npm package whose version the report names; none for plain JavaScript. */
   readonly package?: string;
-  /** Places where it runs; elsewhere it is skipped with `elsewhere`. */
-  readonly places: readonly Place[];
-  readonly elsewhere?: string;
+  /** A place where quick runs leave it out, and why. */
+  readonly notQuick?: { readonly place: Place; readonly why: string };
   step?(task: StepTask, environment: Environment): Promise<StepPeer>;
   gemm?(task: GemmTask, environment: Environment): Promise<GemmPeer>;
   update?(task: UpdateTask, environment: Environment): Promise<UpdatePeer>;

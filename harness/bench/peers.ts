@@ -11,7 +11,7 @@ export const PEER_NAMES: readonly string[] = Object.keys(PEERS);
 /**
  * A peer, its library loaded: in a page from `peers/` beside it, in Node from dist/peers/node.
  *
- * @throws DownhillError OPTION-RANGE for a name that is none; INTERNAL where its library is not built or does not load.
+ * @throws DownhillError OPTION-RANGE for a name that is none; PEER-UNAVAILABLE where its library is not built or does not load.
  */
 export async function loadPeer(
   name: string,
@@ -39,7 +39,7 @@ async function loadPeers(url: string): Promise<readonly Peer[]> {
   } catch (cause) {
     const why = (cause as Error).message.split('\n')[0]!;
     throw new DownhillError(
-      'INTERNAL',
+      'PEER-UNAVAILABLE',
       `${url}, which holds libraries to compare with, does not load: ${why}`,
       'Run: node harness/setup/setup.mjs --peers',
       cause,

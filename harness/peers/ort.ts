@@ -18,6 +18,7 @@ import {
   TypeProtoSchema,
   ValueInfoProtoSchema,
 } from 'onnx-buf';
+import * as ortWasm from 'onnxruntime-web/wasm';
 import * as ort from 'onnxruntime-web/webgpu';
 import type { Environment, GemmPeer, GemmTask, Peer } from '../bench/contract.js';
 import { peer } from './names.js';
@@ -75,30 +76,35 @@ function modelOf(task: GemmTask): Uint8Array {
   return toBinary(ModelProtoSchema, model);
 }
 
-/** The loader with the asynchronous calls that WebGPU needs, which runs on WebAssembly as well. */
-function configure(): void {
-  ort.env.logLevel = 'error';
-  ort.env.wasm.wasmPaths = besideModule();
+type Build = typeof ort | typeof ortWasm;
+
+/**
+ * Each of the two builds of the library has a WebAssembly of its own: WebGPU needs one whose calls can wait ('asyncify'),
+ * of which V8 compiles the largest functions for half a minute.
+ */
+function configure({ env }: Build): void {
+  env.logLevel = 'error';
+  env.wasm.wasmPaths = besideModule();
   // By default it takes half of the cores; TensorFlow.js and jax-js take all of them. In Node it has no threads.
-  if (globalThis.crossOriginIsolated) ort.env.wasm.numThreads = navigator.hardwareConcurrency;
+  if (globalThis.crossOriginIsolated) env.wasm.numThreads = navigator.hardwareConcurrency;
 }
 
 /**
  * A session of the task's model. In Node the loader leaves a `Worker` on globalThis, by which jax-js, if it shares the
  * process, takes it for a page with threads, and its memory no longer fits its kernels: what was not there goes again.
  */
-async function openSession(task: GemmTask, options: ort.InferenceSession.SessionOptions) {
+async function openSession(build: Build, task: GemmTask, options: ort.InferenceSession.SessionOptions) {
+  configure(build);
   const hadWorker = 'Worker' in globalThis;
-  const session = await ort.InferenceSession.create(modelOf(task), { graphOptimizationLevel: 'all', ...options });
+  const session = await build.InferenceSession.create(modelOf(task), { graphOptimizationLevel: 'all', ...options });
   if (!hadWorker) Reflect.deleteProperty(globalThis, 'Worker');
   return session;
 }
 
 async function openWasm(task: GemmTask): Promise<GemmPeer> {
-  configure();
   const shapes = shapesOf(task);
-  const session = await openSession(task, { executionProviders: ['wasm'] });
-  const tensor = (values: Floats, shape: Shape) => new ort.Tensor('float32', values, shape);
+  const session = await openSession(ortWasm, task, { executionProviders: ['wasm'] });
+  const tensor = (values: Floats, shape: Shape) => new ortWasm.Tensor('float32', values, shape);
   let feeds = { a: tensor(task.a, shapes.a), b: tensor(task.b, shapes.b) };
   return {
     async set(a, b) {
@@ -118,11 +124,10 @@ async function openWasm(task: GemmTask): Promise<GemmPeer> {
 
 async function openWebGpu(task: GemmTask, environment: Environment): Promise<GemmPeer> {
   offerWebGpu(environment);
-  configure();
   const device = await environment.requestDevice('ort-webgpu');
   if (environment.place === 'node') acceptSharedMemory(device.queue);
   const shapes = shapesOf(task);
-  const session = await openSession(task, {
+  const session = await openSession(ort, task, {
     executionProviders: [{ name: 'webgpu', device }],
     enableGraphCapture: true,
     preferredOutputLocation: 'gpu-buffer',

@@ -50,6 +50,7 @@ export type ErrorCode =
   | 'STATE-MISMATCH'
   | 'GRADIENT-NONFINITE'
   | 'OUTPUT-UNWRITABLE'
+  | 'PEER-UNAVAILABLE'
   | 'RUN-AHEAD'
   | 'RUN-BUSY'
   | 'RUN-DESTROYED'

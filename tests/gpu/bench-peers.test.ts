@@ -33,9 +33,7 @@ const limitsOf = ({ limits }: GPUAdapter): [string, number][] =>
     .filter((entry): entry is [string, number] => typeof entry[1] === 'number');
 
 describe('in Node', () => {
-  const names = Object.values(PEERS)
-    .filter(({ places }) => places.includes('node'))
-    .map(({ name }) => name);
+  const names = Object.values(PEERS).map(({ name }) => name);
 
   it.each(names)('%s agrees with float64', async (name) => {
     const peer = await loadPeer(name, environment);

@@ -17,8 +17,9 @@ export interface ExpectedLosses {
 }
 
 /** Computed when it is first asked for, once for all contenders. */
-export function expectedLosses(task: StepTask): ExpectedLosses {
-  const steps = stepFlops(task.sizes, task.batchSize) > MANY_FLOPS ? 2 : 10;
+export function expectedLosses(task: StepTask, quick: boolean): ExpectedLosses {
+  const usual = quick ? 5 : 10;
+  const steps = stepFlops(task.sizes, task.batchSize) > MANY_FLOPS ? 2 : usual;
   let expected: number[] | undefined;
   return {
     async compare(peer) {

@@ -1,4 +1,5 @@
 /** What scenarios share in asking the peers. */
+import { DownhillError } from '../../../src/index.js';
 import type { BenchConfig, Contender, Environment, Peer, Runner } from '../contract.js';
 import { loadPeer, PEERS, type PeerTask } from '../peers.js';
 
@@ -34,5 +35,18 @@ export function peerContenders(
 ): Contender[] {
   return config.peers
     .filter((name) => peerDoes(name, task))
-    .map((name) => ({ name, open: async () => open(await loadPeer(name, environment)) }));
+    .map((name) => ({
+      name,
+      async open() {
+        const { notQuick } = PEERS[name]!;
+        if (config.quick && notQuick?.place === environment.place) {
+          throw new DownhillError(
+            'PEER-UNAVAILABLE',
+            `left out of quick runs: ${notQuick.why}`,
+            'Run without --quick.',
+          );
+        }
+        return open(await loadPeer(name, environment));
+      },
+    }));
 }

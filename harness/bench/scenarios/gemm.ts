@@ -49,7 +49,6 @@ const SLACK = 4;
 export const gemm: Scenario = {
   name: 'gemm',
   help: 'matrix products of a layer forward and backward, in GFLOP/s: square, skinny, and those of the lecture net',
-  places: ['node', 'chrome'],
   cases: ({ quick }) =>
     Object.entries(SHAPES)
       .filter(([, shape]) => !(quick && shape.full))

@@ -13,7 +13,6 @@ const MORE = { same: 0, '2 % more': 2, '20 % more': 20 };
 export const resolution: Scenario = {
   name: 'resolution',
   help: 'the harness itself: what it makes of a kernel that does 0 %, 2 % and 20 % more work',
-  places: ['node', 'chrome'],
   cases: () => [
     {
       scenario: 'resolution',

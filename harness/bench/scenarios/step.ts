@@ -58,7 +58,6 @@ export const NETS: Readonly<Record<string, Net>> = {
 export const step: Scenario = {
   name: 'step',
   help: 'training steps per second: the lecture net 784-100-100-100-100-10, a 1024-wide one, a tiny one',
-  places: ['node', 'chrome'],
   cases: ({ quick }) =>
     Object.entries(NETS)
       .filter(([, net]) => !(quick && net.full))
@@ -81,7 +80,7 @@ export const step: Scenario = {
 
 /** downhill and every peer that trains, each checked against the same losses. */
 function stepContenders(task: StepTask, config: BenchConfig, environment: Environment): Contender[] {
-  const expected = expectedLosses(task);
+  const expected = expectedLosses(task, config.quick);
   const runner = (peer: StepPeer) =>
     runnerOf(peer, { run: (steps) => peer.train(steps), check: () => expected.compare(peer) });
   const ours = { name: 'downhill', open: async () => runner(await downhillStep(task, environment)) };

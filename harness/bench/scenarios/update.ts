@@ -44,7 +44,6 @@ const OTHERS = 2 ** 14;
 export const update: Scenario = {
   name: 'update',
   help: 'one update by every rule, 1e4 to 1e8 elements: bytes per element, share of the bandwidth of a copy',
-  places: ['node', 'chrome'],
   cases: ({ quick }) =>
     Object.entries(RULES).flatMap(([name, { title }]) =>
       (quick ? QUICK_SIZES : SIZES).map((elements) => ({
