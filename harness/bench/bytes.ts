@@ -30,6 +30,7 @@ const USES: readonly Use[] = [
   {
     name: 'tfjs-webgpu',
     code: `import '@tensorflow/tfjs-backend-webgpu';
+import '@tensorflow/tfjs-core/dist/register_all_gradients.js';
 export { tidy, tensor2d, variable, train, losses, relu, matMul, add } from '@tensorflow/tfjs-core';`,
     peer: true,
   },

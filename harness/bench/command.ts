@@ -9,11 +9,11 @@ import { type BenchCommand, benchHelp, parseBench } from './options.js';
 import { type Item, planOf } from './plan.js';
 import { BenchProgress } from './progress.js';
 import { compare } from './report/compare.js';
-import { printComparison } from './report/compare-text.js';
+import { comparisonMarkdown, printComparison } from './report/compare-text.js';
 import { readReport } from './report/read.js';
 import { isOurs } from './report/summary.js';
 import { printReport } from './report/text.js';
-import { prepareFolder, writeReport } from './report/write.js';
+import { prepareFolder, writeComparison, writeJson, writeReport } from './report/write.js';
 import { openHosts, Run } from './run.js';
 import { servePage } from './serve-page.js';
 
@@ -21,7 +21,7 @@ import { servePage } from './serve-page.js';
 const INTERRUPTED = 130;
 
 /**
- * @returns the exit code: 1 where something failed that should have been measured
+ * @returns the exit code: 1 where something of downhill's failed, or became slower than in the older report
  * @throws DownhillError for flags, folders and old reports that cannot be used, and where there is no adapter or browser
  */
 export async function bench(args: readonly string[], io: Io): Promise<number> {
@@ -52,15 +52,19 @@ async function measureAll(command: BenchCommand, io: Io): Promise<number> {
     const machines = await run.look();
     for (const { place, adapter } of machines)
       io.stderr.write(`  ${place.padEnd(7)} ${adapter?.name ?? 'no adapter'}\n`);
-    await runParts(run, planOf(config, places), io, () => stopping);
+    await runParts(run, planOf(config, places), io, out, () => stopping);
     const report = run.report();
-    const files = await writeReport(out, report);
+    // Said before it is drawn: a disk that is full takes no pictures, but the tables are worth having.
     if (json) io.stdout.write(`${JSON.stringify(report)}\n`);
     else printReport(report, io);
-    if (old) printComparison(compare(report, old), json ? { ...io, stdout: io.stderr } : io);
+    const comparison = old && compare(report, old);
+    if (comparison) printComparison(comparison, json ? { ...io, stdout: io.stderr } : io);
+    const files = await writeReport(out, report);
+    if (comparison) files.push(writeComparison(out, comparisonMarkdown(comparison)));
     io.stderr.write(`  ${out}: ${summary(files)}\n\n`);
     if (stopping) return INTERRUPTED;
-    return report.cases.some(({ error, contenders }) => error || contenders.some(oursFailed)) ? 1 : 0;
+    const failed = report.cases.some(({ error, contenders }) => error || contenders.some(oursFailed));
+    return failed || (comparison?.regressions ?? 0) > 0 ? 1 : 0;
   } finally {
     stop();
     for (const host of Object.values(hosts)) await host.close();
@@ -70,7 +74,7 @@ async function measureAll(command: BenchCommand, io: Io): Promise<number> {
 /** A peer that fails is in the report, and no failure of the run. */
 const oursFailed = ({ name, outcome }: ContenderResult): boolean => outcome === 'failed' && isOurs(name);
 
-async function runParts(run: Run, items: readonly Item[], io: Io, stopping: () => boolean): Promise<void> {
+async function runParts(run: Run, items: readonly Item[], io: Io, out: string, stopping: () => boolean): Promise<void> {
   const progress = new BenchProgress(io, items);
   progress.announce();
   for (const [i, item] of items.entries()) {
@@ -79,6 +83,7 @@ async function runParts(run: Run, items: readonly Item[], io: Io, stopping: () =
     const results = await run.part(item, (share, contender) => progress.update(share, contender), stopping);
     if (stopping()) return progress.clear();
     progress.end(...outcomeOf(results));
+    writeJson(out, run.report());
   }
 }
 

@@ -143,8 +143,12 @@ export interface Runner {
    * speed of a kernel on some CPUs: here one process in ten had a copy kernel at 4.7 ms instead of 1.8, all its life.
    */
   relocate?(): void | Promise<void>;
-  /** Milliseconds of recording one iteration, by the contender's own account, where `record` cannot be had. */
-  hostMs?(): Promise<number>;
+  /**
+   * Milliseconds of recording one iteration, by the contender's own account, where `record` cannot be had.
+   *
+   * @param iterations of a sample: as many as it may well do for it
+   */
+  hostMs?(iterations: number): Promise<number>;
   /** Its device, for GPU time and counts; undefined for what runs on the CPU. */
   readonly device?: GPUDevice;
   readonly facts?: Readonly<Record<string, number>>;
@@ -208,7 +212,7 @@ export interface StepPeer {
   /** As Runner.record. */
   record?(steps: number): void;
   settle?(): Promise<void>;
-  hostMs?(): Promise<number>;
+  hostMs?(steps: number): Promise<number>;
   readonly device?: GPUDevice;
   destroy(): void | Promise<void>;
 }

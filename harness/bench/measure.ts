@@ -158,6 +158,10 @@ async function prepare(entry: Entry, plan: MeasurePlan): Promise<void> {
   } catch (error) {
     return entry.fail(error);
   }
+  // What a device refuses it leaves out, and leaving out work is fast: no time of such a contender counts.
+  entry.runner.device?.addEventListener('uncapturederror', ({ error }) => {
+    entry.fail(new Error(`the device refused work: ${error.message}`));
+  });
   await check(entry);
   await entry.attempt(async (runner) => {
     entry.iterations = await calibrate(runner, plan);
@@ -180,15 +184,18 @@ const timed = async (runner: Runner, iterations: number): Promise<number> => {
 
 /** Warms the contender up and finds how many iterations fill a sample. */
 async function calibrate(runner: Runner, plan: MeasurePlan): Promise<number> {
-  await timed(runner, 1); // compiles, allocates
+  if ((await timed(runner, 1)) > 10 * plan.slowMs) return 1; // compiles and allocates, but not for that long
   let iterations = 1;
   let spent = 0;
+  /** The fastest so far: a hiccup would make samples too short, which then measure the way there and back. */
+  let best = Number.POSITIVE_INFINITY;
   for (;;) {
     const ms = await timed(runner, iterations);
     spent += ms;
-    if (ms > plan.slowMs) return 1;
-    const fitting = Math.max(Math.round((iterations * plan.sampleMs) / Math.max(ms, 0.01)), 1);
-    if (ms >= plan.sampleMs / 2 && spent >= plan.warmUpMs) return fitting;
+    best = Math.min(best, Math.max(ms, 0.01) / iterations);
+    if (best > plan.slowMs) return 1;
+    const fitting = Math.max(Math.round(plan.sampleMs / best), 1);
+    if (iterations >= fitting / 2 && spent >= plan.warmUpMs) return fitting;
     // At most tenfold: the first calls are slower than those to come.
     iterations = Math.min(fitting, 10 * iterations);
   }
@@ -225,7 +232,7 @@ async function runRounds(
   for (const entry of entries) {
     const rounds = entry.samples.filter((sample) => sample !== null).length;
     if (entry.running && rounds < entry.samples.length) {
-      entry.note({ note: `one iteration takes long: measured in ${rounds} rounds only` });
+      entry.note({ note: slowNote(rounds) });
     }
   }
 }
@@ -235,6 +242,8 @@ async function runRounds(
  * caches hold what is used. Without it short samples of lavapipe's came out 20 % longer than long ones.
  */
 const LEAD = 0.2;
+
+export const slowNote = (rounds: number) => `one iteration takes long: measured in ${rounds} rounds only`;
 
 const tooSlow = ({ iterations, samples }: Entry, round: number, plan: MeasurePlan): boolean =>
   round >= plan.slowRounds && iterations === 1 && (samples[0] ?? 0) > plan.slowMs;
@@ -253,10 +262,20 @@ function precise(entries: readonly Entry[], baseline: string, { precision }: Mea
 /** Where the process allows it, so that nobody pays for another's garbage. */
 const collectGarbage = (): void => (globalThis as { gc?: () => void }).gc?.();
 
-/** One more sample with instruments, and one of recording alone. */
+/** One more sample with instruments, and one of recording alone. The times stand, whatever becomes of these. */
 async function inspect(entry: Entry, runner: Runner): Promise<void> {
-  const { iterations } = entry;
   if (runner.facts) entry.note({ facts: runner.facts });
+  for (const part of [inspectDevice, inspectHost]) {
+    try {
+      await part(entry, runner);
+    } catch (error) {
+      entry.note({ note: `not looked into: ${messageOf(error)}` });
+    }
+  }
+}
+
+async function inspectDevice(entry: Entry, runner: Runner): Promise<void> {
+  const { iterations } = entry;
   if (runner.device) {
     const { counts, gpuMs } = await instrument(runner.device, () => runner.run(iterations));
     const each = (total: number) => total / iterations;
@@ -270,6 +289,10 @@ async function inspect(entry: Entry, runner: Runner): Promise<void> {
       ...(gpuMs !== undefined && { gpuMs: each(gpuMs) }),
     });
   }
+}
+
+async function inspectHost(entry: Entry, runner: Runner): Promise<void> {
+  const { iterations } = entry;
   if (runner.record) {
     const few = Math.min(iterations, 20);
     const start = performance.now();
@@ -277,6 +300,6 @@ async function inspect(entry: Entry, runner: Runner): Promise<void> {
     entry.note({ hostMs: (performance.now() - start) / few });
     await runner.settle?.();
   } else if (runner.hostMs) {
-    entry.note({ hostMs: await runner.hostMs() });
+    entry.note({ hostMs: await runner.hostMs(iterations) });
   }
 }

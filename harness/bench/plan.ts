@@ -4,6 +4,7 @@ import { planFor } from './measure.js';
 import type { PeerTask } from './peers.js';
 import { peerDoes } from './scenarios/contenders.js';
 import { SCENARIOS } from './scenarios/index.js';
+import { stepFlops } from './scenarios/tasks.js';
 import { startupContenders, startupRounds } from './startup.js';
 
 /** A case, or a scenario that makes its cases itself. */
@@ -42,16 +43,30 @@ export function planOf(config: BenchConfig, places: readonly Place[]): Item[] {
         scenario,
         spec,
         title: spec.title,
-        seconds: secondsOf(contendersOf(spec, config), config),
+        seconds: secondsOf(contendersOf(spec, config), workOf(spec), config),
       }));
     }),
   );
 }
 
-function secondsOf(contenders: number, config: BenchConfig): number {
+/** Floating point operations of one iteration, roughly; a moved byte counts as one. */
+function workOf({ scenario, parameters }: CaseSpec): number {
+  const { rows, inputs, outputs, elements, sizes, batchSize } = parameters as Record<string, number>;
+  if (scenario === 'gemm') return 2 * rows! * inputs! * outputs!;
+  if (scenario === 'update') return 24 * elements!;
+  return scenario === 'step' ? stepFlops(String(sizes).split('-').map(Number), batchSize!) : 0;
+}
+
+/** What slow contenders do a second, and how often an iteration is done whatever it takes: checks, warm-up, few rounds. */
+const SLOW_FLOPS = 4e9;
+const LEAST_ITERATIONS = 8;
+
+function secondsOf(contenders: number, work: number, config: BenchConfig): number {
   const { sampleMs, warmUpMs, minRounds, maxRounds } = planFor(config);
   const rounds = (minRounds + maxRounds) / 2;
-  const session = CASE_SECONDS + contenders * (OPEN_SECONDS + (2 * warmUpMs + rounds * sampleMs) / 1000);
+  const session =
+    CASE_SECONDS +
+    contenders * (OPEN_SECONDS + (2 * warmUpMs + rounds * sampleMs) / 1000 + (LEAST_ITERATIONS * work) / SLOW_FLOPS);
   return config.sessions * session;
 }
 

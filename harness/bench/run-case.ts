@@ -65,7 +65,7 @@ export async function startOnce(
   };
   const part: StepPeer = peer ? await peer.step!(task, timed) : await downhillStep(task, timed);
   const opened = performance.now();
-  await part.losses(1);
+  await part.train(1);
   const done = performance.now();
   await part.destroy();
   const load = loaded - since;

@@ -9,7 +9,7 @@ import { ChromeHost } from './hosts/chrome.js';
 import { Died, type Host } from './hosts/host.js';
 import { commitOf } from './hosts/machine.js';
 import { NodeHost } from './hosts/node.js';
-import type { Progress } from './measure.js';
+import { type Progress, slowNote } from './measure.js';
 import { PEERS } from './peers.js';
 import type { Item } from './plan.js';
 import { startup } from './startup.js';
@@ -58,7 +58,7 @@ export class Run {
   /** Measures one part. What goes wrong in it is in its result; one that is over because of `stopping` leaves none. */
   async part(item: Item, progress: Progress, stopping = () => false): Promise<readonly CaseResult[]> {
     const host = this.hosts[item.place]!;
-    const results = await this.#measure(item, host, progress);
+    const results = await this.#measure(item, host, progress, stopping);
     if (stopping()) return []; // cut short: half a case is none
     this.#cases.push(...results);
     return results;
@@ -78,28 +78,30 @@ export class Run {
     };
   }
 
-  async #measure(item: Item, host: Host, progress: Progress): Promise<readonly CaseResult[]> {
+  async #measure(item: Item, host: Host, progress: Progress, stopping: () => boolean): Promise<readonly CaseResult[]> {
     if (item.scenario === 'bytes') return [await bytes(item.place, progress)];
-    if (item.scenario === 'startup') return startup(host, this.config, progress);
-    return [await this.#case(item, host, progress)];
+    if (item.scenario === 'startup') return startup(host, this.config, progress, stopping);
+    return [await this.#case(item, host, progress, stopping)];
   }
 
   /** A case; once more without a contender that takes the process or the browser down. */
-  async #case({ spec, place }: Item, host: Host, progress: Progress): Promise<CaseResult> {
+  async #case({ spec, place }: Item, host: Host, progress: Progress, stopping: () => boolean): Promise<CaseResult> {
     const start = performance.now();
     const lost: ContenderResult[] = [];
     let { config } = this;
     for (;;) {
+      const results: CaseResult[] = [];
       try {
-        const results: CaseResult[] = [];
         for (let i = 0; i < config.sessions; i++) {
-          results.push(await host.run(spec!, config, (share, name) => progress((i + share) / config.sessions, name)));
+          results.push(
+            await host.run(spec!, config, (share, name) => progress((i + share) / config.sessions, name), i),
+          );
         }
         const contenders = [...joined(results), ...lost];
         return { ...results[0]!, contenders, seconds: (performance.now() - start) / 1000 };
       } catch (error) {
         const culprit = error instanceof Died ? error.contender?.replace(/ every \d+$/, '') : undefined;
-        if (error instanceof Died && culprit && config.peers.includes(culprit)) {
+        if (error instanceof Died && culprit && config.peers.includes(culprit) && !stopping()) {
           lost.push({ name: culprit, outcome: 'failed', note: `${error.how} at its turn`, iterations: 0, samples: [] });
           config = { ...config, peers: config.peers.filter((name) => name !== culprit) };
           continue;
@@ -107,9 +109,9 @@ export class Run {
         return {
           spec: spec!,
           place,
-          work: { unit: 'iteration' },
+          work: results[0]?.work ?? { unit: 'iteration' },
           baseline: 'downhill',
-          contenders: lost,
+          contenders: [...joined(results), ...lost], // of the sessions before
           seconds: (performance.now() - start) / 1000,
           error: partsOf(error),
         };
@@ -120,14 +122,17 @@ export class Run {
 
 /** The contenders of several sessions of a case: all samples, one after another. Who fails in one has failed. */
 function joined(sessions: readonly CaseResult[]): ContenderResult[] {
-  return sessions[0]!.contenders.map((first, i) => {
+  return (sessions[0]?.contenders ?? []).map((first, i) => {
     const all = sessions.map(({ contenders }) => contenders[i]!);
     const failed = all.find(({ outcome }) => outcome !== 'measured');
     if (failed) return failed;
     const middle = (of: 'gpuMs' | 'hostMs') => median(all.map((each) => each[of] ?? null));
+    const samples = all.flatMap((each) => each.samples);
+    const rounds = samples.filter((sample) => sample !== null).length;
     return {
-      ...first,
-      samples: all.flatMap(({ samples }) => samples),
+      ...all.at(-1)!,
+      samples,
+      ...(rounds < samples.length && { note: slowNote(rounds) }),
       ...(first.gpuMs !== undefined && { gpuMs: middle('gpuMs') }),
       ...(first.hostMs !== undefined && { hostMs: middle('hostMs') }),
     };

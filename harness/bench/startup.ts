@@ -31,7 +31,12 @@ const spec = (when: 'first' | 'again', words: string): CaseSpec => ({
 });
 
 /** Both cases, since one start gives both. */
-export async function startup(host: Host, config: BenchConfig, progress: Progress): Promise<CaseResult[]> {
+export async function startup(
+  host: Host,
+  config: BenchConfig,
+  progress: Progress,
+  stopping = () => false,
+): Promise<CaseResult[]> {
   const begin = performance.now();
   const names = startupContenders(config);
   const rounds = startupRounds(config);
@@ -39,7 +44,7 @@ export async function startup(host: Host, config: BenchConfig, progress: Progres
   const failed = new Map<string, string>();
   for (let round = 0; round < rounds; round++) {
     for (const [i, name] of names.entries()) {
-      if (failed.has(name)) continue;
+      if (failed.has(name) || stopping()) continue;
       progress((round + i / names.length) / rounds, name);
       try {
         starts.get(name)!.push(await host.start(name, config));

@@ -166,15 +166,17 @@ export async function launchBrowser(
 const CONNECT_MS = 30_000;
 
 /**
- * Joins a browser that Playwright serves elsewhere (`npx playwright-core launch-server`). Its pages reach this machine's
- * loopback addresses through the connection, so that nothing has to listen to the network.
+ * Joins a browser that Playwright serves elsewhere (`npx playwright-core launch-server`). Its pages reach one
+ * loopback address of this machine through the connection, and no other, so that nothing has to listen to the network.
+ *
+ * @param reachable host and port of that address
  *
  * @throws DownhillError NO-BROWSER when nothing answers there, or another version of Playwright.
  */
-export async function connectBrowser(address: string): Promise<LaunchedBrowser> {
+export async function connectBrowser(address: string, reachable: string): Promise<LaunchedBrowser> {
   const { chromium } = await loadPlaywright();
   try {
-    const browser = await chromium.connect(address, { exposeNetwork: '<loopback>', timeout: CONNECT_MS });
+    const browser = await chromium.connect(address, { exposeNetwork: reachable, timeout: CONNECT_MS });
     return { name: `Chromium at ${new URL(address).host}`, browser, version: browser.version(), flags: [] };
   } catch (cause) {
     const reason = (cause as Error).message.split('\n')[0]!.slice(0, 200);

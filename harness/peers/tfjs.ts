@@ -42,7 +42,8 @@ async function openWebGpu(environment: Environment): Promise<Backend> {
   await tf.setBackend(name);
   return {
     device,
-    use: () => void tf.setBackend(name),
+    // Only where it is another: setting it walks all kernels, which would be timed.
+    use: () => void (tf.getBackend() === name || tf.setBackend(name)),
     destroy() {
       tf.removeBackend(name);
       for (const { kernelName } of tf.getKernelsForBackend(name)) tf.unregisterKernel(kernelName, name);

@@ -75,11 +75,26 @@ describe('bench --in node', () => {
   it('compares with an older report, here and of another machine', async () => {
     const again = fakeIo();
     const args = ['resolution', '--quick', '--peers', 'none', '--json', '--out', files.path('second')];
-    expect(await bench([...args, '--compare', files.path('first', 'report.json')], again)).toBe(0);
-    expect(readReport(again.out(), 'stdout').cases).toHaveLength(1);
-    expect(again.err()).toMatch(/resolution/);
-
     const old = load('first');
+    /** The old report, had downhill taken so many times as long. */
+    const past = (factor: number) => {
+      const path = files.path(`past-${factor}.json`);
+      const scaled = (samples: readonly (number | null)[]) => samples.map((ms) => ms && ms * factor);
+      const cases = old.cases.map((each) => ({
+        ...each,
+        contenders: each.contenders.map((one) => ({ ...one, samples: scaled(one.samples) })),
+      }));
+      writeFileSync(path, JSON.stringify({ ...old, cases }));
+      return path;
+    };
+    expect(await bench([...args, '--compare', past(10)], again)).toBe(0);
+    expect(readReport(again.out(), 'stdout').cases).toHaveLength(1);
+    expect(again.err()).toMatch(/faster +resolution/);
+    expect(readFileSync(files.path('second', 'compare.md'), 'utf8')).toMatch(/resolution/);
+
+    const slower = fakeIo();
+    expect(await bench([...args, '--compare', past(0.1)], slower)).toBe(1);
+    expect(slower.err()).toMatch(/slower +resolution/);
     const elsewhere = { ...old, machines: old.machines.map((machine) => ({ ...machine, cpu: 'a slide rule' })) };
     writeFileSync(files.path('elsewhere.json'), JSON.stringify(elsewhere));
     const other = fakeIo();
@@ -109,7 +124,7 @@ describe('bench --in node', () => {
 
   it('writes down what was measured when it is interrupted', async () => {
     const io = fakeIo();
-    const running = bench(['resolution', 'step', '--quick', '--peers', 'none', '--out', files.path('cut')], io);
+    const running = bench(['resolution', 'step', '--quick', '--peers', 'js,jax-wasm', '--out', files.path('cut')], io);
     while (!io.err().includes('✓ step')) await new Promise((resolve) => setTimeout(resolve, 50));
     io.interrupt();
     expect(await running).toBe(130);
@@ -121,14 +136,16 @@ describe('bench --in node', () => {
 describe('a process of cases', () => {
   it('skips sizes above the limits of the adapter, with the reason', async () => {
     const host = new NodeHost();
-    const full = config('update', '--peers', 'js');
+    const full = config('update', '--peers', 'tfjs-webgpu');
     try {
       const { adapter } = await host.machine();
       const result = await host.run(specOf('update/sgd-1e8', full), { ...full, quick: true }, () => {});
       const fits = adapter!.limits.maxStorageBufferBindingSize >= 4e8;
-      const ours = result.contenders.find(({ name }) => name === 'downhill')!;
-      expect(ours.outcome).toBe(fits ? 'measured' : 'skipped');
-      if (!fits) expect(ours.note).toMatch(/400000000 bytes, but this adapter binds at most \d+/);
+      expect(result.contenders.map(({ name }) => name)).toEqual(['downhill', 'copy', 'naive', 'tfjs-webgpu']);
+      for (const { outcome, note } of result.contenders) {
+        expect(outcome).toBe(fits ? 'measured' : 'skipped');
+        if (!fits) expect(note).toMatch(/400000000 bytes, but this adapter binds at most \d+/);
+      }
     } finally {
       await host.close();
     }

@@ -63,6 +63,39 @@ describe('a run', () => {
     expect(only!.contenders[2]!.note).toBe('the process ended by SIGSEGV at its turn');
   });
 
+  it('does not begin again when it was stopped', async () => {
+    let tries = 0;
+    const run = new Run(CONFIG, {
+      node: host(() => {
+        tries++;
+        return Promise.reject(new Died('the process ended by SIGKILL', 'tfjs-wasm'));
+      }),
+    });
+    expect(
+      await run.part(
+        ITEM!,
+        () => {},
+        () => true,
+      ),
+    ).toEqual([]);
+    expect(tries).toBe(1);
+  });
+
+  it('keeps what the sessions before gave', async () => {
+    let session = 0;
+    const config = { ...CONFIG, sessions: 3 };
+    const run = new Run(config, {
+      node: host(async (spec, of) => {
+        if (session++ === 2) throw new Died('the process ended by SIGKILL', 'downhill');
+        return result(spec, of);
+      }),
+    });
+    await run.part(ITEM!, () => {});
+    const [only] = run.report().cases;
+    expect(only!.error!.code).toBe('BROWSER-LOST');
+    expect(only!.contenders[0]!.samples).toEqual([1, 1]);
+  });
+
   it('reports a case that died under downhill itself as broken off', async () => {
     const report = await runPart(() => Promise.reject(new Died('the browser closed', 'downhill')));
     expect(report.cases[0]!.error).toMatchObject({

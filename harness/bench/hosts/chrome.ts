@@ -26,6 +26,7 @@ interface Launched {
 
 export class ChromeHost implements Host {
   readonly place = 'chrome';
+  #closed = false;
   #server: Served | undefined;
   #launched: Launched | undefined;
 
@@ -33,7 +34,7 @@ export class ChromeHost implements Host {
   constructor(private readonly connect?: string) {}
 
   async machine(): Promise<Machine> {
-    const { name, version, flags } = await this.#browser();
+    const { name, version, flags } = await this.#browser(await this.#url());
     const { adapter, userAgent, cores, os } = await this.#onPage('', START_MS, (page) =>
       page.evaluate(() => globalThis.downhillBench!.machine()),
     );
@@ -59,12 +60,19 @@ export class ChromeHost implements Host {
   async start(name: string, config: BenchConfig) {
     await this.#quit(); // a new browser has compiled nothing yet
     const query = `?start=${encodeURIComponent(name)}&config=${encodeURIComponent(JSON.stringify(config))}`;
-    const take = (page: Page) => page.evaluate(() => globalThis.downhillBench!.started!);
-    const first = await this.#onPage(query, START_MS, take);
-    return { first, again: await this.#onPage(query, START_MS, take) };
+    return this.#onPage(query, START_MS, async (page) => {
+      const take = () => page.evaluate(() => globalThis.downhillBench!.started!);
+      const first = await take();
+      if (!first.value) return { error: first.error };
+      await page.reload({ timeout: START_MS });
+      await page.waitForFunction(() => globalThis.downhillBench !== undefined, undefined, { timeout: START_MS });
+      const again = await take();
+      return again.value ? { value: { first: first.value, again: again.value } } : { error: again.error };
+    });
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     await this.#quit();
     await this.#server?.close();
   }
@@ -75,10 +83,10 @@ export class ChromeHost implements Host {
     await launched?.browser.close().catch(() => {});
   }
 
-  async #browser(): Promise<Launched> {
+  async #browser(url: string): Promise<Launched> {
     if (this.#launched?.browser.isConnected()) return this.#launched;
     const { browser, name, version, flags } = this.connect
-      ? await connectBrowser(this.connect)
+      ? await connectBrowser(this.connect, new URL(url).host)
       : await launchBrowser({ args: FLAGS });
     this.#launched = { browser, name, version, flags };
     return this.#launched;
@@ -104,8 +112,9 @@ export class ChromeHost implements Host {
     work: (page: Page) => Promise<Answer<T>>,
     progress: Progress = () => {},
   ): Promise<T> {
+    if (this.#closed) throw new Died('the run was stopped', undefined);
     const url = await this.#url();
-    const { browser } = await this.#browser();
+    const { browser } = await this.#browser(url);
     let contender: string | undefined;
     let timer: NodeJS.Timeout | undefined;
     const complaints = new Set<string>();

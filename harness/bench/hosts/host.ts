@@ -8,12 +8,12 @@ export interface Host {
   /** What the place is. Its adapter is null where there is none. */
   machine(): Promise<Machine>;
   /**
-   * Runs a case in a fresh process or page.
+   * Runs a case in a fresh process or page; in Node some scenarios share one, but never two sessions of a case.
    *
    * @throws DownhillError where the case cannot be run; {@link Died} where process or browser ended under it.
    */
-  run(spec: CaseSpec, config: BenchConfig, progress: Progress): Promise<CaseResult>;
-  /** Starts a contender in a new process or browser, and once more in the same. */
+  run(spec: CaseSpec, config: BenchConfig, progress: Progress, session?: number): Promise<CaseResult>;
+  /** Starts a contender in a new process or browser, and once more in the same (a reload). */
   start(name: string, config: BenchConfig): Promise<{ readonly first: StartPhases; readonly again: StartPhases }>;
   close(): Promise<void>;
 }

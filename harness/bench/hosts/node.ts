@@ -35,23 +35,24 @@ interface Worker {
 export class NodeHost implements Host {
   readonly place = 'node';
   readonly #workers = new Set<Worker>();
-  /** The one that waits for the next case of its scenario. */
-  #kept: { readonly scenario: string; readonly worker: Worker } | undefined;
+  /** Those that wait for the next case of their scenario, by session. */
+  readonly #kept = new Map<number, { readonly scenario: string; readonly worker: Worker }>();
+  #closed = false;
 
   async machine(): Promise<Machine> {
     const found = (await this.#once({ kind: 'machine' })) as Pick<Machine, 'adapter' | 'driver'>;
     return { place: 'node', adapter: found.adapter, driver: found.driver, browser: null, ...hardware() };
   }
 
-  async run(spec: CaseSpec, config: BenchConfig, progress: Progress): Promise<CaseResult> {
-    const worker = this.#workerFor(spec.scenario);
+  async run(spec: CaseSpec, config: BenchConfig, progress: Progress, session = 0): Promise<CaseResult> {
+    const worker = this.#workerFor(spec.scenario, session);
     const request = { kind: 'case', spec, config } as const;
     try {
       const result = await this.#ask(worker, request, caseLimitMs(config), progress);
-      if (isShared(spec.scenario, config)) this.#kept = { scenario: spec.scenario, worker };
+      if (isShared(spec.scenario, config)) this.#kept.set(session, { scenario: spec.scenario, worker });
       return result as CaseResult;
     } finally {
-      if (this.#kept?.worker !== worker) this.#end(worker);
+      if (this.#kept.get(session)?.worker !== worker) this.#end(worker);
     }
   }
 
@@ -61,18 +62,23 @@ export class NodeHost implements Host {
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     for (const { child } of this.#workers) child.kill('SIGKILL');
   }
 
-  #workerFor(scenario: string): Worker {
-    const kept = this.#kept;
-    this.#kept = undefined;
-    if (kept?.scenario === scenario && kept.worker.child.connected) return kept.worker;
-    if (kept) this.#end(kept.worker);
-    return this.#fork();
+  #workerFor(scenario: string, session: number): Worker {
+    for (const [of, kept] of this.#kept) {
+      if (kept.scenario === scenario) continue;
+      this.#kept.delete(of);
+      this.#end(kept.worker);
+    }
+    const kept = this.#kept.get(session);
+    this.#kept.delete(session);
+    return kept?.worker.child.connected ? kept.worker : this.#fork();
   }
 
   #fork(): Worker {
+    if (this.#closed) throw new Died('the run was stopped', undefined);
     const child = fork(join(packageRoot(), 'dist/cli/bench-worker.js'), {
       execArgv: ['--expose-gc'],
       // Dawn and the libraries talk on both; what they say belongs into no table.

@@ -2,7 +2,6 @@
 import { DownhillError } from '../../../src/index.js';
 import { requestDevice, requestGpu } from '../../../src/node/index.js';
 import { errorParts } from '../../io.js';
-import { versionOf } from '../../train/versions.js';
 import type { BenchConfig, CaseSpec, Environment } from '../contract.js';
 import { adapterOf, runCase, startOnce } from '../run-case.js';
 
@@ -30,17 +29,22 @@ async function quiet(): Promise<void> {
   }
 }
 
+async function starts({ name, config }: Extract<WorkerRequest, { kind: 'start' }>, environment: Environment) {
+  const first = await startOnce(name, config, environment, 0); // performance.now() counts from the process' start
+  return { first, again: await startOnce(name, config, environment, performance.now()) };
+}
+
 async function answer(request: WorkerRequest): Promise<unknown> {
+  // A start on the CPU has no need of Dawn, and does not wait for it.
+  if (request.kind === 'start' && !/^downhill|-webgpu$/.test(request.name)) {
+    return starts(request, { place: 'node', gpu: undefined, requestDevice: (label) => requestDevice({ label }) });
+  }
   const { gpu, driver } = await requestGpu();
   const environment: Environment = { place: 'node', gpu, requestDevice: (label) => requestDevice({ label }), quiet };
   if (request.kind === 'machine') {
-    return { adapter: await adapterOf(environment), driver: driver.kind, version: versionOf('webgpu') ?? null };
+    return { adapter: await adapterOf(environment), driver: driver.kind };
   }
-  if (request.kind === 'start') {
-    const { name, config } = request;
-    const first = await startOnce(name, config, environment, 0); // performance.now() counts from the process' start
-    return { first, again: await startOnce(name, config, environment, performance.now()) };
-  }
+  if (request.kind === 'start') return starts(request, environment);
   const progress = (share: number, contender: string) => process.send!({ type: 'progress', share, contender });
   return runCase(request.spec, request.config, environment, progress);
 }

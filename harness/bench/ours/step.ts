@@ -3,7 +3,7 @@ import { adam, arrays, createTrainer, type Dataset, mlp, sgd, type Trainer } fro
 import type { Environment, ReadLoss, StepBatch, StepPeer, StepTask } from '../contract.js';
 
 const RULES = { sgd, adam };
-/** Steps over which the recording is timed. */
+/** Most steps over which the recording is timed. */
 const HOST_STEPS = 64;
 
 export async function downhillStep(task: StepTask, environment: Environment): Promise<StepPeer> {
@@ -96,8 +96,9 @@ class DownhillStep implements StepPeer {
     }
   }
 
-  async hostMs(): Promise<number> {
-    return (await this.trainer.profile({ steps: HOST_STEPS, separate: false })).unprofiled.hostMsPerStep;
+  async hostMs(steps: number): Promise<number> {
+    const few = Math.min(steps, HOST_STEPS);
+    return (await this.trainer.profile({ steps: few, separate: false })).unprofiled.hostMsPerStep;
   }
 
   destroy(): void {

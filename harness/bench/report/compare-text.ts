@@ -2,7 +2,7 @@
 import { type Io, painter, type Style } from '../../io.js';
 import { plural } from '../../train/format.js';
 import { median } from '../statistics.js';
-import { type Change, type Comparison, NOTICEABLE, type Verdict } from './compare.js';
+import type { Change, Comparison, Verdict } from './compare.js';
 import { cell, tableOf } from './markdown.js';
 import { percent, signed, three } from './numbers.js';
 import { labelled, type Paint, roomOn, shorten } from './text.js';
@@ -47,12 +47,12 @@ function statements({ now, old, otherMachine, notes, changes }: Comparison): str
 }
 
 /** One sentence to end with. */
-export function conclusion({ changes, regressions, broken, otherMachine }: Comparison): string {
+export function conclusion({ changes, regressions, broken, otherMachine, noticeable }: Comparison): string {
   if (changes.length === 0 && broken.length === 0) return 'Nothing in the two reports can be compared.';
   const ours = changes.filter(({ ours, basis }) => ours && basis === 'time');
   const number = (verdict: Verdict) => ours.filter((each) => each.verdict === verdict).length;
   const parts = [`${number('slower')} slower`, `${number('faster')} faster`, `${number('unclear')} unclear`];
-  parts.push(`${number('same')} the same within ${percent(NOTICEABLE)}`);
+  parts.push(`${number('same')} the same within ${percent(noticeable)}`);
   const lost = broken.filter((each) => each.ours).length;
   if (lost > 0) parts.push(`${lost} no longer measured`);
   const verdict = regressions > 0 ? `${plural(regressions, 'regression')}.` : 'No regression.';

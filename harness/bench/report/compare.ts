@@ -67,6 +67,8 @@ export interface Comparison {
   readonly otherMachine: readonly { readonly place: Place; readonly differences: readonly string[] }[];
   /** Settings and versions that differ. */
   readonly notes: readonly string[];
+  /** Change from which on there is a verdict. */
+  readonly noticeable: number;
   readonly changes: readonly Change[];
   readonly broken: readonly Broken[];
   /** 'step/xor-4-sgd, node' for a case, 'step/xor-4-sgd, node: jax-webgpu' for a contender. */
@@ -105,6 +107,7 @@ export function compare(now: Report, old: Report): Comparison {
     old: { commit: old.commit, started: old.started },
     otherMachine: machines,
     notes: notesOf(now, old),
+    noticeable,
     changes,
     broken,
     onlyNow: onlyIn(now, old),

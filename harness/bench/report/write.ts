@@ -26,6 +26,19 @@ export function prepareFolder(path: string): void {
   });
 }
 
+/** Writes the JSON alone, while a run goes on: what is measured by then is not lost with the process. */
+export function writeJson(path: string, report: Report): void {
+  attempt(path, () => writeFileSync(join(resolve(path), JSON_FILE), jsonOf(report)), 'it is no longer there');
+}
+
+const jsonOf = (report: Report): string => `${JSON.stringify(report, null, 1)}\n`;
+
+/** Writes what came of a comparison beside the report. */
+export function writeComparison(path: string, text: string): string {
+  attempt(path, () => writeFileSync(join(resolve(path), 'compare.md'), text), 'it is no longer there');
+  return 'compare.md';
+}
+
 /**
  * Writes a report over what an older one left. The JSON comes first: it is what cannot be had again.
  *
@@ -43,7 +56,7 @@ export async function writeReport(path: string, report: Report): Promise<string[
   };
 
   attempt(path, () => mkdirSync(folder, { recursive: true }));
-  write(JSON_FILE, `${JSON.stringify(report, null, 1)}\n`);
+  write(JSON_FILE, jsonOf(report));
   const pictures = charts.map(({ scenario, file, title }) => ({ scenario, title, file: `${file}.svg` }));
   write('report.md', markdown(report, pictures));
   const { svgPng } = await import('./png.js');

@@ -9,7 +9,7 @@ export const peerDoes = (name: string, task: PeerTask): boolean => PEERS[name]!.
 interface PeerPart {
   record?(iterations: number): void;
   settle?(): Promise<void>;
-  hostMs?(): Promise<number>;
+  hostMs?(iterations: number): Promise<number>;
   relocate?(): void | Promise<void>;
   readonly device?: GPUDevice;
   destroy(): void | Promise<void>;
@@ -21,7 +21,7 @@ export const runnerOf = (part: PeerPart, how: Pick<Runner, 'run' | 'check'>): Ru
   ...(part.record && { record: (iterations: number) => part.record!(iterations) }),
   ...(part.settle && { settle: () => part.settle!() }),
   ...(part.relocate && { relocate: () => part.relocate!() }),
-  ...(part.hostMs && { hostMs: () => part.hostMs!() }),
+  ...(part.hostMs && { hostMs: (iterations: number) => part.hostMs!(iterations) }),
   ...(part.device && { device: part.device }),
   destroy: () => part.destroy(),
 });

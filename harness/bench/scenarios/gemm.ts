@@ -1,4 +1,5 @@
 /** The three matrix products of a dense layer: x·W, dY·Wᵀ and Xᵀ·dY. */
+import { DownhillError, describeAdapter } from '../../../src/index.js';
 import { gemmLimit, worst } from '../../../src/reference/index.js';
 import type {
   BenchConfig,
@@ -23,12 +24,14 @@ interface Shape {
   readonly outputs: number;
   /** Left out of --quick. */
   readonly full?: boolean;
+  /** Takes a CPU adapter, and CPUs, the better part of a minute for a single product. */
+  readonly gpuOnly?: boolean;
 }
 
 const SHAPES: Readonly<Record<string, Shape>> = {
   'square-256': { title: 'square', rows: 256, inputs: 256, outputs: 256 },
   'square-1024': { title: 'square', rows: 1024, inputs: 1024, outputs: 1024, full: true },
-  'square-4096': { title: 'square', rows: 4096, inputs: 4096, outputs: 4096, full: true },
+  'square-4096': { title: 'square', rows: 4096, inputs: 4096, outputs: 4096, full: true, gpuOnly: true },
   'skinny-16': { title: 'skinny', rows: 1024, inputs: 1024, outputs: 16, full: true },
   'lecture-first': { title: 'first layer of the lecture net', rows: 64, inputs: 784, outputs: 100 },
   'lecture-hidden': { title: 'hidden layer of the lecture net', rows: 64, inputs: 100, outputs: 100, full: true },
@@ -77,16 +80,36 @@ export const gemm: Scenario = {
         },
       });
     const { rows, inputs, outputs } = shape;
+    const contenders = [
+      slowed(ours, config.slow),
+      ...peerContenders('gemm', config, environment, async (peer) => runner(await peer.gemm!(task, environment))),
+    ];
+    const tooLarge = shape.gpuOnly === true && (await onCpu(environment));
     return {
       work: { unit: 'product', flops: 2 * rows * inputs * outputs },
       baseline: 'downhill',
-      contenders: [
-        slowed(ours, config.slow),
-        ...peerContenders('gemm', config, environment, async (peer) => runner(await peer.gemm!(task, environment))),
-      ],
+      contenders: contenders.map((each) =>
+        tooLarge || (shape.gpuOnly && CPU_PEER.test(each.name)) ? leftOut(each.name) : each,
+      ),
     };
   },
 };
+
+const CPU_PEER = /^js$|-wasm$/;
+
+async function onCpu(environment: Environment): Promise<boolean> {
+  const device = await environment.requestDevice('bench:adapter');
+  const { cpu } = describeAdapter(device);
+  device.destroy();
+  return cpu;
+}
+
+const leftOut = (name: string): Contender => ({
+  name,
+  async open() {
+    throw new DownhillError('PEER-UNAVAILABLE', 'one product takes a CPU too long to repeat', 'Run this on a GPU.');
+  },
+});
 
 function gemmTask(op: GemmTask['op'], { rows, inputs, outputs }: Shape, seed: number): GemmTask {
   const [a, b] = {
