@@ -12,7 +12,7 @@ export interface BenchConfig {
   readonly scenarios: readonly string[];
   /** Names of PEERS. */
   readonly peers: readonly string[];
-  /** Fewer cases, shorter samples: minutes instead of the better part of an hour. */
+  /** Fewer cases, shorter samples: minutes instead of an hour and a half. */
   readonly quick: boolean;
   readonly seed: number;
   /** Per cent of extra work put on downhill's own kernels: shows that the harness sees what is slower. Default 0. */

@@ -65,7 +65,7 @@ flags
 ${list([
   ['--in PLACE', 'node (default), chrome, or node,chrome for both'],
   ['--peers NAMES', 'all (default), none, or names with commas between'],
-  ['--quick', 'fewer sizes and shorter samples: minutes instead of the better part of an hour'],
+  ['--quick', 'fewer sizes and shorter samples, one session: about three minutes instead of an hour and a half'],
   ['--out DIR', 'folder of the report; default: a new one under runs/'],
   ['--compare FILE', 'a report.json of before: says what became slower or faster, and how sure that is'],
   ['--connect URL', 'ws://… of a browser that Playwright serves elsewhere, instead of a Chrome here'],

@@ -3,6 +3,7 @@ import type { BenchConfig, CaseSpec, Place } from './contract.js';
 import { planFor } from './measure.js';
 import type { PeerTask } from './peers.js';
 import { peerDoes } from './scenarios/contenders.js';
+import { isGpuOnly } from './scenarios/gemm.js';
 import { SCENARIOS } from './scenarios/index.js';
 import { stepFlops } from './scenarios/tasks.js';
 import { startupContenders, startupRounds } from './startup.js';
@@ -52,7 +53,7 @@ export function planOf(config: BenchConfig, places: readonly Place[]): Item[] {
 /** Floating point operations of one iteration, roughly; a moved byte counts as one. */
 function workOf({ scenario, parameters }: CaseSpec): number {
   const { rows, inputs, outputs, elements, sizes, batchSize } = parameters as Record<string, number>;
-  if (scenario === 'gemm') return 2 * rows! * inputs! * outputs!;
+  if (scenario === 'gemm') return isGpuOnly(String(parameters.shape)) ? 0 : 2 * rows! * inputs! * outputs!; // a GPU's are quick
   if (scenario === 'update') return 24 * elements!;
   return scenario === 'step' ? stepFlops(String(sizes).split('-').map(Number), batchSize!) : 0;
 }

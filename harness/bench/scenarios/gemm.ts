@@ -38,6 +38,9 @@ const SHAPES: Readonly<Record<string, Shape>> = {
   'lecture-last': { title: 'last layer of the lecture net', rows: 64, inputs: 100, outputs: 10, full: true },
 };
 
+/** Whether only a GPU is asked to do products of this shape. */
+export const isGpuOnly = (shape: string): boolean => SHAPES[shape]?.gpuOnly === true;
+
 const OPS: Readonly<Record<GemmTask['op'], string>> = {
   forward: 'x·W',
   'input-gradient': 'dY·Wᵀ',
