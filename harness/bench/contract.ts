@@ -151,7 +151,6 @@ export interface Runner {
   hostMs?(iterations: number): Promise<number>;
   /** Its device, for GPU time and counts; undefined for what runs on the CPU. */
   readonly device?: GPUDevice;
-  readonly facts?: Readonly<Record<string, number>>;
   destroy(): void | Promise<void>;
 }
 

@@ -238,8 +238,8 @@ async function runRounds(
 }
 
 /**
- * Of a sample, run before it untimed: threads that slept while others had their turn are back on cores of their own, and
- * caches hold what is used. Without it short samples of lavapipe's came out 20 % longer than long ones.
+ * Of a sample, run before it untimed, so that waking threads and cold caches are in no sample. Short samples of lavapipe's
+ * came out 20 % longer per iteration than long ones before there were leads, and samples of one length.
  */
 const LEAD = 0.2;
 
@@ -264,7 +264,6 @@ const collectGarbage = (): void => (globalThis as { gc?: () => void }).gc?.();
 
 /** One more sample with instruments, and one of recording alone. The times stand, whatever becomes of these. */
 async function inspect(entry: Entry, runner: Runner): Promise<void> {
-  if (runner.facts) entry.note({ facts: runner.facts });
   for (const part of [inspectDevice, inspectHost]) {
     try {
       await part(entry, runner);

@@ -6,8 +6,6 @@ import type { Environment, Peer } from './contract.js';
 
 export { PEERS, type PeerEntry, type PeerTask } from '../peers/names.js';
 
-export const PEER_NAMES: readonly string[] = Object.keys(PEERS);
-
 /**
  * A peer, its library loaded: in a page from `peers/` beside it, in Node from dist/peers/node.
  *
@@ -19,7 +17,7 @@ export async function loadPeer(
   folder = FOLDERS[place](),
 ): Promise<Peer> {
   const entry = PEERS[name];
-  if (!entry) throw new DownhillError('OPTION-RANGE', `There is no peer '${name}'.`, suggest(name, PEER_NAMES));
+  if (!entry) throw new DownhillError('OPTION-RANGE', `There is no peer '${name}'.`, suggest(name, Object.keys(PEERS)));
   const peers = entry.module === 'js' ? javascript : await loadPeers(new URL(`${entry.module}.js`, folder).href);
   return peers.find((peer) => peer.name === name)!;
 }

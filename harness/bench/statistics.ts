@@ -18,7 +18,7 @@ export type Samples = readonly (number | null)[];
  * Fewer samples give no interval. The range of five holds the true median in 93.75 % of cases (both ends on one side:
  * 2 · 2⁻⁵), that of four only in 87.5 %.
  */
-export const LEAST_SAMPLES = 5;
+const LEAST_SAMPLES = 5;
 
 const CONFIDENCE = 0.95;
 /** The bounds of the bootstrap move by less than a tenth of the interval's width from 2000 draws on. */

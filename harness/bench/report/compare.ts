@@ -19,7 +19,7 @@ import { adapterName, isControl, isOurs, reasonOf, summarize } from './summary.j
 export const NOTICEABLE = 0.1;
 /**
  * Where a run has one session a case, as with --quick: what a process has by luck (where its arrays and threads lie) is in
- * no interval then, and was seen to make 8 % between two runs.
+ * no interval then.
  */
 export const NOTICEABLE_QUICK = 0.15;
 /** Controls that can speak for their case; fewer are as likely to have been lucky themselves. */

@@ -1,6 +1,7 @@
 /** A report as a Markdown document: report.md, and the tables of docs/benchmarks.md. */
 import { duration, plural } from '../../train/format.js';
 import type { Report } from '../contract.js';
+import { PEERS } from '../peers.js';
 import { bounds, factText, percent, plain, three } from './numbers.js';
 import {
   type CaseSummary,
@@ -49,6 +50,9 @@ export function markdown(report: Report, charts: readonly { scenario: string; fi
   lines.push('## Machine', '', ...machineTable(report), '');
   const known = Object.entries(versions).map(([name, version]) => `${cell(name)} ${version}`);
   lines.push(`Versions: ${known.join(', ')}.`, '', '## Method', '', METHOD.join(' '), '');
+  const peers = config.peers.flatMap((name) => PEERS[name] ?? []);
+  if (peers.length > 0)
+    lines.push('Peers:', '', ...peers.map(({ name, title, mode }) => `- \`${name}\`: ${title}; ${mode}`), '');
 
   for (const scenario of new Set(cases.map(({ spec }) => spec.scenario))) {
     lines.push(`## ${scenario}`, '');

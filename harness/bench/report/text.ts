@@ -1,7 +1,7 @@
 /** A report in a terminal: the machines, a table per case, what failed. Fits the terminal, 100 columns at most. */
 import { type Io, painter, type Stream, type Style } from '../../io.js';
 import { duration, plural } from '../../train/format.js';
-import type { CaseResult, Report } from '../contract.js';
+import type { Report } from '../contract.js';
 import { bounds, factText, percent, plain, three } from './numbers.js';
 import {
   type CaseSummary,
@@ -67,11 +67,6 @@ export function printReport(report: Report, io: Io): void {
     endLines(report, paint, room),
   ];
   io.stdout.write(`\n${blocks.map((lines) => lines.join('\n')).join('\n\n')}\n\n`);
-}
-
-/** Prints one case, as soon as it is done. */
-export function printCase(result: CaseResult, stream: Stream): void {
-  stream.write(`${caseLines(summarize(result), painter(stream), roomOn(stream)).join('\n')}\n\n`);
 }
 
 /** When, what and where. */
