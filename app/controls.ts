@@ -132,13 +132,13 @@ export class SettingsForm {
     const caption = [label, ...(name ? [' ', make('code', {}, name)] : [])];
     const below = make('p', { className: range && !hint ? 'range' : 'hint', id: `${id}-hint` }, hint ?? range);
     const row = make('div', { className: `control ${kind}` });
-    if (kind === 'pair') {
+    if (kind === 'tuple') {
       const title = make('span', { className: 'label', id: `${id}-label` }, ...caption);
       const group = make('div', { className: 'two' }, ...inputs);
       group.setAttribute('role', 'group');
       group.setAttribute('aria-labelledby', `${id}-label`);
       inputs.forEach((input, i) => {
-        input.setAttribute('aria-label', `${label}, ${i === 0 ? 'first' : 'second'} value`);
+        input.setAttribute('aria-label', `${label}, ${PLACES[i]} value`);
       });
       row.append(title, group, below, problem);
     } else if (kind === 'flag') {
@@ -155,12 +155,15 @@ export class SettingsForm {
   }
 }
 
+/** Names of the boxes of a tuple. */
+const PLACES = ['first', 'second', 'third'];
+
 function select({ key, choices = [] }: Control, id: string): HTMLSelectElement {
   const options = choices.map(([value, label]) => make('option', { value }, label));
   return make('select', { id, name: key }, ...options);
 }
 
-function boxes({ key, kind, keys }: Control, id: string): HTMLInputElement[] {
+function boxes({ key, kind, keys, initial }: Control, id: string): HTMLInputElement[] {
   if (kind === 'flag') return [make('input', { id, name: key, type: 'checkbox' })];
   // Not type 'number': it hides from the page what was typed, so that nothing could be said about it.
   const box = (suffix: string) =>
@@ -172,7 +175,7 @@ function boxes({ key, kind, keys }: Control, id: string): HTMLInputElement[] {
       autocomplete: 'off',
       spellcheck: false,
     });
-  return kind === 'pair' ? [box(''), box('-second')] : [box('')];
+  return kind === 'tuple' ? initial.split(',').map((_, i) => box(i === 0 ? '' : `-${PLACES[i]}`)) : [box('')];
 }
 
 function textOf({ control, inputs }: Entry): string {
@@ -182,7 +185,7 @@ function textOf({ control, inputs }: Entry): string {
 
 function write({ control, inputs }: Entry, text: string): void {
   if (control.kind === 'flag') (inputs[0] as HTMLInputElement).checked = text === 'true';
-  else if (control.kind === 'pair') {
+  else if (control.kind === 'tuple') {
     const parts = text.split(',');
     inputs.forEach((input, i) => {
       input.value = parts[i] ?? '';

@@ -55,7 +55,7 @@ export interface Control {
   readonly key: string;
   readonly label: string;
   readonly initial: string;
-  readonly kind: 'text' | 'choice' | 'flag' | 'pair';
+  readonly kind: 'text' | 'choice' | 'flag' | 'tuple';
   /** Value and label of each choice. */
   readonly choices?: readonly (readonly [value: string, label: string])[];
   /** Below the control. */
@@ -132,7 +132,7 @@ export function ruleControls(name: string): Control[] {
     label: field.help.charAt(0).toUpperCase() + field.help.slice(1),
     name: key,
     initial: String(field.default), // a pair becomes 'a,b'
-    kind: field.kind === 'number' ? 'text' : field.kind,
+    kind: field.kind === 'number' || field.kind === 'integer' ? 'text' : field.kind,
     keys: 'decimal',
   }));
 }
@@ -157,7 +157,8 @@ const asNumber = (typed: string): unknown => {
 
 const readers: Record<Field['kind'], (typed: string) => unknown> = {
   number: asNumber,
-  pair: (typed) => typed.split(',').map(asNumber),
+  integer: asNumber,
+  tuple: (typed) => typed.split(',').map(asNumber),
   flag: (typed) => (typed === 'true' ? true : typed === 'false' ? false : typed),
   choice: (typed) => typed,
 };

@@ -7,7 +7,9 @@
 export type { Dataset, Targets } from './data/index.js';
 export { arrays, digits, idx, parseIdx, split, standardize, statistics, unitRange } from './data/index.js';
 export { type AdapterReport, type DeviceOptions, describeAdapter, requestDevice } from './gpu/device.js';
-export { checkChoice, checkInteger, checkOptions, DownhillError, type ErrorCode, show, suggest } from './gpu/errors.js';
+export { DownhillError, type ErrorCode, show, suggest } from './gpu/errors.js';
+export type { Field, Fields, HyperOf, OptionsOf, Schedule } from './gpu/fields.js';
+export { checkChoice, checkInteger, checkOptions, describeField } from './gpu/fields.js';
 export { checkTimestamps } from './gpu/timing.js';
 export {
   ACTIVATIONS,
@@ -25,8 +27,8 @@ export type { ForeignRange, TensorOptions } from './optim/adopt.js';
 export { createOptimizer } from './optim/optimizer.js';
 export type { ClipOptions, OptimizerOptions } from './optim/optimizer-options.js';
 export type { Optimizer, OptimizerDescription, OptimizerReport, OptimizerState } from './optim/optimizer-types.js';
-export type { Field, Fields, HyperOf, OptionsOf, Rule, RuleRow, Schedule } from './optim/rule.js';
-export { describeField, resolveRule, rowFor, slotFlags } from './optim/rule.js';
+export type { Rule, RuleRow } from './optim/rule.js';
+export { resolveRule, rowFor, slotFlags } from './optim/rule.js';
 export * from './optim/rules.gen.js';
 export * from './optim/schedules.js';
 export { createTrainer } from './train/trainer.js';

@@ -17,7 +17,7 @@ export type DataConfig =
   /** IDX files of a folder, by its absolute path. */
   | { readonly kind: 'idx'; readonly folder: string };
 
-export type HyperValue = number | boolean | string | readonly [number, number];
+export type HyperValue = number | boolean | string | readonly number[];
 
 /** Options of the schedules that --schedule offers; which takes which is in schedule.ts. */
 export interface ScheduleOptions {

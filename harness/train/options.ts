@@ -251,7 +251,10 @@ function readFlags(args: readonly string[]): Map<string, string> {
 const placeholder = (name: string) => general[name]?.value ?? valueName(hyperFlags().get(name)!.uses[0]!.field);
 
 /** What stands for a hyper-parameter's value in the help. */
-export const valueName = (field: Field): string => ({ number: 'X', pair: 'X,Y', flag: '', choice: 'NAME' })[field.kind];
+export const valueName = (field: Field): string =>
+  field.kind === 'tuple'
+    ? field.default.map((_, i) => 'XYZ'[i]).join(',')
+    : { number: 'X', integer: 'N', flag: '', choice: 'NAME' }[field.kind];
 
 /** The hyper-parameters given, as the rule's options. */
 function readHyper(given: ReadonlyMap<string, string>, optimizer: string): Record<string, unknown> {

@@ -1,4 +1,5 @@
-import { checkInteger, checkOptions, DownhillError, show } from '../gpu/errors.js';
+import { DownhillError, show } from '../gpu/errors.js';
+import { checkInteger, checkOptions } from '../gpu/fields.js';
 import type { Dataset, Targets } from './dataset.js';
 
 /** Any array of numbers: plain, or typed with at most 64-bit floats (no BigInt). */

@@ -1,4 +1,4 @@
-import { checkInteger, checkOptions } from '../gpu/errors.js';
+import { checkInteger, checkOptions } from '../gpu/fields.js';
 import { pcgHash, Random } from '../kernels/random.js';
 import type { Dataset } from './dataset.js';
 

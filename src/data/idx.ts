@@ -1,4 +1,5 @@
-import { checkInteger, checkOptions, DownhillError, show } from '../gpu/errors.js';
+import { DownhillError, show } from '../gpu/errors.js';
+import { checkInteger, checkOptions } from '../gpu/fields.js';
 import { labelTargets } from './arrays.js';
 import type { Dataset } from './dataset.js';
 import { checkSource, formatBytes, gunzip, isGzip, readSource, type Source } from './load.js';

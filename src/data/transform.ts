@@ -1,4 +1,5 @@
-import { checkInteger, DownhillError, show } from '../gpu/errors.js';
+import { DownhillError, show } from '../gpu/errors.js';
+import { checkInteger } from '../gpu/fields.js';
 import type { Dataset, Targets } from './dataset.js';
 
 /** Mean and standard deviation of what the network sees of a data set. */

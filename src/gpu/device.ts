@@ -1,4 +1,5 @@
-import { checkChoice, checkOptions, DownhillError } from './errors.js';
+import { DownhillError } from './errors.js';
+import { checkChoice, checkOptions } from './fields.js';
 
 /** Options of `requestDevice`, in the browser and in Node. */
 export interface DeviceOptions {

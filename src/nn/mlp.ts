@@ -1,4 +1,5 @@
-import { checkChoice, checkOptions, DownhillError, show } from '../gpu/errors.js';
+import { DownhillError, show } from '../gpu/errors.js';
+import { checkChoice, checkOptions } from '../gpu/fields.js';
 
 /** Activations of the hidden layers. `gelu` is x·Φ(x) in its exact (erf) form, as PyTorch's default. */
 export const ACTIVATIONS = ['linear', 'relu', 'leaky-relu', 'tanh', 'sigmoid', 'gelu', 'silu'] as const;

@@ -1,6 +1,7 @@
 import { guarded } from '../gpu/buffers.js';
 import { DownhillError, show } from '../gpu/errors.js';
-import { type OptionsOf, type Rule, type RuleRow, resolveHyper } from './rule.js';
+import type { OptionsOf } from '../gpu/fields.js';
+import { type Rule, type RuleRow, resolveHyper } from './rule.js';
 
 /*
  * Foreign memory, checked before it is touched: every tensor's two ranges, their usage, size, alignment and overlap.

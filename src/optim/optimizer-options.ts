@@ -1,4 +1,5 @@
-import { checkChoice, checkInteger, checkOptions, DownhillError, show } from '../gpu/errors.js';
+import { DownhillError, show } from '../gpu/errors.js';
+import { checkChoice, checkFlag, checkInteger, checkNumber, checkOptions, checkText } from '../gpu/fields.js';
 import type { Rule } from './rule.js';
 
 /** How gradients are clipped, all of it on the GPU. */
@@ -51,19 +52,7 @@ export interface OptimizerSettings {
 /** Only undefined means the default: null is a mistake. */
 const given = <T>(value: T | undefined, otherwise: T): T => (value === undefined ? otherwise : value);
 
-const positive = (where: string, value: unknown): number => {
-  if (typeof value !== 'number') {
-    throw new DownhillError('OPTION-TYPE', `${where} must be a number, got ${show(value)}.`, 'Pass a number above 0.');
-  }
-  if (!(Math.fround(value) > 0) || !Number.isFinite(Math.fround(value))) {
-    throw new DownhillError(
-      'OPTION-RANGE',
-      `${where} must be finite and above 0 in single precision, got ${value}.`,
-      'Choose a value above 0.',
-    );
-  }
-  return value;
-};
+const positive = (where: string, value: unknown): number => checkNumber(where, value, { above: 0 }, { single: true });
 
 export function checkOptimizerOptions(options: OptimizerOptions): OptimizerSettings {
   checkOptions('createOptimizer', options, [
@@ -83,12 +72,6 @@ export function checkOptimizerOptions(options: OptimizerOptions): OptimizerSetti
     gradients = 'f32',
     label = 'optimizer',
   } = options;
-  if (typeof zeroGrad !== 'boolean') {
-    throw new DownhillError('OPTION-TYPE', `zeroGrad must be true or false, got ${show(zeroGrad)}.`, 'Pass a boolean.');
-  }
-  if (typeof label !== 'string') {
-    throw new DownhillError('OPTION-TYPE', `label must be a string, got ${show(label)}.`, 'Pass a short name.');
-  }
   const micro = accumulate === undefined ? 1 : checkAccumulate(accumulate);
   const mean =
     accumulate !== undefined &&
@@ -97,10 +80,10 @@ export function checkOptimizerOptions(options: OptimizerOptions): OptimizerSetti
     ...checkClip(options.clip),
     skip: checkSkip(skipNonFinite),
     gradScale: positive('gradScale', gradScale) / (mean ? micro : 1),
-    zero: zeroGrad,
+    zero: checkFlag('zeroGrad', zeroGrad),
     unit: checkGradients(gradients),
     micro,
-    label,
+    label: checkText('label', label),
   };
 }
 

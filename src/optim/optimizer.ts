@@ -1,5 +1,6 @@
 import { type BufferRange, BufferSet, guarded, range, readRanges } from '../gpu/buffers.js';
 import { DownhillError, show } from '../gpu/errors.js';
+import { checkDevice } from '../gpu/fields.js';
 import { checkNotLost } from '../gpu/lost.js';
 import { createPasses, encodePass, type Pass } from '../gpu/pipelines.js';
 import { CLOCK_BYTES, clockWord, FAULT, packRow, ROW_BLOCK, ROW_WORDS } from '../kernels/update.js';
@@ -39,13 +40,7 @@ export async function createOptimizer<R extends Rule>(
   tensors: readonly TensorOptions[],
   options: OptimizerOptions = {},
 ): Promise<Optimizer> {
-  if (typeof device?.createBuffer !== 'function') {
-    throw new DownhillError(
-      'OPTION-TYPE',
-      `createOptimizer needs a GPUDevice first, got ${show(device)}.`,
-      'Pass your device.',
-    );
-  }
+  checkDevice('createOptimizer', device);
   checkRule(rule);
   const settings = checkOptimizerOptions(options);
   const adopted = adoptTensors(rule, tensors);

@@ -1,85 +1,24 @@
 import { DownhillError, show, suggest } from '../gpu/errors.js';
+import {
+  type ChoiceField,
+  checkField,
+  checkNumber,
+  checkOptions,
+  type Fields,
+  flag,
+  type HyperOf,
+  number,
+  type OptionsOf,
+  type Range,
+  type Schedule,
+  type SettingsOf,
+} from '../gpu/fields.js';
 import type { Shader } from '../shaders/shader.js';
 
 /*
  * The form of a rule's row. Everything a rule is, outside its WGSL file, is one object made with `defineRule`; option
  * types, validation, packing, state buffers, command-line flags, page controls and tests are derived from it.
  */
-
-/**
- * A hyper-parameter that changes: its value for the update with this count, 0 being the first. Pure, in float64.
- */
-export type Schedule = (count: number) => number;
-
-interface FieldBase<T> {
-  readonly default: T;
-  /** One phrase for help texts and pages. */
-  readonly help: string;
-}
-interface Range {
-  /** Inclusive lower bound. */
-  readonly min?: number;
-  /** Exclusive lower bound. */
-  readonly above?: number;
-  /** Inclusive upper bound. */
-  readonly max?: number;
-  /** Exclusive upper bound. */
-  readonly below?: number;
-}
-export interface NumberField extends FieldBase<number>, Range {
-  readonly kind: 'number';
-}
-export interface PairField extends FieldBase<readonly [number, number]>, Range {
-  readonly kind: 'pair';
-}
-export interface FlagField extends FieldBase<boolean> {
-  readonly kind: 'flag';
-}
-export interface ChoiceField<C extends string = string> extends FieldBase<C> {
-  readonly kind: 'choice';
-  readonly choices: readonly C[];
-}
-export type Field = NumberField | PairField | FlagField | ChoiceField;
-export type Fields = Readonly<Record<string, Field>>;
-
-type ValueOf<F extends Field> = F extends FlagField
-  ? boolean
-  : F extends PairField
-    ? readonly [number, number]
-    : F extends ChoiceField<infer C>
-      ? C
-      : number;
-type OptionOf<F extends Field> = F extends PairField
-  ? readonly [number | Schedule, number | Schedule]
-  : F extends NumberField
-    ? number | Schedule
-    : ValueOf<F>;
-/** Every hyper-parameter with its value at one update: what `derive` and the reference see. */
-export type HyperOf<F extends Fields> = { readonly [K in keyof F]: ValueOf<F[K]> };
-/** Every hyper-parameter as it was given, schedules unevaluated. */
-export type SettingsOf<F extends Fields> = { readonly [K in keyof F]: OptionOf<F[K]> };
-/** What a user passes: any subset; the rest are the defaults. Every number may be a schedule. */
-export type OptionsOf<F extends Fields> = Partial<SettingsOf<F>>;
-
-export const number = (help: string, value: number, range: Range = {}): NumberField => ({
-  kind: 'number',
-  help,
-  default: value,
-  ...range,
-});
-export const pair = (help: string, value: readonly [number, number], range: Range = {}): PairField => ({
-  kind: 'pair',
-  help,
-  default: value,
-  ...range,
-});
-export const flag = (help: string, value = false): FlagField => ({ kind: 'flag', help, default: value });
-export const choice = <const C extends string>(help: string, choices: readonly [C, ...C[]]): ChoiceField<C> => ({
-  kind: 'choice',
-  help,
-  choices,
-  default: choices[0],
-});
 
 /**
  * Whose formula and defaults, where frameworks disagree. A rule whose row has `conventions` gets this field; the first is
@@ -214,7 +153,7 @@ function scheduled(where: string, range: Range, schedule: Schedule, count: numbe
       cause,
     );
   }
-  return checkNumber(where, range, value, true);
+  return checkNumber(where, value, range, { area: 'HYPER', single: true, mayVanish: true });
 }
 
 /** The rows of per-step scalars of a rule, by the fields of the WGSL's `Hyper`. Cheapest when asked in order. */
@@ -271,19 +210,7 @@ export const rowFor = (rule: Rule, count: number): Record<string, number> => new
 
 /** Fills in defaults and checks every value. */
 export function resolveHyper<F extends Fields>(row: RuleRow<F>, options: OptionsOf<F>): SettingsOf<F> {
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw new DownhillError(
-      'HYPER-TYPE',
-      `${row.name} expects an options object, got ${show(options)}.`,
-      'Pass an object.',
-    );
-  }
-  const known = Object.keys(row.fields);
-  for (const key of Object.keys(options)) {
-    if (!known.includes(key)) {
-      throw new DownhillError('HYPER-UNKNOWN', `${row.name} has no option ${show(key)}.`, suggest(key, known));
-    }
-  }
+  checkOptions(row.name, options, Object.keys(row.fields), 'HYPER');
   const given = options as Readonly<Record<string, unknown>>;
   const own = row.fields.convention && given.convention !== undefined ? given.convention : 'pytorch';
   // Checked first: the defaults of the others depend on it.
@@ -308,82 +235,4 @@ function warnOfDecay(name: string, { lr, weightDecay, decoupledWeightDecay }: Re
   console.warn(
     `downhill: ${name}: lr·weightDecay is ${lr * weightDecay}: every update turns the weights' signs around. Lower one of them.`,
   );
-}
-
-function checkField(where: string, field: Field, value: unknown): unknown {
-  if (field.kind === 'flag') {
-    if (typeof value === 'boolean') return value;
-    throw new DownhillError('HYPER-TYPE', `${where} must be true or false, got ${show(value)}.`, 'Pass a boolean.');
-  }
-  if (field.kind === 'choice') {
-    if (typeof value === 'string' && field.choices.includes(value)) return value;
-    throw new DownhillError(
-      typeof value === 'string' ? 'HYPER-RANGE' : 'HYPER-TYPE',
-      `${where} must be one of ${field.choices.join(', ')}, got ${show(value)}.`,
-      suggest(String(value), field.choices),
-    );
-  }
-  if (field.kind === 'number') return checkSetting(where, field, value);
-  if (!Array.isArray(value) || value.length !== 2) {
-    throw new DownhillError(
-      'HYPER-TYPE',
-      `${where} must be a pair of numbers, got ${show(value)}.`,
-      'Pass [first, second].',
-    );
-  }
-  return Object.freeze([checkSetting(`${where}[0]`, field, value[0]), checkSetting(`${where}[1]`, field, value[1])]);
-}
-
-/** A number within its range, or a schedule, whose values are checked when they are used. */
-const checkSetting = (where: string, range: Range, value: unknown): unknown =>
-  typeof value === 'function' ? value : checkNumber(where, range, value);
-
-/** A number must lie in its range, and still do so as the f32 the kernel sees. */
-function checkNumber(where: string, range: Range, value: unknown, mayVanish = false): number {
-  if (typeof value !== 'number') {
-    throw new DownhillError(
-      'HYPER-TYPE',
-      `${where} must be a number, got ${show(value)}.`,
-      `Pass a number ${describeRange(range)}.`,
-    );
-  }
-  if (!Number.isFinite(value) || !inRange(value, range)) {
-    throw new DownhillError(
-      'HYPER-RANGE',
-      `${where} must be finite and ${describeRange(range)}, got ${value}.`,
-      `Choose a value ${describeRange(range)}.`,
-    );
-  }
-  const single = Math.fround(value);
-  const vanished = single === 0 && value !== 0 && !mayVanish;
-  if (!Number.isFinite(single) || vanished || !inRange(single, range)) {
-    throw new DownhillError(
-      'HYPER-RANGE',
-      `${where} = ${value} becomes ${single} in 32-bit floating point, which is outside its range.`,
-      `Choose a value that is ${describeRange(range)} in single precision too.`,
-    );
-  }
-  return value;
-}
-
-const inRange = (value: number, { min, above, max, below }: Range): boolean =>
-  !(min !== undefined && value < min) &&
-  !(above !== undefined && value <= above) &&
-  !(max !== undefined && value > max) &&
-  !(below !== undefined && value >= below);
-
-/** "at least 0 and below 1", or the choices, for messages and help; nothing for a flag. */
-export function describeField(field: Field): string {
-  if (field.kind === 'flag') return '';
-  return field.kind === 'choice' ? field.choices.join(', ') : describeRange(field);
-}
-
-function describeRange({ min, above, max, below }: Range): string {
-  const parts = [];
-  // The smallest normal f32 stands for 0: what lies between may be flushed.
-  if (min !== undefined) parts.push(min === 2 ** -126 ? 'above 0' : `at least ${min}`);
-  if (above !== undefined) parts.push(`above ${above}`);
-  if (max !== undefined) parts.push(`at most ${max}`);
-  if (below !== undefined) parts.push(`below ${below}`);
-  return parts.join(' and ') || 'finite';
 }

@@ -1,4 +1,5 @@
-import { checkInteger, DownhillError } from '../gpu/errors.js';
+import { DownhillError } from '../gpu/errors.js';
+import { checkInteger } from '../gpu/fields.js';
 import type { Mlp } from '../nn/mlp.js';
 import { type ReferenceActivation, referenceActivations } from './activations.js';
 import { checkLabel, referenceLosses } from './losses.js';

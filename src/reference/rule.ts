@@ -1,4 +1,5 @@
-import { checkInteger, DownhillError, show, suggest } from '../gpu/errors.js';
+import { DownhillError, show, suggest } from '../gpu/errors.js';
+import { checkInteger } from '../gpu/fields.js';
 
 /**
  * The float64 statement of one update rule: what the WGSL of the same name is checked against.

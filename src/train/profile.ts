@@ -1,5 +1,6 @@
 import { guarded } from '../gpu/buffers.js';
-import { checkInteger, checkOptions, DownhillError, show } from '../gpu/errors.js';
+import { DownhillError, show } from '../gpu/errors.js';
+import { checkInteger, checkOptions } from '../gpu/fields.js';
 import type { Pass } from '../gpu/pipelines.js';
 import { intervalsOf, looksQuantised, MAX_QUERIES, PassTimer } from '../gpu/timing.js';
 import type { Engine } from './engine.js';

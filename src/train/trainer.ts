@@ -1,5 +1,14 @@
 import type { Dataset } from '../data/dataset.js';
-import { checkChoice, checkInteger, checkOptions, DownhillError, show } from '../gpu/errors.js';
+import { DownhillError, show } from '../gpu/errors.js';
+import {
+  checkChoice,
+  checkDevice,
+  checkFlag,
+  checkInteger,
+  checkNumber,
+  checkOptions,
+  checkText,
+} from '../gpu/fields.js';
 import { checkNotLost } from '../gpu/lost.js';
 import { checkTimestamps } from '../gpu/timing.js';
 import type { Mlp } from '../nn/mlp.js';
@@ -59,13 +68,7 @@ export async function createTrainer(device: GPUDevice, options: TrainerOptions):
 }
 
 function checkTrainerOptions(device: GPUDevice, options: TrainerOptions) {
-  if (typeof device?.createBuffer !== 'function') {
-    throw new DownhillError(
-      'OPTION-TYPE',
-      `createTrainer needs a GPUDevice first, got ${show(device)}.`,
-      "Pass `await requestDevice()` of 'downhill' or 'downhill/node', or your own device.",
-    );
-  }
+  checkDevice('createTrainer', device);
   checkOptions('createTrainer', options, OPTIONS);
   const { model, rule, data } = options;
   checkMade('model', 'mlp({ sizes: [784, 100, 10] })', model?.kind === 'mlp');
@@ -88,9 +91,9 @@ function checkTrainerOptions(device: GPUDevice, options: TrainerOptions) {
     data,
     rows: checkInteger('batchSize', batchSize, 1, data.samples),
     sampling,
-    dropLast: checkBoolean('dropLast', options.dropLast ?? false),
-    submitMs: checkPositive('submitMs', options.submitMs ?? 50),
-    label: checkLabel(options.label ?? 'train'),
+    dropLast: checkFlag('dropLast', options.dropLast ?? false),
+    submitMs: checkNumber('submitMs', options.submitMs ?? 50, { above: 0 }),
+    label: checkText('label', options.label ?? 'train'),
     ...checkGradientOptions(options),
     replicas: [{ seed: checkInteger('seed', options.seed ?? 0, 0, MAX_SEED), rule: rule as Rule }],
   };
@@ -173,26 +176,6 @@ export function checkData(model: Mlp, data: Dataset): void {
       `Use labels from 0 to ${width - 1}.`,
     );
   }
-}
-
-function checkBoolean(name: string, value: unknown): boolean {
-  if (typeof value === 'boolean') return value;
-  throw new DownhillError('OPTION-TYPE', `${name} must be true or false, got ${show(value)}.`, 'Pass a boolean.');
-}
-
-function checkPositive(name: string, value: unknown): number {
-  if (typeof value === 'number' && Number.isFinite(value) && value > 0) return value;
-  const code = typeof value === 'number' ? 'OPTION-RANGE' : 'OPTION-TYPE';
-  throw new DownhillError(
-    code,
-    `${name} must be a finite number above 0, got ${show(value)}.`,
-    'Pass a number of milliseconds.',
-  );
-}
-
-function checkLabel(value: unknown): string {
-  if (typeof value === 'string') return value;
-  throw new DownhillError('OPTION-TYPE', `label must be a string, got ${show(value)}.`, 'Pass a short name.');
 }
 
 /** Data sets whose evaluation stays ready on the GPU: one to train on, one to validate, one to test. */

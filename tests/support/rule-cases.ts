@@ -1,4 +1,5 @@
-import { type Field, type RuleRow, resolveRule } from '../../src/optim/rule.js';
+import type { Field } from '../../src/gpu/fields.js';
+import { type RuleRow, resolveRule } from '../../src/optim/rule.js';
 import { rules } from '../../src/optim/rules.gen.js';
 
 /** A second value for hyper-parameters whose default turns something off, by name. */

@@ -2,7 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
-import { allSlots, type Field, type RuleRow, resolveRule, rowFor, slotFlags } from '../../src/optim/rule.js';
+import type { Field } from '../../src/gpu/fields.js';
+import { allSlots, type RuleRow, resolveRule, rowFor, slotFlags } from '../../src/optim/rule.js';
 import { adam, adamw, rules, sgd } from '../../src/optim/rules.gen.js';
 import { referenceRules } from '../../src/reference/index.js';
 

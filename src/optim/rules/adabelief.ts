@@ -1,5 +1,6 @@
+import { number, pair } from '../../gpu/fields.js';
 import { adabeliefShader } from '../../shaders/optim/adabelief.gen.js';
-import { common, defineRule, number, pair } from '../rule.js';
+import { common, defineRule } from '../rule.js';
 
 /**
  * AdaBelief: Adam divided not by the size of the gradient but by how far it is from its running mean.

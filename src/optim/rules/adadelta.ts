@@ -1,5 +1,6 @@
+import { number } from '../../gpu/fields.js';
 import { adadeltaShader } from '../../shaders/optim/adadelta.gen.js';
-import { common, convention, defineRule, number } from '../rule.js';
+import { common, convention, defineRule } from '../rule.js';
 
 /**
  * Adadelta: the gradient times the ratio of two running root mean squares, of past steps and of gradients.

@@ -1,5 +1,6 @@
+import { number } from '../../gpu/fields.js';
 import { adagradShader } from '../../shaders/optim/adagrad.gen.js';
-import { common, convention, defineRule, number } from '../rule.js';
+import { common, convention, defineRule } from '../rule.js';
 
 /**
  * Adagrad: every parameter's rate falls with the root of the sum of its squared gradients.

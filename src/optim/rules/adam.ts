@@ -1,5 +1,6 @@
+import { flag, number, pair } from '../../gpu/fields.js';
 import { adamShader } from '../../shaders/optim/adam.gen.js';
-import { common, convention, defineRule, flag, number, pair } from '../rule.js';
+import { common, convention, defineRule } from '../rule.js';
 
 /**
  * Adam: the gradient divided by a running root mean square of itself, both averages corrected for their start at 0.

@@ -1,5 +1,6 @@
+import { number, pair } from '../../gpu/fields.js';
 import { adamaxShader } from '../../shaders/optim/adamax.gen.js';
-import { common, convention, defineRule, number, pair } from '../rule.js';
+import { common, convention, defineRule } from '../rule.js';
 
 /**
  * Adamax: Adam with the largest gradient so far, fading by β₂ per update, in place of the root mean square.

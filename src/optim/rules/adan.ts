@@ -1,6 +1,7 @@
 import { DownhillError } from '../../gpu/errors.js';
+import { flag, number, pair } from '../../gpu/fields.js';
 import { adanShader } from '../../shaders/optim/adan.gen.js';
-import { common, convention, defineRule, flag, number, pair } from '../rule.js';
+import { common, convention, defineRule } from '../rule.js';
 
 /**
  * Adan: Adam with Nesterov's look-ahead, estimated from the difference of one gradient to the last.

@@ -1,5 +1,6 @@
+import { number } from '../../gpu/fields.js';
 import { asgdShader } from '../../shaders/optim/asgd.gen.js';
-import { common, defineRule, number } from '../rule.js';
+import { common, defineRule } from '../rule.js';
 
 /**
  * Averaged stochastic gradient descent: a decaying rate, and beside the parameters the mean of those visited.

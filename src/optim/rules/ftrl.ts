@@ -1,5 +1,6 @@
+import { number } from '../../gpu/fields.js';
 import { ftrlShader } from '../../shaders/optim/ftrl.gen.js';
-import { common, defineRule, number } from '../rule.js';
+import { common, defineRule } from '../rule.js';
 
 /**
  * FTRL-proximal: every parameter is the minimum of all gradients so far with L1 and L2 penalties, so `l1` gives exact zeros.

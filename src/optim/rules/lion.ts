@@ -1,5 +1,6 @@
+import { number, pair } from '../../gpu/fields.js';
 import { lionShader } from '../../shaders/optim/lion.gen.js';
-import { common, defineRule, number, pair } from '../rule.js';
+import { common, defineRule } from '../rule.js';
 
 /**
  * Lion: every weight moves by `lr`, in the direction of a running mean of the gradient with the newest one mixed in.

@@ -1,6 +1,7 @@
 import { DownhillError } from '../../gpu/errors.js';
+import { type HyperOf, number, pair } from '../../gpu/fields.js';
 import { nadamShader } from '../../shaders/optim/nadam.gen.js';
-import { common, convention, defineRule, type HyperOf, number, pair } from '../rule.js';
+import { common, convention, defineRule } from '../rule.js';
 
 const fields = {
   lr: number('learning rate', 2e-3, { min: 0 }),

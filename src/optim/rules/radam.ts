@@ -1,5 +1,6 @@
+import { number, pair } from '../../gpu/fields.js';
 import { radamShader } from '../../shaders/optim/radam.gen.js';
-import { common, convention, defineRule, number, pair } from '../rule.js';
+import { common, convention, defineRule } from '../rule.js';
 
 /**
  * RAdam: Adam that leaves out the division by √v̂ while too few gradients were seen for it to be trusted, and then takes

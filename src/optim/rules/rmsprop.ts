@@ -1,5 +1,6 @@
+import { flag, number } from '../../gpu/fields.js';
 import { rmspropShader } from '../../shaders/optim/rmsprop.gen.js';
-import { common, convention, defineRule, flag, number, on } from '../rule.js';
+import { common, convention, defineRule, on } from '../rule.js';
 
 /**
  * RMSprop: the gradient divided by a running root mean square of itself, with momentum where wanted.

@@ -1,6 +1,7 @@
 import { DownhillError } from '../../gpu/errors.js';
+import { number, pair } from '../../gpu/fields.js';
 import { rpropShader } from '../../shaders/optim/rprop.gen.js';
-import { common, defineRule, number, pair } from '../rule.js';
+import { common, defineRule } from '../rule.js';
 
 /**
  * Rprop, resilient backpropagation: every parameter has a step of its own, which grows while the sign of its gradient

@@ -1,6 +1,7 @@
 import { DownhillError } from '../../gpu/errors.js';
+import { flag, number } from '../../gpu/fields.js';
 import { sgdShader } from '../../shaders/optim/sgd.gen.js';
-import { common, convention, defineRule, flag, number, on } from '../rule.js';
+import { common, convention, defineRule, on } from '../rule.js';
 
 const refuse = (message: string, fix: string): never => {
   throw new DownhillError('HYPER-RANGE', message, fix);

@@ -1,5 +1,6 @@
+import { number } from '../../gpu/fields.js';
 import { signumShader } from '../../shaders/optim/signum.gen.js';
-import { common, defineRule, number, on } from '../rule.js';
+import { common, defineRule, on } from '../rule.js';
 
 /**
  * Signum: every weight moves by `lr`, against the sign of a running mean of the gradient; with momentum 0 this is signSGD.

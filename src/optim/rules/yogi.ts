@@ -1,5 +1,6 @@
+import { number, pair } from '../../gpu/fields.js';
 import { yogiShader } from '../../shaders/optim/yogi.gen.js';
-import { common, convention, defineRule, number, pair } from '../rule.js';
+import { common, convention, defineRule } from '../rule.js';
 
 /**
  * Yogi: Adam whose second moment moves by at most (1-β₂)g² per step, so that it cannot shrink fast after large gradients.

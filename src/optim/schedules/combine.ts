@@ -1,15 +1,7 @@
-import { checkChoice, checkInteger, checkOptions, DownhillError, show } from '../../gpu/errors.js';
-import type { Schedule } from '../rule.js';
-import {
-  between,
-  checkAscending,
-  checkNumber,
-  checkSchedule,
-  madeOf,
-  type NamedSchedule,
-  named,
-  straight,
-} from './core.js';
+import { DownhillError, show } from '../../gpu/errors.js';
+import type { Schedule } from '../../gpu/fields.js';
+import { checkChoice, checkInteger, checkNumber, checkOptions } from '../../gpu/fields.js';
+import { between, checkAscending, checkSchedule, madeOf, type NamedSchedule, named, straight } from './core.js';
 
 /*
  * Schedules made of schedules.

@@ -1,5 +1,6 @@
-import { checkOptions, DownhillError, show } from '../../gpu/errors.js';
-import type { Schedule } from '../rule.js';
+import { DownhillError, show } from '../../gpu/errors.js';
+import type { Schedule } from '../../gpu/fields.js';
+import { checkNumber, checkOptions } from '../../gpu/fields.js';
 
 /*
  * What all schedules share: their form, the checks of their arguments, and the way from one value to another.
@@ -72,55 +73,6 @@ function checkCount(where: string, count: unknown): number {
     `${where}: a count must be an integer from 0 to 2^53 - 1, got ${show(count)}.`,
     'Pass the number of updates done before this one.',
   );
-}
-
-interface Range {
-  /** Inclusive. */
-  readonly min?: number;
-  /** Exclusive. */
-  readonly above?: number;
-  /** Inclusive. */
-  readonly max?: number;
-  /** Exclusive. */
-  readonly below?: number;
-}
-
-/** Checks a finite number within a range. */
-export function checkNumber(where: string, value: unknown, range: Range = {}): number {
-  const { min, above, max, below } = range;
-  const words = [
-    min === undefined ? '' : `at least ${min}`,
-    above === undefined ? '' : `above ${above}`,
-    max === undefined ? '' : `at most ${max}`,
-    below === undefined ? '' : `below ${below}`,
-  ];
-  const wanted = words.filter((each) => each).join(' and ') || 'finite';
-  if (typeof value !== 'number') {
-    throw new DownhillError(
-      'OPTION-TYPE',
-      `${where} must be a number, got ${show(value)}.`,
-      `Pass a number ${wanted === 'finite' ? 'that is finite' : wanted}.`,
-    );
-  }
-  const outside =
-    (min !== undefined && value < min) ||
-    (above !== undefined && value <= above) ||
-    (max !== undefined && value > max) ||
-    (below !== undefined && value >= below);
-  if (!Number.isFinite(value) || outside) {
-    throw new DownhillError(
-      'OPTION-RANGE',
-      `${where} must be finite${wanted === 'finite' ? '' : ` and ${wanted}`}, got ${value}.`,
-      `Choose a value that is ${wanted}.`,
-    );
-  }
-  return value;
-}
-
-/** Checks true or false. */
-export function checkFlag(where: string, value: unknown): boolean {
-  if (typeof value === 'boolean') return value;
-  throw new DownhillError('OPTION-TYPE', `${where} must be true or false, got ${show(value)}.`, 'Pass a boolean.');
 }
 
 /** The first argument of a schedule and the names of its options. */

@@ -1,5 +1,5 @@
-import { checkChoice, checkInteger } from '../../gpu/errors.js';
-import { between, checkCall, checkNumber, halfWave, type NamedSchedule, named, straight } from './core.js';
+import { checkChoice, checkInteger, checkNumber } from '../../gpu/fields.js';
+import { between, checkCall, halfWave, type NamedSchedule, named, straight } from './core.js';
 
 /*
  * Schedules that go up and down.

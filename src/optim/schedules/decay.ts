@@ -1,15 +1,5 @@
-import { checkInteger } from '../../gpu/errors.js';
-import {
-  between,
-  checkAscending,
-  checkCall,
-  checkFlag,
-  checkNumber,
-  halfWave,
-  type NamedSchedule,
-  named,
-  straight,
-} from './core.js';
+import { checkFlag, checkInteger, checkNumber } from '../../gpu/fields.js';
+import { between, checkAscending, checkCall, halfWave, type NamedSchedule, named, straight } from './core.js';
 
 /*
  * Schedules that go one way: down, as a rule. Each takes the value it starts with, and gives it for count 0, the first

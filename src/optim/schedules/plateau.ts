@@ -1,5 +1,5 @@
-import { checkChoice, checkInteger, checkOptions } from '../../gpu/errors.js';
-import { checkCall, checkNumber, type DynamicSchedule, named } from './core.js';
+import { checkChoice, checkInteger, checkNumber, checkOptions } from '../../gpu/fields.js';
+import { checkCall, type DynamicSchedule, named } from './core.js';
 
 /** Whether a smaller or a larger metric is better. */
 export const PLATEAU_MODES = ['min', 'max'] as const;
