@@ -1,3 +1,4 @@
+import { MAP_READ, USAGE } from './constants.js';
 import { DownhillError } from './errors.js';
 import { untilLost } from './lost.js';
 
@@ -48,7 +49,7 @@ export class BufferSet {
   }
 
   storage(name: string, bytes: number): GPUBuffer {
-    return this.make(name, bytes, GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC);
+    return this.make(name, bytes, USAGE.STORAGE | USAGE.COPY_DST | USAGE.COPY_SRC);
   }
 
   /** A storage buffer that starts with `data`. */
@@ -137,7 +138,7 @@ export async function readRanges(
       const staging = device.createBuffer({
         label: `downhill:${label}/staging`,
         size: Math.max(total, 4),
-        usage: GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ,
+        usage: USAGE.COPY_DST | USAGE.MAP_READ,
       });
       const encoder = device.createCommandEncoder({ label: `downhill:${label}/read` });
       let at = 0;
@@ -151,7 +152,7 @@ export async function readRanges(
   );
   try {
     for (const { group, staging } of reads) {
-      await untilLost(device, staging.mapAsync(GPUMapMode.READ));
+      await untilLost(device, staging.mapAsync(MAP_READ));
       const bytes = new Uint8Array(staging.getMappedRange());
       let at = 0;
       for (const { index, start, size } of group) {

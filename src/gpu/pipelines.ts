@@ -1,6 +1,7 @@
 import type { Shader } from '../shaders/shader.js';
 import type { BufferRange } from './buffers.js';
 import { ALIGNMENT, guarded } from './buffers.js';
+import { COMPUTE_STAGE, USAGE } from './constants.js';
 import { DownhillError } from './errors.js';
 import { untilLost } from './lost.js';
 
@@ -34,7 +35,10 @@ export interface Pass {
 interface DeviceCache {
   readonly modules: Map<Shader, GPUShaderModule>;
   readonly layouts: Map<Shader, { group: GPUBindGroupLayout; pipeline: GPUPipelineLayout }>;
+  /** By shader and constants, the least recently asked for first. */
   readonly pipelines: Map<string, Promise<GPUComputePipeline>>;
+  /** A number for each shader: two of one name are two shaders. */
+  readonly shaders: Map<Shader, number>;
   /** Stand-ins for slots that are off: never both read-only and writable in one dispatch, never overlapping. */
   dummies: { readonly read: GPUBuffer; readonly write: GPUBuffer } | undefined;
 }
@@ -44,7 +48,7 @@ const caches = new WeakMap<GPUDevice, DeviceCache>();
 function cacheOf(device: GPUDevice): DeviceCache {
   let cache = caches.get(device);
   if (!cache) {
-    cache = { modules: new Map(), layouts: new Map(), pipelines: new Map(), dummies: undefined };
+    cache = { modules: new Map(), layouts: new Map(), pipelines: new Map(), shaders: new Map(), dummies: undefined };
     caches.set(device, cache);
   }
   return cache;
@@ -59,7 +63,7 @@ function layoutOf(device: GPUDevice, shader: Shader) {
       label,
       entries: shader.bindings.map(({ binding, type, minSize }) => ({
         binding,
-        visibility: GPUShaderStage.COMPUTE,
+        visibility: COMPUTE_STAGE,
         buffer: { type, minBindingSize: minSize },
       })),
     });
@@ -78,7 +82,10 @@ async function compile(
   const label = `downhill:${shader.name}`;
   let module = modules.get(shader);
   if (!module) {
+    // In a scope of its own: what is wrong with it is told below, and is no uncaptured error of the device's owner.
+    device.pushErrorScope('validation');
     module = device.createShaderModule({ label, code: shader.code });
+    void device.popErrorScope().catch(() => {});
     modules.set(shader, module);
   }
   try {
@@ -92,18 +99,33 @@ async function compile(
     );
   } catch (cause) {
     if (cause instanceof DownhillError) throw cause;
-    const { messages } = await module.getCompilationInfo();
-    const lines = messages.map(
-      (m) => `\n  shaders/${shader.name}.wgsl:${m.lineNum}:${m.linePos}: ${m.type}: ${m.message}`,
-    );
-    throw new DownhillError(
-      'SHADER-COMPILE',
-      `shaders/${shader.name}.wgsl did not compile with ${JSON.stringify(constants)}: ${(cause as Error).message}${lines.join('')}`,
-      'Report this with the name of your adapter and browser.',
-      cause,
-    );
+    throw await compileError(shader, constants, module, cause);
   }
 }
+
+/** What the driver says, with the lines it speaks of: the text is the bundled one, which has no comments. */
+async function compileError(
+  shader: Shader,
+  constants: Readonly<Record<string, number>>,
+  module: GPUShaderModule,
+  cause: unknown,
+): Promise<DownhillError> {
+  const { messages } = await module.getCompilationInfo();
+  const code = shader.code.split('\n');
+  const lines = messages.map(
+    ({ lineNum, linePos, type, message }) =>
+      `\n  ${type} at ${lineNum}:${linePos}: ${message}\n    ${code[lineNum - 1]}`,
+  );
+  return new DownhillError(
+    'SHADER-COMPILE',
+    `The shader ${shader.name} did not compile with ${JSON.stringify(constants)}: ${(cause as Error).message}${lines.join('')}`,
+    'Report this with the name of your adapter and browser.',
+    cause,
+  );
+}
+
+/** Pipelines kept for shaders and constants that may come again: passes hold their own, so dropping one only costs time. */
+const MOST_PIPELINES = 256;
 
 /** The pipeline of a shader with these override constants; compiled once per device. */
 export function getPipeline(
@@ -117,14 +139,15 @@ export function getPipeline(
       throw new DownhillError('INTERNAL', `${shader.name} has no override ${key}.`, 'Report this.');
     values[key] = Number(constants[key]);
   }
-  const { pipelines } = cacheOf(device);
-  const id = `${shader.name} ${JSON.stringify(values)}`;
-  let pipeline = pipelines.get(id);
-  if (!pipeline) {
-    pipeline = compile(device, shader, values);
-    pipelines.set(id, pipeline);
-    pipeline.catch(() => pipelines.delete(id));
-  }
+  const { pipelines, shaders } = cacheOf(device);
+  if (!shaders.has(shader)) shaders.set(shader, shaders.size);
+  const id = `${shaders.get(shader)} ${JSON.stringify(values)}`;
+  const pipeline = pipelines.get(id) ?? compile(device, shader, values);
+  // Again, so that those asked for last come last.
+  pipelines.delete(id);
+  pipelines.set(id, pipeline);
+  pipeline.catch(() => pipelines.delete(id));
+  for (const old of [...pipelines.keys()].slice(0, -MOST_PIPELINES)) pipelines.delete(old);
   return pipeline;
 }
 
@@ -144,8 +167,8 @@ function bindGroupOf(device: GPUDevice, spec: PassSpec): GPUBindGroup {
     if (type === 'uniform')
       throw new DownhillError('INTERNAL', `${spec.label}: binding ${name} is missing.`, 'Report this.');
     cache.dummies ??= {
-      read: device.createBuffer({ label: 'downhill:dummy/read', size: ALIGNMENT, usage: GPUBufferUsage.STORAGE }),
-      write: device.createBuffer({ label: 'downhill:dummy/write', size: 8 * ALIGNMENT, usage: GPUBufferUsage.STORAGE }),
+      read: device.createBuffer({ label: 'downhill:dummy/read', size: ALIGNMENT, usage: USAGE.STORAGE }),
+      write: device.createBuffer({ label: 'downhill:dummy/write', size: 8 * ALIGNMENT, usage: USAGE.STORAGE }),
     };
     const resource =
       type === 'read-only-storage'

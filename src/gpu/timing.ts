@@ -1,3 +1,4 @@
+import { MAP_READ, USAGE } from './constants.js';
 import { DownhillError } from './errors.js';
 import { untilLost } from './lost.js';
 
@@ -50,8 +51,8 @@ export class PassTimer {
     }
     const make = (name: string, usage: GPUBufferUsageFlags) =>
       device.createBuffer({ label: `downhill:${label}/${name}`, size: 16 * passes, usage });
-    this.#resolved = make('timestamps', GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC);
-    this.#staging = make('timestamps-staging', GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ);
+    this.#resolved = make('timestamps', USAGE.QUERY_RESOLVE | USAGE.COPY_SRC);
+    this.#staging = make('timestamps-staging', USAGE.COPY_DST | USAGE.MAP_READ);
   }
 
   /** What the descriptor of the next pass takes as `timestampWrites`. */
@@ -75,7 +76,7 @@ export class PassTimer {
   /** Two timestamps for each pass of the submit, as the GPU wrote them. Rejects with DEVICE-LOST. */
   async read(): Promise<BigUint64Array> {
     const bytes = 8 * this.#used;
-    await untilLost(this.#device, this.#staging.mapAsync(GPUMapMode.READ, 0, bytes));
+    await untilLost(this.#device, this.#staging.mapAsync(MAP_READ, 0, bytes));
     const stamps = new BigUint64Array(this.#staging.getMappedRange(0, bytes).slice(0));
     this.#staging.unmap();
     this.#used = 0;

@@ -1,4 +1,5 @@
 import { guarded } from '../gpu/buffers.js';
+import { COMPUTE_STAGE, USAGE } from '../gpu/constants.js';
 import { DownhillError, show } from '../gpu/errors.js';
 import type { OptionsOf } from '../gpu/fields.js';
 import { type Rule, type RuleRow, resolveHyper } from './rule.js';
@@ -179,7 +180,7 @@ function adoptRange(where: string, given: unknown, elements: number): { buffer: 
       'Leave size out, or pass the bytes of the whole tensor.',
     );
   }
-  if ((buffer.usage & GPUBufferUsage.STORAGE) === 0) {
+  if ((buffer.usage & USAGE.STORAGE) === 0) {
     throw new DownhillError(
       'BUFFER-USAGE',
       `${where}: its buffer lacks the usage STORAGE.`,
@@ -270,7 +271,7 @@ function bindAll(device: GPUDevice, buffers: Iterable<GPUBuffer>, label: string)
   const own = { label: `downhill:${label}/probe` };
   const layout = device.createBindGroupLayout({
     ...own,
-    entries: [{ binding: 0, visibility: GPUShaderStage.COMPUTE, buffer: { type: 'storage' } }],
+    entries: [{ binding: 0, visibility: COMPUTE_STAGE, buffer: { type: 'storage' } }],
   });
   const encoder = device.createCommandEncoder(own);
   const pass = encoder.beginComputePass(own);

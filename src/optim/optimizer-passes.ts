@@ -1,4 +1,5 @@
 import { type BufferRange, type BufferSet, range } from '../gpu/buffers.js';
+import { USAGE } from '../gpu/constants.js';
 import type { PassSpec } from '../gpu/pipelines.js';
 import {
   accumulate,
@@ -65,9 +66,9 @@ export function makeOptimizer(
   );
   const clock = buffers.storage('clock', CLOCK_BYTES);
   const ring = buffers.storage('ring', 4 * ROW_WORDS * ringRows * rows.length);
-  const hyper = buffers.make('hyper', HYPER_BYTES, GPUBufferUsage.STORAGE | GPUBufferUsage.UNIFORM);
+  const hyper = buffers.make('hyper', HYPER_BYTES, USAGE.STORAGE | USAGE.UNIFORM);
   const uniform = (name: string, words: Uint32Array<ArrayBuffer>) => {
-    const buffer = buffers.make(name, words.byteLength, GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST);
+    const buffer = buffers.make(name, words.byteLength, USAGE.UNIFORM | USAGE.COPY_DST);
     device.queue.writeBuffer(buffer, 0, words);
     return range(buffer, 0, words.byteLength);
   };

@@ -2,6 +2,7 @@ import { batchOf, stepsPerEpoch } from '../data/batching.js';
 import type { Dataset } from '../data/dataset.js';
 import { checkUploadable, uploadDataset } from '../data/upload.js';
 import { BufferSet, guarded, range, readRanges } from '../gpu/buffers.js';
+import { USAGE } from '../gpu/constants.js';
 import { createPasses, type Pass, type PassSpec } from '../gpu/pipelines.js';
 import { checkActivations, matrixBytes } from '../kernels/dense.js';
 import {
@@ -194,11 +195,7 @@ function makeStep(buffers: BufferSet, options: EngineOptions, plan: ArenaPlan, e
   const clock = buffers.storage('clock', CLOCK_BYTES * replicas);
   const losses = buffers.storage('losses', LOSS_BYTES * LOSS_RING * replicas);
   const ring = buffers.storage('ring', ringBytes(replicas));
-  const hyper = buffers.make(
-    'hyper',
-    HYPER_BYTES,
-    GPUBufferUsage.STORAGE | GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_SRC,
-  );
+  const hyper = buffers.make('hyper', HYPER_BYTES, USAGE.STORAGE | USAGE.UNIFORM | USAGE.COPY_SRC);
   writeFirstBatch(
     buffers.device,
     { samples: data.samples, rows, stepsPerEpoch: epoch, sampling },
@@ -286,7 +283,7 @@ function normSpecs(buffers: BufferSet, options: EngineOptions, plan: ArenaPlan, 
       const begin = k * SEGMENT;
       return [replica * elements + begin, Math.min(SEGMENT, elements - begin), replica * segments + first + k, 0];
     });
-    const bounds = buffers.make(`norm-${i}`, 16, GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST);
+    const bounds = buffers.make(`norm-${i}`, 16, USAGE.UNIFORM | USAGE.COPY_DST);
     buffers.device.queue.writeBuffer(bounds, 0, rangeWords(0, table.length, 1));
     return gradientNorm({
       label: `${label}/norm${plan.arenas.length > 1 ? `-${i}` : ''}`,

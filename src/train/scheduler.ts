@@ -1,4 +1,5 @@
 import type { BufferSet } from '../gpu/buffers.js';
+import { MAP_READ, USAGE } from '../gpu/constants.js';
 import { DownhillError } from '../gpu/errors.js';
 import { untilLost } from '../gpu/lost.js';
 import type { Pass } from '../gpu/pipelines.js';
@@ -106,7 +107,7 @@ export class Scheduler {
     const replicas = parts.replicas.length;
     for (let i = 0; i <= MAX_FLIGHTS; i++) {
       const bytes = LOSS_BYTES * MAX_STEPS * replicas + CLOCK_BYTES * replicas;
-      this.#staging.push(buffers.make(`staging-${i}`, bytes, GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ));
+      this.#staging.push(buffers.make(`staging-${i}`, bytes, USAGE.COPY_DST | USAGE.MAP_READ));
     }
   }
 
@@ -157,7 +158,7 @@ export class Scheduler {
   async #arrive(staging: GPUBuffer, first: number, steps: number, submitted: number): Promise<StepResult[]> {
     const { replicas } = this.#parts;
     const bytes = LOSS_BYTES * steps * replicas.length;
-    await untilLost(this.#device, staging.mapAsync(GPUMapMode.READ, 0, bytes + CLOCK_BYTES * replicas.length));
+    await untilLost(this.#device, staging.mapAsync(MAP_READ, 0, bytes + CLOCK_BYTES * replicas.length));
     this.#adapt(steps, submitted);
     const mapped = staging.getMappedRange(0, bytes + CLOCK_BYTES * replicas.length);
     const words = new Uint32Array(mapped.slice(0, bytes));

@@ -1,0 +1,56 @@
+import { expect, it } from 'vitest';
+import { range } from '../../src/gpu/buffers.js';
+import { getPipeline } from '../../src/gpu/pipelines.js';
+import type { Shader } from '../../src/shaders/shader.js';
+import { buffersFor, dispatch, readFloats, testDevice } from '../support/gpu.js';
+
+/** Writes one number. */
+const writes = (value: string): Shader => ({
+  name: 'test/constant',
+  code: `override VALUE: f32 = 0.0;
+@group(0) @binding(0) var<storage, read_write> out: array<f32>;
+@compute @workgroup_size(1)
+fn main() {
+  out[0] = ${value} + VALUE;
+}
+`,
+  entryPoint: 'main',
+  bindings: [{ binding: 0, name: 'out', type: 'storage', minSize: 4 }],
+  overrides: { VALUE: 0 },
+  structs: {},
+});
+
+it('tells two shaders of one name apart', async () => {
+  const device = await testDevice();
+  const buffers = buffersFor(device, 'names');
+  const found: number[] = [];
+  for (const shader of [writes('1.0'), writes('2.0')]) {
+    const out = buffers.storage('out', 4);
+    await dispatch(device, [
+      { label: 'test', shader, constants: {}, buffers: { out: range(out) }, groups: 1, replicas: 1 },
+    ]);
+    found.push((await readFloats(device, range(out, 0, 4)))[0]!);
+  }
+  expect(found).toEqual([1, 2]);
+  buffers.destroy();
+});
+
+it('shows the line that does not compile', async () => {
+  const device = await testDevice();
+  const broken = writes('1.0 + nobody');
+  await expect(getPipeline(device, broken, { VALUE: 3 })).rejects.toMatchObject({
+    code: 'SHADER-COMPILE',
+    message: expect.stringMatching(
+      /The shader test\/constant did not compile with \{"VALUE":3\}[\s\S]*error at 5:\d+: [^\n]*nobody[^\n]*\n {4} {2}out\[0\] = 1\.0 \+ nobody \+ VALUE;/,
+    ),
+  });
+});
+
+it('keeps a pipeline for who asks again, and a bounded number of them', async () => {
+  const device = await testDevice();
+  const shader = writes('1.0');
+  const first = await getPipeline(device, shader, { VALUE: 0 });
+  expect(await getPipeline(device, shader, { VALUE: 0 })).toBe(first);
+  for (let value = 1; value <= 256; value++) await getPipeline(device, shader, { VALUE: value });
+  expect(await getPipeline(device, shader, { VALUE: 0 })).not.toBe(first);
+});
