@@ -1,13 +1,14 @@
 // The floors of DESIGN section 2. A floor imports lower floors only; siblings never import each other; no cycles.
-//   shaders -> gpu -> kernels -> optim | nn | data -> train -> (index, node) -> app | harness
+//   shaders -> gpu -> kernels -> space -> optim | nn | data -> train -> (index, node) -> app | harness
 const floors = {
   shaders: [],
   gpu: ['shaders'],
   kernels: ['shaders', 'gpu'],
-  optim: ['shaders', 'gpu', 'kernels'],
-  nn: ['shaders', 'gpu', 'kernels'],
-  data: ['shaders', 'gpu', 'kernels'],
-  train: ['shaders', 'gpu', 'kernels', 'optim', 'nn', 'data'],
+  space: ['shaders', 'gpu', 'kernels'],
+  optim: ['shaders', 'gpu', 'kernels', 'space'],
+  nn: ['shaders', 'gpu', 'kernels', 'space'],
+  data: ['shaders', 'gpu', 'kernels', 'space'],
+  train: ['shaders', 'gpu', 'kernels', 'space', 'optim', 'nn', 'data'],
   // The float64 oracle may read descriptions (rules' hyper-parameters, the model), never run a kernel.
   reference: ['gpu', 'optim', 'nn', 'data'],
   node: ['gpu'],

@@ -51,6 +51,7 @@ export type ErrorCode =
   | 'GRADIENT-NONFINITE'
   | 'OUTPUT-UNWRITABLE'
   | 'PEER-UNAVAILABLE'
+  | 'PLAN-UNKNOWN'
   | 'RUN-AHEAD'
   | 'RUN-BUSY'
   | 'RUN-DESTROYED'

@@ -1,6 +1,6 @@
 import type { Shader } from '../shaders/shader.js';
 import type { BufferRange } from './buffers.js';
-import { ALIGNMENT, guarded } from './buffers.js';
+import { ALIGNMENT, BufferSet, guarded, roundUp } from './buffers.js';
 import { COMPUTE_STAGE, USAGE } from './constants.js';
 import { DownhillError } from './errors.js';
 import { untilLost } from './lost.js';
@@ -16,6 +16,8 @@ export interface PassSpec {
   readonly label: string;
   readonly shader: Shader;
   readonly constants: Readonly<Record<string, number | boolean>>;
+  /** Fields of the shader's uniform `shape`, where it has one: sizes that need no pipeline of their own. */
+  readonly shape?: Readonly<Record<string, number>>;
   /** By the names of the WGSL bindings. A storage binding left out gets a dummy range. */
   readonly buffers: Readonly<Record<string, BufferRange | undefined>>;
   /** Workgroups, folded over x and y; z is the replica. */
@@ -158,11 +160,11 @@ export function foldGrid(groups: number, max: number): readonly [number, number]
   return [Math.ceil(groups / y), y];
 }
 
-function bindGroupOf(device: GPUDevice, spec: PassSpec): GPUBindGroup {
+function bindGroupOf(device: GPUDevice, spec: PassSpec, shape: BufferRange | undefined): GPUBindGroup {
   const cache = cacheOf(device);
   let spare = 0;
   const entries = spec.shader.bindings.map(({ binding, name, type }): GPUBindGroupEntry => {
-    const given = spec.buffers[name];
+    const given = name === 'shape' && shape ? shape : spec.buffers[name];
     if (given) return { binding, resource: { buffer: given.buffer, offset: given.offset, size: given.size } };
     if (type === 'uniform')
       throw new DownhillError('INTERNAL', `${spec.label}: binding ${name} is missing.`, 'Report this.');
@@ -188,19 +190,58 @@ function bindGroupOf(device: GPUDevice, spec: PassSpec): GPUBindGroup {
   });
 }
 
-/** Makes passes ready to record. */
-export async function createPasses(device: GPUDevice, specs: readonly PassSpec[]): Promise<Pass[]> {
+/** The words of a pass's `shape`, as its shader lays them out. */
+function shapeWords({ label, shader, shape = {} }: PassSpec): Uint32Array<ArrayBuffer> {
+  const { size, fields } = shader.structs.Shape!;
+  const words = new Uint32Array(size / 4);
+  const floats = new Float32Array(words.buffer);
+  for (const [name, { offset, type }] of Object.entries(fields)) {
+    const value = shape[name];
+    if (value === undefined) throw new DownhillError('INTERNAL', `${label}: the shape lacks ${name}.`, 'Report this.');
+    if (type === 'f32') floats[offset / 4] = value;
+    else words[offset / 4] = value;
+  }
+  return words;
+}
+
+/** The shapes of all passes in one buffer, a range for each that has one. */
+function writeShapes(buffers: BufferSet, specs: readonly PassSpec[]): (BufferRange | undefined)[] {
+  const words = specs.map((spec) => (spec.shape ? shapeWords(spec) : undefined));
+  const bytes = words.reduce((sum, each) => sum + (each ? roundUp(each.byteLength, ALIGNMENT) : 0), 0);
+  if (bytes === 0) return words.map(() => undefined);
+  const buffer = buffers.make('shapes', bytes, USAGE.UNIFORM | USAGE.COPY_DST);
+  let next = 0;
+  return words.map((each) => {
+    if (!each) return undefined;
+    const offset = next;
+    next += roundUp(each.byteLength, ALIGNMENT);
+    buffers.device.queue.writeBuffer(buffer, offset, each);
+    return { buffer, offset, size: each.byteLength };
+  });
+}
+
+/**
+ * Makes passes ready to record.
+ *
+ * @param buffers gets the small buffer of their shapes; by default it lives as long as the passes do
+ */
+export async function createPasses(
+  device: GPUDevice,
+  specs: readonly PassSpec[],
+  buffers = new BufferSet(device, 'passes'),
+): Promise<Pass[]> {
   const pipelines = await Promise.all(specs.map(({ shader, constants }) => getPipeline(device, shader, constants)));
   // In error scopes: a pass that the GPU process refused would drop every submit it is part of, without a word.
-  return guarded(device, specs[0]?.label ?? 'passes', () =>
-    specs.map((spec, i) => ({
+  return guarded(device, specs[0]?.label ?? 'passes', () => {
+    const shapes = writeShapes(buffers, specs);
+    return specs.map((spec, i) => ({
       label: `downhill:${spec.label}`,
       kernel: spec.shader.name,
       pipeline: pipelines[i]!,
-      bindGroup: bindGroupOf(device, spec),
+      bindGroup: bindGroupOf(device, spec, shapes[i]),
       grid: [...foldGrid(spec.groups, device.limits.maxComputeWorkgroupsPerDimension), spec.replicas] as const,
-    })),
-  );
+    }));
+  });
 }
 
 /** Records a pass. The caller's compute pass keeps no other trace than its pipeline and group 0. */

@@ -1,0 +1,36 @@
+import type { BufferRange } from '../gpu/buffers.js';
+import type { PassSpec } from '../gpu/pipelines.js';
+
+/*
+ * What is to be computed, apart from how. A program is a flat list of ops; forms turn ops, alone or several neighbours at
+ * once, into dispatches.
+ */
+
+/** One operation on ranges of buffers: what, never how. Made by the functions of src/kernels. */
+export interface Op<K extends string = string, S = unknown> {
+  readonly kind: K;
+  /** '<plan>/<pass>': the label of the pass it becomes, in errors, timings and reports. */
+  readonly label: string;
+  /** Sizes, flags, and whatever else the forms of this kind need to know. */
+  readonly shape: S;
+  /** By the names that the kind gives them. */
+  readonly buffers: Readonly<Record<string, BufferRange | undefined>>;
+  /** Copies of everything that run in the same dispatches: the z axis of the grid. */
+  readonly replicas: number;
+}
+
+/** One way to compute ops of some kinds. All forms of an op are compared with the same reference. */
+export interface Form {
+  /** 'dense-forward/tile': in the plan's choice and nowhere else. */
+  readonly name: string;
+  /** How many ops from `at` on it takes at once; 0 where it does not fit them. */
+  match(ops: readonly Op[], at: number, device: GPUDevice): number;
+  /** The passes of the ops that it matched. */
+  lower(ops: readonly Op[], device: GPUDevice): PassSpec[];
+}
+
+/** Passes, and for each label the form that made it: fixed before step 0, printed, reused. */
+export interface Plan {
+  readonly passes: readonly PassSpec[];
+  readonly choice: Readonly<Record<string, string>>;
+}

@@ -1,0 +1,48 @@
+import type { BufferRange, BufferSet } from '../gpu/buffers.js';
+
+/*
+ * Where numbers lie. A space places named tensors in spans: stretches of memory that one dispatch can work on, in arenas of
+ * our own or in ranges that somebody else owns. Parameters, gradients, a rule's state and whatever else has a number for
+ * every parameter are vectors of one space, laid out alike.
+ */
+
+/** A tensor by name. */
+export interface TensorShape {
+  readonly name: string;
+  /** Row-major float32; empty for a scalar. */
+  readonly shape: readonly number[];
+}
+
+/** Part of a tensor in a span, in elements. */
+export interface Part {
+  readonly tensor: string;
+  readonly span: number;
+  /** First element of the part in one replica's share of the span. */
+  readonly at: number;
+  /** First element of the tensor that lies here. */
+  readonly start: number;
+  readonly elements: number;
+}
+
+/** A stretch that one dispatch works on. */
+export interface Span {
+  /** Elements of one replica, padding included: from one replica's to the next's. */
+  readonly elements: number;
+  readonly parts: readonly Part[];
+}
+
+/** N replicas of the same tensors. */
+export interface Space {
+  readonly replicas: number;
+  readonly spans: readonly Span[];
+  readonly tensors: readonly TensorShape[];
+  /** A vector of the space in buffers of `buffers`, starting at 0. */
+  vector(buffers: BufferSet, name: string): Vector;
+}
+
+/** One number for every element of a space. */
+export interface Vector {
+  readonly name: string;
+  /** By span; each holds all replicas, one after another. */
+  readonly ranges: readonly BufferRange[];
+}
