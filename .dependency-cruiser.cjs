@@ -14,6 +14,23 @@ const floors = {
   node: ['gpu'],
 };
 
+/**
+ * The same of the harness' rooms: common -> pages -> train | bench | doctor. The set-up runs before there is a package, and
+ * the libraries of benchmarks are built apart; what lies outside the rooms starts them, and may use all of them.
+ */
+const rooms = {
+  common: [],
+  pages: ['common'],
+  train: ['common', 'pages'],
+  bench: ['common', 'pages', 'peers'],
+  doctor: ['common', 'pages', 'setup'],
+  peers: ['bench'],
+  setup: [],
+  generate: [],
+};
+
+const within = (folder, parts) => `^${folder}/(${parts.join('|')})/`;
+
 module.exports = {
   forbidden: [
     { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
@@ -22,8 +39,22 @@ module.exports = {
       comment: `src/${floor} may import only ${below.join(', ') || 'nothing'} (DESIGN section 2)`,
       severity: 'error',
       from: { path: `^src/${floor}/` },
-      to: { path: '^src/', pathNot: `^src/(${[floor, ...below].join('|')})/` },
+      to: { path: '^src/', pathNot: within('src', [floor, ...below]) },
     })),
+    ...Object.entries(rooms).map(([room, below]) => ({
+      name: `room-${room}`,
+      comment: `harness/${room} may import only ${below.join(', ') || 'nothing'} of the harness`,
+      severity: 'error',
+      from: { path: `^harness/${room}/` },
+      to: { path: '^(harness|app)/', pathNot: within('harness', [room, ...below]) },
+    })),
+    {
+      name: 'setup-alone',
+      comment: 'the set-up runs before any package is installed: Node and its own files only',
+      severity: 'error',
+      from: { path: '^harness/setup/' },
+      to: { pathNot: '^harness/setup/', dependencyTypesNot: ['core'] },
+    },
     {
       name: 'public-entries-only',
       comment: 'app/, harness/ and examples/ use the public entries, like any user would; the generator makes src/',

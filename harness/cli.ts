@@ -1,10 +1,10 @@
 /** `npx downhill <command>`: finds the command, and turns what goes wrong into a calm message and an exit code. */
 import { DownhillError, suggest } from '../src/index.js';
 import { bench } from './bench/command.js';
-import { doctor } from './doctor.js';
-import { type Io, printError, processIo } from './io.js';
+import { type Io, printError, processIo } from './common/io.js';
+import { versionOf } from './common/versions.js';
+import { doctor } from './doctor/command.js';
 import { train } from './train/command.js';
-import { versionOf } from './train/versions.js';
 
 const COMMANDS: Readonly<Record<string, (args: readonly string[], io: Io) => Promise<number>>> = {
   train,

@@ -4,7 +4,7 @@
  */
 import { DownhillError, describeAdapter } from '../src/index.js';
 import { requestDevice, requestGpu } from '../src/node/index.js';
-import { findBrowser } from './browser/find.js';
+import { findBrowser } from './pages/find.js';
 
 async function adapter() {
   try {

@@ -3,8 +3,8 @@ import type { BenchConfig } from '../../harness/bench/contract.js';
 import { PEERS } from '../../harness/bench/peers.js';
 import { type Item, planOf } from '../../harness/bench/plan.js';
 import { SCENARIOS } from '../../harness/bench/scenarios/index.js';
+import { duration, plural } from '../../harness/common/format.js';
 import type { PeerModule } from '../../harness/peers/names.js';
-import { duration, plural } from '../../harness/train/format.js';
 import { byId, make, setText } from '../dom.js';
 
 /** What the harness makes of itself is for those who doubt it. */

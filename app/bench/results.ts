@@ -8,7 +8,7 @@ import { chartOption } from '../../harness/bench/report/chart.js';
 import { type BenchChart, benchCharts } from '../../harness/bench/report/layout.js';
 import { summarize } from '../../harness/bench/report/summary.js';
 import { SCENARIOS } from '../../harness/bench/scenarios/index.js';
-import { plural } from '../../harness/train/format.js';
+import { plural } from '../../harness/common/format.js';
 import { byId, make, setText } from '../dom.js';
 import { tableOf } from './table.js';
 

@@ -1,7 +1,7 @@
 /** The cases of a scenario as a table: the same figures as in the terminal and in report.md. */
 import { bounds, percent, plain, three } from '../../harness/bench/report/numbers.js';
 import { type CaseSummary, type ContenderSummary, reasonsOf } from '../../harness/bench/report/summary.js';
-import { plural } from '../../harness/train/format.js';
+import { plural } from '../../harness/common/format.js';
 import { make } from '../dom.js';
 
 interface Column {

@@ -3,7 +3,7 @@ import type { Machine, Report } from '../../harness/bench/contract.js';
 import { PEERS } from '../../harness/bench/peers.js';
 import type { Item } from '../../harness/bench/plan.js';
 import { METHOD, machineFacts } from '../../harness/bench/report/summary.js';
-import { duration, plural } from '../../harness/train/format.js';
+import { duration, plural } from '../../harness/common/format.js';
 import { byId, make, setText } from '../dom.js';
 import { versionsOf } from './machine.js';
 import type { Phase } from './run.js';

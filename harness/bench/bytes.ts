@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { packageRoot } from '../train/versions.js';
+import { packageRoot } from '../common/versions.js';
 import type { CaseResult, ContenderResult, Place } from './contract.js';
 import type { Progress } from './measure.js';
 

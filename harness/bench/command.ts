@@ -1,9 +1,9 @@
 /** `downhill bench`: flags, an older report and the folder are checked, then part after part is measured and written down. */
 import { readFileSync } from 'node:fs';
 import { DownhillError } from '../../src/index.js';
-import type { Io } from '../io.js';
-import { duration, plural } from '../train/format.js';
-import { defaultFolder } from '../train/run-folder.js';
+import { duration, plural } from '../common/format.js';
+import type { Io } from '../common/io.js';
+import { defaultFolder } from '../common/output.js';
 import type { CaseResult, ContenderResult, Report } from './contract.js';
 import { type BenchCommand, benchHelp, parseBench } from './options.js';
 import { type Item, planOf } from './plan.js';

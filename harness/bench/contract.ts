@@ -3,7 +3,7 @@
  * ends in report.json. Then what scenarios and peers are made of.
  */
 import type { AdapterReport } from '../../src/index.js';
-import type { ErrorParts } from '../io.js';
+import type { ErrorParts } from '../common/io.js';
 
 export type Place = 'node' | 'chrome';
 

@@ -1,6 +1,7 @@
 /** What is said while a benchmark runs: a line that moves on a terminal, a line per case elsewhere. */
-import { type Io, painter } from '../io.js';
-import { duration } from '../train/format.js';
+
+import { duration } from '../common/format.js';
+import { type Io, painter } from '../common/io.js';
 import type { Item } from './plan.js';
 
 const REDRAW_MS = 100;

@@ -1,8 +1,8 @@
 /** Runs what a plan lists, part after part, whatever becomes of single ones, and keeps the results for the report. */
 import { DownhillError } from '../../src/index.js';
-import { type ErrorParts, errorParts } from '../io.js';
+import { type ErrorParts, errorParts } from '../common/io.js';
+import { versionOf } from '../common/versions.js';
 import manifest from '../peers/package.json' with { type: 'json' };
-import { versionOf } from '../train/versions.js';
 import { bytes } from './bytes.js';
 import type { BenchConfig, CaseResult, ContenderResult, Machine, Place, Report } from './contract.js';
 import { ChromeHost } from './hosts/chrome.js';

@@ -2,9 +2,9 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { DownhillError } from '../../src/index.js';
-import { serve } from '../browser/server.js';
-import type { Io } from '../io.js';
-import { packageRoot } from '../train/versions.js';
+import type { Io } from '../common/io.js';
+import { packageRoot } from '../common/versions.js';
+import { serve } from '../pages/server.js';
 import { peerFiles } from './hosts/peer-files.js';
 
 export async function servePage(io: Io): Promise<number> {

@@ -7,14 +7,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { DownhillError, type ErrorCode } from '../../src/index.js';
-import { launchBrowser } from '../browser/find.js';
-import { serve } from '../browser/server.js';
+import { packageRoot, versionOf } from '../common/versions.js';
+import { launchBrowser } from '../pages/find.js';
+import { serve } from '../pages/server.js';
 import type { TrainConfig } from './config.js';
 import type { IdxParts } from './data.js';
 import type { Emit, JobEvent, JobResult } from './events.js';
 import type { IdxBytes } from './node.js';
 import type { PageJob } from './page.js';
-import { packageRoot, versionOf } from './versions.js';
 
 const START_MS = 30_000;
 

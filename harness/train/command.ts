@@ -1,6 +1,7 @@
 /** `downhill train`: flags, data and folder are checked, then the job runs in Node or in Chrome. */
 import { DownhillError } from '../../src/index.js';
-import { errorParts, type Io } from '../io.js';
+import { errorParts, type Io } from '../common/io.js';
+import { defaultFolder } from '../common/output.js';
 import { runInChrome } from './chrome.js';
 import { checkFit, knownShape, shapeOf } from './data.js';
 import type { Emit } from './events.js';
@@ -8,7 +9,7 @@ import { trainHelp } from './help.js';
 import { loadData, readIdx, runInNode } from './node.js';
 import { parseTrain } from './options.js';
 import { JsonReporter, TextReporter, writeJson } from './reporter.js';
-import { defaultFolder, RunFolder } from './run-folder.js';
+import { RunFolder } from './run-folder.js';
 
 /** The exit code of a run that Ctrl+C ended: 128 and the number of SIGINT. */
 const INTERRUPTED = 130;

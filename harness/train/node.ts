@@ -1,12 +1,12 @@
 /** Runs a job in this process, on Dawn; and what else of a run needs Node's files. */
 import { DownhillError } from '../../src/index.js';
 import { type IdxFiles, idxFolder, idxParts, requestDevice } from '../../src/node/index.js';
-import { errorParts } from '../io.js';
+import { errorParts } from '../common/io.js';
+import { versionOf } from '../common/versions.js';
 import type { TrainConfig } from './config.js';
 import { buildData, type IdxParts, type JobData } from './data.js';
 import type { Emit, JobResult } from './events.js';
 import { runJob } from './job.js';
-import { versionOf } from './versions.js';
 
 export async function runInNode(
   config: TrainConfig,

@@ -1,6 +1,6 @@
 /** A profile as lines of text: what each dispatch costs, and what all cost together. */
 import type { Profile } from '../../src/index.js';
-import { plural } from './format.js';
+import { plural } from '../common/format.js';
 import { shortLabel } from './trace.js';
 
 const HEADS = ['pass', 'kernel', 'count', 'ms', 'share'] as const;

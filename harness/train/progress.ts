@@ -1,7 +1,7 @@
 /** The line that moves while a network trains. */
 import type { StepReport } from '../../src/index.js';
-import { type Io, painter } from '../io.js';
-import { count, duration, lossText, lrText, rateText } from './format.js';
+import { count, duration, lossText, lrText, rateText } from '../common/format.js';
+import { type Io, painter } from '../common/io.js';
 
 export interface ProgressState {
   readonly step: number;

@@ -1,9 +1,9 @@
 /** What `downhill train` says: as text for people, or as JSON lines for programs. */
 import { type Profile, type RuleRow, rules } from '../../src/index.js';
-import { type ErrorParts, type Io, painter } from '../io.js';
+import { count, duration, lossText, percent, plural, rateText } from '../common/format.js';
+import { type ErrorParts, type Io, painter } from '../common/io.js';
 import { kebab, showHyper, type TrainConfig } from './config.js';
 import type { JobEvent, JobResult } from './events.js';
-import { count, duration, lossText, percent, plural, rateText } from './format.js';
 import { profileText } from './profile-table.js';
 import { Progress } from './progress.js';
 

@@ -5,23 +5,12 @@
 import { appendFileSync, existsSync, mkdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { DownhillError, rules } from '../../src/index.js';
-import { outputError } from '../output.js';
+import { count, lossText, percent, plural } from '../common/format.js';
+import { outputError } from '../common/output.js';
 import { lossSvg } from './chart.js';
 import type { TrainConfig } from './config.js';
 import type { JobEvent, JobResult } from './events.js';
-import { count, lossText, percent, plural } from './format.js';
 import { traceOf } from './trace.js';
-
-/** runs/2025-11-20_14-03-59-adam, in local time; with -2 and so on when another run began in the same second. */
-export function defaultFolder(optimizer: string, now = new Date()): string {
-  const two = (n: number) => String(n).padStart(2, '0');
-  const date = [now.getFullYear(), two(now.getMonth() + 1), two(now.getDate())].join('-');
-  const time = [now.getHours(), now.getMinutes(), now.getSeconds()].map(two).join('-');
-  const name = join('runs', `${date}_${time}-${optimizer}`);
-  let folder = name;
-  for (let n = 2; existsSync(folder); n++) folder = `${name}-${n}`;
-  return folder;
-}
 
 /**
  * The folder is made and tried before any GPU work. Steps are appended as they come, so that a run which breaks off keeps

@@ -6,8 +6,8 @@ import { build } from 'vite';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { Report } from '../../harness/bench/contract.js';
 import { readReport } from '../../harness/bench/report/read.js';
-import { launchBrowser } from '../../harness/browser/find.js';
-import { type Served, serve } from '../../harness/browser/server.js';
+import { launchBrowser } from '../../harness/pages/find.js';
+import { type Served, serve } from '../../harness/pages/server.js';
 
 /*
  * The page that measures in a person's own browser: built, served as `downhill bench --page` does, and driven through

@@ -6,8 +6,8 @@ import type { Browser, Page } from 'playwright-core';
 import { build } from 'vite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PEERS } from '../../harness/bench/peers.js';
-import { launchBrowser } from '../../harness/browser/find.js';
-import { type Served, serve } from '../../harness/browser/server.js';
+import { launchBrowser } from '../../harness/pages/find.js';
+import { type Served, serve } from '../../harness/pages/server.js';
 import { ensurePeers } from '../../harness/setup/peers.mjs';
 import { errors, expectedResults, type PeerResults, TOLERANCE } from '../support/peer-cases.js';
 

@@ -7,7 +7,7 @@ import { ChromeHost } from '../../harness/bench/hosts/chrome.js';
 import { Died } from '../../harness/bench/hosts/host.js';
 import { planOf } from '../../harness/bench/plan.js';
 import { readReport } from '../../harness/bench/report/read.js';
-import { findBrowser } from '../../harness/browser/find.js';
+import { findBrowser } from '../../harness/pages/find.js';
 import { ensureBuild } from '../../harness/setup/build.mjs';
 import { ensurePeers } from '../../harness/setup/peers.mjs';
 import { fakeIo, scratch } from '../support/cli.js';

@@ -4,8 +4,8 @@ import { join, resolve } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { build } from 'vite';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { launchBrowser } from '../../harness/browser/find.js';
-import { type Served, serve } from '../../harness/browser/server.js';
+import { launchBrowser } from '../../harness/pages/find.js';
+import { type Served, serve } from '../../harness/pages/server.js';
 import { ensureBuild } from '../../harness/setup/build.mjs';
 import { EXAMPLE_FIT } from '../support/raw-webgpu.js';
 

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { build } from 'vite';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { launchBrowser } from '../../harness/browser/find.js';
-import { type Served, serve } from '../../harness/browser/server.js';
+import { launchBrowser } from '../../harness/pages/find.js';
+import { type Served, serve } from '../../harness/pages/server.js';
 
 /*
  * The page, as a person uses it: built, served with the runner's strict headers, and driven through its controls.

@@ -1,5 +1,5 @@
 import { afterEach, beforeAll, expect, it, vi } from 'vitest';
-import type { DoctorReport } from '../../harness/doctor-report.js';
+import type { DoctorReport } from '../../harness/doctor/report.js';
 import { ensureBuild } from '../../harness/setup/build.mjs';
 import { ACTIVATIONS, LOSSES, rules } from '../../src/index.js';
 import { downhill } from '../support/cli.js';

@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { Io } from '../../harness/io.js';
+import type { Io } from '../../harness/common/io.js';
 
 export interface FakeIo extends Io {
   readonly out: () => string;

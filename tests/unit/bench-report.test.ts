@@ -11,7 +11,7 @@ import { isControl, isOurs, summarize } from '../../harness/bench/report/summary
 import { chartSvg } from '../../harness/bench/report/svg.js';
 import { caseLines, printReport } from '../../harness/bench/report/text.js';
 import { prepareFolder, writeReport } from '../../harness/bench/report/write.js';
-import type { Io } from '../../harness/io.js';
+import type { Io } from '../../harness/common/io.js';
 import { DownhillError } from '../../src/index.js';
 import { scratch } from '../support/cli.js';
 

@@ -1,8 +1,9 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
+import { defaultFolder } from '../../harness/common/output.js';
 import { decimate, lossOption, lossSvg, smoothed, windowOf } from '../../harness/train/chart.js';
 import { parseTrain, type TrainCommand } from '../../harness/train/options.js';
-import { defaultFolder, RunFolder } from '../../harness/train/run-folder.js';
+import { RunFolder } from '../../harness/train/run-folder.js';
 import type { AdapterReport, PlanReport } from '../../src/index.js';
 import { readLines, scratch } from '../support/cli.js';
 

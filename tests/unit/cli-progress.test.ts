@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { duration, lossText, percent, rateText } from '../../harness/common/format.js';
 import type { JobEvent } from '../../harness/train/events.js';
-import { duration, lossText, percent, rateText } from '../../harness/train/format.js';
 import { parseTrain, type TrainCommand } from '../../harness/train/options.js';
 import { Progress, progressParts } from '../../harness/train/progress.js';
 import { JsonReporter, TextReporter } from '../../harness/train/reporter.js';

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { afterAll, afterEach, expect, test, vi } from 'vitest';
-import { findBrowser } from '../../harness/browser/find.js';
 import { main } from '../../harness/cli.js';
+import { findBrowser } from '../../harness/pages/find.js';
 import { fakeIo, scratch } from '../support/cli.js';
 
 const folder = scratch();

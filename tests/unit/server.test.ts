@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Served, serve } from '../../harness/browser/server.js';
+import { type Served, serve } from '../../harness/pages/server.js';
 
 const SECRET = 'not for the page';
 let folder: string;

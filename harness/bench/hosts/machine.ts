@@ -1,7 +1,7 @@
 /** The machine under the adapter, for the report. */
 import { execFileSync } from 'node:child_process';
 import { arch, availableParallelism, cpus, platform, release } from 'node:os';
-import { packageRoot } from '../../train/versions.js';
+import { packageRoot } from '../../common/versions.js';
 import type { Machine } from '../contract.js';
 
 export const hardware = (): Pick<Machine, 'cores' | 'cpu' | 'os'> => ({

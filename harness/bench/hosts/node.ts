@@ -2,8 +2,8 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { join } from 'node:path';
 import { DownhillError, type ErrorCode } from '../../../src/index.js';
-import type { ErrorParts } from '../../io.js';
-import { packageRoot } from '../../train/versions.js';
+import type { ErrorParts } from '../../common/io.js';
+import { packageRoot } from '../../common/versions.js';
 import type { BenchConfig, CaseResult, CaseSpec, Machine } from '../contract.js';
 import type { Progress } from '../measure.js';
 import type { StartPhases } from '../run-case.js';

@@ -1,7 +1,7 @@
 /** The peers' built modules, for the server of a page. */
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { packageRoot } from '../../train/versions.js';
+import { packageRoot } from '../../common/versions.js';
 
 /** Path in the URL to path on the disk. Empty where the peers are not built: a page then reports each as missing. */
 export function peerFiles(): Record<string, string> {

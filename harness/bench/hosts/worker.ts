@@ -1,7 +1,7 @@
 /** The child process of `--in node`: does what it is asked until nobody is left to ask. Built to dist/cli/bench-worker.js. */
 import { DownhillError } from '../../../src/index.js';
 import { requestDevice, requestGpu } from '../../../src/node/index.js';
-import { errorParts } from '../../io.js';
+import { errorParts } from '../../common/io.js';
 import type { BenchConfig, CaseSpec, Environment } from '../contract.js';
 import { adapterOf, runCase, startOnce } from '../run-case.js';
 

@@ -1,6 +1,7 @@
 /** A comparison in a terminal and as Markdown. */
-import { type Io, painter, type Style } from '../../io.js';
-import { plural } from '../../train/format.js';
+
+import { plural } from '../../common/format.js';
+import { type Io, painter, type Style } from '../../common/io.js';
 import { median } from '../statistics.js';
 import type { Change, Comparison, Verdict } from './compare.js';
 import { cell, tableOf } from './markdown.js';

@@ -1,5 +1,5 @@
 /** A report as a Markdown document: report.md, and the tables of docs/benchmarks.md. */
-import { duration, plural } from '../../train/format.js';
+import { duration, plural } from '../../common/format.js';
 import type { Report } from '../contract.js';
 import { PEERS } from '../peers.js';
 import { bounds, factText, percent, plain, three } from './numbers.js';

@@ -2,7 +2,7 @@
  * What a report says, as numbers: every output (terminal, Markdown, charts, the page) shows these and computes nothing of
  * its own. Runs in a page and in Node.
  */
-import type { ErrorParts } from '../../io.js';
+import type { ErrorParts } from '../../common/io.js';
 import type { CaseResult, CaseSpec, Check, ContenderResult, Machine, Outcome, Place, Report } from '../contract.js';
 import { type Estimate, interval, present, ratio, spread } from '../statistics.js';
 

@@ -1,6 +1,7 @@
 /** A report in a terminal: the machines, a table per case, what failed. Fits the terminal, 100 columns at most. */
-import { type Io, painter, type Stream, type Style } from '../../io.js';
-import { duration, plural } from '../../train/format.js';
+
+import { duration, plural } from '../../common/format.js';
+import { type Io, painter, type Stream, type Style } from '../../common/io.js';
 import type { Report } from '../contract.js';
 import { bounds, factText, percent, plain, three } from './numbers.js';
 import {

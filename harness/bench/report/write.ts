@@ -1,7 +1,7 @@
 /** report.json, report.md and the charts of a report, in a folder. */
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { outputError } from '../../output.js';
+import { outputError } from '../../common/output.js';
 import type { Report } from '../contract.js';
 import { type BenchChart, benchCharts } from './layout.js';
 import { markdown } from './markdown.js';

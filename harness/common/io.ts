@@ -3,7 +3,7 @@
  * own and read what they said.
  */
 import { styleText } from 'node:util';
-import { DownhillError } from '../src/index.js';
+import { DownhillError } from '../../src/index.js';
 
 export interface Stream {
   write(text: string): unknown;

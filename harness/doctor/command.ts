@@ -3,14 +3,14 @@
  * Ends with 1 when something is broken: no adapter, a failed self-test, a browser that is there but has no WebGPU.
  */
 import { parseArgs } from 'node:util';
-import { DownhillError, describeAdapter, suggest } from '../src/index.js';
-import { type Driver, requestDevice, requestGpu } from '../src/node/index.js';
-import { findBrowser, launchBrowser } from './browser/find.js';
-import { type BrowserReport, type DoctorReport, printReport } from './doctor-report.js';
-import { type ErrorParts, errorParts, type Io, processIo } from './io.js';
+import { DownhillError, describeAdapter, suggest } from '../../src/index.js';
+import { type Driver, requestDevice, requestGpu } from '../../src/node/index.js';
+import { type ErrorParts, errorParts, type Io, processIo } from '../common/io.js';
+import { versionOf } from '../common/versions.js';
+import { findBrowser, launchBrowser } from '../pages/find.js';
+import { installLavapipe } from '../setup/lavapipe.mjs';
+import { type BrowserReport, type DoctorReport, printReport } from './report.js';
 import { type SelfTestResult, selfTest } from './self-test.js';
-import { installLavapipe } from './setup/lavapipe.mjs';
-import { versionOf } from './train/versions.js';
 
 const OPTIONS = {
   'install-lavapipe': { type: 'boolean', default: false },

@@ -1,5 +1,7 @@
-/** What a file system says when it will not be written, in words. */
-import { DownhillError } from '../src/index.js';
+/** Where a run leaves its files, and what a file system says when it will not be written, in words. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { DownhillError } from '../../src/index.js';
 
 /**
  * @param folder As given by the user, for the message.
@@ -24,4 +26,15 @@ export function outputError(folder: string, cause: unknown, gone = 'no folder ca
     'Name another folder with --out.',
     cause,
   );
+}
+
+/** runs/2025-11-20_14-03-59-adam, in local time; with -2 and so on when another run began in the same second. */
+export function defaultFolder(optimizer: string, now = new Date()): string {
+  const two = (n: number) => String(n).padStart(2, '0');
+  const date = [now.getFullYear(), two(now.getMonth() + 1), two(now.getDate())].join('-');
+  const time = [now.getHours(), now.getMinutes(), now.getSeconds()].map(two).join('-');
+  const name = join('runs', `${date}_${time}-${optimizer}`);
+  let folder = name;
+  for (let n = 2; existsSync(folder); n++) folder = `${name}-${n}`;
+  return folder;
 }

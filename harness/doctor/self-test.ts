@@ -13,8 +13,8 @@ import {
   type RuleRow,
   resolveRule,
   rules,
-} from '../src/index.js';
-import { type ReferenceRule, referenceMlp, referenceRules, referenceState } from '../src/reference/index.js';
+} from '../../src/index.js';
+import { type ReferenceRule, referenceMlp, referenceRules, referenceState } from '../../src/reference/index.js';
 
 export interface SelfTestResult {
   readonly name: string;

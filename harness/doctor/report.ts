@@ -1,7 +1,7 @@
 /** The doctor's report as text: a few aligned lines, then what is wrong and what to do. */
-import type { AdapterReport } from '../src/index.js';
-import type { Driver } from '../src/node/index.js';
-import { type ErrorParts, type Io, painter } from './io.js';
+import type { AdapterReport } from '../../src/index.js';
+import type { Driver } from '../../src/node/index.js';
+import { type ErrorParts, type Io, painter } from '../common/io.js';
 import type { SelfTestResult } from './self-test.js';
 
 export interface BrowserReport {
