@@ -2,9 +2,9 @@
  * `npx downhill doctor`: what this machine has, and whether the kernels compute on it what they should.
  * Ends with 1 when something is broken: no adapter, a failed self-test, a browser that is there but has no WebGPU.
  */
-import { parseArgs } from 'node:util';
-import { DownhillError, describeAdapter, suggest } from '../../src/index.js';
+import { DownhillError, describeAdapter } from '../../src/index.js';
 import { type Driver, requestDevice, requestGpu } from '../../src/node/index.js';
+import { entry, type Flags, flagHelp, HELP, readFlags } from '../common/flags.js';
 import { type ErrorParts, errorParts, type Io, processIo } from '../common/io.js';
 import { versionOf } from '../common/versions.js';
 import { findBrowser, launchBrowser } from '../pages/find.js';
@@ -12,62 +12,44 @@ import { installLavapipe } from '../setup/lavapipe.mjs';
 import { type BrowserReport, type DoctorReport, printReport } from './report.js';
 import { type SelfTestResult, selfTest } from './self-test.js';
 
-const OPTIONS = {
-  'install-lavapipe': { type: 'boolean', default: false },
-  json: { type: 'boolean', default: false },
-  help: { type: 'boolean', short: 'h', default: false },
-} as const;
+const FLAGS: Flags = {
+  json: { help: 'one JSON object instead of text' },
+  'install-lavapipe': {
+    help: "first install Mesa's CPU driver (Debian, Ubuntu; as root or with passwordless sudo)",
+  },
+  ...HELP,
+};
 
-const HELP = `npx downhill doctor [--json] [--install-lavapipe]
-
-  Shows the adapter, its limits and the browser found, and tests the kernels.
-
-  --json               one JSON object instead of text
-  --install-lavapipe   first install Mesa's CPU driver (Debian, Ubuntu; as root or with passwordless sudo)
-
-  VK_DRIVER_FILES      the only graphics driver to ask, by its Vulkan manifest
-  DOWNHILL_BROWSER     the Chrome or Chromium to use, by its path, instead of the one found
-`;
+const help = () =>
+  [
+    'npx downhill doctor [flags]',
+    '',
+    '  Shows the adapter, its limits and the browser found, and tests the kernels.',
+    '',
+    ...flagHelp(FLAGS),
+    '',
+    ...entry('VK_DRIVER_FILES', 'the only graphics driver to ask, by its Vulkan manifest'),
+    ...entry('DOWNHILL_BROWSER', 'the Chrome or Chromium to use, by its path, instead of the one found'),
+    '',
+  ].join('\n');
 
 /** @returns the exit code */
 export async function doctor(args: readonly string[], io: Io = processIo()): Promise<number> {
-  const options = parseOptions(args);
-  if (options.help) {
-    io.stdout.write(HELP);
+  const { flags } = readFlags('doctor', args, FLAGS);
+  if (flags.has('help')) {
+    io.stdout.write(help());
     return 0;
   }
-  if (options['install-lavapipe']) {
+  if (flags.has('install-lavapipe')) {
     const { ok, lines } = installLavapipe();
     // With --json stdout is for the report alone.
-    (options.json ? io.stderr : io.stdout).write(`${lines.join('\n')}\n`);
+    (flags.has('json') ? io.stderr : io.stdout).write(`${lines.join('\n')}\n`);
     if (!ok) return 1;
   }
   const report = await examine();
-  if (options.json) io.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
+  if (flags.has('json')) io.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
   else printReport(report, io);
   return report.problems.length > 0 ? 1 : 0;
-}
-
-function parseOptions(args: readonly string[]) {
-  const { values, tokens } = parseArgs({ args: [...args], options: OPTIONS, strict: false, tokens: true });
-  const known = Object.keys(OPTIONS).map((name) => `--${name}`);
-  for (const token of tokens) {
-    if (token.kind === 'positional') {
-      throw new DownhillError('OPTION-UNKNOWN', `doctor takes no argument, got '${token.value}'.`, 'Leave it out.');
-    }
-    if (token.kind !== 'option') continue;
-    if (!Object.hasOwn(OPTIONS, token.name)) {
-      throw new DownhillError('OPTION-UNKNOWN', `doctor has no flag ${token.rawName}.`, suggest(token.rawName, known));
-    }
-    if (token.value !== undefined) {
-      throw new DownhillError(
-        'OPTION-TYPE',
-        `${token.rawName} takes no value, got '${token.value}'.`,
-        `Write ${token.rawName}.`,
-      );
-    }
-  }
-  return values;
 }
 
 async function examine(): Promise<DoctorReport> {

@@ -61,8 +61,5 @@ export interface TrainConfig {
   readonly profile?: true;
 }
 
-/** 'weightDecay' as a flag: 'weight-decay'. */
-export const kebab = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-
 /** A hyper-parameter's value as it is typed: 0.001, 0.9,0.999, true. */
 export const showHyper = (value: HyperValue): string => (Array.isArray(value) ? value.join(',') : String(value));

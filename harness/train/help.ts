@@ -1,12 +1,9 @@
 /** The text of `downhill train --help`, made from the tables of flags and the rows of the rules. */
 import { describeField, type Field, type RuleRow, rules } from '../../src/index.js';
+import { entry, flagHelp, opposite, wrap } from '../common/flags.js';
 import { type HyperValue, showHyper } from './config.js';
 import { FLAGS, hyperFlags, valueName } from './options.js';
 import { SCHEDULES } from './schedule.js';
-
-const WIDTH = 96;
-/** Column at which descriptions start. */
-const INDENT = 25;
 
 export function trainHelp(): string {
   const rows = Object.values(rules).map(({ row }) => row as RuleRow);
@@ -20,10 +17,7 @@ export function trainHelp(): string {
     ),
   ];
   for (const [heading, flags] of Object.entries(FLAGS)) {
-    lines.push('', heading);
-    for (const [name, { value, help, default: fallback }] of Object.entries(flags)) {
-      lines.push(...entry(`--${name} ${value ?? ''}`, fallback ? `${help} [${fallback}]` : help));
-    }
+    lines.push('', heading, ...flagHelp(flags));
   }
   lines.push('', 'schedules');
   for (const [name, { help }] of Object.entries(SCHEDULES)) lines.push(...entry(name, help));
@@ -31,7 +25,8 @@ export function trainHelp(): string {
   for (const row of rows) lines.push(...entry(row.name, `${row.title}, ${row.paper}`));
   lines.push('', 'hyper-parameters of the optimizers');
   for (const [name, { uses }] of hyperFlags()) {
-    const flag = uses[0]!.field.kind === 'flag' ? `--${name}, --no-${name}` : `--${name} ${valueName(uses[0]!.field)}`;
+    const { kind } = uses[0]!.field;
+    const flag = kind === 'flag' ? `--${name}, --${opposite(name)}` : `--${name} ${valueName(uses[0]!.field)}`;
     const groups = groupUses(uses);
     groups.forEach(({ text, names }, i) => {
       const owners = names.length === rows.length ? '' : `${names.join(', ')}: `;
@@ -61,26 +56,4 @@ function groupUses(uses: readonly { row: RuleRow; field: Field }[]): { text: str
     groups.set(text, [...(groups.get(text) ?? []), row.name]);
   }
   return [...groups].map(([text, names]) => ({ text, names }));
-}
-
-/** A flag and its description; the description starts below a flag that is too long. */
-function entry(left: string, text: string): string[] {
-  const body = wrap(text, INDENT);
-  const head = `  ${left.trimEnd()}`;
-  if (head.length > INDENT - 2) return [head, ...body];
-  return [head.padEnd(INDENT) + body[0]!.trimStart(), ...body.slice(1)];
-}
-
-function wrap(text: string, indent: number): string[] {
-  const lines: string[] = [];
-  let line = '';
-  for (const word of text.split(' ')) {
-    if (line !== '' && indent + line.length + 1 + word.length > WIDTH) {
-      lines.push(' '.repeat(indent) + line);
-      line = word;
-    } else {
-      line = line === '' ? word : `${line} ${word}`;
-    }
-  }
-  return [...lines, ' '.repeat(indent) + line];
 }

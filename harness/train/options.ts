@@ -1,6 +1,5 @@
 /** The flags of `downhill train`: what they are called, what they mean, and how they become a TrainConfig. */
 import { resolve } from 'node:path';
-import { parseArgs } from 'node:util';
 import {
   ACTIVATIONS,
   checkChoice,
@@ -14,12 +13,11 @@ import {
   resolveRule,
   rules,
   SAMPLINGS,
-  suggest,
 } from '../../src/index.js';
+import { type Flag, type Flags, HELP, kebab, opposite, readFlags, toNumber } from '../common/flags.js';
 import {
   type DataConfig,
   type HyperValue,
-  kebab,
   PLACES,
   SCALES,
   type ScheduleConfig,
@@ -36,20 +34,13 @@ export interface TrainCommand {
   readonly json: boolean;
 }
 
-/** A flag that is not a hyper-parameter. Without `value` it is a switch. */
-export interface Flag {
-  readonly value?: string;
-  readonly help: string;
-  readonly default?: string;
-}
-
 /** The schedules that take an option. */
 const schedulesWith = (option: keyof ScheduleOptions): string[] =>
   Object.keys(SCHEDULES).filter((name) => SCHEDULES[name]!.options.includes(option));
 const forSchedules = (option: keyof ScheduleOptions) => `of ${schedulesWith(option).join(', ')}`;
 
 /** The flags by the headings of the help text. */
-export const FLAGS: Readonly<Record<string, Readonly<Record<string, Flag>>>> = {
+export const FLAGS: Readonly<Record<string, Flags>> = {
   data: {
     data: {
       value: 'SOURCE',
@@ -96,11 +87,11 @@ export const FLAGS: Readonly<Record<string, Readonly<Record<string, Flag>>>> = {
     profile: { help: 'where the time of a step goes: measures the last steps, adds profile.json and trace.json' },
     force: { help: 'overwrite the run that is in --out' },
     json: { help: 'JSON lines on stdout instead of text, one per event and step' },
-    help: { help: 'this text' },
+    ...HELP,
   },
 };
 
-const general: Readonly<Record<string, Flag>> = Object.assign({}, ...Object.values(FLAGS));
+const general: Flags = Object.assign({}, ...Object.values(FLAGS));
 const rows: readonly RuleRow[] = Object.values(rules).map(({ row }) => row as RuleRow);
 
 /** The flags of hyper-parameters: each with the rules that have it. */
@@ -118,13 +109,12 @@ export function hyperFlags(
   return flags;
 }
 
-/** Every flag by name, and whether it is followed by a value. */
-function knownFlags(): Map<string, boolean> {
-  const known = new Map(Object.entries(general).map(([name, { value }]) => [name, value !== undefined]));
+/** Every flag by name. */
+function knownFlags(): Flags {
+  const known: Record<string, Flag> = { ...general };
   for (const [name, { uses }] of hyperFlags()) {
-    const isSwitch = uses[0]!.field.kind === 'flag';
-    known.set(name, !isSwitch);
-    if (isSwitch) known.set(`no-${name}`, false);
+    const { kind, help } = uses[0]!.field;
+    known[name] = kind === 'flag' ? { help, reversible: true } : { help, value: valueName(uses[0]!.field) };
   }
   return known;
 }
@@ -136,7 +126,7 @@ function knownFlags(): Map<string, boolean> {
  * @throws DownhillError OPTION-*, HYPER-*, RULE-UNKNOWN, SHAPE-INVALID.
  */
 export function parseTrain(args: readonly string[]): TrainCommand | 'help' {
-  const given = readFlags(args);
+  const { flags: given } = readFlags('train', args, knownFlags());
   if (given.has('help')) return 'help';
   const text = (name: string) => given.get(name) ?? general[name]?.default ?? '';
   const { row, hyper } = resolveRule(rules, text('optimizer'), readHyper(given, text('optimizer')));
@@ -206,50 +196,6 @@ function readSchedule(given: ReadonlyMap<string, string>, warmup: number): Sched
   return name === 'constant' && warmup === 0 ? undefined : { name, warmup, ...options };
 }
 
-/** The flags as typed: name to value, '' for a switch. The last one counts. */
-function readFlags(args: readonly string[]): Map<string, string> {
-  const known = knownFlags();
-  const { tokens } = parseArgs({
-    args: [...args],
-    strict: false, // its own messages know neither our codes nor what was meant
-    tokens: true,
-    options: Object.fromEntries(
-      [...known].map(([name, hasValue]) => [
-        name,
-        { type: hasValue ? ('string' as const) : ('boolean' as const), ...(name === 'help' ? { short: 'h' } : {}) },
-      ]),
-    ),
-  });
-  const given = new Map<string, string>();
-  for (const token of tokens) {
-    if (token.kind === 'positional') {
-      const fix = 'Put -- before the name of a flag; see downhill train --help.';
-      throw new DownhillError('OPTION-UNKNOWN', `train takes flags only, got '${token.value}'.`, fix);
-    }
-    if (token.kind !== 'option') continue;
-    const { name, rawName, value } = token;
-    const hasValue = known.get(name);
-    if (hasValue === undefined) {
-      const names = [...known.keys()].map((flag) => `--${flag}`);
-      const near = name.length > 1 ? suggest(rawName, names) : '';
-      const fix = near.startsWith('Did') ? near : 'See downhill train --help.';
-      throw new DownhillError('OPTION-UNKNOWN', `train has no flag ${rawName}.`, fix);
-    }
-    if (hasValue && (value === undefined || value === '' || value.startsWith('--'))) {
-      throw new DownhillError('OPTION-TYPE', `--${name} needs a value.`, `Write --${name} ${placeholder(name)}.`);
-    }
-    if (!hasValue && value !== undefined) {
-      const fix = hyperFlags().has(name) ? `Write --${name} or --no-${name}.` : `Write --${name}.`;
-      throw new DownhillError('OPTION-TYPE', `--${name} is a switch and takes no value, got '${value}'.`, fix);
-    }
-    given.delete(name.startsWith('no-') ? name.slice(3) : `no-${name}`);
-    given.set(name, value ?? '');
-  }
-  return given;
-}
-
-const placeholder = (name: string) => general[name]?.value ?? valueName(hyperFlags().get(name)!.uses[0]!.field);
-
 /** What stands for a hyper-parameter's value in the help. */
 export const valueName = (field: Field): string =>
   field.kind === 'tuple'
@@ -260,7 +206,7 @@ export const valueName = (field: Field): string =>
 function readHyper(given: ReadonlyMap<string, string>, optimizer: string): Record<string, unknown> {
   const options: Record<string, unknown> = {};
   for (const [name, { key, uses }] of hyperFlags()) {
-    for (const typed of [name, `no-${name}`]) {
+    for (const typed of [name, opposite(name)]) {
       const value = given.get(typed);
       if (value === undefined || !(typed === name || uses[0]!.field.kind === 'flag')) continue;
       const use = uses.find(({ row }) => row.name === optimizer);
@@ -282,13 +228,6 @@ function readValue(field: Field, text: string, on: boolean): unknown {
   if (field.kind === 'flag') return on;
   if (field.kind === 'choice') return text;
   return field.kind === 'number' ? toNumber(text) : text.split(',').map(toNumber);
-}
-
-/** A number where the text is one; else the text, so that the library's check can say what it got. */
-function toNumber(text: string): number | string {
-  const value = Number(text);
-  const isNumber = text.trim() !== '' && (!Number.isNaN(value) || text === 'NaN');
-  return isNumber ? value : text;
 }
 
 function readData(text: string, samplesGiven: boolean, samples: () => number): DataConfig {

@@ -1,8 +1,9 @@
 /** What `downhill train` says: as text for people, or as JSON lines for programs. */
 import { type Profile, type RuleRow, rules } from '../../src/index.js';
+import { kebab } from '../common/flags.js';
 import { count, duration, lossText, percent, plural, rateText } from '../common/format.js';
 import { type ErrorParts, type Io, painter } from '../common/io.js';
-import { kebab, showHyper, type TrainConfig } from './config.js';
+import { showHyper, type TrainConfig } from './config.js';
 import type { JobEvent, JobResult } from './events.js';
 import { profileText } from './profile-table.js';
 import { Progress } from './progress.js';

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { kebab, showHyper, type TrainConfig } from '../../harness/train/config.js';
+import { kebab, opposite } from '../../harness/common/flags.js';
+import { showHyper, type TrainConfig } from '../../harness/train/config.js';
 import { checkFit, knownShape } from '../../harness/train/data.js';
 import { trainHelp } from '../../harness/train/help.js';
 import { FLAGS, hyperFlags, parseTrain, type TrainCommand } from '../../harness/train/options.js';
@@ -82,6 +83,9 @@ describe('flags of downhill train', () => {
   it('count in the order given: the last one', () => {
     expect(configOf('--optimizer sgd --momentum 0.9 --nesterov --no-nesterov').optimizer.hyper.nesterov).toBe(false);
     expect(configOf('--lr 1 --lr 2').optimizer.hyper.lr).toBe(2);
+    const adan = '--optimizer adan --decoupled-weight-decay';
+    expect(configOf(`${adan} --no-prox`).optimizer.hyper.noProx).toBe(true);
+    expect(configOf(`${adan} --no-prox --prox`).optimizer.hyper.noProx).toBe(false);
   });
 
   it('exist for every hyper-parameter of every rule, and no two meanings share a name', () => {
@@ -94,13 +98,14 @@ describe('flags of downhill train', () => {
     }
     for (const [name, { uses }] of flags) {
       expect(general).not.toContain(name);
+      if (uses[0]!.field.kind === 'flag') expect([...general, ...flags.keys()]).not.toContain(opposite(name));
       expect(new Set(uses.map(({ field }) => field.kind)).size, name).toBe(1);
     }
   });
 
   it.each(rows.map((row) => [row.name, row] as const))('can restate all defaults of %s', (name, row) => {
     const args = Object.entries(row.fields).map(([key, field]) => {
-      if (field.kind === 'flag') return field.default ? `--${kebab(key)}` : `--no-${kebab(key)}`;
+      if (field.kind === 'flag') return field.default ? `--${kebab(key)}` : `--${opposite(kebab(key))}`;
       return `--${kebab(key)} ${showHyper(field.default)}`;
     });
     expect(configOf(`--optimizer ${name} ${args.join(' ')}`)).toEqual(configOf(`--optimizer ${name}`));
@@ -190,6 +195,7 @@ describe('wrong flags', () => {
     ['--optimizer amad', 'RULE-UNKNOWN', /Did you mean 'adam'/],
     ['--optimizer toString', 'RULE-UNKNOWN', /toString/],
     ['--optimiser adam', 'OPTION-UNKNOWN', /Did you mean '--optimizer'/],
+    ['--no-no-prox', 'OPTION-UNKNOWN', /no flag --no-no-prox/],
     ['--constructor', 'OPTION-UNKNOWN', /--constructor/],
     ['-q', 'OPTION-UNKNOWN', /See downhill train --help/],
     ['adam', 'OPTION-UNKNOWN', /flags only/],
@@ -270,6 +276,7 @@ describe('help', () => {
   });
 
   it('reads well beside its flags', () => {
+    expect(help).toContain('--no-prox, --prox');
     expect(help).toMatch(/--seed N +seed of the initial weights/);
   });
 
