@@ -1,10 +1,12 @@
 /** `npx downhill <command>`: finds the command, and turns what goes wrong into a calm message and an exit code. */
 import { DownhillError, suggest } from '../src/index.js';
 import { bench } from './bench/command.js';
+import { parseBench } from './bench/options.js';
 import { type Io, printError, processIo } from './common/io.js';
 import { versionOf } from './common/versions.js';
 import { doctor } from './doctor/command.js';
 import { train } from './train/command.js';
+import { parseTrain } from './train/options.js';
 
 const COMMANDS: Readonly<Record<string, (args: readonly string[], io: Io) => Promise<number>>> = {
   train,
@@ -48,6 +50,39 @@ async function run([command, ...args]: readonly string[], io: Io): Promise<numbe
     `There is no command '${command}'.`,
     suggest(command, Object.keys(COMMANDS)),
   );
+}
+
+/** What a machine must have for a command line; the set-up of a clone (harness/setup) sees to it. */
+export interface Needs {
+  readonly adapter: boolean;
+  readonly browser: boolean;
+  /** The libraries that benchmarks compare with. */
+  readonly peers?: boolean;
+}
+
+/**
+ * `train` and `bench` need the place where they run. The doctor looks at what is there; help and what will be refused need
+ * nothing: none of them may install a driver or a browser.
+ */
+export function needs([command, ...args]: readonly string[]): Needs {
+  const nothing = { adapter: false, browser: false };
+  try {
+    if (command === 'train') {
+      const train = parseTrain(args);
+      return train === 'help'
+        ? nothing
+        : { adapter: train.config.in === 'node', browser: train.config.in === 'chrome' };
+    }
+    if (command !== 'bench') return nothing;
+    const bench = parseBench(args);
+    if (bench === 'help') return nothing;
+    const peers = bench.config.peers.length > 0;
+    // A browser elsewhere, or the reader's own, needs none here.
+    if (bench.connect || bench.page) return { ...nothing, peers };
+    return { adapter: bench.places.includes('node'), browser: bench.places.includes('chrome'), peers };
+  } catch {
+    return nothing;
+  }
 }
 
 /** Flags and their values are the caller's to correct; all else is a failure. */

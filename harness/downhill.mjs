@@ -6,12 +6,16 @@ import { existsSync } from 'node:fs';
 const args = process.argv.slice(2);
 const isClone = existsSync(new URL('../src/index.ts', import.meta.url));
 
-/** @returns {Promise<boolean>} whether the command can run */
+/** The command line, which a fresh clone does not have yet. */
+const loadCli = () => import(new URL('../dist/cli/cli.js', import.meta.url).href);
+
+/** Asks the command line what it needs before that is looked for: a mistyped flag needs nothing. */
 async function prepare() {
-  const { setup, sayFailure } = await import('./setup/setup.mjs');
+  const { setup, setupBuild, sayFailure } = await import('./setup/setup.mjs');
   try {
-    const { needs } = await import('./setup/needs.mjs');
-    await setup(needs(args));
+    setupBuild();
+    const { needs } = await loadCli();
+    setup(needs(args));
     return true;
   } catch (error) {
     sayFailure(error);
@@ -22,6 +26,6 @@ async function prepare() {
 if (isClone && !(await prepare())) {
   process.exitCode = 1;
 } else {
-  const { main } = await import('../dist/cli/cli.js');
+  const { main } = await loadCli();
   process.exitCode = await main(args);
 }

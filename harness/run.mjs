@@ -3,7 +3,7 @@
 import { resolve } from 'node:path';
 import { runnerImport } from 'vite';
 
-const [file, ...args] = process.argv.slice(2);
-process.argv = [process.argv[0], file, ...args];
+const [node = '', , file = '', ...args] = process.argv;
+process.argv = [node, file, ...args];
 const { module } = await runnerImport(resolve(file), { configFile: false, logLevel: 'error' });
 if (module.main) process.exitCode = (await module.main(args)) ?? process.exitCode;

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { ROOT, sayFailure, setup } from './setup/setup.mjs';
 
-/** @returns {{ passed: number, failed: number, skipped: number }} */
+/** @param {string[]} args @returns {{ passed: number, failed: number, skipped: number }} */
 function runTests(args) {
   const folder = mkdtempSync(path.join(tmpdir(), 'downhill-test-'));
   const report = path.join(folder, 'report.json');
@@ -29,7 +29,9 @@ function runTests(args) {
       readFileSync(report, 'utf8'),
     );
     // A file that fails outside its tests, or an error nobody caught, is a failure too.
-    const files = testResults.filter((file) => file.status === 'failed' && file.assertionResults.length === 0).length;
+    const files = testResults.filter(
+      (/** @type {any} */ file) => file.status === 'failed' && file.assertionResults.length === 0,
+    ).length;
     const failed = numFailedTests + files;
     return {
       passed: numPassedTests,
@@ -45,7 +47,7 @@ function runTests(args) {
 }
 
 try {
-  await setup({ adapter: true, browser: true, peers: true });
+  setup({ adapter: true, browser: true, peers: true });
   const { passed, failed, skipped } = runTests(process.argv.slice(2));
   console.log(`\n${passed} passed, ${failed} failed${skipped ? `, ${skipped} skipped` : ''}`);
   process.exitCode = failed === 0 && passed > 0 ? 0 : 1;

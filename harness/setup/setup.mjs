@@ -22,14 +22,21 @@ const PROBE = 'dist/cli/probe.js';
  */
 
 /**
- * @param {{ adapter?: boolean, browser?: boolean, peers?: boolean }} [options] what must be there at the end; by default
- *   an adapter
- * @returns {Promise<void>}
+ * Makes dist/, which can then say what a command line needs.
  * @throws SetupError when it cannot go on; print it with sayFailure
  */
-export async function setup({ adapter = true, browser = false, peers = false } = {}) {
+export function setupBuild() {
   ensureTools();
   ensureBuild();
+}
+
+/**
+ * @param {{ adapter?: boolean, browser?: boolean, peers?: boolean }} [needs] what must be there at the end; by default an
+ *   adapter
+ * @throws SetupError when it cannot go on; print it with sayFailure
+ */
+export function setup({ adapter = true, browser = false, peers = false } = {}) {
+  setupBuild();
   if (peers) ensurePeers();
   if (!adapter && !browser) return;
 
@@ -111,7 +118,7 @@ if (process.argv[1] && import.meta.url === pathToFileURL(path.resolve(process.ar
     if (asked.length > 0) {
       ensureTools();
       for (const [, ensure] of asked) ensure();
-    } else await setup({ browser: process.argv.includes('--browser') });
+    } else setup({ browser: process.argv.includes('--browser') });
   } catch (error) {
     sayFailure(error);
     process.exitCode = 1;

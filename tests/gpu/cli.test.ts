@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { ensureBuild } from '../../harness/setup/build.mjs';
@@ -28,6 +29,18 @@ const tiny = () => [
 /** A line of a JavaScript stack; Dawn's own warnings have lines of C++. */
 const STACK = /\bat .*\.[jt]s:/;
 const FILES = ['config.json', 'metrics.jsonl', 'loss.svg'];
+
+it('answers a mistyped flag before it looks for an adapter or a browser', () => {
+  const env = { ...process.env, VK_DRIVER_FILES: '/nowhere', DOWNHILL_BROWSER: '/nowhere' };
+  for (const place of ['node', 'chrome']) {
+    const args = ['harness/downhill.mjs', 'train', '--in', place, '--optimizr', 'adam'];
+    const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8', env });
+    expect({ status, stderr }).toMatchObject({
+      status: 2,
+      stderr: expect.stringMatching(/Did you mean '--optimizer'/),
+    });
+  }
+});
 
 describe('downhill train in Node', () => {
   it('trains, says so, and leaves its three files; a second run gives the same bytes', async () => {

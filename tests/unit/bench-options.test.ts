@@ -4,7 +4,7 @@ import { benchHelp, parseBench, SCENARIO_HELP } from '../../harness/bench/option
 import { PEERS } from '../../harness/bench/peers.js';
 import { planOf } from '../../harness/bench/plan.js';
 import { BenchProgress } from '../../harness/bench/progress.js';
-import { needs } from '../../harness/setup/needs.mjs';
+import { needs } from '../../harness/cli.js';
 import { DownhillError, rules } from '../../src/index.js';
 import { fakeIo } from '../support/cli.js';
 

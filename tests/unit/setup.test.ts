@@ -2,9 +2,9 @@ import { mkdirSync, mkdtempSync, rmSync, unlinkSync, utimesSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { needs } from '../../harness/cli.js';
 import { buildStale, peersStale } from '../../harness/setup/build.mjs';
 import { backportsSource } from '../../harness/setup/lavapipe.mjs';
-import { needs } from '../../harness/setup/needs.mjs';
 import { packagesMissing } from '../../harness/setup/packages.mjs';
 import { checkNode } from '../../harness/setup/setup.mjs';
 
@@ -42,7 +42,8 @@ describe('what a command line needs', () => {
     ['train --in chrome --in node', { adapter: true, browser: false }],
     ['train --out chrome', { adapter: true, browser: false }],
     ['train --out help', { adapter: true, browser: false }],
-    ['train --in', { adapter: true, browser: false }],
+    ['train --in', { adapter: false, browser: false }],
+    ['train --optimizr adam', { adapter: false, browser: false }],
     ['train --in chrome --help', { adapter: false, browser: false }],
     ['doctor', { adapter: false, browser: false }],
     ['--version', { adapter: false, browser: false }],

@@ -1,4 +1,0 @@
-export declare function buildStale(root?: string): string | undefined;
-export declare function peersStale(root?: string): string | undefined;
-export declare function ensureBuild(): void;
-export declare function ensurePeersBuild(): void;

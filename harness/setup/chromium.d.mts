@@ -1,1 +1,0 @@
-export declare function installChromium(why: string): void;

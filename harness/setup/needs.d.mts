@@ -1,1 +1,0 @@
-export declare function needs(args: string[]): { adapter: boolean; browser: boolean };

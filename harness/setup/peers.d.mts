@@ -1,2 +1,0 @@
-export declare function ensurePeerPackages(): void;
-export declare function ensurePeers(): void;
