@@ -1,117 +1,18 @@
-/**
- * The words of the benchmark harness. Plain data first: it crosses from a page or a child process to the command line and
- * ends in report.json. Then what scenarios and peers are made of.
- */
-import type { AdapterReport } from '../../src/index.js';
-import type { ErrorParts } from '../common/io.js';
+/** The words of the benchmark harness: what scenarios and peers are made of. The plain data, which ends in report.json: report/read.ts. */
+import type { BenchConfig, CaseSpec, Check, Place, Work } from './report/read.js';
 
-export type Place = 'node' | 'chrome';
-
-/** What was asked for. */
-export interface BenchConfig {
-  readonly scenarios: readonly string[];
-  /** Names of PEERS. */
-  readonly peers: readonly string[];
-  /** Fewer cases, shorter samples: minutes instead of an hour and a half. */
-  readonly quick: boolean;
-  readonly seed: number;
-  /** Per cent of extra work put on downhill's own kernels: shows that the harness sees what is slower. Default 0. */
-  readonly slow: number;
-  /** Processes or pages over which the rounds of a case are spread: what one has by chance, the others have not. */
-  readonly sessions: number;
-}
-
-/** One thing to measure, with several contenders: a scenario at certain sizes. */
-export interface CaseSpec {
-  readonly scenario: string;
-  /** Unique within a report, and the same in every report: 'step/lecture-64-sgd'. */
-  readonly id: string;
-  /** For people: '784-100-100-100-100-10, batch 64, SGD'. */
-  readonly title: string;
-  readonly parameters: Readonly<Record<string, string | number>>;
-}
-
-/** One unit of a case's work (a step, an update, a product) and what it amounts to. */
-export interface Work {
-  /** What one iteration is: 'step', 'update', 'product', 'first step'. */
-  readonly unit: string;
-  /** Floating point operations of an iteration. */
-  readonly flops?: number;
-  /** Bytes an iteration has to move, at least. */
-  readonly bytes?: number;
-}
-
-/** How well a contender's numbers agreed with what they should be. */
-export interface Check {
-  readonly ok: boolean;
-  /** 'losses of 10 steps within 2.1e-7 of float64 (limit 1e-4)'. */
-  readonly detail: string;
-}
-
-/**
- * 'measured': its times count. 'failed': its numbers are wrong, or it threw; it has no times. 'skipped': it cannot do this
- * here (a size over a limit, no WebGPU in this place), which is no fault.
- */
-export type Outcome = 'measured' | 'failed' | 'skipped';
-
-export interface ContenderResult {
-  readonly name: string;
-  readonly outcome: Outcome;
-  /** Why it failed or was skipped; a remark on how it was measured. */
-  readonly note?: string;
-  readonly check?: Check;
-  /** Iterations of one sample. */
-  readonly iterations: number;
-  /** Wall milliseconds of one iteration, a number per round; null in rounds it was left out of (too slow to repeat). */
-  readonly samples: readonly (number | null)[];
-  /** Milliseconds in which the GPU was busy, per iteration, in one more sample with `timestamp-query`. */
-  readonly gpuMs?: number;
-  /** Milliseconds for which the main thread was busy recording an iteration. */
-  readonly hostMs?: number;
-  /** Counted in one more sample, per iteration: dispatches, submits, buffers, bind groups. */
-  readonly counts?: Readonly<Record<'dispatches' | 'submits' | 'buffers' | 'bindGroups', number>>;
-  /** Facts of a scenario's own, such as phases of a start, in milliseconds or bytes. */
-  readonly facts?: Readonly<Record<string, number>>;
-}
-
-export interface CaseResult {
-  readonly spec: CaseSpec;
-  readonly place: Place;
-  readonly work: Work;
-  /** The contender whose time is 1 in the ratios. */
-  readonly baseline: string;
-  readonly contenders: readonly ContenderResult[];
-  readonly seconds: number;
-  /** The case as a whole could not be run: the browser died, the device was lost. */
-  readonly error?: ErrorParts;
-}
-
-export interface Machine {
-  readonly place: Place;
-  readonly adapter: AdapterReport | null;
-  /** 'lavapipe', 'swiftshader', 'system' … in Node. */
-  readonly driver: string | null;
-  /** Name and version, and the flags it was started with. */
-  readonly browser: { readonly name: string; readonly version: string; readonly flags: readonly string[] } | null;
-  readonly userAgent?: string;
-  readonly cores: number;
-  readonly cpu: string;
-  readonly os: string;
-}
-
-/** report.json. Read back by --compare, and by `report --from` in tests. */
-export interface Report {
-  readonly format: 'downhill-bench';
-  readonly version: 1;
-  readonly started: string;
-  readonly seconds: number;
-  readonly commit: string | null;
-  readonly config: BenchConfig;
-  readonly versions: Readonly<Record<string, string>>;
-  /** One per place. */
-  readonly machines: readonly Machine[];
-  readonly cases: readonly CaseResult[];
-}
+export type {
+  BenchConfig,
+  CaseResult,
+  CaseSpec,
+  Check,
+  ContenderResult,
+  Machine,
+  Outcome,
+  Place,
+  Report,
+  Work,
+} from './report/read.js';
 
 /* ---------- what runs ---------- */
 

@@ -1,150 +1,158 @@
-/** A stored report, checked before anything is read from it. */
-import { DownhillError, show } from '../../../src/index.js';
-import type { Report } from '../contract.js';
+/**
+ * report.json: plain data that crosses from a page or a child process to the command line, is written down, and is read
+ * back by --compare. Its types are those of the schemas that check a stored one.
+ */
+import * as v from 'valibot';
+import { type AdapterReport, DownhillError, show } from '../../../src/index.js';
 
-type Fields = Readonly<Record<string, unknown>>;
+// The message of each schema is what an error says was expected.
+const text = v.string('a text');
+const number = v.pipe(v.number('a number'), v.finite('a number'));
+const flag = v.boolean('true or false');
+const object = <E extends v.ObjectEntries>(entries: E) => v.pipe(v.object(entries, 'an object'), v.readonly());
+const list = <S extends v.GenericSchema>(item: S) => v.pipe(v.array(item, 'a list'), v.readonly());
+const record = <S extends v.GenericSchema>(value: S) => v.pipe(v.record(text, value, 'an object'), v.readonly());
+const choice = <const C extends readonly string[]>(...names: C) => v.picklist(names, `one of ${names.join(', ')}`);
+
+const Place = choice('node', 'chrome');
+export type Place = v.InferOutput<typeof Place>;
+
+/** What was asked for. */
+const BenchConfig = object({
+  scenarios: list(text),
+  /** Names of PEERS. */
+  peers: list(text),
+  /** Fewer cases, shorter samples: minutes instead of an hour and a half. */
+  quick: flag,
+  seed: number,
+  /** Per cent of extra work put on downhill's own kernels: shows that the harness sees what is slower. Default 0. */
+  slow: number,
+  /** Processes or pages over which the rounds of a case are spread: what one has by chance, the others have not. */
+  sessions: number,
+});
+export type BenchConfig = v.InferOutput<typeof BenchConfig>;
+
+/** One thing to measure, with several contenders: a scenario at certain sizes. */
+const CaseSpec = object({
+  scenario: text,
+  /** Unique within a report, and the same in every report: 'step/lecture-64-sgd'. */
+  id: text,
+  /** For people: '784-100-100-100-100-10, batch 64, SGD'. */
+  title: text,
+  parameters: record(v.union([text, number], 'a text or a number')),
+});
+export type CaseSpec = v.InferOutput<typeof CaseSpec>;
+
+/** One unit of a case's work (a step, an update, a product) and what it amounts to. */
+const Work = object({
+  /** What one iteration is: 'step', 'update', 'product', 'first step'. */
+  unit: text,
+  /** Floating point operations of an iteration. */
+  flops: v.optional(number),
+  /** Bytes an iteration has to move, at least. */
+  bytes: v.optional(number),
+});
+export type Work = v.InferOutput<typeof Work>;
+
+/** How well a contender's numbers agreed with what they should be: 'losses of 10 steps within 2.1e-7 of float64 (limit 1e-4)'. */
+const Check = object({ ok: flag, detail: text });
+export type Check = v.InferOutput<typeof Check>;
 
 /**
- * Reads report.json. What outputs and comparisons touch is checked, deeply; fields this version does not know are let be.
+ * 'measured': its times count. 'failed': its numbers are wrong, or it threw; it has no times. 'skipped': it cannot do this
+ * here (a size over a limit, no WebGPU in this place), which is no fault.
+ */
+const Outcome = choice('measured', 'failed', 'skipped');
+export type Outcome = v.InferOutput<typeof Outcome>;
+
+const ContenderResult = object({
+  name: text,
+  outcome: Outcome,
+  /** Why it failed or was skipped; a remark on how it was measured. */
+  note: v.optional(text),
+  check: v.optional(Check),
+  /** Iterations of one sample. */
+  iterations: number,
+  /** Wall milliseconds of one iteration, a number per round; null in rounds it was left out of (too slow to repeat). */
+  samples: list(v.nullable(v.pipe(v.number('a positive number or null'), v.gtValue(0, 'a positive number or null')))),
+  /** Milliseconds in which the GPU was busy, per iteration, in one more sample with `timestamp-query`. */
+  gpuMs: v.optional(number),
+  /** Milliseconds for which the main thread was busy recording an iteration. */
+  hostMs: v.optional(number),
+  /** Counted in one more sample, per iteration. */
+  counts: v.optional(object({ dispatches: number, submits: number, buffers: number, bindGroups: number })),
+  /** Facts of a scenario's own, such as phases of a start, in milliseconds or bytes. */
+  facts: v.optional(record(number)),
+});
+export type ContenderResult = v.InferOutput<typeof ContenderResult>;
+
+const CaseResult = object({
+  spec: CaseSpec,
+  place: Place,
+  work: Work,
+  /** The contender whose time is 1 in the ratios. */
+  baseline: text,
+  contenders: list(ContenderResult),
+  seconds: number,
+  /** The case as a whole could not be run: the browser died, the device was lost. */
+  error: v.optional(object({ code: text, message: text, fix: text })),
+});
+export type CaseResult = v.InferOutput<typeof CaseResult>;
+
+const Machine = object({
+  place: Place,
+  // The limits and features are for whoever reads the file.
+  adapter: v.nullable(object({ name: text, cpu: flag }) as unknown as v.GenericSchema<AdapterReport>),
+  /** 'lavapipe', 'swiftshader', 'system' … in Node. */
+  driver: v.nullable(text),
+  /** Name and version, and the flags it was started with. */
+  browser: v.nullable(object({ name: text, version: text, flags: list(text) })),
+  userAgent: v.optional(text),
+  cores: number,
+  cpu: text,
+  os: text,
+});
+export type Machine = v.InferOutput<typeof Machine>;
+
+const Report = object({
+  format: v.literal('downhill-bench'),
+  version: v.literal(1),
+  started: text,
+  seconds: number,
+  commit: v.nullable(text),
+  config: BenchConfig,
+  versions: record(text),
+  /** One per place. */
+  machines: list(Machine),
+  cases: list(CaseResult),
+});
+export type Report = v.InferOutput<typeof Report>;
+
+/**
+ * Reads report.json. Fields this version does not know are let be.
  *
  * @param path For messages.
  * @throws DownhillError DATA-FORMAT that names the file, the place in it and what is wrong.
  */
-export function readReport(text: string, path: string): Report {
-  const check = new Checker(path);
+export function readReport(stored: string, path: string): Report {
+  const error = (what: string, cause?: unknown) => {
+    const message = `${path} is not a report of downhill's benchmarks: ${what}.`;
+    return new DownhillError('DATA-FORMAT', message, 'Name a report.json that `downhill bench` wrote.', cause);
+  };
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = JSON.parse(stored);
   } catch (cause) {
-    throw check.error(`it is no JSON: ${(cause as Error).message}`, cause);
+    throw error(`it is no JSON: ${(cause as Error).message}`, cause);
   }
-  if (typeof value !== 'object' || value === null || (value as Fields).format !== 'downhill-bench') {
-    throw check.error("it has no format 'downhill-bench'");
-  }
-  const report = value as Fields;
-  if (report.version !== 1) throw check.error(`its version is ${show(report.version)}, and this downhill reads 1`);
-  check.text(report, 'started');
-  check.number(report, 'seconds');
-  check.orNull(report, 'commit', (at, key) => check.text(at, key));
-  const config = check.object(report, 'config');
-  for (const key of ['scenarios', 'peers']) check.texts(config, key);
-  check.flag(config, 'quick');
-  for (const key of ['seed', 'slow']) check.number(config, key);
-  const versions = check.object(report, 'versions');
-  for (const key of Object.keys(versions)) check.text(versions, key, 'versions');
-  check.each(report, 'machines', (machine) => checkMachine(check, machine));
-  check.each(report, 'cases', (result) => checkCase(check, result));
-  return value as Report;
+  const { format, version } = (value ?? {}) as Readonly<Record<string, unknown>>;
+  if (format !== 'downhill-bench') throw error("it has no format 'downhill-bench'");
+  if (version !== 1) throw error(`its version is ${show(version)}, and this downhill reads 1`);
+  const { issues } = v.safeParse(Report, value, { abortEarly: true });
+  if (!issues) return value as Report;
+  const [{ path: keys = [], input, message }] = issues;
+  const place = keys
+    .map(({ key }, i) => (typeof key === 'number' ? `[${key}]` : `${i === 0 ? '' : '.'}${key}`))
+    .join('');
+  throw error(input === undefined ? `${place} is missing` : `${place} is ${show(input)}; ${message} was expected`);
 }
-
-function checkMachine(check: Checker, machine: Fields): void {
-  check.choice(machine, 'place', ['node', 'chrome']);
-  for (const key of ['cpu', 'os']) check.text(machine, key);
-  check.number(machine, 'cores');
-  check.orNull(machine, 'driver', (at, key) => check.text(at, key));
-  check.orNull(machine, 'adapter', (at, key) => {
-    const adapter = check.object(at, key);
-    check.text(adapter, 'name');
-    check.flag(adapter, 'cpu');
-  });
-  check.orNull(machine, 'browser', (at, key) => {
-    const browser = check.object(at, key);
-    for (const name of ['name', 'version']) check.text(browser, name);
-    check.texts(browser, 'flags');
-  });
-}
-
-function checkCase(check: Checker, result: Fields): void {
-  const spec = check.object(result, 'spec');
-  for (const key of ['scenario', 'id', 'title']) check.text(spec, key);
-  check.object(spec, 'parameters');
-  check.choice(result, 'place', ['node', 'chrome']);
-  const work = check.object(result, 'work');
-  check.text(work, 'unit');
-  for (const key of ['flops', 'bytes']) check.optional(work, key, () => check.number(work, key));
-  check.text(result, 'baseline');
-  check.number(result, 'seconds');
-  check.each(result, 'contenders', (contender) => checkContender(check, contender));
-  check.optional(result, 'error', () => {
-    const error = check.object(result, 'error');
-    for (const key of ['code', 'message', 'fix']) check.text(error, key);
-  });
-}
-
-function checkContender(check: Checker, contender: Fields): void {
-  check.text(contender, 'name');
-  check.choice(contender, 'outcome', ['measured', 'failed', 'skipped']);
-  check.number(contender, 'iterations');
-  check.samples(contender, 'samples');
-  check.optional(contender, 'note', () => check.text(contender, 'note'));
-  for (const key of ['gpuMs', 'hostMs']) check.optional(contender, key, () => check.number(contender, key));
-  check.optional(contender, 'check', () => {
-    const found = check.object(contender, 'check');
-    check.flag(found, 'ok');
-    check.text(found, 'detail');
-  });
-  for (const key of ['counts', 'facts']) {
-    check.optional(contender, key, () => {
-      const values = check.object(contender, key);
-      for (const name of Object.keys(values)) check.number(values, name, key);
-    });
-  }
-  check.optional(contender, 'counts', () => check.number(contender.counts as Fields, 'dispatches', 'counts'));
-}
-
-/** Says where in the file it is: 'cases[3].contenders[0].samples'. */
-class Checker {
-  readonly #trail: string[] = [];
-
-  constructor(readonly path: string) {}
-
-  error(what: string, cause?: unknown): DownhillError {
-    const message = `${this.path} is not a report of downhill's benchmarks: ${what}.`;
-    return new DownhillError('DATA-FORMAT', message, 'Name a report.json that `downhill bench` wrote.', cause);
-  }
-
-  text = (at: Fields, key: string, under?: string) => this.#of(at, key, 'a text', isText, under);
-  number = (at: Fields, key: string, under?: string) => this.#of(at, key, 'a number', isNumber, under);
-  flag = (at: Fields, key: string) => this.#of(at, key, 'true or false', (value) => typeof value === 'boolean');
-  texts = (at: Fields, key: string) =>
-    this.#of(at, key, 'a list of texts', (value) => Array.isArray(value) && value.every(isText));
-  samples = (at: Fields, key: string) =>
-    this.#of(at, key, 'a list of positive numbers and nulls', (value) => Array.isArray(value) && value.every(isSample));
-  choice = (at: Fields, key: string, choices: readonly string[]) =>
-    this.#of(at, key, `one of ${choices.join(', ')}`, (value) => choices.includes(value as string));
-
-  object(at: Fields, key: string): Fields {
-    this.#of(at, key, 'an object', (value) => typeof value === 'object' && value !== null && !Array.isArray(value));
-    return at[key] as Fields;
-  }
-
-  orNull(at: Fields, key: string, check: (at: Fields, key: string) => void): void {
-    if (at[key] !== null) check(at, key);
-  }
-
-  optional(at: Fields, key: string, check: () => void): void {
-    if (at[key] !== undefined) check();
-  }
-
-  each(at: Fields, key: string, check: (item: Fields) => void): void {
-    this.#of(at, key, 'a list', Array.isArray);
-    (at[key] as unknown[]).forEach((item, i) => {
-      this.#trail.push(`${key}[${i}].`);
-      if (typeof item !== 'object' || item === null) throw this.error(`${this.#where('')} is ${show(item)}`);
-      check(item as Fields);
-      this.#trail.pop();
-    });
-  }
-
-  #of(at: Fields, key: string, wanted: string, right: (value: unknown) => boolean, under?: string): void {
-    if (right(at[key])) return;
-    const got = at[key] === undefined ? 'is missing' : `is ${show(at[key])}`;
-    throw this.error(`${this.#where(under ? `${under}.${key}` : key)} ${got}; ${wanted} was expected`);
-  }
-
-  #where = (key: string) => (this.#trail.join('') + key).replace(/\.$/, '');
-}
-
-const isText = (value: unknown) => typeof value === 'string';
-const isNumber = (value: unknown) => typeof value === 'number' && Number.isFinite(value);
-const isSample = (value: unknown) => value === null || (isNumber(value) && (value as number) > 0);
