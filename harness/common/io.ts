@@ -23,8 +23,10 @@ export interface Io {
 
 export type Style = Parameters<typeof styleText>[0];
 
+export type Paint = (style: Style, text: string) => string;
+
 /** Colours text for one stream, where that stream shows colours: https://no-color.org. */
-export function painter(stream: Stream): (style: Style, text: string) => string {
+export function painter(stream: Stream): Paint {
   const colours = stream.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== 'dumb';
   return (style, text) => (colours ? styleText(style, text) : text);
 }

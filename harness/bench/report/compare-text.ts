@@ -1,12 +1,13 @@
 /** A comparison in a terminal and as Markdown. */
 
 import { plural } from '../../common/format.js';
-import { type Io, painter, type Style } from '../../common/io.js';
+import { type Io, type Paint, painter, type Style } from '../../common/io.js';
+import { type Column, escaped, labelled, markdownTable, textTable } from '../../common/table.js';
 import { median } from '../statistics.js';
 import type { Change, Comparison, Verdict } from './compare.js';
-import { cell, tableOf } from './markdown.js';
 import { percent, signed, three } from './numbers.js';
-import { labelled, type Paint, roomOn, shorten } from './text.js';
+import { headline } from './summary.js';
+import { roomOn } from './text.js';
 
 const ORDER: readonly Verdict[] = ['slower', 'faster', 'unclear', 'same'];
 const COLOURS: Readonly<Record<Verdict, Style>> = { slower: 'red', faster: 'green', unclear: 'yellow', same: 'gray' };
@@ -26,9 +27,7 @@ const valuesText = ({ basis, old, now, baseline }: Change): string =>
 
 /** What stands above the numbers, in every form. */
 function statements({ now, old, otherMachine, notes, changes }: Comparison): string[] {
-  const name = ({ commit, started }: Comparison['now']) =>
-    `${started.slice(0, 16).replace('T', ' ')} UTC, ${commit?.slice(0, 12) ?? 'no commit'}`;
-  const lines = [`This run (${name(now)}) next to ${name(old)}.`];
+  const lines = [`This run (${headline(now)}) next to ${headline(old)}.`];
   for (const { place, differences } of otherMachine) {
     lines.push(
       `Another machine (${place}): ${differences.join('; ')}. Absolute times do not compare there; ` +
@@ -69,91 +68,70 @@ export function printComparison(comparison: Comparison, io: Io): void {
 /** What is the same is only counted; contenders that are not downhill's are the machine's drift, and counted with it. */
 export function comparisonLines(comparison: Comparison, paint: Paint, room: number): string[] {
   const { changes, broken, onlyNow, onlyOld, otherMachine, regressions } = comparison;
+  const say = (label: string, text: string, style: Style, words?: Style) =>
+    labelled(label.padEnd(7), text, { paint, room, style, ...(words && { words }) });
   const [first, ...rest] = statements(comparison);
-  const lines = [...labelled('compare', first!, paint, 'bold', room)];
-  for (const line of rest)
-    lines.push(...labelled('       ', line, paint, otherMachine.length > 0 ? 'yellow' : 'gray', room));
-  lines.push('');
-  for (const verdict of ORDER.filter((each) => each !== 'same')) {
-    const shown = changes.filter((each) => each.verdict === verdict && (each.ours || each.basis === 'ratio'));
-    lines.push(...changeLines(shown, verdict, paint, room));
-  }
-  for (const { id, place, contender, reason, ours } of broken) {
-    lines.push(...labelled('broken ', `${id}, ${place}: ${contender}: ${reason}`, paint, ours ? 'red' : 'gray', room));
-  }
-  const lists = [['only now', onlyNow] as const, ['only old', onlyOld] as const];
-  for (const [label, keys] of lists) {
-    if (keys.length > 0) lines.push(...labelled(label, keys.join('; '), paint, 'gray', room, 'gray'));
-  }
+  const shown = ORDER.filter((each) => each !== 'same').flatMap((verdict) =>
+    changes.filter((each) => each.verdict === verdict && (each.ours || each.basis === 'ratio')),
+  );
+  const lines = [
+    ...say('compare', first!, 'bold'),
+    ...rest.flatMap((line) => say('', line, otherMachine.length > 0 ? 'yellow' : 'gray')),
+    '',
+    ...changeLines(shown, paint, room),
+    ...broken.flatMap(({ id, place, contender, reason, ours }) =>
+      say('broken', `${id}, ${place}: ${contender}: ${reason}`, ours ? 'red' : 'gray'),
+    ),
+    ...(onlyNow.length > 0 ? say('only now', onlyNow.join('; '), 'gray', 'gray') : []),
+    ...(onlyOld.length > 0 ? say('only old', onlyOld.join('; '), 'gray', 'gray') : []),
+  ];
   if (lines.at(-1) !== '') lines.push('');
-  lines.push(...labelled('verdict', conclusion(comparison), paint, regressions > 0 ? 'red' : 'green', room));
-  return lines;
+  return [...lines, ...say('verdict', conclusion(comparison), regressions > 0 ? 'red' : 'green')];
 }
 
-function changeLines(changes: readonly Change[], verdict: Verdict, paint: Paint, room: number): string[] {
-  const rows = changes.map((each) => [`${each.id}, ${each.place}`, each.contender, valuesText(each), changeText(each)]);
-  const widths = [0, 1, 2, 3].map((i) => Math.max(0, ...rows.map((row) => row[i]!.length)));
-  // The case's name gives way; where that is not enough, the second half goes to a line of its own.
-  const left = room - 11 - widths[1]! - widths[2]! - widths[3]! - 6;
-  const labels = changes.map((each) => {
-    return paint(each.basis === 'time' ? COLOURS[verdict] : 'cyan', verdictText(each).padEnd(7));
-  });
-  if (left >= 18) {
-    const name = Math.min(left, widths[0]!);
-    return rows.map(
-      ([id, contender, values, text], i) =>
-        `  ${labels[i]}  ${shorten(id!, name).padEnd(name)}  ${contender!.padEnd(widths[1]!)}  ${values!.padStart(widths[2]!)}  ${text}`,
-    );
-  }
-  return rows.flatMap(([id, contender, values, text], i) => [
-    `  ${labels[i]}  ${shorten(`${id}: ${contender}`, room - 11)}`,
-    `${' '.repeat(11)}${shorten(`${values}  ${text}`, room - 11)}`,
-  ]);
+const style = ({ basis, verdict }: Change): Style => (basis === 'time' ? COLOURS[verdict] : 'cyan');
+const left = { align: 'left' } as const;
+
+function changeLines(changes: readonly Change[], paint: Paint, room: number): string[] {
+  const columns: Column<Change>[] = [
+    { ...left, title: 'verdict', text: verdictText, style },
+    { ...left, title: 'case', text: ({ id, place }) => `${id}, ${place}`, least: 18 },
+    { ...left, title: 'contender', text: ({ contender }) => contender },
+    { title: 'then → now', text: valuesText },
+    { ...left, title: 'change', text: changeText },
+  ];
+  return changes.length > 0 ? textTable(columns, changes, { paint, room }) : [];
 }
+
+const nameMarkdown = ({ contender, ours }: Change) => (ours ? `**${escaped(contender)}**` : escaped(contender));
 
 /** The whole comparison, with what is the same and what is not downhill's. */
 export function comparisonMarkdown(comparison: Comparison): string {
   const { changes, broken, onlyNow, onlyOld } = comparison;
   const lines = ['## Comparison', '', `**${conclusion(comparison)}**`, ''];
-  for (const line of statements(comparison)) lines.push(cell(line), '');
+  for (const line of statements(comparison)) lines.push(escaped(line), '');
   const sorted = ORDER.flatMap((verdict) => changes.filter((each) => each.verdict === verdict));
   for (const basis of ['time', 'ratio'] as const) {
     const rows = sorted.filter((each) => each.basis === basis);
     if (rows.length === 0) continue;
     const unit = basis === 'time' ? 'ms' : 'over baseline';
-    const header = [
-      'case',
-      'place',
-      'contender',
-      'verdict',
-      `old ${unit}`,
-      `now ${unit}`,
-      'measured',
-      'drift',
-      'change',
+    const columns: Column<Change>[] = [
+      { ...left, title: 'case', text: ({ id }) => id, markdown: ({ id }) => `\`${id}\`` },
+      { ...left, title: 'place', text: ({ place }) => place },
+      { ...left, title: 'contender', text: ({ contender }) => contender, markdown: nameMarkdown },
+      { ...left, title: 'verdict', text: verdictText },
+      { title: `old ${unit}`, text: ({ old }) => three(old) },
+      { title: `now ${unit}`, text: ({ now }) => three(now) },
+      { title: 'measured', text: ({ raw }) => signed(raw.value) },
+      { title: 'drift', text: ({ drift }) => (drift === 1 ? '' : signed(drift)) },
+      { title: 'change', text: changeText },
     ];
-    lines.push(
-      ...tableOf(
-        header,
-        rows.map((each) => [
-          `\`${each.id}\``,
-          each.place,
-          each.ours ? `**${cell(each.contender)}**` : cell(each.contender),
-          verdictText(each),
-          three(each.old),
-          three(each.now),
-          signed(each.raw.value),
-          each.drift === 1 ? '' : signed(each.drift),
-          changeText(each),
-        ]),
-      ),
-      '',
-    );
+    lines.push(...markdownTable(columns, rows), '');
   }
   for (const { id, place, contender, reason } of broken) {
-    lines.push(`- no longer measured: \`${id}\`, ${place}: ${cell(contender)}: ${cell(reason)}`);
+    lines.push(`- no longer measured: \`${id}\`, ${place}: ${escaped(contender)}: ${escaped(reason)}`);
   }
-  for (const key of onlyNow) lines.push(`- only in this run: ${cell(key)}`);
-  for (const key of onlyOld) lines.push(`- only in the old run: ${cell(key)}`);
+  for (const key of onlyNow) lines.push(`- only in this run: ${escaped(key)}`);
+  for (const key of onlyOld) lines.push(`- only in the old run: ${escaped(key)}`);
   return `${lines.join('\n').trimEnd()}\n`;
 }

@@ -2,9 +2,11 @@
  * What a report says, as numbers: every output (terminal, Markdown, charts, the page) shows these and computes nothing of
  * its own. Runs in a page and in Node.
  */
-import type { ErrorParts } from '../../common/io.js';
-import type { CaseResult, CaseSpec, Check, ContenderResult, Machine, Outcome, Place, Report } from '../contract.js';
+import { plural } from '../../common/format.js';
+import type { Paint } from '../../common/io.js';
 import { type Estimate, interval, present, ratio, spread } from '../statistics.js';
+import { factText } from './numbers.js';
+import type { CaseResult, CaseSpec, Check, ContenderResult, Machine, Outcome, Place, Report } from './read.js';
 
 /** The contender whose bandwidth is what this machine can do. */
 export const COPY = 'copy';
@@ -56,7 +58,9 @@ export interface CaseSummary {
   readonly rounds: number;
   /** In the order of the report; those without times last. */
   readonly contenders: readonly ContenderSummary[];
-  readonly error?: ErrorParts;
+  readonly error?: CaseResult['error'];
+  /** Whether a copy kernel takes part: the case is about bandwidth. */
+  readonly streams: boolean;
 }
 
 export function summarize(result: CaseResult): CaseSummary {
@@ -96,6 +100,7 @@ export function summarize(result: CaseResult): CaseSummary {
     rounds: Math.max(0, ...contenders.map(({ rounds }) => rounds)),
     contenders: [...contenders.filter(({ ms }) => ms), ...contenders.filter(({ ms }) => !ms)],
     error,
+    streams: copy !== undefined,
   };
 }
 
@@ -134,6 +139,36 @@ export function reasonsOf({ contenders }: CaseSummary): Reason[] {
   return [...found.values()];
 }
 
+/** What is said under a case's table. */
+export interface Remark {
+  readonly kind: 'remark' | 'failed' | 'skipped' | 'broke off';
+  readonly names: readonly string[];
+  readonly text: string;
+}
+
+/** Facts and notes of what was measured, then what failed, what was skipped, and why the case broke off. */
+export function remarksOf(summary: CaseSummary): Remark[] {
+  const { contenders, error } = summary;
+  return [
+    ...contenders.flatMap(({ name, outcome, facts, note }): Remark[] => {
+      const text = [...facts.map(factText), ...(note ? [note] : [])].join(', ');
+      return outcome === 'measured' && text !== '' ? [{ kind: 'remark', names: [name], text }] : [];
+    }),
+    ...reasonsOf(summary).map(({ outcome, names, reason }): Remark => ({ kind: outcome, names, text: reason })),
+    ...(error
+      ? [{ kind: 'broke off', names: [], text: `${error.message} ${error.fix} (${error.code})` } satisfies Remark]
+      : []),
+  ];
+}
+
+/** 'tfjs-wasm, js: out of luck'. */
+export const remarkText = ({ names, text }: Remark, show = (part: string) => part): string =>
+  names.length > 0 ? `${names.map(show).join(', ')}: ${show(text)}` : show(text);
+
+/** When a report was made, and of what: '2026-11-21 14:40 UTC, commit 740b712'. */
+export const headline = ({ started, commit }: Pick<Report, 'started' | 'commit'>): string =>
+  `${started.slice(0, 16).replace('T', ' ')} UTC, ${commit ? `commit ${commit.slice(0, 12)}` : 'no commit'}`;
+
 /** What a place ran on, as labels and texts. */
 export function machineFacts(machine: Machine): readonly (readonly [label: string, text: string])[] {
   const { adapter, driver, browser, cpu, cores, os } = machine;
@@ -163,23 +198,18 @@ export function warnings(report: Report): [title: string, text: string][] {
   return found;
 }
 
-export interface Tally {
-  readonly measured: number;
-  readonly failed: number;
-  readonly skipped: number;
-  /** Cases that broke off. */
-  readonly errors: number;
-}
-
-export function tally({ cases }: Report): Tally {
+/** '12 cases, 40 contenders measured, 4 failed, 36 skipped, 1 case broke off'. */
+export function tallyText({ cases }: Report, paint: Paint = (_, text) => text): string {
   const outcomes = cases.flatMap(({ contenders }) => contenders.map(({ outcome }) => outcome));
   const number = (wanted: Outcome) => outcomes.filter((outcome) => outcome === wanted).length;
-  return {
-    measured: number('measured'),
-    failed: number('failed'),
-    skipped: number('skipped'),
-    errors: cases.filter(({ error }) => error).length,
-  };
+  const [failed, broken] = [number('failed'), cases.filter(({ error }) => error).length];
+  return [
+    plural(cases.length, 'case'),
+    `${number('measured')} contenders measured`,
+    failed > 0 ? paint('red', `${failed} failed`) : '0 failed',
+    `${number('skipped')} skipped`,
+    ...(broken > 0 ? [paint('red', `${plural(broken, 'case')} broke off`)] : []),
+  ].join(', ');
 }
 
 /** The method, for whoever reads the numbers without having read docs/benchmarks.md. */
