@@ -7,13 +7,14 @@ export const LEGEND =
   'ratio: how many times as long as the baseline takes, whose ratio is 1. 95 %: the interval of the number before it. ' +
   `of ${COPY}: share of the copy kernel's bandwidth. calls: dispatches of an iteration.`;
 
-const some = (value: number | undefined, text = three) => (value === undefined ? '' : text(value));
+type Of = ContenderSummary;
+type Value = string | number | undefined;
 
 /**
  * @param unit of an iteration
  * @param streams whether the case is about bandwidth, as a copy kernel takes part
  */
-export function contenderColumns(unit: string, streams: boolean): Column<ContenderSummary>[] {
+export function contenderColumns(unit: string, streams: boolean): Column<Of>[] {
   const steps = unit === 'step';
   return [
     {
@@ -24,59 +25,38 @@ export function contenderColumns(unit: string, streams: boolean): Column<Contend
       style: ({ ours }) => (ours ? 'cyan' : undefined),
       least: 26,
     },
-    { title: 'wall ms', help: `Milliseconds per ${unit}, median of the rounds`, text: ({ ms }) => some(ms?.value) },
-    {
-      title: '95 %',
-      help: '95 % interval of the median',
-      text: ({ ms }) => (ms ? bounds(ms) : ''),
-      faint: true,
-      drop: 3,
-    },
-    {
-      title: 'spread',
-      help: 'Interquartile range over the median',
-      text: (each) => some(each.spread, percent),
+    column('wall ms', `Milliseconds per ${unit}, median of the rounds`, ({ ms }) => ms?.value),
+    column('95 %', '95 % interval of the median', ({ ms }) => ms && bounds(ms), { faint: true, drop: 3 }),
+    column('spread', 'Interquartile range over the median', ({ spread: share }) => share && percent(share), {
       drop: 9,
-    },
-    {
-      title: 'ratio',
-      help: 'How many times as long as the baseline takes',
-      text: ({ ratio }) => some(ratio?.value, (value) => (value === 1 ? '1' : three(value))),
-    },
-    {
-      title: '95 %',
-      help: '95 % interval of the ratio',
-      text: ({ ratio }) => (ratio ? bounds(ratio) : ''),
-      faint: true,
-      drop: 5,
-    },
-    {
-      title: `of ${COPY}`,
-      help: "Share of the copy kernel's bandwidth",
-      text: ({ ofCopy }) => some(ofCopy, percent),
+    }),
+    column('ratio', 'How many times as long as the baseline takes', ({ ratio }) =>
+      ratio?.value === 1 ? '1' : ratio?.value,
+    ),
+    column('95 %', '95 % interval of the ratio', ({ ratio }) => ratio && bounds(ratio), { faint: true, drop: 5 }),
+    column(`of ${COPY}`, "Share of the copy kernel's bandwidth", ({ ofCopy }) => ofCopy && percent(ofCopy), {
       drop: 2,
-    },
-    {
-      title: 'GFLOP/s',
-      help: '10⁹ operations per second',
-      text: ({ gflops }) => some(gflops),
-      drop: streams || steps ? 7 : 2,
-    },
-    { title: 'GB/s', help: '10⁹ bytes per second', text: ({ gbs }) => some(gbs), drop: streams ? 2 : 7 },
-    {
-      title: `${unit}s/s`,
-      help: `${unit}s per second`,
-      // A start happens once: 'first steps per second' would say nothing.
-      text: ({ rate }) => (unit.includes(' ') ? '' : some(rate)),
-      drop: steps ? 2 : 6,
-    },
-    { title: 'GPU ms', help: 'Milliseconds in which the GPU was busy', text: ({ gpuMs }) => some(gpuMs), drop: 1 },
-    { title: 'host ms', help: 'Milliseconds of recording the work', text: ({ hostMs }) => some(hostMs), drop: 4 },
-    {
-      title: 'calls',
-      help: `Dispatches of a ${unit}`,
-      text: ({ counts }) => some(counts?.dispatches, plain),
+    }),
+    column('GFLOP/s', '10⁹ operations per second', ({ gflops }) => gflops, { drop: streams || steps ? 7 : 2 }),
+    column('GB/s', '10⁹ bytes per second', ({ gbs }) => gbs, { drop: streams ? 2 : 7 }),
+    // A start happens once: 'first steps per second' would say nothing.
+    ...(unit.includes(' ')
+      ? []
+      : [column(`${unit}s/s`, `${unit}s per second`, ({ rate }) => rate, { drop: steps ? 2 : 6 })]),
+    column('GPU ms', 'Milliseconds in which the GPU was busy', ({ gpuMs }) => gpuMs, { drop: 1 }),
+    column('host ms', 'Milliseconds of recording the work', ({ hostMs }) => hostMs, { drop: 4 }),
+    column('calls', `Dispatches of a ${unit}`, ({ counts }) => counts && plain(counts.dispatches), {
       drop: steps ? 3 : 8,
-    },
+    }),
   ];
 }
+
+const column = (title: string, help: string, value: (of: Of) => Value, more: Partial<Column<Of>> = {}): Column<Of> => ({
+  title,
+  help,
+  text: (of) => {
+    const found = value(of);
+    return typeof found === 'number' ? three(found) : (found ?? '');
+  },
+  ...more,
+});
