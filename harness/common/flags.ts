@@ -1,6 +1,7 @@
 /** Flags of the commands: a table says what there are; here they are read, and their help is laid out. */
 import { parseArgs } from 'node:util';
 import { DownhillError, suggest } from '../../src/index.js';
+import { wrap as wrapped } from './table.js';
 
 export interface Flag {
   /** What follows it, in a word for the help. Without one it is a switch. */
@@ -112,16 +113,5 @@ export function entry(left: string, text: string): string[] {
   return [head.padEnd(INDENT) + body[0]!.trimStart(), ...body.slice(1)];
 }
 
-export function wrap(text: string, indent: number): string[] {
-  const lines: string[] = [];
-  let line = '';
-  for (const word of text.split(' ')) {
-    if (line !== '' && indent + line.length + 1 + word.length > WIDTH) {
-      lines.push(' '.repeat(indent) + line);
-      line = word;
-    } else {
-      line = line === '' ? word : `${line} ${word}`;
-    }
-  }
-  return [...lines, ' '.repeat(indent) + line];
-}
+export const wrap = (text: string, indent: number): string[] =>
+  wrapped(text, WIDTH - indent, false).map((line) => ' '.repeat(indent) + line);

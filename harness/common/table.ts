@@ -122,11 +122,11 @@ export function labelled(
   });
 }
 
-/** Lines of at most `width` characters, broken at spaces (not at U+00A0, which comes out as one); a longer word is cut. */
-export function wrap(text: string, width: number): string[] {
+/** Lines of at most `width` characters, broken at spaces (not at U+00A0, which comes out as one); a longer word is `cut`. */
+export function wrap(text: string, width: number, cut = true): string[] {
   const lines: string[] = [];
   let line = '';
-  for (const word of text.split(/[ \t\n]+/).flatMap((each) => chunks(each, Math.max(width, 8)))) {
+  for (const word of text.split(/[ \t\n]+/).flatMap((each) => (cut ? chunks(each, Math.max(width, 8)) : each))) {
     const longer = line === '' ? word : `${line} ${word}`;
     if (visible(longer) <= width || line === '') line = longer;
     else {

@@ -2,6 +2,7 @@
 import type { AdapterReport } from '../../src/index.js';
 import type { Driver } from '../../src/node/index.js';
 import { type ErrorParts, type Io, painter } from '../common/io.js';
+import { labelled } from '../common/table.js';
 import type { SelfTestResult } from './self-test.js';
 
 export interface BrowserReport {
@@ -47,7 +48,8 @@ function bytes(n: number): string {
 
 export function printReport(report: DoctorReport, io: Io): void {
   const paint = painter(io.stdout);
-  const line = (label: string, text: string) => io.stdout.write(`  ${paint('cyan', label.padEnd(11))} ${text}\n`);
+  const line = (label: string, text: string) =>
+    io.stdout.write(`${labelled(label.padEnd(10), text, { paint }).join('\n')}\n`);
   const { adapter, driver, browser, versions, selfTest, problems } = report;
 
   io.stdout.write('\n');

@@ -3,9 +3,10 @@ import { type Profile, type RuleRow, rules } from '../../src/index.js';
 import { kebab } from '../common/flags.js';
 import { count, duration, lossText, percent, plural, rateText } from '../common/format.js';
 import { type ErrorParts, type Io, painter } from '../common/io.js';
+import { labelled } from '../common/table.js';
 import { showHyper, type TrainConfig } from './config.js';
 import type { JobEvent, JobResult } from './events.js';
-import { profileText } from './profile-table.js';
+import { profileLines } from './profile-table.js';
 import { Progress } from './progress.js';
 
 export interface Reporter {
@@ -19,6 +20,9 @@ export interface Reporter {
 
 export const RUN_FILES = 'config.json, metrics.jsonl, loss.svg';
 export const PROFILE_FILES = 'profile.json, trace.json (opens in ui.perfetto.dev)';
+
+/** A name and its value stay in one line. */
+const unbroken = (item: string): string => item.replaceAll(' ', '\u00a0');
 
 export class TextReporter implements Reporter {
   readonly #paint;
@@ -89,8 +93,8 @@ export class TextReporter implements Reporter {
     const hyper = Object.entries(config.optimizer.hyper)
       .filter(([key, value]) => value !== false && !(typeof value === 'string' && value === row?.fields[key]?.default))
       .map(([name, value]) => (value === true ? kebab(name) : `${kebab(name)} ${showHyper(value)}`));
-    this.#wrapped('optimizer', `${row?.title ?? config.optimizer.name}: `, hyper);
-    if (schedule !== undefined) this.#wrapped('schedule', '', schedule.split(', '));
+    this.#line('optimizer', `${row?.title ?? config.optimizer.name}: ${hyper.map(unbroken).join(', ')}`);
+    if (schedule !== undefined) this.#line('schedule', schedule.split(', ').map(unbroken).join(', '));
     const source = config.data.kind === 'idx' ? config.data.folder : 'drawn digits';
     const scale = config.scale === 'standard' ? 'standardised' : 'scaled to [0, 1]';
     this.#line('data', `${source}, ${count(data.train)} to train, ${count(data.test)} to test, ${scale}`);
@@ -121,32 +125,14 @@ export class TextReporter implements Reporter {
 
   #profile(profile: Profile): void {
     this.#profiled = true;
-    const { head, rows, notes } = profileText(profile, (this.io.stdout.columns ?? 100) - 2);
-    this.#write(`\n  ${this.#paint('gray', head)}`);
-    for (const { text, bar } of rows) this.#write(`  ${text}${bar && `  ${this.#paint('cyan', bar)}`}`);
-    this.#write('');
-    for (const note of notes) this.#write(`  ${note}`);
+    const lines = profileLines(profile, this.#paint, this.io.stdout.columns ?? 100);
+    this.#write(`\n${lines.join('\n')}`);
   }
 
+  /** Goes on in the next line where it would leave the terminal. */
   #line(label: string, text: string): void {
-    this.#write(`  ${this.#paint('cyan', label.padEnd(10))}  ${text}`);
-  }
-
-  /** A list that goes on in the next line where it would leave the terminal. */
-  #wrapped(label: string, start: string, items: readonly string[]): void {
-    const room = Math.max(40, (this.io.stdout.columns ?? 100) - 15);
-    let line = start;
-    let name = label;
-    items.forEach((item, i) => {
-      const part = i < items.length - 1 ? `${item}, ` : item;
-      if (line.length + part.trimEnd().length > room) {
-        this.#line(name, line.trimEnd());
-        name = '';
-        line = '';
-      }
-      line += part;
-    });
-    this.#line(name, line);
+    const room = Math.max(54, (this.io.stdout.columns ?? 100) - 1);
+    this.#write(labelled(label.padEnd(10), text, { paint: this.#paint, room }).join('\n'));
   }
 
   #write(text: string): void {

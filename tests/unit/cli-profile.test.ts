@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parseTrain, type TrainCommand } from '../../harness/train/options.js';
-import { profileText } from '../../harness/train/profile-table.js';
+import { profileLines } from '../../harness/train/profile-table.js';
 import { JsonReporter, TextReporter } from '../../harness/train/reporter.js';
 import { type TraceEvent, traceOf } from '../../harness/train/trace.js';
 import type { Profile } from '../../src/index.js';
@@ -51,39 +51,46 @@ const profile: Profile = {
 };
 
 describe('the table of a profile', () => {
+  const linesOf = (of: Profile, columns = 100) => profileLines(of, (_, text) => text, columns);
+  const cells = (line: string | undefined) => line!.trim().split(/ {2,}/);
+  const bars = (lines: readonly string[], rows: number) =>
+    lines.slice(1, 1 + rows).map((line) => line.replaceAll(/[^━]/g, '').length);
+
   it('has a row per label: count and milliseconds per step, share, bar', () => {
-    const { head, rows, notes } = profileText(profile, 98);
-    expect(head).toMatch(/^pass +kernel +count +ms +share$/);
-    expect(rows.map(({ text }) => text.split(/ {2,}/))).toEqual([
-      ['forward-0', 'nn/dense_forward', '1', '3.000', '75.0 %'],
-      ['update', 'optim/adam', '1', '1.000', '25.0 %'],
+    const [head, first, second, empty, ...notes] = linesOf(profile);
+    expect(head).toMatch(/^ {2}pass +kernel +count +ms +share$/);
+    expect([cells(first), cells(second)]).toEqual([
+      ['forward-0', 'nn/dense_forward', '1', '3.000', '75.0 %', '━'.repeat(24)],
+      ['update', 'optim/adam', '1', '1.000', '25.0 %', '━'.repeat(8)],
     ]);
-    expect(rows.map(({ bar }) => bar.length)).toEqual([24, 8]);
+    expect(empty).toBe('');
     expect(notes.slice(0, 3)).toEqual([
-      '4.000 ms  all 2 passes, median of 2 steps',
-      '6.000 ms  a step with the profile, 0.5000 ms of it recording',
-      '3.000 ms  a step without, right before, 0.2500 ms of it recording',
+      '  4.000 ms  all 2 passes, median of 2 steps',
+      '  6.000 ms  a step with the profile, 0.5000 ms of it recording',
+      '  3.000 ms  a step without, right before, 0.2500 ms of it recording',
     ]);
     expect(notes[3]).toMatch(/not how fast/);
-    expect(notes[4]).toBe('1 pass without usable timestamps are left out.');
+    expect(notes[4]).toBe('  1 pass without usable timestamps are left out.');
   });
 
   it('fits the terminal: bars give way', () => {
     const widest = (columns: number) =>
       Math.max(
-        ...profileText(profile, columns).rows.map(({ text, bar }) => text.length + (bar === '' ? 0 : 2 + bar.length)),
+        ...linesOf(profile, columns)
+          .slice(0, 3)
+          .map((line) => line.length),
       );
-    expect(widest(70)).toBeLessThan(70);
-    expect(profileText(profile, 55).rows.map(({ bar }) => bar)).toEqual(['', '']);
+    expect(widest(72)).toBeLessThan(72);
+    expect(bars(linesOf(profile, 57), 2)).toEqual([0, 0]);
+    expect(widest(57)).toBeLessThan(57);
   });
 
   it('shows nothing known, one pass per submit, and a hint', () => {
     const labels = [{ label: 'downhill:train/submit', count: 1, totalMs: 0, medianMs: null, share: 0 }];
-    const { rows, notes } = profileText({ ...profile, labels, gpuMsPerStep: 0, quantised: true, hint: 'Do x.' }, 98);
-    expect(rows[0]!.text.split(/ {2,}/)).toEqual(['submit', '0.5', '0.0000', '0.0 %']);
-    expect(rows[0]!.bar).toBe('');
-    expect(notes[0]).toContain('mean of 2 steps');
-    expect(notes.at(-1)).toBe('Do x.');
+    const lines = linesOf({ ...profile, labels, gpuMsPerStep: 0, quantised: true, hint: 'Do x.' });
+    expect(cells(lines[1])).toEqual(['submit', '0.5', '0.0000', '0.0 %']);
+    expect(lines[3]).toContain('mean of 2 steps');
+    expect(lines.at(-1)).toBe('  Do x.');
   });
 });
 
