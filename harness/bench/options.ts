@@ -1,6 +1,6 @@
 /** The flags of `downhill bench`. */
-import { parseArgs } from 'node:util';
 import { checkInteger, DownhillError, suggest } from '../../src/index.js';
+import { entry, type Flags, flagHelp, HELP, readFlags, toNumber } from '../common/flags.js';
 import { BYTES_HELP } from './bytes.js';
 import type { BenchConfig, Place } from './contract.js';
 import { PEERS } from './peers.js';
@@ -31,50 +31,45 @@ const SESSIONS = 3;
 
 const PLACES: readonly Place[] = ['node', 'chrome'];
 
-const OPTIONS = {
-  in: { type: 'string' },
-  peers: { type: 'string' },
-  out: { type: 'string' },
-  compare: { type: 'string' },
-  connect: { type: 'string' },
-  seed: { type: 'string' },
-  slow: { type: 'string' },
-  quick: { type: 'boolean' },
-  json: { type: 'boolean' },
-  page: { type: 'boolean' },
-  help: { type: 'boolean', short: 'h' },
-} as const;
+const FLAGS: Flags = {
+  in: { value: 'PLACE', help: 'node, chrome, or node,chrome for both', default: 'node' },
+  peers: { value: 'NAMES', help: 'all, none, or names with commas between', default: 'all' },
+  quick: {
+    help: 'fewer sizes and shorter samples, one session: about three minutes instead of an hour and a half',
+  },
+  out: { value: 'DIR', help: 'folder of the report', default: 'a new one under runs/' },
+  compare: { value: 'FILE', help: 'a report.json of before: says what became slower or faster, and how sure that is' },
+  connect: { value: 'URL', help: 'ws://… of a browser that Playwright serves elsewhere, instead of a Chrome here' },
+  page: { help: 'measure nothing, but serve the page that measures in your own browser' },
+  json: { help: 'the report on stdout instead of tables' },
+  seed: { value: 'N', help: 'of weights and inputs', default: '0' },
+  slow: {
+    value: 'PERCENT',
+    help: 'makes downhill do so much more work: a test of the harness, not of anything else',
+    default: '0',
+  },
+  ...HELP,
+};
 
 export function benchHelp(): string {
-  const list = (entries: readonly (readonly [string, string])[]) => {
-    const width = Math.max(...entries.map(([name]) => name.length));
-    return entries.map(([name, help]) => `  ${name.padEnd(width)}  ${help}`).join('\n');
-  };
-  return `npx downhill bench [scenario…] [flags]
-
-  Measures downhill's kernels and trainer beside other libraries, in Node or in a headless Chrome.
-  Leaves report.json, report.md and charts in a folder of its own. How: docs/benchmarks.md
-
-scenarios (default: all)
-${list(Object.entries(SCENARIO_HELP))}
-
-peers (default: all)
-${list(Object.values(PEERS).map(({ name, title }) => [name, title] as const))}
-
-flags
-${list([
-  ['--in PLACE', 'node (default), chrome, or node,chrome for both'],
-  ['--peers NAMES', 'all (default), none, or names with commas between'],
-  ['--quick', 'fewer sizes and shorter samples, one session: about three minutes instead of an hour and a half'],
-  ['--out DIR', 'folder of the report; default: a new one under runs/'],
-  ['--compare FILE', 'a report.json of before: says what became slower or faster, and how sure that is'],
-  ['--connect URL', 'ws://… of a browser that Playwright serves elsewhere, instead of a Chrome here'],
-  ['--page', 'measure nothing, but serve the page that measures in your own browser'],
-  ['--json', 'the report on stdout instead of tables'],
-  ['--seed N', 'of weights and inputs; default 0'],
-  ['--slow PERCENT', 'makes downhill do so much more work: a test of the harness, not of anything else'],
-])}
-`;
+  const list = (entries: readonly (readonly [string, string])[]) =>
+    entries.flatMap(([name, text]) => entry(name, text));
+  return [
+    'npx downhill bench [scenario…] [flags]',
+    '',
+    "  Measures downhill's kernels and trainer beside other libraries, in Node or in a headless Chrome.",
+    '  Leaves report.json, report.md and charts in a folder of its own. How: docs/benchmarks.md',
+    '',
+    'scenarios [all]',
+    ...Object.entries(SCENARIO_HELP).flatMap(([name, help]) => entry(name, help)),
+    '',
+    'peers [all]',
+    ...Object.values(PEERS).flatMap(({ name, title }) => entry(name, title)),
+    '',
+    'flags',
+    ...flagHelp(FLAGS),
+    '',
+  ].join('\n');
 }
 
 /**
@@ -82,87 +77,45 @@ ${list([
  * @throws DownhillError OPTION-* for flags, scenarios and peers that there are not
  */
 export function parseBench(args: readonly string[]): BenchCommand | 'help' {
-  const { values, positionals } = readArguments(args);
-  if (values.has('help')) return 'help';
-  const places = readPlaces(values.get('in'));
-  const quick = values.has('quick');
-  const connect = readConnect(values.get('connect'), values.has('in') ? places : undefined);
+  const { flags, words } = readFlags('bench', args, FLAGS, true);
+  if (flags.has('help')) return 'help';
+  const text = (name: string) => flags.get(name) ?? FLAGS[name]!.default!;
+  const integer = (name: string, max: number) => checkInteger(`--${name}`, toNumber(text(name)), 0, max);
+  const [scenarios, peers] = [Object.keys(SCENARIO_HELP), Object.keys(PEERS)];
+  const places = pick('place', listOf(text('in')), PLACES);
+  const quick = flags.has('quick');
+  const connect = readConnect(flags.get('connect'), flags.has('in') ? places : undefined);
   return {
     config: {
-      scenarios: readScenarios(positionals),
-      peers: readPeers(values.get('peers') ?? 'all'),
+      scenarios: words.length === 0 ? scenarios : pick('scenario', words, scenarios),
+      peers: { all: peers, none: [] }[text('peers')] ?? pick('peer', listOf(text('peers')), peers),
       quick,
-      seed: checkInteger('--seed', toNumber(values.get('seed') ?? '0'), 0, 2 ** 31),
+      seed: integer('seed', 2 ** 31),
       sessions: quick ? 1 : SESSIONS,
-      slow: checkInteger('--slow', toNumber(values.get('slow') ?? '0'), 0, 1000),
+      slow: integer('slow', 1000),
     },
     places: connect ? ['chrome'] : places,
-    out: values.get('out'),
-    compare: values.get('compare'),
+    out: flags.get('out'),
+    compare: flags.get('compare'),
     connect,
-    json: values.has('json'),
-    page: values.has('page'),
+    json: flags.has('json'),
+    page: flags.has('page'),
   };
 }
 
-const toNumber = (text: string): number | string =>
-  text.trim() === '' || Number.isNaN(Number(text)) ? text : Number(text);
-
-function readArguments(args: readonly string[]) {
-  const { tokens } = parseArgs({ args: [...args], options: OPTIONS, strict: false, tokens: true });
-  const values = new Map<string, string>();
-  const positionals: string[] = [];
-  for (const token of tokens) {
-    if (token.kind === 'positional') positionals.push(token.value);
-    if (token.kind !== 'option') continue;
-    const { name, rawName, value } = token;
-    const option = Object.hasOwn(OPTIONS, name) ? OPTIONS[name as keyof typeof OPTIONS] : undefined;
-    if (!option) {
-      const known = Object.keys(OPTIONS).map((each) => `--${each}`);
-      throw new DownhillError('OPTION-UNKNOWN', `bench has no flag ${rawName}.`, suggest(rawName, known));
-    }
-    if (option.type === 'string' && (value === undefined || value === '' || value.startsWith('--'))) {
-      throw new DownhillError('OPTION-TYPE', `--${name} needs a value.`, 'See npx downhill bench --help.');
-    }
-    if (option.type === 'boolean' && value !== undefined) {
-      throw new DownhillError('OPTION-TYPE', `--${name} takes no value, got '${value}'.`, `Write --${name}.`);
-    }
-    values.set(name, value ?? '');
-  }
-  return { values, positionals };
-}
-
-function readScenarios(names: readonly string[]): readonly string[] {
-  const known = Object.keys(SCENARIO_HELP);
-  for (const name of names) checkName('scenario', name, known);
-  // In their own order, each once.
-  return names.length === 0 ? known : known.filter((name) => names.includes(name));
-}
-
-function readPeers(text: string): readonly string[] {
-  const known = Object.keys(PEERS);
-  if (text === 'all') return known;
-  if (text === 'none') return [];
-  const names = text.split(',').map((name) => name.trim());
-  for (const name of names) checkName('peer', name, known);
-  return known.filter((name) => names.includes(name));
-}
-
-function checkName(what: string, name: string, known: readonly string[]): void {
-  if (known.includes(name)) return;
-  const near = suggest(name, known);
+/** The chosen of `known`, in their own order, each once. */
+function pick<T extends string>(what: string, names: readonly string[], known: readonly T[]): readonly T[] {
+  const unknown = names.find((name) => !known.some((each) => each === name));
+  if (unknown === undefined) return known.filter((name) => names.includes(name));
+  const near = suggest(unknown, known);
   throw new DownhillError(
     'OPTION-UNKNOWN',
-    `There is no ${what} '${name}'. There are: ${known.join(', ')}.`,
+    `There is no ${what} '${unknown}'. There are: ${known.join(', ')}.`,
     near.startsWith('Did') ? near : `Choose among these ${what}s.`,
   );
 }
 
-function readPlaces(text = 'node'): readonly Place[] {
-  const names = text.split(',').map((name) => name.trim());
-  for (const name of names) checkName('place', name, PLACES);
-  return PLACES.filter((place) => names.includes(place));
-}
+const listOf = (text: string): string[] => text.split(',').map((name) => name.trim());
 
 function readConnect(address: string | undefined, places: readonly Place[] | undefined): string | undefined {
   if (address === undefined) return undefined;

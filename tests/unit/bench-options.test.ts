@@ -46,7 +46,7 @@ describe('bench: flags', () => {
     [['--peers', ''], 'OPTION-TYPE', /--peers needs a value/, /help/],
     [['--in', 'firefox'], 'OPTION-UNKNOWN', /no place 'firefox'.*node, chrome/, /./],
     [['--quik'], 'OPTION-UNKNOWN', /no flag --quik/, /--quick/],
-    [['--quick=yes'], 'OPTION-TYPE', /--quick takes no value/, /--quick/],
+    [['--quick=yes'], 'OPTION-TYPE', /--quick is a switch and takes no value/, /--quick/],
     [['--seed', 'x'], 'OPTION-TYPE', /--seed/, /./],
     [['--slow', '-1'], 'OPTION-RANGE', /--slow/, /./],
     [['--connect', 'http://there'], 'OPTION-TYPE', /ws:\/\/ address/, /launch-server/],
