@@ -52,8 +52,6 @@ const FLAGS: Flags = {
 };
 
 export function benchHelp(): string {
-  const list = (entries: readonly (readonly [string, string])[]) =>
-    entries.flatMap(([name, text]) => entry(name, text));
   return [
     'npx downhill bench [scenario…] [flags]',
     '',
