@@ -49,7 +49,7 @@ const ENTRIES: readonly PeerEntry[] = [
   {
     name: 'ort-webgpu',
     title: 'ONNX Runtime Web, WebGPU',
-    mode: 'Gemm model; operands and result in preallocated GPU buffers, graph capture',
+    mode: 'Gemm model; operands and result stay in GPU buffers, graph capture',
     package: 'onnxruntime-web',
     module: 'ort',
     tasks: ['gemm'],
