@@ -1,124 +1,80 @@
 // The clock of a step: one workgroup per replica, run just before the update.
 //
-// It copies the rows of per-step scalars for update number `count` from the ring into `hyper`, having checked that they
-// carry that number (a stale row would be a silent wrong step: it is flagged in `fault` and the update skipped), folds
-// the clip factor into them, decides whether the update happens at all, and counts. `step` counts every attempt, `count`
-// the updates that were applied. With a network (NETWORK) it also takes the mean of the rows' losses into the loss ring
-// and picks the batch of the next step, so that every step's commands are identical.
+// It copies the records of per-step scalars for update number `count` from the ring into `hyper`, having checked that
+// they carry that number (a stale record would be a silent wrong step: it is flagged in `fault` and the update left out),
+// folds the clip factor into them, decides what becomes of the step (`fate`), and counts. `step` counts every attempt,
+// `count` the updates that were applied. So every step's commands are identical, whatever happens in it.
 //
-//   clock   per replica                                    ring    [RING, GROUPS, replicas] rows of 16 words
-//   hyper   [GROUPS, replicas] rows, what `update` reads   batch   [replicas, ROWS], sample of each row, written
-//   result  [replicas, ROWS] (loss, correct), read         losses  [LOSS_RING, replicas] bits of the loss, and the
-//                                                          count it was made at, with LEFT_OUT where nothing was applied
-//   partial [replicas, SEGMENTS] of the norm kernel        rows    [GROUPS + 1] first segment of each group
-//
-// Sampling: 0 in order; 1 a keyed permutation of the samples per epoch; 2 independent draws with replacement.
-// src/data/batching.ts is its twin on the host, bit for bit.
+//   clock    per replica                                   ring   [ring, groups, replicas] records of 16 words
+//   hyper    [groups, replicas] records, read by `update`  begins [groups + 1] first segment of each group
+//   partial  [replicas, segments] of the norm kernel
 
-override GROUPS: u32 = 1;
-override RING: u32 = 512;
-// The gradient's norm: how many segments it was summed in, what an element counts, and what follows from it.
-override SEGMENTS: u32 = 0;
-override UNIT: f32 = 1.0;
 override CLIP: u32 = 0; // 1 by the global norm, 2 by each group's
-override MAX_NORM: f32 = 1.0;
 override OPTAX: bool = false;
+// Leave out steps with unusable gradients; after shape.max_streak in a row, all.
 override SKIP: bool = false;
-override MAX_STREAK: u32 = 5;
-// Micro-steps whose gradients make one update.
-override MICRO: u32 = 1;
-override NETWORK: bool = false;
-override ROWS: u32 = 1;
-override SAMPLES: u32 = 1;
-override EPOCH_STEPS: u32 = 1;
-override SAMPLING: u32 = 0;
-override LOSS_RING: u32 = 1;
 override WORKGROUP: u32 = 64;
 
+struct Shape {
+  groups: u32,
+  // Updates whose records the ring holds.
+  ring: u32,
+  // Segments that the gradient's norm was summed in; 0 where nobody asked for it.
+  segments: u32,
+  // Micro-steps whose gradients make one update.
+  micro: u32,
+  max_streak: u32,
+  // What an element of the gradient counts: the absolute value of its scale.
+  unit: f32,
+  max_norm: f32,
+}
+
+struct Clock {
+  step: u32, count: u32, fault: u32, skipped: u32, streak: u32, micro: u32, grad_norm: f32,
+  // What this step did: 0 an update, 1 nothing, 2 it waits for the rest of the micro-steps.
+  fate: u32,
+}
+
+@group(0) @binding(0) var<uniform> shape: Shape;
+@group(0) @binding(1) var<storage, read_write> clock: array<Clock>;
+@group(0) @binding(2) var<storage, read> ring: array<u32>;
+@group(0) @binding(3) var<storage, read_write> hyper: array<u32>;
+@group(0) @binding(4) var<storage, read> partial: array<vec4f>;
+@group(0) @binding(5) var<storage, read> begins: array<u32>;
+
 const WORDS = 16u;
-const SHUFFLE = 0x5348u;
-const DRAW = 0x4452u;
-// What `skip` in a row says to `update`: apply, leave out this step, or wait for the rest of the micro-steps.
 const APPLY = 0u;
 const LEAVE = 1u;
 const WAIT = 2u;
 // Bits of `fault`.
 const STALE = 1u;
 const STOPPED = 2u;
-const LEFT_OUT = 0x80000000u;
 
-struct Clock {
-  step: u32, count: u32, valid: u32, epoch: u32, seed: u32, fault: u32,
-  skipped: u32, streak: u32, micro: u32, grad_norm: f32, spare0: u32, spare1: u32,
-}
-
-@group(0) @binding(0) var<storage, read_write> clock: array<Clock>;
-@group(0) @binding(1) var<storage, read> ring: array<u32>;
-@group(0) @binding(2) var<storage, read_write> hyper: array<u32>;
-@group(0) @binding(3) var<storage, read_write> batch: array<u32>;
-@group(0) @binding(4) var<storage, read> result: array<vec2f>;
-@group(0) @binding(5) var<storage, read_write> losses: array<vec2u>;
-@group(0) @binding(6) var<storage, read> partial: array<vec2f>;
-@group(0) @binding(7) var<storage, read> rows: array<u32>;
-
-// Per lane: its part of the sum of losses, of squares, of unusable elements.
+// Per lane: its part of the sum of squares, of squares of what is small (norm.wgsl), of unusable elements.
 var<workgroup> sums: array<vec3f, WORKGROUP>;
 
-// The hash pcg3d (Jarzynski & Olano, JCGT 9(3), 2020), last component; pcgHash of src/kernels/random.ts.
-fn hash(seed: u32, stream: u32, index: u32) -> u32 {
-  var v = vec3u(seed, stream, index) * 1664525u + 1013904223u;
-  v.x += v.y * v.z;
-  v.y += v.z * v.x;
-  v.z += v.x * v.y;
-  v ^= v >> vec3u(16u);
-  v.x += v.y * v.z;
-  v.y += v.z * v.x;
-  v.z += v.x * v.y;
-  return v.z ^ (v.z >> 16u);
-}
-
-// A keyed permutation of 0 … SAMPLES-1: 8 Feistel rounds over the smallest even number of bits that holds SAMPLES,
-// walked until the result falls inside (under 4 walks on average).
-fn permute(index: u32, key: u32) -> u32 {
-  let half_bits = max((33u - countLeadingZeros(max(SAMPLES - 1u, 1u))) / 2u, 1u);
-  let mask = (1u << half_bits) - 1u;
-  var value = index;
-  loop {
-    var left = value >> half_bits;
-    var right = value & mask;
-    for (var round = 0u; round < 8u; round++) {
-      let mixed = (left ^ hash(key, round, right)) & mask;
-      left = right;
-      right = mixed;
-    }
-    value = (left << half_bits) | right;
-    if (value < SAMPLES) { break; }
+// The norm from both sums of squares: below 2^-70 no element had 2^-35, and all are in the sum of those times 2^64.
+fn norm_of(sum: vec2f) -> f32 {
+  if (sum.x < 0x1p-70f) {
+    return sqrt(sum.y) * 0x1p-64f * shape.unit;
   }
-  return value;
+  return sqrt(sum.x) * shape.unit;
 }
 
-fn pick(seed: u32, step: u32, epoch: u32, index: u32, row: u32) -> u32 {
-  switch (SAMPLING) {
-    case 1u: { return permute(index, hash(seed, SHUFFLE, epoch)); }
-    case 2u: { return hash(hash(seed, DRAW, step), row, 0u) % SAMPLES; }
-    default: { return index; }
-  }
-}
-
-// The factor that brings a norm down to MAX_NORM: PyTorch's min(1, c / (n + 1e-6)), or optax's, which leaves alone what
+// The factor that brings a norm down to max_norm: PyTorch's min(1, c / (n + 1e-6)), or optax's, which leaves alone what
 // is smaller.
 fn clip_factor(norm: f32) -> f32 {
   if (OPTAX) {
-    return select(MAX_NORM / norm, 1.0, norm < MAX_NORM);
+    return select(shape.max_norm / norm, 1.0, norm < shape.max_norm);
   }
-  return min(1.0, MAX_NORM / (norm + 1e-6));
+  return min(1.0, shape.max_norm / (norm + 1e-6));
 }
 
 // The norm of one group's gradient: its segments in order.
 fn group_norm(group: u32, replica: u32) -> f32 {
-  var sum = 0.0;
-  for (var i = rows[group]; i < rows[group + 1u]; i++) { sum += partial[replica * SEGMENTS + i].x; }
-  return sqrt(sum) * UNIT;
+  var sum = vec2f();
+  for (var i = begins[group]; i < begins[group + 1u]; i++) { sum += partial[replica * shape.segments + i].xy; }
+  return norm_of(sum);
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -131,77 +87,52 @@ fn advance(
   let replicas = groups.z;
   let now = clock[replica];
 
-  // Sums over many: lanes take every WORKGROUP-th in order, then each adds the lanes in order.
+  // Lanes take every WORKGROUP-th segment in order, then each adds the lanes in order.
   var sum = vec3f();
-  if (NETWORK) {
-    for (var row = lane; row < now.valid; row += WORKGROUP) { sum.x += result[replica * ROWS + row].x; }
-  }
-  for (var i = lane; i < SEGMENTS; i += WORKGROUP) {
-    let own = partial[replica * SEGMENTS + i];
-    sum += vec3f(0.0, own.x, own.y);
-  }
+  for (var i = lane; i < shape.segments; i += WORKGROUP) { sum += partial[replica * shape.segments + i].xyz; }
   sums[lane] = sum;
   workgroupBarrier();
   // Every lane has read the clock before lane 0 writes it.
   storageBarrier();
   var total = vec3f();
   for (var i = 0u; i < WORKGROUP; i++) { total += sums[i]; }
-  let norm = sqrt(total.y) * UNIT;
+  let norm = norm_of(total.xy);
 
-  let first = (now.count % RING) * GROUPS * replicas + replica;
+  let first = (now.count % shape.ring) * shape.groups * replicas + replica;
   let stale = ring[first * WORDS] != now.count;
-  let complete = now.micro + 1u >= MICRO;
+  let complete = now.micro + 1u >= shape.micro;
   // A sum of squares beyond f32 is as bad as a bad element. A norm that cannot be computed cannot be clipped to either.
-  let bad = total.z > 0.0 || (bitcast<u32>(total.y) & 0x7f800000u) == 0x7f800000u;
+  let bad = total.z > 0.0 || (bitcast<u32>(total.x) & 0x7f800000u) == 0x7f800000u;
   let unusable = (SKIP || CLIP != 0u) && complete && bad;
-  let stopped = (now.fault & STOPPED) != 0u || (SKIP && unusable && now.streak + 1u >= MAX_STREAK);
+  let stopped = (now.fault & STOPPED) != 0u || (SKIP && unusable && now.streak + 1u >= shape.max_streak);
   var fate = APPLY;
   if (!complete) {
     fate = WAIT;
   } else if (stale || unusable || stopped) {
     fate = LEAVE;
   }
-  for (var i = lane; i < GROUPS * WORDS; i += WORKGROUP) {
-    let row = i / WORDS;
-    var word = ring[(first + row * replicas) * WORDS + i % WORDS];
+  for (var i = lane; i < shape.groups * WORDS; i += WORKGROUP) {
+    let own = i / WORDS;
+    var word = ring[(first + own * replicas) * WORDS + i % WORDS];
     switch (i % WORDS) {
-      // A frozen group's row says LEAVE by itself.
+      // A frozen group's record says LEAVE by itself.
       case 1u: { word = max(word, fate); }
       case 2u: {
         if (CLIP == 1u) { word = bitcast<u32>(bitcast<f32>(word) * clip_factor(norm)); }
-        if (CLIP == 2u) { word = bitcast<u32>(bitcast<f32>(word) * clip_factor(group_norm(row, replica))); }
+        if (CLIP == 2u) { word = bitcast<u32>(bitcast<f32>(word) * clip_factor(group_norm(own, replica))); }
       }
       default: {}
     }
-    hyper[(row * replicas + replica) * WORDS + i % WORDS] = word;
+    hyper[(own * replicas + replica) * WORDS + i % WORDS] = word;
   }
 
-  let step = now.step + 1u;
-  var epoch = 0u;
-  var start = 0u;
-  var valid = ROWS;
-  if (NETWORK) {
-    epoch = step / EPOCH_STEPS;
-    start = (step % EPOCH_STEPS) * ROWS;
-    if (SAMPLING != 2u) { valid = min(ROWS, SAMPLES - start); }
-    for (var row = lane; row < ROWS; row += WORKGROUP) {
-      // Rows past a short batch repeat its first sample; their gradient is zero.
-      let within = select(0u, row, row < valid);
-      batch[replica * ROWS + row] = pick(now.seed, step, epoch, start + within, within);
-    }
-  }
   if (lane == 0u) {
-    if (NETWORK) {
-      let note = now.count | select(0u, LEFT_OUT, fate != APPLY);
-      losses[(now.step % LOSS_RING) * replicas + replica] = vec2u(bitcast<u32>(total.x / f32(now.valid)), note);
-    }
     var next = now;
-    next.step = step;
-    next.valid = valid;
-    next.epoch = epoch;
+    next.step = now.step + 1u;
     next.micro = select(now.micro + 1u, 0u, complete);
     next.count = now.count + select(0u, 1u, fate == APPLY);
     next.fault = now.fault | select(0u, STALE, stale) | select(0u, STOPPED, stopped);
+    next.fate = fate;
     if (complete) {
       next.skipped = now.skipped + select(0u, 1u, unusable);
       next.streak = select(0u, now.streak + 1u, unusable);

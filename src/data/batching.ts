@@ -1,7 +1,7 @@
 import { pcgHash } from '../kernels/random.js';
 
 /*
- * Which samples make a batch: the host's twin of shaders/optim/advance.wgsl, bit for bit. The trainer uses it for the
+ * Which samples make a batch: the host's twin of shaders/data/advance_network.wgsl, bit for bit. The trainer uses it for the
  * very first batch (the GPU picks every later one), tests for all of them.
  */
 

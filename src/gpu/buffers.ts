@@ -48,6 +48,11 @@ export class BufferSet {
     return buffer;
   }
 
+  /** Of everything made. */
+  get bytes(): number {
+    return this.#made.reduce((sum, { size }) => sum + size, 0);
+  }
+
   storage(name: string, bytes: number): GPUBuffer {
     return this.make(name, bytes, USAGE.STORAGE | USAGE.COPY_DST | USAGE.COPY_SRC);
   }

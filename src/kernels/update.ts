@@ -1,8 +1,7 @@
 import type { BufferRange } from '../gpu/buffers.js';
 import { DownhillError } from '../gpu/errors.js';
 import type { PassSpec } from '../gpu/pipelines.js';
-import { advanceShader } from '../shaders/optim/advance.gen.js';
-import { accumulateShader } from '../shaders/reduce/accumulate.gen.js';
+import { advanceNetworkShader as advanceShader } from '../shaders/data/advance_network.gen.js';
 import { normShader } from '../shaders/reduce/norm.gen.js';
 import type { Shader } from '../shaders/shader.js';
 
@@ -210,27 +209,6 @@ export function gradientNorm(operands: {
     constants: { FIXED: fixed, WORKGROUP },
     buffers: { bounds, grad, segments: table, partial },
     groups: segments,
-    replicas: 1,
-  };
-}
-
-/** total += gradient, over a range. */
-export function accumulate(operands: {
-  readonly label: string;
-  readonly elements: number;
-  readonly bounds: BufferRange;
-  readonly grad: BufferRange;
-  readonly total: BufferRange;
-  readonly fixed: boolean;
-  readonly zero: boolean;
-}): PassSpec {
-  const { label, elements, bounds, grad, total, fixed, zero } = operands;
-  return {
-    label,
-    shader: accumulateShader,
-    constants: { FIXED: fixed, ZERO: zero, WORKGROUP },
-    buffers: { bounds, grad, total },
-    groups: Math.min(Math.ceil(elements / WORKGROUP), MAX_GROUPS),
     replicas: 1,
   };
 }

@@ -1,8 +1,10 @@
 import { guarded } from '../gpu/buffers.js';
 import { COMPUTE_STAGE, USAGE } from '../gpu/constants.js';
 import { DownhillError, show } from '../gpu/errors.js';
-import type { OptionsOf } from '../gpu/fields.js';
-import { type Rule, type RuleRow, resolveHyper } from './rule.js';
+import { checkOptions, type Fields, type OptionsOf } from '../gpu/fields.js';
+import type { PlacedTensor } from '../space/adopted.js';
+import { changed } from './groups.js';
+import type { Rule } from './rule.js';
 
 /*
  * Foreign memory, checked before it is touched: every tensor's two ranges, their usage, size, alignment and overlap.
@@ -15,7 +17,7 @@ import { type Rule, type RuleRow, resolveHyper } from './rule.js';
 export type ForeignRange = GPUBuffer | { readonly buffer: GPUBuffer; readonly offset?: number; readonly size?: number };
 
 /** One tensor of the caller's. */
-export interface TensorOptions {
+export interface TensorOptions<F extends Fields = Fields> {
   /** In state, checkpoints and messages; unique. */
   readonly name: string;
   /** Empty for a scalar; a 0 in it makes a tensor without elements. */
@@ -25,18 +27,14 @@ export interface TensorOptions {
   /** float32, or int32 with `gradients: 'fixed'`; usage STORAGE. */
   readonly grad: ForeignRange;
   /** Hyper-parameters of its own; the rest are the rule's. */
-  readonly group?: Readonly<Record<string, unknown>>;
+  readonly group?: OptionsOf<F>;
   /** Never updated; takes no part in norms. Default false. */
   readonly frozen?: boolean;
 }
 
-export interface AdoptedTensor {
-  readonly name: string;
+export interface AdoptedTensor extends PlacedTensor {
   readonly elements: number;
-  readonly param: { readonly buffer: GPUBuffer; readonly offset: number };
-  readonly grad: { readonly buffer: GPUBuffer; readonly offset: number };
-  readonly rule: Rule;
-  readonly frozen: boolean;
+  readonly rules: readonly [Rule];
 }
 
 const MAX_ELEMENTS = 2 ** 32 - 1;
@@ -94,7 +92,7 @@ function adoptTensor(rule: Rule, tensor: TensorOptions, index: number): AdoptedT
   const elements = countElements(where, shape);
   const param = adoptRange(`${where}: param`, tensor.param, elements);
   const grad = adoptRange(`${where}: grad`, tensor.grad, elements);
-  return { name, elements, param, grad, frozen, rule: ofGroup(where, rule, tensor.group) };
+  return { name, shape, elements, param, grad, frozen, rules: [ofGroup(where, rule, tensor.group)] };
 }
 
 /** The rule with a group's own hyper-parameters. */
@@ -113,19 +111,6 @@ function ofGroup(where: string, rule: Rule, group: unknown): Rule {
     const what = error.message.slice(0, error.message.lastIndexOf(` [${error.code}]`));
     throw new DownhillError(error.code, `${where}, group: ${what}`, error.fix, error);
   }
-}
-
-/** The rule with other hyper-parameters; one that is undefined stays as it is. */
-export function changed({ row, hyper }: Rule, options: object): Rule {
-  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-  const next = resolveHyper(row, { ...hyper, ...given } as OptionsOf<RuleRow['fields']>);
-  const [before, after] = [hyper, next].map((each) => (each as { convention?: unknown }).convention);
-  if (before === after) return { row, hyper: next };
-  throw new DownhillError(
-    'OPTION-RANGE',
-    `A convention is a formula with its defaults: ${show(before)} cannot become ${show(after)} here.`,
-    'Make the rule with the convention, or a second optimizer.',
-  );
 }
 
 function countElements(where: string, shape: unknown): number {
@@ -153,7 +138,11 @@ function countElements(where: string, shape: unknown): number {
 const isBuffer = (value: unknown): value is GPUBuffer =>
   typeof (value as GPUBuffer | undefined)?.mapAsync === 'function' && typeof (value as GPUBuffer).size === 'number';
 
+/** What has a `buffer` is a range; anything else is refused for what it is. */
+const isRange = (value: unknown): boolean => isBuffer((value as { buffer?: unknown } | null | undefined)?.buffer);
+
 function adoptRange(where: string, given: unknown, elements: number): { buffer: GPUBuffer; offset: number } {
+  if (isRange(given)) checkOptions(where, given, ['buffer', 'offset', 'size']);
   const {
     buffer,
     offset = 0,

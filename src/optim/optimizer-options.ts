@@ -1,6 +1,7 @@
 import { DownhillError, show } from '../gpu/errors.js';
 import { checkChoice, checkFlag, checkInteger, checkNumber, checkOptions, checkText } from '../gpu/fields.js';
 import type { Rule } from './rule.js';
+import type { GradientSettings } from './updater.js';
 
 /** How gradients are clipped, all of it on the GPU. */
 export interface ClipOptions {
@@ -35,17 +36,8 @@ export interface OptimizerOptions {
   readonly label?: string;
 }
 
-/** The same, checked and with defaults. */
-export interface OptimizerSettings {
-  readonly clipValue: number | undefined;
-  readonly clip: { readonly by: 'global' | 'tensor'; readonly norm: number; readonly optax: boolean } | undefined;
-  readonly skip: { readonly atMost: number } | undefined;
-  /** Of a sum over micro-steps: 1/n folded in for their mean. */
-  readonly gradScale: number;
-  readonly zero: boolean;
-  /** What an integer of a fixed-point gradient is worth; undefined for f32. */
-  readonly unit: number | undefined;
-  readonly micro: number;
+/** The same, checked and with defaults; a mean over micro-steps is in `gradScale`. */
+export interface OptimizerSettings extends GradientSettings {
   readonly label: string;
 }
 

@@ -1,65 +1,161 @@
+import { readRanges } from '../gpu/buffers.js';
 import { DownhillError, show } from '../gpu/errors.js';
+import { type Clock, clockBytes, readClocks } from '../kernels/advance.js';
+import { readTensors, writeTensor } from '../space/vectors.js';
 import type { OptimizerState } from './optimizer-types.js';
-import { allSlots, type Rule } from './rule.js';
+import type { Updater } from './updater.js';
 
-/* What may become of an optimizer's state: which options may change beside it, and which state may be loaded. */
+/* An updater's state as plain data: tensor by tensor, by names, whatever the layout. One replica's. */
 
-/** What only says how the state starts cannot change once it has. */
-export function checkStart(from: Rule, to: Rule): void {
-  const slot = allSlots(to.row.shader).find(
-    (each) => to.row.initial?.(each, to.hyper) !== from.row.initial?.(each, from.hyper),
+const COUNTERS = ['step', 'count', 'skipped', 'streak', 'micro'] as const;
+const VERSION = 1;
+
+const vectorsOf = ({ slots, accumulated }: Updater) => (accumulated ? [...slots, accumulated] : slots);
+
+/** Tensors that have a state: what is frozen or empty never changes and is nobody's business. */
+const tensorsWithState = ({ options: { space, groups } }: Updater): string[] => {
+  const frozen = new Set(groups.filter((group) => group.frozen).flatMap(({ tensors }) => tensors));
+  return space.tensors.map(({ name }) => name).filter((name) => !frozen.has(name) && space.partsOf(name).length > 0);
+};
+
+/** The state after everything submitted so far. */
+export async function readState(updater: Updater, replica = 0): Promise<OptimizerState> {
+  const { buffers, options, clock, scalars } = updater;
+  const { device, label } = buffers;
+  const names = tensorsWithState(updater);
+  const vectors = vectorsOf(updater);
+  // Both are recorded before either is awaited: they show the same moment.
+  const [[bytes], copies] = await Promise.all([
+    readRanges(device, label, [clock]),
+    readTensors(device, label, options.space, vectors, replica, names),
+  ]);
+  const { step, count, skipped, streak, micro } = readClocks(bytes!)[replica]!;
+  const tensors = names.map((name): [string, Record<string, Float32Array>] => {
+    const slots = vectors.map((vector, i) => {
+      const values = copies[i]!.get(name)!;
+      // Between updates the sum is spent, whatever stands there.
+      return [vector.name, vector === updater.accumulated && micro === 0 ? values.fill(0) : values];
+    });
+    return [name, Object.fromEntries(slots)];
+  });
+  const carries = updater.groups.flatMap(({ frozen, tensors: own }, group) =>
+    frozen || !options.row.carry
+      ? []
+      : [{ tensors: [...own], value: scalars.carry(group * options.space.replicas + replica, count) }],
   );
-  if (slot === undefined) return;
-  throw new DownhillError(
-    'OPTION-RANGE',
-    `These options say what the state ${slot} starts with, but it has started.`,
-    'Make a new optimizer with them.',
+  const counters = { step, count, skipped, streak, micro };
+  // Names are the caller's: '__proto__' becomes a property like any other.
+  return { version: VERSION, rule: options.row.name, ...counters, tensors: Object.fromEntries(tensors), carries };
+}
+
+/**
+ * Goes on from a state, one per replica.
+ *
+ * @throws DownhillError STATE-MISMATCH, before anything changes.
+ */
+export function loadStates(updater: Updater, states: readonly OptimizerState[]): void {
+  const { buffers, options, clock } = updater;
+  const { device } = buffers;
+  const names = tensorsWithState(updater);
+  const carries = states.map((state) => {
+    checkState(updater, names, state);
+    return carriesOf(updater, state);
+  });
+  for (const [replica, state] of states.entries()) {
+    for (const name of names) {
+      for (const vector of vectorsOf(updater))
+        writeTensor(device, options.space, vector, name, state.tensors[name]![vector.name]!, replica);
+    }
+  }
+  const clocks = clockBytes(
+    states.map(({ step, count, skipped, streak, micro }) => ({ step, count, skipped, streak, micro })),
+  );
+  device.queue.writeBuffer(clock.buffer, clock.offset, clocks);
+  updater.scalars.restart(
+    readClocks(clocks) as readonly Clock[],
+    updater.groups.flatMap((_, group) => carries.map((own) => own[group]!)),
   );
 }
 
+const refuse = (message: string, fix: string): never => {
+  throw new DownhillError('STATE-MISMATCH', message, fix);
+};
+
 /** Refuses a state that is not of this rule, these tensors and these options. @throws DownhillError STATE-MISMATCH. */
-export function checkState(
-  rule: string,
-  microSteps: number,
-  state: OptimizerState,
-  places: readonly { tensor: string; slot: string; elements: number }[],
-): void {
-  const refuse = (message: string, fix: string) => {
-    throw new DownhillError('STATE-MISMATCH', message, fix);
-  };
+function checkState({ options, ...updater }: Updater, names: readonly string[], state: OptimizerState): void {
+  const { row, micro } = options;
   if (typeof state !== 'object' || state === null || typeof state.tensors !== 'object' || state.tensors === null) {
     refuse(`load needs the state of an optimizer, got ${show(state)}.`, 'Pass what `state` returned.');
   }
-  if (state.rule !== rule)
-    refuse(`The state is of the rule ${show(state.rule)}, this optimizer runs ${rule}.`, `Load a state of ${rule}.`);
-  for (const field of ['step', 'count', 'skipped', 'streak', 'micro'] as const) {
+  if (state.rule !== row.name)
+    refuse(
+      `The state is of the rule ${show(state.rule)}, this optimizer runs ${row.name}.`,
+      `Load a state of ${row.name}.`,
+    );
+  if (state.version !== VERSION) {
+    refuse(
+      `The state has the version ${show(state.version)}; this release reads version ${VERSION}.`,
+      'Load it with the release that saved it, or start the state anew.',
+    );
+  }
+  for (const field of COUNTERS) {
     if (!Number.isInteger(state[field]) || state[field] < 0 || state[field] > 2 ** 32 - 1) {
       refuse(`The state's ${field} is ${show(state[field])}.`, 'Pass what `state` returned.');
     }
   }
-  if (state.micro >= microSteps) {
+  if (state.micro >= micro) {
     refuse(
-      `The state is ${state.micro} micro-steps into an update, this optimizer makes one of ${microSteps}.`,
+      `The state is ${state.micro} micro-steps into an update, this optimizer makes one of ${micro}.`,
       'Load it where accumulate.steps is the same.',
     );
   }
-  const known = new Map(places.map(({ tensor }) => [tensor, [] as string[]]));
-  for (const { tensor, slot } of places) known.get(tensor)!.push(slot);
+  checkTensors(
+    vectorsOf(updater as Updater).map(({ name }) => name),
+    options.space.tensors,
+    names,
+    state,
+  );
+}
+
+function checkTensors(
+  slots: readonly string[],
+  tensors: Updater['options']['space']['tensors'],
+  names: readonly string[],
+  state: OptimizerState,
+): void {
   const same = 'Load a state of the same tensors and options.';
   for (const [name, own] of Object.entries(state.tensors)) {
-    if (!known.has(name)) refuse(`The state has a tensor ${show(name)}, which has none in this optimizer.`, same);
-    const extra = Object.keys(own ?? {}).find((slot) => !known.get(name)!.includes(slot));
+    if (!names.includes(name)) refuse(`The state has a tensor ${show(name)}, which has none in this optimizer.`, same);
+    const extra = Object.keys(own ?? {}).find((slot) => !slots.includes(slot));
     if (extra !== undefined)
       refuse(`The state of ${show(name)} has ${show(extra)}, which this optimizer does not use.`, same);
   }
-  for (const { tensor, slot, elements } of places) {
-    const own = Object.hasOwn(state.tensors, tensor) ? state.tensors[tensor] : undefined;
-    const values = own?.[slot];
-    if (!(values instanceof Float32Array) || values.length !== elements) {
+  const sizes = new Map(tensors.map(({ name, shape }) => [name, shape.reduce((product, size) => product * size, 1)]));
+  for (const name of names) {
+    const own = Object.hasOwn(state.tensors, name) ? state.tensors[name] : undefined;
+    for (const slot of slots) {
+      const values = own?.[slot];
+      if (values instanceof Float32Array && values.length === sizes.get(name)) continue;
       refuse(
-        `The state of ${show(tensor)}, ${slot}, is ${values?.length ?? 'no'} float32; ${elements} are needed.`,
+        `The state of ${show(name)}, ${slot}, is ${values?.length ?? 'no'} float32; ${sizes.get(name)} are needed.`,
         same,
       );
     }
   }
+}
+
+/** What the state says each group carries; 1 where a group carries nothing. */
+function carriesOf({ groups, options }: Updater, state: OptimizerState): number[] {
+  if (!options.row.carry) return groups.map(() => 1);
+  const list = Array.isArray(state.carries) ? state.carries : [];
+  return groups.map(({ tensors, frozen }) => {
+    if (frozen) return 1;
+    const values = new Set(tensors.map((name) => list.find((each) => each?.tensors?.includes(name))?.value));
+    const [value] = values;
+    if (values.size === 1 && typeof value === 'number' && Number.isFinite(value)) return value;
+    return refuse(
+      `What the state carries for ${tensors.map(show).join(', ')} is ${[...values].map(show).join(', ')}; one number is needed.`,
+      'Load a state of the same tensors, in the same groups.',
+    );
+  });
 }

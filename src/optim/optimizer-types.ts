@@ -1,3 +1,6 @@
+import type { Fields } from '../gpu/fields.js';
+import type { SetOptions } from './groups.js';
+
 /** What the GPU knows of an optimizer, after everything submitted so far. */
 export interface OptimizerReport {
   /** Attempts: calls of `step` that were submitted. */
@@ -16,6 +19,8 @@ export interface OptimizerReport {
 
 /** Everything an optimizer remembers: plain data, for a checkpoint or another device. */
 export interface OptimizerState {
+  /** Of this form. */
+  readonly version: 1;
   readonly rule: string;
   readonly step: number;
   readonly count: number;
@@ -25,6 +30,8 @@ export interface OptimizerState {
   readonly micro: number;
   /** Tensor by name, slot by name. With micro-steps under way, `accumulated` is their sum so far. */
   readonly tensors: Readonly<Record<string, Readonly<Record<string, Float32Array>>>>;
+  /** What a rule carries from update to update, by group of tensors: NAdam's product of momenta. Else empty. */
+  readonly carries: readonly { readonly tensors: readonly string[]; readonly value: number }[];
 }
 
 export interface OptimizerDescription {
@@ -34,22 +41,33 @@ export interface OptimizerDescription {
   readonly passes: readonly { readonly label: string; readonly kernel: string; readonly grid: readonly number[] }[];
   /** Bytes one step reads and writes in parameters, gradients and state. */
   readonly bytesPerStep: number;
-  /** Bytes of state on the GPU. */
+  /** Bytes of everything the optimizer made on the GPU. */
   readonly stateBytes: number;
+  /** By pass, the form that was chosen for it. */
+  readonly choice: Readonly<Record<string, string>>;
+  /** What would make a step cheaper, where something would. */
+  readonly hint?: string;
   /** Steps that may be recorded ahead of the GPU: without a submit, or skipped since the last `read`. */
   readonly stepsAhead: number;
 }
 
 /** An optimizer on the caller's own buffers. Made by {@link createOptimizer}. */
-export interface Optimizer {
+export interface Optimizer<F extends Fields = Fields> {
   /**
    * Records one step: into a command encoder as a compute pass of its own, or into a compute pass that is under way, whose
    * pipeline and bind group 0 change. Never submits, maps or allocates; its only upload is a block of 256 rows of scalars
    * every 256 steps.
    */
   step(encoder: GPUCommandEncoder | GPUComputePassEncoder): void;
-  /** Changes hyper-parameters of every group, in queue order: for all steps submitted after the call, recorded before or after. */
-  set(options: Readonly<Record<string, unknown>>): void;
+  /**
+   * Changes hyper-parameters in queue order: for all steps submitted after the call, recorded before or after.
+   *
+   * @param options new values; `scale(0.1)` is a factor on what each group has
+   * @param names tensors whose groups change, each named as a whole; default all
+   * @example optimizer.set({ lr: scale(0.1) }, ['b']);
+   * @throws DownhillError OPTION-*, HYPER-*; all stays as it was.
+   */
+  set(options: SetOptions<F>, names?: readonly string[]): void;
   read(): Promise<OptimizerReport>;
   state(): Promise<OptimizerState>;
   /**

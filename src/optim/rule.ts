@@ -120,8 +120,6 @@ export function slotFlags({ shader }: RuleRow, live: readonly string[]): Record<
   return flags;
 }
 
-/** Updates that {@link RuleRows} can go back without starting anew: as many as a trainer writes ahead, and more. */
-const HISTORY = 1024;
 const MAX_F32 = 3.4028234663852886e38;
 
 /** The hyper-parameters of the update with this count, schedules evaluated and checked. */
@@ -156,57 +154,67 @@ function scheduled(where: string, range: Range, schedule: Schedule, count: numbe
   return checkNumber(where, value, range, { area: 'HYPER', single: true, mayVanish: true });
 }
 
-/** The rows of per-step scalars of a rule, by the fields of the WGSL's `Hyper`. Cheapest when asked in order. */
-export class RuleRows {
-  #next = 0;
-  #carry = 1;
-  #lr = Number.NaN;
-  /** The carry before each of the last updates: those may be asked for again, with other values of a plateau. */
-  readonly #carries = new Float64Array(HISTORY);
+/** What one update of one group runs with, before clipping, scaling and freezing come into it. */
+export interface ScalarRecord {
+  /** By the fields of the WGSL's `Hyper`. */
+  readonly values: Readonly<Record<string, number>>;
+  readonly lr: number;
+  /** What the rule carries to the next update; 1 where it carries nothing. */
+  readonly carry: number;
+}
 
-  constructor(readonly rule: Rule) {}
-
-  /** The learning rate of the row made last. */
-  get lr(): number {
-    return this.#lr;
-  }
-
-  /** The row of the update with this count (0 is the first). */
-  at(count: number): Record<string, number> {
-    const { row } = this.rule;
-    if (row.carry && count !== this.#next) {
-      if (count < this.#next) {
-        const kept = this.#next - count <= HISTORY;
-        [this.#next, this.#carry] = kept ? [count, this.#carries[count % HISTORY]!] : [0, 1];
-      }
-      while (this.#next < count) this.#step(this.#next);
-    }
-    const hyper = row.carry ? this.#step(count) : hyperAt(this.rule, count);
-    const { lr, weightDecay = 0, maximize, decoupledWeightDecay } = hyper as Record<string, number | boolean>;
-    const decoupled = decoupledWeightDecay === true;
-    this.#lr = lr as number;
-    return {
+/**
+ * The record of the update with this count (0 is the first).
+ *
+ * @param carry what the rule carried to it: 1 at the first
+ * @throws DownhillError HYPER-* where a schedule has no good value.
+ */
+export function recordAt(rule: Rule, count: number, carry: number): ScalarRecord {
+  const { row } = rule;
+  const hyper = hyperAt(rule, count);
+  const next = row.carry?.(count + 1, hyper, carry) ?? 1;
+  const { lr, weightDecay = 0, maximize, decoupledWeightDecay } = hyper as Record<string, number | boolean>;
+  const decoupled = decoupledWeightDecay === true;
+  return {
+    lr: lr as number,
+    carry: next,
+    values: {
       count,
       skip: 0,
       grad_scale: maximize === true ? -1 : 1,
       clip_value: MAX_F32,
       l2: decoupled ? 0 : (weightDecay as number),
       decay: decoupled ? (lr as number) * (weightDecay as number) : 0,
-      ...row.derive(count + 1, hyper, this.#carry),
-    };
+      ...row.derive(count + 1, hyper, next),
+    },
+  };
+}
+
+/** The records of a rule's updates, cheapest when asked in order: with rules that carry something each needs all before. */
+export class RuleRows {
+  #next = 0;
+  #carry = 1;
+  #lr = Number.NaN;
+
+  constructor(readonly rule: Rule) {}
+
+  /** The learning rate of the record made last. */
+  get lr(): number {
+    return this.#lr;
   }
 
-  #step(count: number): HyperOf<Fields> {
-    const hyper = hyperAt(this.rule, count);
-    this.#carries[count % HISTORY] = this.#carry;
-    this.#carry = this.rule.row.carry!(count + 1, hyper, this.#carry);
-    this.#next = count + 1;
-    return hyper;
+  /** The record of the update with this count (0 is the first). */
+  at(count: number): Readonly<Record<string, number>> {
+    if (count < this.#next || !this.rule.row.carry) [this.#next, this.#carry] = [this.rule.row.carry ? 0 : count, 1];
+    for (; this.#next < count; this.#next++) this.#carry = recordAt(this.rule, this.#next, this.#carry).carry;
+    const { values, lr, carry } = recordAt(this.rule, count, this.#carry);
+    [this.#next, this.#carry, this.#lr] = [count + 1, carry, lr];
+    return values;
   }
 }
 
-/** The row of one update alone. */
-export const rowFor = (rule: Rule, count: number): Record<string, number> => new RuleRows(rule).at(count);
+/** The record of one update alone. */
+export const rowFor = (rule: Rule, count: number): Readonly<Record<string, number>> => new RuleRows(rule).at(count);
 
 /** Fills in defaults and checks every value. */
 export function resolveHyper<F extends Fields>(row: RuleRow<F>, options: OptionsOf<F>): SettingsOf<F> {

@@ -34,8 +34,12 @@ export interface Span {
 /** N replicas of the same tensors. */
 export interface Space {
   readonly replicas: number;
+  /** Every part begins at a multiple of 64 elements, and what lies between is padding of ours. */
+  readonly padded: boolean;
   readonly spans: readonly Span[];
   readonly tensors: readonly TensorShape[];
+  /** The parts of a tensor, in order; none where the space leaves it out. */
+  partsOf(tensor: string): readonly Part[];
   /** A vector of the space in buffers of `buffers`, starting at 0. */
   vector(buffers: BufferSet, name: string): Vector;
 }
@@ -46,3 +50,24 @@ export interface Vector {
   /** By span; each holds all replicas, one after another. */
   readonly ranges: readonly BufferRange[];
 }
+
+/** A space over spans that were planned. */
+export function makeSpace(space: Omit<Space, 'vector' | 'partsOf'>): Space {
+  const { spans, replicas } = space;
+  const parts = new Map<string, Part[]>();
+  for (const part of spans.flatMap((span) => span.parts))
+    parts.set(part.tensor, [...(parts.get(part.tensor) ?? []), part]);
+  return {
+    ...space,
+    partsOf: (tensor) => parts.get(tensor) ?? [],
+    vector: (buffers, name) => ({
+      name,
+      ranges: spans.map(({ elements }, i) => {
+        const size = 4 * elements * replicas;
+        return { buffer: buffers.storage(`${name}-${i}`, size), offset: 0, size };
+      }),
+    }),
+  };
+}
+
+export const elementsOf = ({ shape }: TensorShape): number => shape.reduce((product, size) => product * size, 1);

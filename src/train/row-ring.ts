@@ -69,8 +69,8 @@ export class RowRing {
     try {
       for (; done < rows; done++) {
         for (const [i, each] of this.#rows.entries()) {
-          const row = each.at(first + done);
-          if (this.clipValue !== undefined) row.clip_value = this.clipValue;
+          const own = each.at(first + done);
+          const row = this.clipValue === undefined ? own : { ...own, clip_value: this.clipValue };
           packRow(each.rule.row.shader, this.#block, done * width + i, row);
           this.#lrs[((first + done) % ROW_RING) * width + i] = each.lr;
         }

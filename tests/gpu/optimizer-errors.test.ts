@@ -245,6 +245,18 @@ describe('createOptimizer refuses, before it creates anything on the GPU,', () =
       'Tensor "w": param: its buffer is mapped',
       () => [tensor({ param: buffer(256, STORAGE, true) })],
     ],
+    [
+      'an unknown key in a range',
+      'OPTION-UNKNOWN',
+      'Tensor "w": param has no option "stride"',
+      () => [tensor({ param: { buffer: buffer(), offset: 0, stride: 8 } })],
+    ],
+    [
+      'an unknown key in a range of gradients',
+      'OPTION-UNKNOWN',
+      'Tensor "w": grad has no option "byteOffset"',
+      () => [tensor({ grad: { buffer: buffer(), byteOffset: 16 } })],
+    ],
     ['nothing as gradient', 'OPTION-TYPE', 'Tensor "w": grad', () => [tensor({ grad: undefined })]],
     [
       'a plain object as buffer',
@@ -554,7 +566,7 @@ describe('what looks odd and is taken', () => {
       const state = await alone.state();
       expect(state.tensors).toEqual({});
       alone.load(state);
-      expect(alone.describe()).toMatchObject({ stateBytes: 0, bytesPerStep: 0 });
+      expect(alone.describe()).toMatchObject({ bytesPerStep: 0, hint: undefined });
     }
   });
 

@@ -197,17 +197,43 @@ describe('dispatches', () => {
 
   it('are two for the lecture’s ten tensors in one arena, three with clipping or skipping', async () => {
     const memory = await makeMemory({ lead: 0, gap: 0, lengths: lecture });
-    expect((await make(adam(), memory)).describe()).toMatchObject({
-      dispatches: 2,
-      stateBytes: 8 * 109_810,
-      bytesPerStep: 28 * 109_810,
-    });
+    const plain = (await make(adam(), memory)).describe();
+    expect(plain).toMatchObject({ dispatches: 2, bytesPerStep: 28 * 109_810 });
+    expect(Object.keys(plain.choice)).toEqual(['advance', 'update-0']);
+    expect(plain.hint).toBeUndefined();
     expect((await make(adam(), memory, { clip: { globalNorm: 1 } })).describe().dispatches).toBe(3);
     expect((await make(adam(), memory, { skipNonFinite: true, clip: { tensorNorm: 1 } })).describe().dispatches).toBe(
       3,
     );
     const apart = await makeMemory({ lead: 0, gap: 64, lengths: lecture });
     expect((await make(adam(), apart)).describe().dispatches).toBe(11);
+  });
+
+  it.each<OptimizerOptions>([{}, { clip: { tensorNorm: 1 }, accumulate: { steps: 2 } }])(
+    'need the memory that describe says, to the byte: %o',
+    async (options) => {
+      const memory = await makeMemory({ lead: 0, gap: 0, lengths: lecture });
+      let bytes = 0;
+      const original = memory.device.createBuffer.bind(memory.device);
+      Object.defineProperty(memory.device, 'createBuffer', {
+        configurable: true,
+        value: (descriptor: GPUBufferDescriptor) => {
+          if (!descriptor.label?.includes('dummy')) bytes += descriptor.size;
+          return original(descriptor);
+        },
+      });
+      const { stateBytes } = (await make(adam(), memory, options)).describe();
+      delete (memory.device as unknown as Record<string, unknown>).createBuffer;
+      expect(stateBytes).toBe(bytes);
+      expect(stateBytes).toBeGreaterThan((options.accumulate ? 12 : 8) * 109_810);
+    },
+  );
+
+  it('that are many are told of: a value with padding behind each', async () => {
+    const memory = await makeMemory({ lead: 0, gap: 3, lengths: new Array<number>(100).fill(1) });
+    const { dispatches, hint } = (await make(sgd(), memory)).describe();
+    expect(dispatches).toBe(101);
+    expect(hint).toMatch(/101 dispatches.*next to each other/);
   });
 
   it('create, submit and map nothing, and upload once per 256 steps', async () => {

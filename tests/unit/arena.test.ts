@@ -3,61 +3,100 @@ import { describe, expect, it } from 'vitest';
 import { foldGrid } from '../../src/gpu/pipelines.js';
 import { planArenas, tensorParts } from '../../src/nn/arena.js';
 import { mlp, tensorsOf } from '../../src/nn/mlp.js';
+import { arenaSpace, groupTable } from '../../src/space/arena.js';
+import { elementsOf, type TensorShape } from '../../src/space/space.js';
 
 const BIG = 2 ** 30;
 
-describe('planArenas', () => {
-  it('puts a whole network into one arena, every tensor at a multiple of 64', () => {
-    const plan = planArenas(mlp({ sizes: [784, 100, 100, 100, 100, 10] }), BIG);
-    expect(plan.arenas).toHaveLength(1);
-    expect(
-      plan.layers.flatMap(({ pieces }) => pieces).every(({ offset, bias }) => offset % 64 === 0 && bias % 64 === 0),
-    ).toBe(true);
+const matrix = (name: string, rows: number, columns: number): TensorShape => ({ name, shape: [rows, columns] });
+
+describe('arenaSpace', () => {
+  it('puts a whole network into one arena in order, every tensor at a multiple of 64: where it always lay', () => {
+    const model = mlp({ sizes: [784, 100, 100, 100, 100, 10] });
+    const { spans, padded } = arenaSpace(tensorsOf(model), { maxBytes: BIG });
+    expect(padded).toBe(true);
+    const plan = planArenas(model, BIG);
+    expect(spans.map(({ elements }) => elements)).toEqual(plan.arenas);
+    const before = [...tensorParts(model, plan)].map(([name, { parts }]) => [name, parts[0]!.offset]);
+    expect(spans[0]!.parts.map(({ tensor, at }) => [tensor, at])).toEqual(before);
+    expect(spans[0]!.parts.every(({ at }) => at % 64 === 0)).toBe(true);
   });
 
-  it('splits at a layer first, then within a matrix at multiples of 64 rows', () => {
-    const model = mlp({ sizes: [784, 100, 10] });
-    expect(planArenas(model, 4 * (78_400 + 64 + 128)).layers.map(({ pieces }) => pieces.length)).toEqual([1, 1]);
-    const { layers, arenas } = planArenas(model, 4 * 20_000);
-    expect(layers[0]!.pieces.map(({ begin, inputs }) => [begin, inputs])).toEqual([
-      [0, 192],
-      [192, 192],
-      [384, 192],
-      [576, 192],
-      [768, 16],
+  it('ends an arena before a tensor first, then within a matrix at multiples of 64 rows', () => {
+    const list = [matrix('w', 784, 100), { name: 'b', shape: [100] }, matrix('v', 100, 10), { name: 'c', shape: [10] }];
+    const of = (elements: number) =>
+      arenaSpace(list, { maxBytes: 4 * elements }).spans.map(({ parts }) =>
+        parts.map(({ tensor, start, elements: own }) => [tensor, start, own]),
+      );
+    expect(of(78_400 + 128)).toEqual([
+      [
+        ['w', 0, 78_400],
+        ['b', 0, 100],
+      ],
+      [
+        ['v', 0, 1000],
+        ['c', 0, 10],
+      ],
     ]);
-    expect(arenas.every((elements) => elements <= 20_000)).toBe(true);
+    expect(of(20_000)).toEqual([
+      [['w', 0, 19_200]],
+      [['w', 19_200, 19_200]],
+      [['w', 38_400, 19_200]],
+      [['w', 57_600, 19_200]],
+      [
+        ['w', 76_800, 1600],
+        ['b', 0, 100],
+        ['v', 0, 1000],
+        ['c', 0, 10],
+      ],
+    ]);
   });
 
-  it('refuses what not even 64 rows fit', () => {
-    expect(() => planArenas(mlp({ sizes: [100, 1000, 2] }), 4 * 10_000)).toThrow(
-      expect.objectContaining({ code: 'LIMIT-BINDING' }),
+  it('refuses what not even 64 rows fit, and says which tensor', () => {
+    const refusal = expect.objectContaining({ code: 'LIMIT-BINDING', message: expect.stringContaining('"w"') });
+    expect(() => arenaSpace([matrix('w', 100, 1000)], { maxBytes: 4 * 10_000 })).toThrow(refusal);
+    expect(() => arenaSpace([matrix('w', 100, 200)], { maxBytes: 4 * 40_000, replicas: 4 })).toThrow(refusal);
+    expect(() => arenaSpace([{ name: 'w', shape: [10_001] }], { maxBytes: 4 * 10_000 })).toThrow(refusal);
+  });
+
+  it('places every element of every tensor exactly once, within its arena, for any shapes and limit', () => {
+    const tensor = fc.oneof(
+      fc.tuple(fc.integer({ min: 1, max: 300 }), fc.integer({ min: 0, max: 300 })),
+      fc.tuple(fc.integer({ min: 0, max: 300 })),
+      fc.constant([]),
     );
-  });
-
-  it('places every element of every tensor exactly once, within its arena, for any shape and limit', () => {
     fc.assert(
       fc.property(
-        fc.array(fc.integer({ min: 1, max: 300 }), { minLength: 2, maxLength: 5 }),
+        fc.array(tensor, { minLength: 1, maxLength: 8 }),
         fc.integer({ min: 20_000, max: 200_000 }),
         fc.integer({ min: 1, max: 3 }),
-        (sizes, elements, replicas) => {
-          const model = mlp({ sizes });
-          fc.pre(64 * Math.max(...sizes) + 512 <= elements / replicas);
-          const plan = planArenas(model, 4 * elements, replicas);
-          const used = plan.arenas.map((size) => new Uint8Array(size));
-          for (const size of plan.arenas) expect(size * replicas).toBeLessThanOrEqual(elements);
-          for (const { name, shape } of tensorsOf(model)) {
-            const { parts } = tensorParts(model, plan).get(name)!;
+        (shapes, most, replicas) => {
+          fc.pre(64 * 300 + 64 <= most / replicas);
+          const tensors = shapes.map((shape, i) => ({ name: `t${i}`, shape }));
+          const space = arenaSpace(tensors, { maxBytes: 4 * most, replicas });
+          const used = space.spans.map(({ elements }) => new Uint8Array(elements));
+          for (const { elements } of space.spans) {
+            expect(elements % 64).toBe(0);
+            expect(elements * replicas).toBeLessThanOrEqual(most);
+          }
+          for (const one of tensors) {
             let next = 0;
-            for (const { arena, offset, start, elements: count } of parts) {
-              expect(start).toBe(next);
-              next += count;
-              expect(offset + count).toBeLessThanOrEqual(used[arena]!.length);
-              expect(used[arena]!.subarray(offset, offset + count).some(Boolean)).toBe(false);
-              used[arena]!.fill(1, offset, offset + count);
+            for (const { span, at, start, elements } of space.partsOf(one.name)) {
+              expect([start, at % 64]).toEqual([next, 0]);
+              next += elements;
+              expect(at + elements).toBeLessThanOrEqual(used[span]!.length);
+              expect(used[span]!.subarray(at, at + elements).some(Boolean)).toBe(false);
+              used[span]!.fill(1, at, at + elements);
             }
-            expect(next).toBe(shape.reduce((product, size) => product * size, 1));
+            expect(next).toBe(elementsOf(one));
+          }
+          // Every block that holds something has the group of what it holds.
+          for (const span of space.spans) {
+            const table = groupTable(span, (name) => Number(name.slice(1)) + 1);
+            expect(table).toHaveLength(span.elements / 64);
+            for (const { tensor: name, at, elements } of span.parts)
+              for (let block = Math.floor(at / 64); 64 * block < at + elements; block++)
+                expect(table[block]).toBe(Number(name.slice(1)) + 1);
           }
         },
       ),

@@ -1,0 +1,261 @@
+import { type BufferRange, type BufferSet, range } from '../gpu/buffers.js';
+import { checkNumber } from '../gpu/fields.js';
+import type { Clock } from '../kernels/advance.js';
+import { packRow, ROW_BLOCK, ROW_WORDS } from '../kernels/update.js';
+import { type Rule, type RuleRow, recordAt } from './rule.js';
+import { isDynamic } from './schedules/core.js';
+
+/** Tensors that share their hyper-parameters. */
+export interface Group {
+  readonly tensors: readonly string[];
+  /** Never updated. */
+  readonly frozen: boolean;
+  /** One per replica, all of one row. */
+  readonly rules: readonly Rule[];
+}
+
+/** Bytes of the ring, where nobody says how many updates it holds: so many that steps can be recorded far ahead. */
+const RING_BYTES = 2 ** 22;
+const MOST_UPDATES = 8192;
+
+export interface ScalarOptions {
+  readonly row: RuleRow;
+  readonly groups: readonly Group[];
+  readonly replicas: number;
+  /** Attempts to an update. */
+  readonly micro: number;
+  readonly gradScale: number;
+  readonly clipValue: number | undefined;
+  /** Updates the ring holds, a multiple of 256. */
+  readonly updates?: number | undefined;
+}
+
+/** The learning rate of an update by record, as it was when this was taken. */
+export type Rates = (record: number, count: number) => number;
+
+/**
+ * The ring of records on the GPU: the per-step scalars of every update that may come next, one record of 64 bytes per
+ * group and replica (record = group · replicas + replica), written ahead in blocks of 256 updates. A record is overwritten
+ * only when no step can need it any more: the GPU's count lies between one that was read back and the attempts issued
+ * since. Records that a step may still read can be written again in queue order, with other values.
+ */
+export class ScalarRing {
+  readonly range: BufferRange;
+  /** Updates it holds. */
+  readonly updates: number;
+  readonly #queue: GPUQueue;
+  readonly #options: ScalarOptions;
+  /** By record. */
+  #rules: readonly Rule[];
+  #version: number;
+  /** One block, packed here and uploaded at once. */
+  readonly #block: { readonly u32: Uint32Array<ArrayBuffer>; readonly f32: Float32Array<ArrayBuffer> };
+  /** By block of the ring, the learning rates in it; replaced, never changed. */
+  #rates: readonly Float64Array[];
+  /** What each record's rule carries to an update, by update and record; and the last update it is known for. */
+  readonly #carries: Float64Array;
+  #carried = 0;
+  /** By replica: the update that the carries were loaded for. */
+  #starts: readonly number[];
+  /** What was read back last, of all replicas: attempts and micro-steps, the lowest and the highest count. */
+  #seen = { step: 0, micro: 0, low: 0, high: 0 };
+  /** Attempts in all, also those the GPU has not seen. */
+  #issued = 0;
+  /** Records of updates below this one are in the ring. */
+  #written = 0;
+  #failure: unknown;
+
+  constructor(buffers: BufferSet, options: ScalarOptions) {
+    const { groups, replicas, row } = options;
+    const records = groups.length * replicas;
+    const fitting = Math.floor(RING_BYTES / (4 * ROW_WORDS * records) / ROW_BLOCK) * ROW_BLOCK;
+    this.updates = options.updates ?? Math.max(2 * ROW_BLOCK, Math.min(MOST_UPDATES, fitting));
+    this.#options = options;
+    this.#queue = buffers.device.queue;
+    this.#rules = groups.flatMap(({ rules }) => rules);
+    this.#version = this.#versions();
+    this.range = range(buffers.storage('ring', 4 * ROW_WORDS * this.updates * records));
+    const bytes = new ArrayBuffer(4 * ROW_WORDS * ROW_BLOCK * records);
+    this.#block = { u32: new Uint32Array(bytes), f32: new Float32Array(bytes) };
+    this.#rates = Array.from({ length: this.updates / ROW_BLOCK }, () => new Float64Array(0));
+    this.#carries = new Float64Array(row.carry ? this.updates * records : 0).fill(1);
+    this.#starts = new Array<number>(replicas).fill(0);
+  }
+
+  /** By record. */
+  get rules(): readonly Rule[] {
+    return this.#rules;
+  }
+
+  /** Attempts issued so far. */
+  get issued(): number {
+    return this.#issued;
+  }
+
+  /** Why the last `issue` gave fewer attempts than it was asked for. */
+  get failure(): unknown {
+    return this.#failure;
+  }
+
+  /**
+   * Issues up to `attempts` steps: makes sure that they find their records, as the schedules are now.
+   *
+   * @returns how many of them do, in any case: fewer, or none, where a schedule has no value for an update they may reach
+   * @throws DownhillError HYPER-* where it is certain that the next update is such a one.
+   */
+  issue(attempts: number): number {
+    const version = this.#versions();
+    if (version !== this.#version) this.#rewrite();
+    this.#version = version;
+    const pending = Math.max(this.#issued - this.#seen.step, 0);
+    const last = this.#updateOf(pending + attempts - 1);
+    while (this.#written <= last && this.#writeBlock());
+    const { micro } = this.#options;
+    const found = (this.#written - this.#seen.high) * micro - this.#seen.micro - pending;
+    const ready = Math.max(Math.min(attempts, found), 0);
+    if (ready === 0 && this.#updateOf(pending) === this.#seen.high) throw this.#failure;
+    this.#issued += ready;
+    return ready;
+  }
+
+  /** Takes in what the clocks said. */
+  see(clocks: readonly Clock[]): void {
+    const counts = clocks.map(({ count }) => count);
+    const { step, micro } = clocks[0]!;
+    this.#seen = { step, micro, low: Math.min(...counts), high: Math.max(...counts) };
+  }
+
+  /** Goes on from a state: what was issued before belongs to another history. @param carries by record */
+  restart(clocks: readonly Clock[], carries: readonly number[]): void {
+    this.see(clocks);
+    this.#issued = this.#seen.step;
+    this.#written = this.#seen.low;
+    this.#carried = this.#seen.low;
+    this.#starts = clocks.map(({ count }) => count);
+    for (const [record, carry] of carries.entries()) this.#setCarry(record, this.#seen.low, carry);
+  }
+
+  /** Other rules for every record, from the next submit on. @throws DownhillError HYPER-*, with the rules as before. */
+  change(rules: readonly Rule[]): void {
+    const before = this.#rules;
+    this.#rules = rules;
+    this.#rewrite();
+    if (this.#written < this.#issuedUpdates()) {
+      const failure = this.#failure;
+      this.#rules = before;
+      this.#rewrite();
+      throw failure;
+    }
+    this.#version = this.#versions();
+  }
+
+  /** The learning rates as they are now, whatever is written later. */
+  rates(): Rates {
+    const blocks = this.#rates;
+    const records = this.#rules.length;
+    return (record, count) => {
+      const at = count % this.updates;
+      return blocks[Math.floor(at / ROW_BLOCK)]![(at % ROW_BLOCK) * records + record] ?? Number.NaN;
+    };
+  }
+
+  /** What a record's rule carries to an update that is not older than the ring. */
+  carry(record: number, count: number): number {
+    return this.#carries[(count % this.updates) * this.#rules.length + record] ?? 1;
+  }
+
+  #setCarry(record: number, count: number, carry: number): void {
+    if (this.#carries.length > 0) this.#carries[(count % this.updates) * this.#rules.length + record] = carry;
+  }
+
+  /** The update that an attempt so many after the last one seen belongs to, or one later than it. */
+  #updateOf(attempt: number): number {
+    return this.#seen.high + Math.floor((this.#seen.micro + attempt) / this.#options.micro);
+  }
+
+  /** Updates that the attempts issued may make. */
+  #issuedUpdates(): number {
+    return this.#updateOf(Math.max(this.#issued - this.#seen.step, 0));
+  }
+
+  /** Changes when a schedule that is fed a metric has changed its value. */
+  #versions(): number {
+    const settings = this.#rules.flatMap(({ hyper }) => Object.values(hyper).flat());
+    return settings.filter(isDynamic).reduce((sum, { version }) => sum + version, 0);
+  }
+
+  /**
+   * Writes what the ring holds anew, but for updates known to have happened. What rules carry stays as it was for updates
+   * that attempts were issued for, and goes on from there.
+   */
+  #rewrite(): void {
+    const end = this.#written;
+    this.#carried = Math.min(this.#carried, this.#issuedUpdates());
+    this.#written = Math.min(Math.max(this.#seen.low, end - this.updates), end);
+    while (this.#written < end && this.#writeBlock());
+  }
+
+  /**
+   * Writes on to the end of a block, or to the update before one that fails: most likely nobody gets that far.
+   *
+   * @returns whether it came to the end
+   */
+  #writeBlock(): boolean {
+    const records = this.#rules.length;
+    const first = this.#written;
+    const place = first % ROW_BLOCK;
+    const slot = Math.floor((first % this.updates) / ROW_BLOCK);
+    const rates = new Float64Array(ROW_BLOCK * records);
+    if (place > 0) rates.set(this.#rates[slot]!);
+    let done = 0;
+    this.#failure = undefined;
+    try {
+      for (; place + done < ROW_BLOCK; done++) {
+        this.#pack(first + done, done, rates.subarray((place + done) * records, (place + done + 1) * records));
+      }
+    } catch (error) {
+      this.#failure = error;
+    }
+    const words = ROW_WORDS * records;
+    const at = this.range.offset + 4 * words * (first % this.updates);
+    if (done > 0) this.#queue.writeBuffer(this.range.buffer, at, this.#block.u32, 0, words * done);
+    this.#rates = this.#rates.map((block, i) => (i === slot ? rates : block));
+    this.#written = first + done;
+    return this.#failure === undefined;
+  }
+
+  /** The records of one update, into a place of the block. */
+  #pack(count: number, place: number, rates: Float64Array): void {
+    const { row, groups, replicas, gradScale, clipValue } = this.#options;
+    const carries: number[] = [];
+    for (const [record, rule] of this.#rules.entries()) {
+      const carried = this.carry(record, count);
+      const { values, lr, carry } = recordAt(rule, count, carried);
+      packRow(row.shader, this.#block, place * this.#rules.length + record, {
+        ...values,
+        skip: groups[Math.floor(record / replicas)]!.frozen ? 1 : 0,
+        grad_scale: values.grad_scale! * gradScale,
+        clip_value: clipValue ?? values.clip_value!,
+      });
+      rates[record] = lr;
+      carries.push(count < this.#starts[record % replicas]! ? carried : carry);
+    }
+    // Only once all records of the update have a value; what is known stays.
+    if (count < this.#carried) return;
+    for (const [record, carry] of carries.entries()) this.#setCarry(record, count + 1, carry);
+    this.#carried = count + 1;
+  }
+}
+
+/** A factor on what a hyper-parameter is: made by {@link scale}. */
+export class Scale {
+  constructor(readonly factor: number) {}
+}
+
+/**
+ * For `set`: a factor on each group's own value, number or schedule, so that the ratios of groups stay.
+ *
+ * @example optimizer.set({ lr: scale(0.1) });
+ * @throws DownhillError OPTION-* unless it is finite and at least 0.
+ */
+export const scale = (factor: number): Scale => new Scale(checkNumber('scale: the factor', factor, { min: 0 }));

@@ -1,0 +1,320 @@
+import { type BufferRange, type BufferSet, range } from '../gpu/buffers.js';
+import { USAGE } from '../gpu/constants.js';
+import type { PassSpec } from '../gpu/pipelines.js';
+import {
+  ADVANCE_FORMS,
+  accumulate,
+  advance,
+  CLOCK_BYTES,
+  type NormClip,
+  norm,
+  readClocks,
+  SEGMENT,
+} from '../kernels/advance.js';
+import { formOf } from '../kernels/lower.js';
+import type { Form, Op } from '../kernels/op.js';
+import { HYPER_BYTES, rangeMap, update, updateRange } from '../kernels/update.js';
+import { groupTable } from '../space/arena.js';
+import type { Space, Vector } from '../space/space.js';
+import type { Copies, Json, NamedRange, Stateful } from '../space/stateful.js';
+import { fillTensor } from '../space/vectors.js';
+import { nextRules } from './groups.js';
+import { allSlots, type RuleRow, slotFlags } from './rule.js';
+import { type Group, ScalarRing } from './scalars.js';
+
+/** What happens to a gradient before it becomes an update. */
+export interface GradientSettings {
+  readonly clip: NormClip | undefined;
+  /** Every element into [-clipValue, clipValue]. */
+  readonly clipValue: number | undefined;
+  /** Leave out steps with unusable gradients; after so many in a row, all. */
+  readonly skip: { readonly atMost: number } | undefined;
+  readonly gradScale: number;
+  /** Clear the gradient in passing. */
+  readonly zero: boolean;
+  /** What an integer of a fixed-point gradient is worth; undefined for f32. */
+  readonly unit: number | undefined;
+  /** Attempts to an update, of the sum of their gradients. */
+  readonly micro: number;
+}
+
+export interface UpdaterOptions extends GradientSettings {
+  /** Of the plan: what stands before the '/' of every pass. */
+  readonly label: string;
+  readonly row: RuleRow;
+  readonly space: Space;
+  readonly param: Vector;
+  /** In a padded space f32, and not cleared. */
+  readonly grad: Vector;
+  readonly groups: readonly Group[];
+  /** Updates written ahead, a multiple of 256; by default as many as fit 4 MiB. */
+  readonly updates?: number;
+}
+
+const hasFlag = ({ shader }: RuleRow, slot: string) => slot.toUpperCase() in shader.overrides;
+
+/** The state slots that some of these groups use. */
+function liveSlots(row: RuleRow, groups: readonly Group[]): string[] {
+  const rules = groups.flatMap((group) => group.rules);
+  return allSlots(row.shader).filter(
+    (slot) => !hasFlag(row, slot) || rules.some(({ hyper }) => row.slots(hyper).includes(slot)),
+  );
+}
+
+/**
+ * Gradients become updates: the memory that takes, beside parameters and gradients, and the ops of one step over all of it,
+ * `[accumulate] [norm] advance update`, each once per span but `advance`. N replicas and G groups in the same dispatches.
+ */
+export class Updater implements Stateful {
+  readonly key = 'optimizer';
+  readonly ops: readonly Op[];
+  readonly scalars: ScalarRing;
+  /** One per replica, as `advance` has them. */
+  readonly clock: BufferRange;
+  /** A rule's state, by slot. */
+  readonly slots: readonly Vector[];
+  /** The sum of micro-steps so far, where an update takes several. */
+  readonly accumulated: Vector | undefined;
+
+  constructor(
+    readonly buffers: BufferSet,
+    readonly options: UpdaterOptions,
+  ) {
+    const { row, space, groups, micro } = options;
+    this.scalars = new ScalarRing(buffers, { ...options, replicas: space.replicas });
+    this.clock = range(buffers.storage('clock', CLOCK_BYTES * space.replicas), 0, CLOCK_BYTES * space.replicas);
+    this.slots = liveSlots(row, groups).map((slot) => space.vector(buffers, slot));
+    this.accumulated = micro > 1 ? space.vector(buffers, 'accumulated') : undefined;
+    for (const slot of this.slots) fillInitial(buffers.device, options, slot);
+    this.ops = stepOps(this);
+  }
+
+  /** Groups of tensors, as they were made. */
+  get groups(): readonly Group[] {
+    return this.options.groups;
+  }
+
+  /**
+   * Changes hyper-parameters of every group, or of those of the tensors named, in queue order: for all steps submitted
+   * after the call.
+   *
+   * @throws DownhillError OPTION-*, HYPER-*; all stays as it was.
+   */
+  set(options: unknown, names?: unknown): void {
+    const slots = this.slots.map(({ name }) => name);
+    this.scalars.change(nextRules(this.groups, this.scalars.rules, slots, options, names));
+  }
+
+  ranges(): readonly NamedRange[] {
+    const vectors = this.accumulated ? [...this.slots, this.accumulated] : this.slots;
+    return [
+      { name: 'clock', ...this.clock },
+      ...vectors.flatMap(({ name, ranges }) => ranges.map((each, i) => ({ name: `${name}-${i}`, ...each }))),
+    ];
+  }
+
+  host(copies: Copies): Json {
+    const clocks = readClocks(copies.get('clock')!);
+    return { version: 1, rule: this.options.row.name, carries: this.carries(clocks.map(({ count }) => count)) };
+  }
+
+  load(host: Json, copies: Copies): void {
+    const { carries } = host as { readonly carries: readonly number[] };
+    this.scalars.restart(readClocks(copies.get('clock')!), carries);
+  }
+
+  /** What each record's rule carries to these updates, one per replica. */
+  carries(counts: readonly number[]): number[] {
+    const { replicas } = this.options.space;
+    return this.scalars.rules.map((_, record) => this.scalars.carry(record, counts[record % replicas]!));
+  }
+}
+
+/** State starts at 0 unless the rule says otherwise. */
+function fillInitial(device: GPUDevice, { row, space, groups }: UpdaterOptions, slot: Vector): void {
+  for (const { tensors, rules } of groups) {
+    for (const [replica, { hyper }] of rules.entries()) {
+      const value = row.initial?.(slot.name, hyper) ?? 0;
+      if (value === 0) continue;
+      for (const tensor of tensors) fillTensor(device, space, slot, tensor, value, replica);
+    }
+  }
+}
+
+/** The label of a span's pass: numbered where there are several, and always where the caller's ranges are. */
+const spanName = ({ label, space }: UpdaterOptions, pass: string, i: number) =>
+  `${label}/${pass}${space.padded && space.spans.length === 1 ? '' : `-${i}`}`;
+
+/** A range as a binding: from the boundary below, and how many elements in it begins. */
+function bind(device: GPUDevice, { buffer, offset, size }: BufferRange) {
+  const alignment = Math.max(device.limits.minStorageBufferOffsetAlignment, 4);
+  const begin = Math.floor(offset / alignment) * alignment;
+  return { range: { buffer, offset: begin, size: offset - begin + size }, first: (offset - begin) / 4 };
+}
+
+type Bound = ReturnType<typeof bind> & { readonly unit: number | undefined; readonly zero: boolean };
+
+function stepOps(updater: Updater): Op[] {
+  const { buffers, options, accumulated, clock } = updater;
+  const { label, space, skip, clip, micro, gradScale } = options;
+  const { spans, replicas } = space;
+  const hyper = range(buffers.make('hyper', HYPER_BYTES, USAGE.STORAGE | USAGE.UNIFORM | USAGE.COPY_SRC));
+
+  const ops: Op[] = [];
+  /** Where the gradient of a span is read after micro-steps were added up: where it was given, or in the sum. */
+  const grads = options.grad.ranges.map((given, i): Bound => {
+    const bound = { ...bind(buffers.device, given), unit: options.unit, zero: options.zero };
+    if (!accumulated) return bound;
+    const { elements } = spans[i]!;
+    const total = accumulated.ranges[i]!;
+    const shape = { elements, stride: elements, first: bound.first, unit: bound.unit, zero: bound.zero };
+    ops.push(accumulate(spanName(options, 'accumulate', i), shape, { grad: bound.range, total, clock }, replicas));
+    return { range: total, first: 0, unit: undefined, zero: false };
+  });
+
+  const measured = skip !== undefined || clip !== undefined;
+  const norms = measured ? normOps(updater, grads) : undefined;
+  ops.push(...(norms?.ops ?? []));
+  const shape = {
+    groups: options.groups.length,
+    ring: updater.scalars.updates,
+    micro,
+    segments: norms?.segments ?? 0,
+    unit: gradScale,
+    ...(clip && { clip }),
+    ...(skip && { skip }),
+  };
+  const operands = { clock, ring: updater.scalars.range, hyper, partial: norms?.partial, begins: norms?.begins };
+  ops.push(advance(`${label}/advance`, shape, operands, replicas));
+  const apply = space.padded ? arenaUpdate : rangeUpdate;
+  ops.push(...spans.map((_, i) => apply(updater, hyper, grads[i]!, i)));
+  return ops;
+}
+
+/** The norm of the gradient, and of each group's: a pass per span with something to measure. */
+function normOps({ buffers, options }: Updater, grads: readonly Bound[]) {
+  const { space, groups } = options;
+  const { tables, begins, all } = planSegments(space, groups);
+  const partial = range(buffers.storage('partial', 16 * all * space.replicas));
+  const ops = tables.flatMap(({ segments, table }, i) => {
+    if (segments === 0) return [];
+    const { range: grad, first, unit } = grads[i]!;
+    const shape = { segments, all, first, stride: space.spans[i]!.elements, unit };
+    const places = range(buffers.upload(`segments-${i}`, table));
+    return [norm(spanName(options, 'norm', i), shape, { grad, segments: places, partial }, space.replicas)];
+  });
+  return { ops, partial, begins: range(buffers.upload('begins', begins)), segments: all };
+}
+
+/** What the norm kernel sums: per span the table of its segments, and where each group's begin in `partial`. */
+export function planSegments({ spans }: Space, groups: readonly Group[]) {
+  const groupOf = groupIndex(groups);
+  const all = spans
+    .flatMap(({ parts }) => parts)
+    .map((part) => ({ ...part, group: groupOf(part.tensor) }))
+    .filter(({ group }) => !groups[group]!.frozen)
+    .flatMap(({ span, group, at, elements }) =>
+      Array.from({ length: Math.ceil(elements / SEGMENT) }, (_, k) => ({
+        span,
+        group,
+        first: at + k * SEGMENT,
+        count: Math.min(SEGMENT, elements - k * SEGMENT),
+      })),
+    );
+  // By group, and within one in the order of the spans: the order of every sum is fixed.
+  const placed = [...all].sort((a, b) => a.group - b.group).map((segment, place) => ({ ...segment, place }));
+  const begins = new Uint32Array(groups.length + 1);
+  for (const { group } of placed) begins[group + 1]!++;
+  for (let group = 0; group < groups.length; group++) begins[group + 1]! += begins[group]!;
+  const tables = spans.map((_, i) => {
+    const own = placed.filter(({ span }) => span === i);
+    return {
+      segments: own.length,
+      table: new Uint32Array(own.flatMap(({ first, count, place }) => [first, count, place, 0])),
+    };
+  });
+  return { all: placed.length, begins, tables };
+}
+
+/** An op whose pass is known already. */
+type UpdateOp = Op<'update', PassSpec>;
+const updateOp = (spec: PassSpec): UpdateOp => ({ ...spec, kind: 'update', shape: spec });
+const updateForm = formOf<UpdateOp>('update', 'update', ({ shape }) => [shape]);
+/** The forms of everything an updater does. */
+export const UPDATER_FORMS: readonly Form[] = [...ADVANCE_FORMS, updateForm];
+
+/** The group of a tensor, by its place in the list. */
+function groupIndex(groups: readonly Group[]): (tensor: string) => number {
+  const index = new Map(groups.flatMap(({ tensors }, group) => tensors.map((name) => [name, group] as const)));
+  return (tensor) => index.get(tensor)!;
+}
+
+const stateOf = ({ slots }: Updater, i: number) =>
+  Object.fromEntries(slots.map(({ name, ranges }) => [name, ranges[i]!]));
+
+const flagsOf = ({ options, slots }: Updater) =>
+  slotFlags(
+    options.row,
+    slots.map(({ name }) => name),
+  );
+
+/** The update of an arena, all replicas. */
+function arenaUpdate(updater: Updater, hyper: BufferRange, { range: grad }: Bound, i: number): UpdateOp {
+  const { buffers, options } = updater;
+  const { row, space, param, groups } = options;
+  const span = space.spans[i]!;
+  return updateOp(
+    update({
+      label: spanName(options, 'update', i),
+      shader: row.shader,
+      elements: span.elements,
+      replicas: space.replicas,
+      flags: flagsOf(updater),
+      hyper,
+      param: param.ranges[i]!,
+      grad,
+      state: stateOf(updater, i),
+      groupOf: range(buffers.upload(`group-of-${i}`, groupTable(span, groupIndex(groups)))),
+    }),
+  );
+}
+
+const touches = (a: BufferRange, b: BufferRange) => a.offset < b.offset + b.size && b.offset < a.offset + a.size;
+
+function unite(a: BufferRange, b: BufferRange): BufferRange {
+  const offset = Math.min(a.offset, b.offset);
+  return range(a.buffer, offset, Math.max(a.offset + a.size, b.offset + b.size) - offset);
+}
+
+/** The update of ranges that somebody else owns. */
+function rangeUpdate(updater: Updater, hyper: BufferRange, from: Bound, i: number): UpdateOp {
+  const { buffers, options } = updater;
+  const { row, space, groups } = options;
+  const span = space.spans[i]!;
+  const param = bind(buffers.device, options.param.ranges[i]!);
+  const { range: grad, unit, zero } = from;
+  // Two writable bindings may share a buffer, but not a byte: ranges that meet below the boundary go into one binding.
+  const shared = grad.buffer === param.range.buffer && touches(grad, param.range);
+  const union = shared ? unite(param.range, grad) : param.range;
+  const shift = (bound: Pick<Bound, 'range' | 'first'>) => bound.first + (bound.range.offset - union.offset) / 4;
+  const groupOf = groupIndex(groups);
+  const map = rangeMap(
+    span.parts.map(({ tensor, elements }) => ({ elements, row: groupOf(tensor) })),
+    { param: shift(param), grad: shared ? shift(from) : from.first, unit: unit ?? 1 },
+  );
+  return updateOp(
+    updateRange({
+      label: spanName(options, 'update', i),
+      shader: row.shader,
+      elements: span.elements,
+      flags: flagsOf(updater),
+      fixed: unit !== undefined,
+      zero,
+      hyper,
+      param: union,
+      ...(!shared && { grad }),
+      state: stateOf(updater, i),
+      map: range(buffers.upload(`map-${i}`, map)),
+    }),
+  );
+}
