@@ -11,18 +11,22 @@ export { DownhillError, type ErrorCode, show, suggest } from './gpu/errors.js';
 export type { Field, Fields, HyperOf, OptionsOf, Schedule } from './gpu/fields.js';
 export { checkChoice, checkInteger, checkOptions, describeField } from './gpu/fields.js';
 export { checkTimestamps } from './gpu/timing.js';
+export type { Layer } from './nn/layer.js';
 export {
-  ACTIVATIONS,
-  type Activation,
-  INITS,
-  type Init,
-  LOSSES,
-  type Loss,
-  type Mlp,
-  type MlpOptions,
-  mlp,
-  tensorsOf,
-} from './nn/mlp.js';
+  gelu,
+  identity,
+  type LinearOptions,
+  leakyRelu,
+  linear,
+  relu,
+  sigmoid,
+  silu,
+  tanh,
+} from './nn/layers.js';
+export type { LossFunction } from './nn/loss.js';
+export { mse, softmaxCrossEntropy } from './nn/losses.js';
+export { ACTIVATIONS, type Activation, LOSSES, type Loss, type Mlp, type MlpOptions, mlp } from './nn/mlp.js';
+export { INITS, type Init, type Model, type SequentialOptions, sequential, tensorsOf } from './nn/model.js';
 export type { ForeignRange, TensorOptions } from './optim/adopt.js';
 export { createOptimizer } from './optim/optimizer.js';
 export type { ClipOptions, OptimizerOptions } from './optim/optimizer-options.js';

@@ -1,4 +1,5 @@
-import { adamw, cosine, createOptimizer, linear, warmup } from 'downhill';
+import { adamw, createOptimizer } from 'downhill';
+import { cosine, linear, warmup } from 'downhill/schedules';
 
 /** Any number may be a function of the update count, which is 0 at the first update. */
 export const makeScheduled = (device, tensors) => {

@@ -130,14 +130,15 @@ export function parseTrain(args: readonly string[]): TrainCommand | 'help' {
   if (given.has('help')) return 'help';
   const text = (name: string) => given.get(name) ?? general[name]?.default ?? '';
   const { row, hyper } = resolveRule(rules, text('optimizer'), readHyper(given, text('optimizer')));
-  const { kind: _, ...model } = mlp({
+  const model = {
     sizes: text('model')
       .split(/(?<=\d)-/)
       .map(toNumber) as number[],
     activation: checkChoice('--activation', text('activation'), ACTIVATIONS),
     init: checkChoice('--init', text('init'), INITS),
     loss: checkChoice('--loss', text('loss'), LOSSES),
-  });
+  };
+  mlp(model);
   const sampling = checkChoice('--sampling', text('sampling'), SAMPLINGS);
   if (sampling === 'full' && given.has('batch')) {
     throw new DownhillError(

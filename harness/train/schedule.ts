@@ -7,7 +7,6 @@ import {
   exponential,
   inverseSqrt,
   inverseTime,
-  linear,
   multistep,
   type NamedSchedule,
   oneCycle,
@@ -15,6 +14,7 @@ import {
   step,
   warmup,
 } from '../../src/index.js';
+import { linear } from '../../src/optim/schedules.js';
 import type { ScheduleConfig, ScheduleOptions, TrainConfig } from './config.js';
 
 interface ScheduleRow {

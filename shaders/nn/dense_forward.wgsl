@@ -4,62 +4,62 @@
 // for a whole workgroup (their loads are uniform), its lanes lie along the columns. Any shape: rows and columns past the
 // edge are computed from the nearest valid one and not stored.
 //
-//   x       [rows, X_STRIDE]  f32; or, in the first layer (GATHER), rows of the data set picked by `batch`:
-//   data    [samples, X_STRIDE]  f32 or bytes (BYTES), decoded as raw·SCALE + SHIFT
-//   params  W [K, N] and, BIAS elements on, b [N]; both at replica · PARAM_STRIDE
-//   y       [rows, Y_STRIDE]  written; `saved` gets x·W + b where the activation's gradient needs it (SAVE)
+//   x       [rows, x_stride]  f32; or, in the first layer (GATHER), rows of the data set picked by `batch`:
+//   data    [samples, x_stride]  f32 or bytes (BYTES), decoded as raw·scale + shift
+//   weight  W [k, n] at replica · weight_stride
+//   bias    b [n] at replica · bias_stride, where there is one (BIAS)
+//   y       [rows, y_stride]  written; `saved` gets x·W + b where the activation's gradient needs it (SAVE)
 //
-// W may come in pieces along K (an arena split where a limit asks): FIRST starts the sum, LAST adds b and activates.
-// The z axis of the grid is the replica.
+// W may come in pieces along the inputs (split where a limit asks): this one starts at k_begin; FIRST starts the sum,
+// LAST adds b and activates. The z axis of the grid is the replica.
 
-override ROWS: u32 = 1;
-override K: u32 = 1;
-override N: u32 = 1;
-override K_BEGIN: u32 = 0;
-override X_STRIDE: u32 = 4;
-override Y_STRIDE: u32 = 4;
-override PARAM_STRIDE: u32 = 0;
-override BIAS: u32 = 0;
 override ACTIVATION: u32 = 0;
 override GATHER: bool = false;
 override BYTES: bool = false;
-override SCALE: f32 = 1.0;
-override SHIFT: f32 = 0.0;
 override FIRST: bool = true;
 override LAST: bool = true;
+override BIAS: bool = false;
 override SAVE: bool = false;
 override WORKGROUP: u32 = 32;
 
-@group(0) @binding(0) var<storage, read> x: array<vec4f>;
-@group(0) @binding(1) var<storage, read> params: array<f32>;
-@group(0) @binding(2) var<storage, read_write> y: array<f32>;
-@group(0) @binding(3) var<storage, read_write> saved: array<f32>;
-@group(0) @binding(4) var<storage, read> data: array<u32>;
-@group(0) @binding(5) var<storage, read> batch: array<u32>;
+// What only sizes loops is no override: another batch size or width needs no other pipeline.
+struct Shape {
+  rows: u32, k: u32, n: u32, k_begin: u32, x_stride: u32, y_stride: u32, weight_stride: u32, bias_stride: u32,
+  scale: f32, shift: f32,
+}
+
+@group(0) @binding(0) var<uniform> shape: Shape;
+@group(0) @binding(1) var<storage, read> x: array<vec4f>;
+@group(0) @binding(2) var<storage, read> weight: array<f32>;
+@group(0) @binding(3) var<storage, read> bias: array<f32>;
+@group(0) @binding(4) var<storage, read_write> y: array<f32>;
+@group(0) @binding(5) var<storage, read_write> saved: array<f32>;
+@group(0) @binding(6) var<storage, read> data: array<u32>;
+@group(0) @binding(7) var<storage, read> batch: array<u32>;
 
 // Four bytes of a word as numbers 0…255.
 fn bytes(word: u32) -> vec4f {
   return vec4f(vec4u(word, word >> 8u, word >> 16u, word >> 24u) & vec4u(255u));
 }
 
-// Four consecutive inputs of a row that starts at element `start`, a multiple of 4.
-fn load_x(start: u32, k: u32) -> vec4f {
+// Four consecutive inputs from element `at`, a multiple of 4; `decode` is scale and shift.
+fn load_x(at: u32, decode: vec2f) -> vec4f {
   if (!GATHER) {
-    return x[(start + k) / 4u];
+    return x[at / 4u];
   }
   if (BYTES) {
-    return bytes(data[(start + k) / 4u]) * SCALE + SHIFT;
+    return bytes(data[at / 4u]) * decode.x + decode.y;
   }
-  let at = start + k;
-  return bitcast<vec4f>(vec4u(data[at], data[at + 1u], data[at + 2u], data[at + 3u])) * SCALE + SHIFT;
+  return bitcast<vec4f>(vec4u(data[at], data[at + 1u], data[at + 2u], data[at + 3u])) * decode.x + decode.y;
 }
 
 // First element of a row of x: through the batch for the data set, which all replicas share.
 fn row_start(row: u32, replica: u32) -> u32 {
+  let place = replica * shape.rows + row;
   if (GATHER) {
-    return batch[replica * ROWS + row] * X_STRIDE + K_BEGIN;
+    return batch[place] * shape.x_stride + shape.k_begin;
   }
-  return (replica * ROWS + row) * X_STRIDE + K_BEGIN;
+  return place * shape.x_stride + shape.k_begin;
 }
 
 // Exponentials are clamped where f32 overflows: WGSL leaves what follows an infinity undefined.
@@ -90,7 +90,7 @@ fn normal_cdf(z: vec4f) -> vec4f {
   return select(tail, 1.0 - tail, z > vec4f(0.0));
 }
 
-// The numbers are those of src/kernels/dense.ts.
+// The numbers are those of src/kernels/activation.ts.
 fn activate(z: vec4f) -> vec4f {
   switch (ACTIVATION) {
     // Not max(z, 0), which may turn NaN into 0 and hide that a run has diverged.
@@ -105,18 +105,19 @@ fn activate(z: vec4f) -> vec4f {
 }
 
 fn finish(row: u32, columns: vec4u, column: u32, replica: u32, sum: vec4f) {
-  if (row >= ROWS) {
+  if (row >= shape.rows) {
     return;
   }
   var z = sum;
-  if (LAST) {
-    let b = replica * PARAM_STRIDE + BIAS;
-    z += vec4f(params[b + columns.x], params[b + columns.y], params[b + columns.z], params[b + columns.w]);
+  if (BIAS) {
+    let b = replica * shape.bias_stride;
+    z += vec4f(bias[b + columns.x], bias[b + columns.y], bias[b + columns.z], bias[b + columns.w]);
   }
-  let out = (replica * ROWS + row) * Y_STRIDE + column;
+  let n = shape.n;
+  let out = (replica * shape.rows + row) * shape.y_stride + column;
   if (!FIRST) {
     for (var c = 0u; c < 4u; c++) {
-      if (column + c < N) { z[c] += y[out + c]; }
+      if (column + c < n) { z[c] += y[out + c]; }
     }
   }
   var value = z;
@@ -124,7 +125,7 @@ fn finish(row: u32, columns: vec4u, column: u32, replica: u32, sum: vec4f) {
     value = activate(z);
   }
   for (var c = 0u; c < 4u; c++) {
-    if (column + c < N) {
+    if (column + c < n) {
       y[out + c] = value[c];
       if (LAST && SAVE) { saved[out + c] = z[c]; }
     }
@@ -137,53 +138,57 @@ fn forward(
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_id) local: vec3u,
 ) {
-  let across = (N + 4u * WORKGROUP - 1u) / (4u * WORKGROUP);
+  let rows = shape.rows;
+  let inputs = shape.k;
+  let n = shape.n;
+  let decode = vec2f(shape.scale, shape.shift);
+  let across = (n + 4u * WORKGROUP - 1u) / (4u * WORKGROUP);
   let tile = group.y * groups.x + group.x;
   let row = (tile / across) * 4u;
   let column = ((tile % across) * WORKGROUP + local.x) * 4u;
   let replica = group.z;
-  if (row >= ROWS || column >= N) {
+  if (row >= rows || column >= n) {
     return;
   }
-  let columns = min(vec4u(column) + vec4u(0u, 1u, 2u, 3u), vec4u(N - 1u));
+  let columns = min(vec4u(column) + vec4u(0u, 1u, 2u, 3u), vec4u(n - 1u));
   let x0 = row_start(row, replica);
-  let x1 = row_start(min(row + 1u, ROWS - 1u), replica);
-  let x2 = row_start(min(row + 2u, ROWS - 1u), replica);
-  let x3 = row_start(min(row + 3u, ROWS - 1u), replica);
+  let x1 = row_start(min(row + 1u, rows - 1u), replica);
+  let x2 = row_start(min(row + 2u, rows - 1u), replica);
+  let x3 = row_start(min(row + 3u, rows - 1u), replica);
   var sum0 = vec4f();
   var sum1 = vec4f();
   var sum2 = vec4f();
   var sum3 = vec4f();
-  var w = replica * PARAM_STRIDE;
+  var w = replica * shape.weight_stride;
   // Four inputs at a time; Tint does not unroll, so the four products are written out.
-  for (var k = 0u; k + 4u <= K; k += 4u) {
-    let v0 = load_x(x0, k);
-    let v1 = load_x(x1, k);
-    let v2 = load_x(x2, k);
-    let v3 = load_x(x3, k);
-    let wa = vec4f(params[w + columns.x], params[w + columns.y], params[w + columns.z], params[w + columns.w]);
-    w += N;
-    let wb = vec4f(params[w + columns.x], params[w + columns.y], params[w + columns.z], params[w + columns.w]);
-    w += N;
-    let wc = vec4f(params[w + columns.x], params[w + columns.y], params[w + columns.z], params[w + columns.w]);
-    w += N;
-    let wd = vec4f(params[w + columns.x], params[w + columns.y], params[w + columns.z], params[w + columns.w]);
-    w += N;
+  for (var k = 0u; k + 4u <= inputs; k += 4u) {
+    let v0 = load_x(x0 + k, decode);
+    let v1 = load_x(x1 + k, decode);
+    let v2 = load_x(x2 + k, decode);
+    let v3 = load_x(x3 + k, decode);
+    let wa = vec4f(weight[w + columns.x], weight[w + columns.y], weight[w + columns.z], weight[w + columns.w]);
+    w += n;
+    let wb = vec4f(weight[w + columns.x], weight[w + columns.y], weight[w + columns.z], weight[w + columns.w]);
+    w += n;
+    let wc = vec4f(weight[w + columns.x], weight[w + columns.y], weight[w + columns.z], weight[w + columns.w]);
+    w += n;
+    let wd = vec4f(weight[w + columns.x], weight[w + columns.y], weight[w + columns.z], weight[w + columns.w]);
+    w += n;
     sum0 += v0.x * wa; sum1 += v1.x * wa; sum2 += v2.x * wa; sum3 += v3.x * wa;
     sum0 += v0.y * wb; sum1 += v1.y * wb; sum2 += v2.y * wb; sum3 += v3.y * wb;
     sum0 += v0.z * wc; sum1 += v1.z * wc; sum2 += v2.z * wc; sum3 += v3.z * wc;
     sum0 += v0.w * wd; sum1 += v1.w * wd; sum2 += v2.w * wd; sum3 += v3.w * wd;
   }
-  // The last K mod 4 inputs, one at a time: a row's padding never meets another tensor's numbers.
-  let rest = K & ~3u;
-  if (rest < K) {
-    let v0 = load_x(x0, rest);
-    let v1 = load_x(x1, rest);
-    let v2 = load_x(x2, rest);
-    let v3 = load_x(x3, rest);
-    for (var k = rest; k < K; k++) {
-      let wa = vec4f(params[w + columns.x], params[w + columns.y], params[w + columns.z], params[w + columns.w]);
-      w += N;
+  // The last k mod 4 inputs, one at a time: a row's padding never meets another tensor's numbers.
+  let rest = inputs & ~3u;
+  if (rest < inputs) {
+    let v0 = load_x(x0 + rest, decode);
+    let v1 = load_x(x1 + rest, decode);
+    let v2 = load_x(x2 + rest, decode);
+    let v3 = load_x(x3 + rest, decode);
+    for (var k = rest; k < inputs; k++) {
+      let wa = vec4f(weight[w + columns.x], weight[w + columns.y], weight[w + columns.z], weight[w + columns.w]);
+      w += n;
       let c = k - rest;
       sum0 += v0[c] * wa; sum1 += v1[c] * wa; sum2 += v2[c] * wa; sum3 += v3[c] * wa;
     }

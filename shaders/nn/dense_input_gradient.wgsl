@@ -3,28 +3,25 @@
 // One invocation computes 4 rows × 4 inputs in registers; rows are the same for a whole workgroup, its lanes lie along
 // the inputs. Edges as in dense_forward.
 //
-//   dy      [rows, DY_STRIDE]  gradient at this layer's pre-activation
-//   params  W [K, N] at replica · PARAM_STRIDE
-//   saved   [rows, X_STRIDE]   what act' is computed from: the output of the layer below (relu, leaky-relu, tanh,
-//                              sigmoid), its pre-activation for gelu and silu
-//   dx      [rows, X_STRIDE]   written: the gradient at the pre-activation of the layer below
+//   dy      [rows, dy_stride]  gradient at this layer's output
+//   weight  W [k, n] at replica · weight_stride
+//   saved   [rows, dx_stride]  what act' is computed from: the output of the activation below (relu, leaky-relu, tanh,
+//                              sigmoid), its input for gelu and silu; not read where ACTIVATION is 0
+//   dx      [rows, dx_stride]  written: the gradient at that activation's input
 //
-// W may come in pieces along K: each writes its own columns of dx, from K_BEGIN on.
+// W may come in pieces along the inputs: each writes its own columns of dx, from k_begin on.
 
-override ROWS: u32 = 1;
-override K: u32 = 1;
-override N: u32 = 1;
-override K_BEGIN: u32 = 0;
-override X_STRIDE: u32 = 4;
-override DY_STRIDE: u32 = 4;
-override PARAM_STRIDE: u32 = 0;
 override ACTIVATION: u32 = 0;
 override WORKGROUP: u32 = 32;
 
-@group(0) @binding(0) var<storage, read> dy: array<vec4f>;
-@group(0) @binding(1) var<storage, read> params: array<f32>;
-@group(0) @binding(2) var<storage, read> saved: array<f32>;
-@group(0) @binding(3) var<storage, read_write> dx: array<f32>;
+// What only sizes loops is no override: another batch size or width needs no other pipeline.
+struct Shape { rows: u32, k: u32, n: u32, k_begin: u32, dx_stride: u32, dy_stride: u32, weight_stride: u32, }
+
+@group(0) @binding(0) var<uniform> shape: Shape;
+@group(0) @binding(1) var<storage, read> dy: array<vec4f>;
+@group(0) @binding(2) var<storage, read> weight: array<f32>;
+@group(0) @binding(3) var<storage, read> saved: array<f32>;
+@group(0) @binding(4) var<storage, read_write> dx: array<f32>;
 
 fn logistic(z: f32) -> f32 {
   return 1.0 / (1.0 + exp(clamp(-z, -87.0, 87.0)));
@@ -60,12 +57,12 @@ fn slope(s: f32) -> f32 {
 }
 
 fn finish(row: u32, input: u32, replica: u32, sum: vec4f) {
-  if (row >= ROWS) {
+  if (row >= shape.rows) {
     return;
   }
-  let out = (replica * ROWS + row) * X_STRIDE + K_BEGIN + input;
+  let out = (replica * shape.rows + row) * shape.dx_stride + shape.k_begin + input;
   for (var c = 0u; c < 4u; c++) {
-    if (input + c < K) { dx[out + c] = sum[c] * slope(saved[out + c]); }
+    if (input + c < shape.k) { dx[out + c] = sum[c] * slope(saved[out + c]); }
   }
 }
 
@@ -75,47 +72,51 @@ fn input_gradient(
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_id) local: vec3u,
 ) {
-  let across = (K + 4u * WORKGROUP - 1u) / (4u * WORKGROUP);
+  let rows = shape.rows;
+  let inputs = shape.k;
+  let n = shape.n;
+  let quads = shape.dy_stride / 4u;
+  let across = (inputs + 4u * WORKGROUP - 1u) / (4u * WORKGROUP);
   let tile = group.y * groups.x + group.x;
   let row = (tile / across) * 4u;
   let input = ((tile % across) * WORKGROUP + local.x) * 4u;
   let replica = group.z;
-  if (row >= ROWS || input >= K) {
+  if (row >= rows || input >= inputs) {
     return;
   }
   // First weight of each of the four inputs' rows of W.
-  let w = replica * PARAM_STRIDE + min(vec4u(input) + vec4u(0u, 1u, 2u, 3u), vec4u(K - 1u)) * N;
-  let start = replica * ROWS;
-  let d0 = (start + row) * (DY_STRIDE / 4u);
-  let d1 = (start + min(row + 1u, ROWS - 1u)) * (DY_STRIDE / 4u);
-  let d2 = (start + min(row + 2u, ROWS - 1u)) * (DY_STRIDE / 4u);
-  let d3 = (start + min(row + 3u, ROWS - 1u)) * (DY_STRIDE / 4u);
+  let w = replica * shape.weight_stride + min(vec4u(input) + vec4u(0u, 1u, 2u, 3u), vec4u(inputs - 1u)) * n;
+  let start = replica * rows;
+  let d0 = (start + row) * quads;
+  let d1 = (start + min(row + 1u, rows - 1u)) * quads;
+  let d2 = (start + min(row + 2u, rows - 1u)) * quads;
+  let d3 = (start + min(row + 3u, rows - 1u)) * quads;
   var sum0 = vec4f();
   var sum1 = vec4f();
   var sum2 = vec4f();
   var sum3 = vec4f();
-  for (var j = 0u; j + 4u <= N; j += 4u) {
+  for (var j = 0u; j + 4u <= n; j += 4u) {
     let v0 = dy[d0 + j / 4u];
     let v1 = dy[d1 + j / 4u];
     let v2 = dy[d2 + j / 4u];
     let v3 = dy[d3 + j / 4u];
-    let wa = vec4f(params[w.x + j], params[w.y + j], params[w.z + j], params[w.w + j]);
-    let wb = vec4f(params[w.x + j + 1u], params[w.y + j + 1u], params[w.z + j + 1u], params[w.w + j + 1u]);
-    let wc = vec4f(params[w.x + j + 2u], params[w.y + j + 2u], params[w.z + j + 2u], params[w.w + j + 2u]);
-    let wd = vec4f(params[w.x + j + 3u], params[w.y + j + 3u], params[w.z + j + 3u], params[w.w + j + 3u]);
+    let wa = vec4f(weight[w.x + j], weight[w.y + j], weight[w.z + j], weight[w.w + j]);
+    let wb = vec4f(weight[w.x + j + 1u], weight[w.y + j + 1u], weight[w.z + j + 1u], weight[w.w + j + 1u]);
+    let wc = vec4f(weight[w.x + j + 2u], weight[w.y + j + 2u], weight[w.z + j + 2u], weight[w.w + j + 2u]);
+    let wd = vec4f(weight[w.x + j + 3u], weight[w.y + j + 3u], weight[w.z + j + 3u], weight[w.w + j + 3u]);
     sum0 += v0.x * wa; sum1 += v1.x * wa; sum2 += v2.x * wa; sum3 += v3.x * wa;
     sum0 += v0.y * wb; sum1 += v1.y * wb; sum2 += v2.y * wb; sum3 += v3.y * wb;
     sum0 += v0.z * wc; sum1 += v1.z * wc; sum2 += v2.z * wc; sum3 += v3.z * wc;
     sum0 += v0.w * wd; sum1 += v1.w * wd; sum2 += v2.w * wd; sum3 += v3.w * wd;
   }
-  let rest = N & ~3u;
-  if (rest < N) {
+  let rest = n & ~3u;
+  if (rest < n) {
     let v0 = dy[d0 + rest / 4u];
     let v1 = dy[d1 + rest / 4u];
     let v2 = dy[d2 + rest / 4u];
     let v3 = dy[d3 + rest / 4u];
-    for (var j = rest; j < N; j++) {
-      let wa = vec4f(params[w.x + j], params[w.y + j], params[w.z + j], params[w.w + j]);
+    for (var j = rest; j < n; j++) {
+      let wa = vec4f(weight[w.x + j], weight[w.y + j], weight[w.z + j], weight[w.w + j]);
       let c = j - rest;
       sum0 += v0[c] * wa; sum1 += v1[c] * wa; sum2 += v2[c] * wa; sum3 += v3[c] * wa;
     }

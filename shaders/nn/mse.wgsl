@@ -1,28 +1,28 @@
 // Mean squared error: each row's loss and the gradient at the outputs.
 //
-// One invocation takes one row:  loss = Σ_j (z_j - t_j)² / N,  dz_j = 2 (z_j - t_j) / (N · valid), so that the batch's
+// One invocation takes one row:  loss = Σ_j (z_j - t_j)² / n,  dz_j = 2 (z_j - t_j) / (n · valid), so that the batch's
 // loss is the mean over all outputs of its valid rows. Rows past `valid` (a short last batch) get loss 0, gradient 0.
 //
-//   z        [rows, Z_STRIDE]  outputs            clock   per replica; `valid` is read
-//   targets  [samples, N]      of the data set    batch   sample of each row, [replica, rows]
-//   dz       [rows, Z_STRIDE]  written            result  (loss, 0) per row, written
+//   z        [rows, z_stride]  outputs            clock   per replica; `valid` is read
+//   targets  [samples, n]      of the data set    batch   sample of each row, [replica, rows]
+//   dz       [rows, z_stride]  written            result  (loss, 0) per row, written
 
-override ROWS: u32 = 1;
-override N: u32 = 1;
-override Z_STRIDE: u32 = 4;
 override WORKGROUP: u32 = 32;
+
+struct Shape { rows: u32, n: u32, z_stride: u32, }
 
 struct Clock {
   step: u32, count: u32, valid: u32, epoch: u32, seed: u32, fault: u32,
   skipped: u32, streak: u32, micro: u32, grad_norm: f32, spare0: u32, spare1: u32,
 }
 
-@group(0) @binding(0) var<storage, read> z: array<f32>;
-@group(0) @binding(1) var<storage, read> targets: array<f32>;
-@group(0) @binding(2) var<storage, read> batch: array<u32>;
-@group(0) @binding(3) var<storage, read> clock: array<Clock>;
-@group(0) @binding(4) var<storage, read_write> dz: array<f32>;
-@group(0) @binding(5) var<storage, read_write> result: array<vec2f>;
+@group(0) @binding(0) var<uniform> shape: Shape;
+@group(0) @binding(1) var<storage, read> z: array<f32>;
+@group(0) @binding(2) var<storage, read> targets: array<f32>;
+@group(0) @binding(3) var<storage, read> batch: array<u32>;
+@group(0) @binding(4) var<storage, read> clock: array<Clock>;
+@group(0) @binding(5) var<storage, read_write> dz: array<f32>;
+@group(0) @binding(6) var<storage, read_write> result: array<vec2f>;
 
 @compute @workgroup_size(WORKGROUP)
 fn loss(
@@ -32,24 +32,25 @@ fn loss(
 ) {
   let row = (group.y * groups.x + group.x) * WORKGROUP + local.x;
   let replica = group.z;
-  if (row >= ROWS) {
+  let n = shape.n;
+  if (row >= shape.rows) {
     return;
   }
-  let at = replica * ROWS + row;
-  let first = at * Z_STRIDE;
+  let at = replica * shape.rows + row;
+  let first = at * shape.z_stride;
   let valid = clock[replica].valid;
   if (row >= valid) {
-    for (var j = 0u; j < N; j++) { dz[first + j] = 0.0; }
+    for (var j = 0u; j < n; j++) { dz[first + j] = 0.0; }
     result[at] = vec2f();
     return;
   }
-  let wanted = batch[at] * N;
-  let weight = 2.0 / (f32(N) * f32(valid));
+  let wanted = batch[at] * n;
+  let weight = 2.0 / (f32(n) * f32(valid));
   var sum = 0.0;
-  for (var j = 0u; j < N; j++) {
+  for (var j = 0u; j < n; j++) {
     let d = z[first + j] - targets[wanted + j];
     sum += d * d;
     dz[first + j] = weight * d;
   }
-  result[at] = vec2f(sum / f32(N), 0.0);
+  result[at] = vec2f(sum / f32(n), 0.0);
 }

@@ -4,26 +4,26 @@
 // dz_j = (exp(z_j - m) / Σ - [j = label]) / valid, so that the batch's loss is the mean over its valid rows.
 // Rows past `valid` (a short last batch) get loss 0 and gradient 0.
 //
-//   z       [rows, Z_STRIDE]  logits             clock    per replica; `valid` is read
+//   z       [rows, z_stride]  logits             clock    per replica; `valid` is read
 //   labels  one u32 per sample of the data set   batch    sample of each row, [replica, rows]
-//   dz      [rows, Z_STRIDE]  written            result   (loss, correct) per row, written
+//   dz      [rows, z_stride]  written            result   (loss, correct) per row, written
 
-override ROWS: u32 = 1;
-override N: u32 = 2;
-override Z_STRIDE: u32 = 4;
 override WORKGROUP: u32 = 32;
+
+struct Shape { rows: u32, n: u32, z_stride: u32, }
 
 struct Clock {
   step: u32, count: u32, valid: u32, epoch: u32, seed: u32, fault: u32,
   skipped: u32, streak: u32, micro: u32, grad_norm: f32, spare0: u32, spare1: u32,
 }
 
-@group(0) @binding(0) var<storage, read> z: array<f32>;
-@group(0) @binding(1) var<storage, read> labels: array<u32>;
-@group(0) @binding(2) var<storage, read> batch: array<u32>;
-@group(0) @binding(3) var<storage, read> clock: array<Clock>;
-@group(0) @binding(4) var<storage, read_write> dz: array<f32>;
-@group(0) @binding(5) var<storage, read_write> result: array<vec2f>;
+@group(0) @binding(0) var<uniform> shape: Shape;
+@group(0) @binding(1) var<storage, read> z: array<f32>;
+@group(0) @binding(2) var<storage, read> labels: array<u32>;
+@group(0) @binding(3) var<storage, read> batch: array<u32>;
+@group(0) @binding(4) var<storage, read> clock: array<Clock>;
+@group(0) @binding(5) var<storage, read_write> dz: array<f32>;
+@group(0) @binding(6) var<storage, read_write> result: array<vec2f>;
 
 @compute @workgroup_size(WORKGROUP)
 fn loss(
@@ -33,21 +33,22 @@ fn loss(
 ) {
   let row = (group.y * groups.x + group.x) * WORKGROUP + local.x;
   let replica = group.z;
-  if (row >= ROWS) {
+  let n = shape.n;
+  if (row >= shape.rows) {
     return;
   }
-  let at = replica * ROWS + row;
-  let first = at * Z_STRIDE;
+  let at = replica * shape.rows + row;
+  let first = at * shape.z_stride;
   let valid = clock[replica].valid;
   if (row >= valid) {
-    for (var j = 0u; j < N; j++) { dz[first + j] = 0.0; }
+    for (var j = 0u; j < n; j++) { dz[first + j] = 0.0; }
     result[at] = vec2f();
     return;
   }
   let label = labels[batch[at]];
   var top = z[first];
   var best = 0u;
-  for (var j = 1u; j < N; j++) {
+  for (var j = 1u; j < n; j++) {
     let value = z[first + j];
     if (value > top) {
       top = value;
@@ -55,7 +56,7 @@ fn loss(
     }
   }
   var sum = 0.0;
-  for (var j = 0u; j < N; j++) {
+  for (var j = 0u; j < n; j++) {
     // Below -87 the exponential is 0 in f32 to within its smallest number.
     let d = z[first + j] - top;
     // (Not max, which may turn a logit that is NaN into a number.)
@@ -64,7 +65,7 @@ fn loss(
     dz[first + j] = e;
   }
   let weight = 1.0 / (sum * f32(valid));
-  for (var j = 0u; j < N; j++) { dz[first + j] *= weight; }
+  for (var j = 0u; j < n; j++) { dz[first + j] *= weight; }
   dz[first + label] -= 1.0 / f32(valid);
   result[at] = vec2f(log(sum) + (top - z[first + label]), select(0.0, 1.0, best == label));
 }

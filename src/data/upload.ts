@@ -1,5 +1,5 @@
 import { type BufferRange, type BufferSet, checkBindable, range } from '../gpu/buffers.js';
-import { rowStride } from '../kernels/dense.js';
+import { rowStride } from '../kernels/matrix.js';
 import type { Dataset } from './dataset.js';
 
 /** A data set on the GPU: bytes stay bytes, rows start at multiples of 4 values. */

@@ -57,6 +57,25 @@ export class BufferSet {
     return this.make(name, bytes, USAGE.STORAGE | USAGE.COPY_DST | USAGE.COPY_SRC);
   }
 
+  /** A storage buffer of its own for each range, made when its `buffer` is first asked for: `made` bytes so far. */
+  later(name: string, bytes: number): BufferRange & { readonly made: number } {
+    let made: GPUBuffer | undefined;
+    const make = () => {
+      made ??= this.storage(name, bytes);
+      return made;
+    };
+    return {
+      get buffer() {
+        return make();
+      },
+      offset: 0,
+      size: Math.max(roundUp(bytes, 16), ALIGNMENT),
+      get made() {
+        return made?.size ?? 0;
+      },
+    };
+  }
+
   /** A storage buffer that starts with `data`. */
   upload(name: string, data: ArrayBufferView<ArrayBuffer>): GPUBuffer {
     const buffer = this.storage(name, data.byteLength);

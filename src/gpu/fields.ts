@@ -242,38 +242,38 @@ export function checkDevice(where: string, device: unknown): asserts device is G
 }
 
 /** One hyper-parameter, as a field has it; the numbers of those that allow it may be schedules, checked when they are used. */
-export function checkField(where: string, field: Field, value: unknown): unknown {
+export function checkField(where: string, field: Field, value: unknown, area: Area = 'HYPER'): unknown {
   switch (field.kind) {
     case 'flag':
-      return checkFlag(where, value, 'HYPER');
+      return checkFlag(where, value, area);
     case 'choice':
       if (typeof value === 'string' && field.choices.includes(value)) return value;
       throw new DownhillError(
-        typeof value === 'string' ? 'HYPER-RANGE' : 'HYPER-TYPE',
+        typeof value === 'string' ? `${area}-RANGE` : `${area}-TYPE`,
         `${where} must be one of ${field.choices.join(', ')}, got ${show(value)}.`,
         typeof value === 'string' ? suggest(value, field.choices) : `Use one of: ${field.choices.join(', ')}.`,
       );
     case 'integer':
-      checkNumber(where, value, field, { area: 'HYPER' });
+      checkNumber(where, value, field, { area });
       if (Number.isInteger(value)) return value;
-      throw new DownhillError('HYPER-RANGE', `${where} must be an integer, got ${value}.`, 'Choose a whole number.');
+      throw new DownhillError(`${area}-RANGE`, `${where} must be an integer, got ${value}.`, 'Choose a whole number.');
     case 'number':
-      return checkSetting(where, field, value);
+      return checkSetting(where, field, value, area);
     default: {
       const { length } = field.default;
       if (!Array.isArray(value) || value.length !== length) {
         const wanted = length === 2 ? 'a pair of numbers' : `a list of ${length} numbers`;
         throw new DownhillError(
-          'HYPER-TYPE',
+          `${area}-TYPE`,
           `${where} must be ${wanted}, got ${show(value)}.`,
           `Pass ${length === 2 ? '[first, second]' : `[${field.default.join(', ')}] or other values`}.`,
         );
       }
-      return Object.freeze(Array.from(value, (each, i) => checkSetting(`${where}[${i}]`, field, each)));
+      return Object.freeze(Array.from(value, (each, i) => checkSetting(`${where}[${i}]`, field, each, area)));
     }
   }
 }
 
 /** A number within its range, or a schedule, whose values are checked when they are used. */
-const checkSetting = (where: string, range: Range, value: unknown): unknown =>
-  typeof value === 'function' ? value : checkNumber(where, value, range, { area: 'HYPER', single: true });
+const checkSetting = (where: string, range: Range, value: unknown, area: Area): unknown =>
+  typeof value === 'function' ? value : checkNumber(where, value, range, { area, single: true });

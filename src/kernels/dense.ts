@@ -1,31 +1,41 @@
-import { type BufferRange, checkBindable, roundUp } from '../gpu/buffers.js';
+import type { BufferRange } from '../gpu/buffers.js';
+import { DownhillError } from '../gpu/errors.js';
 import type { PassSpec } from '../gpu/pipelines.js';
 import { denseForwardShader } from '../shaders/nn/dense_forward.gen.js';
 import { denseInputGradientShader } from '../shaders/nn/dense_input_gradient.gen.js';
 import { denseWeightGradientShader } from '../shaders/nn/dense_weight_gradient.gen.js';
+import { type ActivationGradientOp, type ActivationOp, activationNumber } from './activation.js';
+import { formOf } from './lower.js';
+import {
+  type InputOperands,
+  type InputShape,
+  inputBindings,
+  inputBuffers,
+  inputFlags,
+  inputScale,
+  inputShape,
+  rowStride,
+} from './matrix.js';
+import type { Form, Op } from './op.js';
 
 /*
- * The three products of a dense layer as dispatches. Matrices are row-major float32; the rows of x, y and their gradients
- * start at multiples of 4 elements (`rowStride`), weights are dense [inputs, outputs].
+ * The three products of a dense layer as ops, and their forms: tiles in registers, the activation beside a product fused.
+ * Weights are dense [inputs, outputs], float32.
  */
 
-/** The activations the kernels know, in the order of their numbers in the WGSL files. */
-export const KERNEL_ACTIVATIONS = ['linear', 'relu', 'leaky-relu', 'tanh', 'sigmoid', 'gelu', 'silu'] as const;
-export type KernelActivation = (typeof KERNEL_ACTIVATIONS)[number];
-
-/** Activations whose gradient is computed from their input: the forward product then also writes `saved`. */
-export const savesInput = (activation: KernelActivation) => activation === 'gelu' || activation === 'silu';
-
-/** Elements from one row of an activation matrix to the next. */
-export const rowStride = (width: number) => roundUp(width, 4);
-
-/** Bytes of an activation matrix. */
-export const matrixBytes = (rows: number, width: number, replicas = 1) => 4 * rows * rowStride(width) * replicas;
-
-const WORKGROUP = 32;
+/** Part of a tensor: all of it, or what a limit of the device has left in one buffer. */
+export interface Piece {
+  /** From the first element of the part, over all replicas. */
+  readonly range: BufferRange;
+  /** Elements from one replica's to the next's. */
+  readonly stride: number;
+  /** First element of the tensor that lies here; of weights a multiple of 4 rows. */
+  readonly start: number;
+  readonly elements: number;
+}
 
 /** What the three products of one layer share. */
-export interface DenseShape {
+export interface DenseOperands {
   readonly label: string;
   /** Rows of a batch. */
   readonly rows: number;
@@ -33,183 +43,253 @@ export interface DenseShape {
   readonly outputs: number;
   /** Networks of this shape that run in the same dispatch, each with its own stride of every buffer. Default 1. */
   readonly replicas?: number;
-  /** Elements from one replica's parameters to the next's. Default 0. */
-  readonly parameterStride?: number;
-  /** Where the layer's weights come in pieces along the inputs (an arena split at a limit): this one. Default: whole. */
-  readonly piece?: DensePiece;
+  /** W, or its gradient: in one piece or several, by `start`. */
+  readonly weight: readonly Piece[];
 }
 
-export interface DensePiece {
-  /** First input of the piece, a multiple of 4. */
-  readonly begin: number;
-  /** Inputs of the piece. */
+interface DenseShape extends InputShape {
+  readonly rows: number;
   readonly inputs: number;
-  readonly first: boolean;
-  /** The last piece carries the bias. */
-  readonly last: boolean;
+  readonly outputs: number;
+  /** Of the buffers 'weight-0', 'weight-1' …: inputs [begin, begin + inputs). */
+  readonly pieces: readonly { readonly begin: number; readonly inputs: number; readonly stride: number }[];
+  /** There where there is a bias, in the buffer 'bias'. */
+  readonly biasStride?: number | undefined;
 }
 
-/** The data set as a layer's input: rows picked by `indices`, decoded as raw·scale + shift. */
-export interface DenseBatch {
-  /** One u32 per row and replica. */
-  readonly indices: BufferRange;
-  readonly encoding: 'bytes' | 'f32';
-  readonly scale: number;
-  readonly shift: number;
-}
+export type DenseOp = Op<'dense', DenseShape>;
+export type DenseInputGradientOp = Op<'dense-input-gradient', DenseShape>;
+export type DenseWeightGradientOp = Op<'dense-weight-gradient', DenseShape>;
 
-const wholePiece = ({ inputs }: DenseShape): DensePiece => ({ begin: 0, inputs, first: true, last: true });
+/** A tensor that lies in one range. */
+export const wholePiece = (range: BufferRange, elements: number, stride = 0): Piece => ({
+  range,
+  stride,
+  start: 0,
+  elements,
+});
 
-function batchConstants(batch: DenseBatch | undefined) {
+/** y = x·W + b. @param y [rows, rowStride(outputs)], written */
+export const dense = (
+  operands: DenseOperands & InputOperands & { readonly bias?: Piece | undefined; readonly y: BufferRange },
+): DenseOp => product('dense', operands, { ...inputBuffers(operands), y: operands.y });
+
+/**
+ * dx = dy·Wᵀ.
+ *
+ * @param dy [rows, rowStride(outputs)], the gradient at this layer's output
+ * @param dx [rows, rowStride(inputs)], written
+ */
+export const denseInputGradient = (
+  operands: DenseOperands & { readonly dy: BufferRange; readonly dx: BufferRange },
+): DenseInputGradientOp => product('dense-input-gradient', operands, { dy: operands.dy, dx: operands.dx });
+
+/**
+ * dW = xᵀ·dy and db = Σ_rows dy.
+ *
+ * @param dy [rows, rowStride(outputs)], the gradient at this layer's output, already divided by the valid rows
+ * @param weight of dW, written
+ * @param bias of db, written
+ */
+export const denseWeightGradient = (
+  operands: DenseOperands & InputOperands & { readonly bias?: Piece | undefined; readonly dy: BufferRange },
+): DenseWeightGradientOp => product('dense-weight-gradient', operands, { ...inputBuffers(operands), dy: operands.dy });
+
+function product<K extends string>(
+  kind: K,
+  operands: DenseOperands & Partial<InputOperands> & { readonly bias?: Piece | undefined },
+  buffers: Record<string, BufferRange | undefined>,
+): Op<K, DenseShape> {
+  const { label, rows, inputs, outputs, replicas = 1, weight, bias, batch } = operands;
+  let next = 0;
+  const pieces = weight.map(({ start, elements, stride }) => {
+    if (start !== next || start % (4 * outputs) !== 0 || elements % outputs !== 0) throw noPieces(label);
+    next += elements;
+    return { begin: start / outputs, inputs: elements / outputs, stride };
+  });
+  if (next !== inputs * outputs || (bias && bias.elements !== outputs)) throw noPieces(label);
   return {
-    GATHER: batch !== undefined,
-    BYTES: batch?.encoding === 'bytes',
-    SCALE: batch?.scale ?? 1,
-    SHIFT: batch?.shift ?? 0,
+    kind,
+    label,
+    shape: {
+      rows,
+      inputs,
+      outputs,
+      pieces,
+      biasStride: bias?.stride,
+      ...(batch && inputShape({ x: batch.indices, batch })),
+    },
+    buffers: {
+      ...buffers,
+      ...Object.fromEntries(weight.map(({ range }, i) => [`weight-${i}`, range])),
+      bias: bias?.range,
+    },
+    replicas,
   };
 }
 
-/** The data set has a binding of its own: as bytes it is read word by word, activations four floats at a time. */
-const inputRange = (x: BufferRange, batch: DenseBatch | undefined) =>
-  batch ? { data: x, batch: batch.indices } : { x };
+const noPieces = (label: string) =>
+  new DownhillError(
+    'SHAPE-INVALID',
+    `${label}: the pieces of a weight matrix must follow one another, split at multiples of 4 inputs, the bias be whole.`,
+    'Pass pieces that cover inputs × outputs elements.',
+  );
+
+const WORKGROUP = 32;
 
 /** Workgroups for tiles of `height` × 4, a workgroup's lanes side by side. */
 const tiles = (along: number, height: number, lanes: number) =>
   Math.ceil(along / height) * Math.ceil(lanes / (4 * WORKGROUP));
 
-/**
- * y = act(x·W + b).
- *
- * @param x [rows, rowStride(inputs)] float32, or the data set when `batch` is given
- * @param params W dense [inputs, outputs] and, `bias` elements after its start, b
- * @param y [rows, rowStride(outputs)], written
- * @param saved as y: gets x·W + b, needed where {@link savesInput}
- */
-export function denseForward(
-  shape: DenseShape & {
-    readonly x: BufferRange;
-    readonly params: BufferRange;
-    /** Elements from the piece's first weight to the bias. */
-    readonly bias: number;
-    readonly y: BufferRange;
-    readonly saved?: BufferRange;
-    readonly activation: KernelActivation;
-    readonly batch?: DenseBatch;
-  },
-): PassSpec {
-  const { rows, inputs, outputs, replicas = 1, activation, batch } = shape;
-  const piece = shape.piece ?? wholePiece(shape);
-  return {
-    label: shape.label,
-    shader: denseForwardShader,
-    constants: {
-      ROWS: rows,
-      K: piece.inputs,
-      N: outputs,
-      K_BEGIN: piece.begin,
-      X_STRIDE: rowStride(inputs),
-      Y_STRIDE: rowStride(outputs),
-      PARAM_STRIDE: shape.parameterStride ?? 0,
-      BIAS: shape.bias,
-      ACTIVATION: KERNEL_ACTIVATIONS.indexOf(activation),
-      FIRST: piece.first,
-      LAST: piece.last,
-      SAVE: shape.saved !== undefined,
-      WORKGROUP,
-      ...batchConstants(batch),
-    },
-    buffers: { ...inputRange(shape.x, batch), params: shape.params, y: shape.y, saved: shape.saved },
-    groups: tiles(rows, 4, outputs),
+/** A pass for each piece of W. */
+const perPiece = (
+  { label, shape, replicas }: Op<string, DenseShape>,
+  pass: (piece: DenseShape['pieces'][number], i: number) => Omit<PassSpec, 'label' | 'replicas'>,
+): PassSpec[] =>
+  shape.pieces.map((piece, i) => ({
+    label: shape.pieces.length > 1 ? `${label}.${i}` : label,
     replicas,
-  };
+    ...pass(piece, i),
+  }));
+
+/** @param next takes the product's output in the same pass */
+function forwardTiles(op: DenseOp, next?: ActivationOp): PassSpec[] {
+  const { shape, buffers } = op;
+  const { rows, inputs, outputs, pieces, biasStride } = shape;
+  return perPiece(op, (piece, i) => {
+    const last = i === pieces.length - 1;
+    const bias = last && biasStride !== undefined;
+    const save = last && next?.shape.keep === true;
+    return {
+      shader: denseForwardShader,
+      constants: {
+        ACTIVATION: next ? activationNumber(next.shape.activation) : 0,
+        FIRST: i === 0,
+        LAST: last,
+        BIAS: bias,
+        SAVE: save,
+        WORKGROUP,
+        ...inputFlags(shape),
+      },
+      shape: {
+        rows,
+        k: piece.inputs,
+        n: outputs,
+        k_begin: piece.begin,
+        x_stride: rowStride(inputs),
+        y_stride: rowStride(outputs),
+        weight_stride: piece.stride,
+        bias_stride: biasStride ?? 0,
+        ...inputScale(shape),
+      },
+      buffers: {
+        ...inputBindings(shape, buffers),
+        weight: buffers[`weight-${i}`],
+        bias: bias ? buffers.bias : undefined,
+        y: next ? next.buffers.y : buffers.y,
+        saved: save ? buffers.y : undefined,
+      },
+      groups: tiles(rows, 4, outputs),
+    };
+  });
 }
 
-/**
- * dx = (dy·Wᵀ) ⊙ act'(saved): the gradient at the pre-activation of the layer below.
- *
- * @param dy [rows, rowStride(outputs)], the gradient at this layer's pre-activation
- * @param saved [rows, rowStride(inputs)]: the output of the layer below, or its pre-activation where {@link savesInput}
- * @param dx as saved, written
- */
-export function denseInputGradient(
-  shape: DenseShape & {
-    readonly dy: BufferRange;
-    readonly params: BufferRange;
-    readonly saved: BufferRange;
-    readonly dx: BufferRange;
-    /** Of the layer below. */
-    readonly activation: KernelActivation;
-  },
-): PassSpec {
-  const { rows, inputs, outputs, replicas = 1 } = shape;
-  const piece = shape.piece ?? wholePiece(shape);
-  return {
-    label: shape.label,
+/** @param next takes the product's result in the same pass */
+function inputGradientTiles(op: DenseInputGradientOp, next?: ActivationGradientOp): PassSpec[] {
+  const { shape, buffers } = op;
+  const { rows, inputs, outputs } = shape;
+  return perPiece(op, (piece, i) => ({
     shader: denseInputGradientShader,
-    constants: {
-      ROWS: rows,
-      K: piece.inputs,
-      N: outputs,
-      K_BEGIN: piece.begin,
-      X_STRIDE: rowStride(inputs),
-      DY_STRIDE: rowStride(outputs),
-      PARAM_STRIDE: shape.parameterStride ?? 0,
-      ACTIVATION: KERNEL_ACTIVATIONS.indexOf(shape.activation),
-      WORKGROUP,
+    constants: { ACTIVATION: next ? activationNumber(next.shape.activation) : 0, WORKGROUP },
+    shape: {
+      rows,
+      k: piece.inputs,
+      n: outputs,
+      k_begin: piece.begin,
+      dx_stride: rowStride(inputs),
+      dy_stride: rowStride(outputs),
+      weight_stride: piece.stride,
     },
-    buffers: { dy: shape.dy, params: shape.params, saved: shape.saved, dx: shape.dx },
+    buffers: {
+      dy: buffers.dy,
+      weight: buffers[`weight-${i}`],
+      saved: next?.buffers.saved,
+      dx: next ? next.buffers.dx : buffers.dx,
+    },
     groups: tiles(rows, 4, piece.inputs),
-    replicas,
-  };
+  }));
 }
 
-/**
- * dW = xᵀ·dy and db = Σ_rows dy.
- *
- * @param x as for {@link denseForward}
- * @param dy [rows, rowStride(outputs)], the gradient at this layer's pre-activation, already divided by the valid rows
- * @param grads laid out as `params` of {@link denseForward}, written
- */
-export function denseWeightGradient(
-  shape: DenseShape & {
-    readonly x: BufferRange;
-    readonly dy: BufferRange;
-    readonly grads: BufferRange;
-    readonly bias: number;
-    readonly batch?: DenseBatch;
-  },
-): PassSpec {
-  const { rows, inputs, outputs, replicas = 1, batch } = shape;
-  const piece = shape.piece ?? wholePiece(shape);
+function weightGradientTiles(op: DenseWeightGradientOp): PassSpec[] {
+  const { shape, buffers } = op;
+  const { rows, inputs, outputs, pieces, biasStride } = shape;
+  return perPiece(op, (piece, i) => {
+    const bias = i === pieces.length - 1 && biasStride !== undefined;
+    const place = gradientPlace(buffers[`weight-${i}`]!, bias ? buffers.bias : undefined);
+    return {
+      shader: denseWeightGradientShader,
+      constants: { BIAS: bias, SHARED: place.shared, WORKGROUP, ...inputFlags(shape) },
+      shape: {
+        rows,
+        k: piece.inputs,
+        n: outputs,
+        k_begin: piece.begin,
+        x_stride: rowStride(inputs),
+        dy_stride: rowStride(outputs),
+        weight_at: place.weightAt,
+        weight_stride: piece.stride,
+        bias_at: place.biasAt,
+        bias_stride: biasStride ?? 0,
+        ...inputScale(shape),
+      },
+      buffers: { ...inputBindings(shape, buffers), dy: buffers.dy, grads: place.grads, bias: place.bias },
+      groups: tiles(piece.inputs, 8, outputs),
+    };
+  });
+}
+
+/** Two writable bindings must not overlap, as those of several replicas in one buffer do: they become one. */
+function gradientPlace(weight: BufferRange, bias: BufferRange | undefined) {
+  if (!bias || bias.buffer !== weight.buffer) {
+    return { grads: weight, bias, weightAt: 0, biasAt: 0, shared: false };
+  }
+  const offset = Math.min(weight.offset, bias.offset);
+  const end = Math.max(weight.offset + weight.size, bias.offset + bias.size);
   return {
-    label: shape.label,
-    shader: denseWeightGradientShader,
-    constants: {
-      ROWS: rows,
-      K: piece.inputs,
-      N: outputs,
-      K_BEGIN: piece.begin,
-      X_STRIDE: rowStride(inputs),
-      DY_STRIDE: rowStride(outputs),
-      PARAM_STRIDE: shape.parameterStride ?? 0,
-      BIAS: shape.bias,
-      LAST: piece.last,
-      WORKGROUP,
-      ...batchConstants(batch),
-    },
-    buffers: { ...inputRange(shape.x, batch), dy: shape.dy, grads: shape.grads },
-    groups: tiles(piece.inputs, 8, outputs),
-    replicas,
+    grads: { buffer: weight.buffer, offset, size: end - offset },
+    bias: undefined,
+    weightAt: (weight.offset - offset) / 4,
+    biasAt: (bias.offset - offset) / 4,
+    shared: true,
   };
 }
 
-/** Throws LIMIT-BINDING when a batch's widest activation cannot be one binding. */
-export function checkActivations(device: GPUDevice, rows: number, sizes: readonly number[], replicas = 1): void {
-  const widest = Math.max(...sizes);
-  checkBindable(
-    device,
-    `A batch of ${rows} rows of ${widest}`,
-    matrixBytes(rows, widest, replicas),
-    'Use a smaller batch.',
-  );
+/** A form of two neighbours, the second of which reads nothing but what the first writes. */
+function pairOf<A extends Op, B extends Op>(
+  name: string,
+  [first, from]: readonly [A['kind'], string],
+  [second, to]: readonly [B['kind'], string],
+  lowerBoth: (a: A, b: B) => PassSpec[],
+): Form {
+  return {
+    name,
+    match(ops, at) {
+      const [a, b] = [ops[at]!, ops[at + 1]];
+      return a.kind === first && b?.kind === second && a.buffers[from] === b.buffers[to] ? 2 : 0;
+    },
+    lower: ([a, b]) => lowerBoth(a as A, b as B),
+  };
 }
+
+export const denseForms: readonly Form[] = [
+  pairOf<DenseOp, ActivationOp>('dense+activation/tile', ['dense', 'y'], ['activation', 'x'], forwardTiles),
+  pairOf<DenseInputGradientOp, ActivationGradientOp>(
+    'dense-input-gradient+activation-gradient/tile',
+    ['dense-input-gradient', 'dx'],
+    ['activation-gradient', 'dy'],
+    inputGradientTiles,
+  ),
+  formOf<DenseOp>('dense/tile', 'dense', (op) => forwardTiles(op)),
+  formOf<DenseInputGradientOp>('dense-input-gradient/tile', 'dense-input-gradient', (op) => inputGradientTiles(op)),
+  formOf<DenseWeightGradientOp>('dense-weight-gradient/tile', 'dense-weight-gradient', weightGradientTiles),
+];

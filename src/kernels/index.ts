@@ -1,26 +1,27 @@
 /**
- * The kernels as dispatches: describe one (`denseForward(…)` and so on give a `PassSpec`), compile any number of them
- * (`createPasses`), record them into your own compute pass as often as you like (`encodePass`, which creates nothing).
+ * The kernels as dispatches. A network's operations (`dense(…)` and so on) are `Op`s, which `lower` turns into passes by one
+ * of their forms (`nnForms`); `update(…)` gives a `PassSpec` at once. Compile any number of them (`createPasses`), record them
+ * into your own compute pass as often as you like (`encodePass`, which creates nothing).
  *
  * @module downhill/kernels
  */
 export { type BufferRange, range } from '../gpu/buffers.js';
 export { createPasses, encodePass, type Pass, type PassSpec } from '../gpu/pipelines.js';
 export type { Shader, ShaderBinding, ShaderField, ShaderStruct } from '../shaders/shader.js';
+export { activation, activationGradient, KERNEL_ACTIVATIONS, type KernelActivation, savesInput } from './activation.js';
 export {
-  type DenseBatch,
-  type DensePiece,
-  type DenseShape,
-  denseForward,
+  type DenseOperands,
+  dense,
   denseInputGradient,
   denseWeightGradient,
-  KERNEL_ACTIVATIONS,
-  type KernelActivation,
-  matrixBytes,
-  rowStride,
-  savesInput,
+  type Piece,
+  wholePiece,
 } from './dense.js';
 export { type LossOperands, meanSquaredError, softmaxCrossEntropy } from './loss.js';
+export { lower } from './lower.js';
+export { type DenseBatch, matrixBytes, rowStride } from './matrix.js';
+export { nnForms } from './nn-forms.js';
+export type { Form, Op, Plan } from './op.js';
 export {
   ARENA_BLOCK,
   advance,

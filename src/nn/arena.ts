@@ -1,7 +1,7 @@
 import { roundUp } from '../gpu/buffers.js';
 import { DownhillError } from '../gpu/errors.js';
 import { ARENA_BLOCK } from '../kernels/update.js';
-import { type Mlp, tensorsOf } from './mlp.js';
+import { type Model, tensorsOf } from './model.js';
 
 /*
  * Where the tensors lie. All parameters share one arena, so that one dispatch updates them all; gradients and every state
@@ -23,6 +23,8 @@ export interface Piece {
 }
 
 export interface LayerPlace {
+  /** In the model's layers. */
+  readonly layer: number;
   readonly inputs: number;
   readonly outputs: number;
   readonly pieces: readonly Piece[];
@@ -42,13 +44,13 @@ const pad = (elements: number) => roundUp(elements, ARENA_BLOCK);
  * @param maxBytes largest storage binding; all replicas of an arena must fit in it
  * @throws DownhillError LIMIT-BINDING when not even 64 rows of a weight matrix fit
  */
-export function planArenas(model: Mlp, maxBytes: number, replicas = 1): ArenaPlan {
+export function planArenas(model: Model, maxBytes: number, replicas = 1): ArenaPlan {
   const capacity = Math.floor(maxBytes / 4 / replicas / ARENA_BLOCK) * ARENA_BLOCK;
   const arenas: number[] = [0];
   const layers: LayerPlace[] = [];
-  for (let layer = 0; layer + 1 < model.sizes.length; layer++) {
-    const [inputs, outputs] = [model.sizes[layer]!, model.sizes[layer + 1]!];
-    const bias = pad(outputs);
+  for (const [layer, { tensors, input: inputs, output: outputs }] of model.layers.entries()) {
+    if (tensors.length === 0) continue;
+    const bias = tensors.length > 1 ? pad(outputs) : 0;
     const whole = pad(inputs * outputs) + bias;
     const smallest = pad(Math.min(inputs, 64) * outputs) + bias;
     if (smallest > capacity) {
@@ -75,7 +77,7 @@ export function planArenas(model: Mlp, maxBytes: number, replicas = 1): ArenaPla
       }
       if (!last) arenas.push(0);
     }
-    layers.push({ inputs, outputs, pieces });
+    layers.push({ layer, inputs, outputs, pieces });
   }
   return { arenas, layers };
 }
@@ -91,12 +93,12 @@ export interface TensorPart {
 
 /** Where each tensor's elements lie, by name; one part unless its arena was split. */
 export function tensorParts(
-  model: Mlp,
+  model: Model,
   plan: ArenaPlan,
 ): Map<string, { shape: readonly number[]; parts: TensorPart[] }> {
   const places = new Map<string, { shape: readonly number[]; parts: TensorPart[] }>();
   for (const { name, shape, layer, role } of tensorsOf(model)) {
-    const { pieces, outputs } = plan.layers[layer]!;
+    const { pieces, outputs } = plan.layers.find((place) => place.layer === layer)!;
     const parts =
       role === 'weight'
         ? pieces.map(({ arena, offset, begin, inputs }) => ({

@@ -1,23 +1,16 @@
 import { DownhillError, show } from '../gpu/errors.js';
 import { checkChoice, checkOptions } from '../gpu/fields.js';
+import { checkWidth } from './layer.js';
+import { activations, linear } from './layers.js';
+import { losses } from './losses.js';
+import { INITS, type Init, type Model, sequential } from './model.js';
 
 /** Activations of the hidden layers. `gelu` is x·Φ(x) in its exact (erf) form, as PyTorch's default. */
-export const ACTIVATIONS = ['linear', 'relu', 'leaky-relu', 'tanh', 'sigmoid', 'gelu', 'silu'] as const;
-export type Activation = (typeof ACTIVATIONS)[number];
+export type Activation = keyof typeof activations;
+export const ACTIVATIONS = Object.keys(activations) as readonly Activation[];
 
-export const LOSSES = ['softmax-cross-entropy', 'mse'] as const;
-export type Loss = (typeof LOSSES)[number];
-
-export const INITS = [
-  'he-normal',
-  'he-uniform',
-  'xavier-normal',
-  'xavier-uniform',
-  'lecun-normal',
-  'pytorch',
-  'zeros',
-] as const;
-export type Init = (typeof INITS)[number];
+export type Loss = keyof typeof losses;
+export const LOSSES = Object.keys(losses) as readonly Loss[];
 
 /** Options of {@link mlp}. */
 export interface MlpOptions {
@@ -31,16 +24,15 @@ export interface MlpOptions {
   readonly loss?: Loss;
 }
 
-/** A multilayer perceptron, as plain data. */
-export interface Mlp extends Required<MlpOptions> {
-  readonly kind: 'mlp';
+/** A multilayer perceptron: a {@link Model} that knows what it was made of. */
+export interface Mlp extends Model {
+  readonly sizes: readonly number[];
+  readonly activation: Activation;
 }
 
-/** Widest layer: a row of weights stays addressable in 32 bits. */
-const MAX_WIDTH = 2 ** 24;
-
 /**
- * Describes a fully connected network: y_l = act(y_{l-1} · W_l + b_l), W_l of shape [in, out], the last layer linear.
+ * Describes a fully connected network: y_l = act(y_{l-1} · W_l + b_l), W_l of shape [in, out], the last layer linear. Short
+ * for `sequential` with `linear` layers and an activation between each two.
  *
  * @example mlp({ sizes: [784, 100, 100, 10], activation: 'relu', loss: 'softmax-cross-entropy' })
  * @throws DownhillError SHAPE-INVALID for an empty model or a width that is not a positive integer; OPTION-* else.
@@ -55,41 +47,15 @@ export function mlp(options: MlpOptions): Mlp {
       'Pass sizes such as [784, 100, 10].',
     );
   }
-  for (const [i, width] of sizes.entries()) {
-    if (typeof width !== 'number' || !Number.isInteger(width) || width < 1 || width > MAX_WIDTH) {
-      throw new DownhillError(
-        'SHAPE-INVALID',
-        `sizes[${i}] must be an integer from 1 to ${MAX_WIDTH}, got ${show(width)}.`,
-        'Give every layer a positive whole width.',
-      );
-    }
-  }
+  for (const [i, width] of sizes.entries()) checkWidth(`sizes[${i}]`, width);
+  const activation = checkChoice('activation', options.activation ?? 'relu', ACTIVATIONS);
+  const [input, ...widths] = sizes as [number, ...number[]];
+  const layers = widths.flatMap((width, i) => [...(i > 0 ? [activations[activation]()] : []), linear(width)]);
+  const init = checkChoice('init', options.init ?? 'he-normal', INITS);
+  const loss = losses[checkChoice('loss', options.loss ?? 'softmax-cross-entropy', LOSSES)]();
   return Object.freeze({
-    kind: 'mlp',
+    ...sequential({ input, layers, init, loss }),
     sizes: Object.freeze([...sizes]),
-    activation: checkChoice('activation', options.activation ?? 'relu', ACTIVATIONS),
-    init: checkChoice('init', options.init ?? 'he-normal', INITS),
-    loss: checkChoice('loss', options.loss ?? 'softmax-cross-entropy', LOSSES),
+    activation,
   });
-}
-
-/** One tensor of a network. */
-export interface TensorSpec {
-  /** PyTorch's name in a Sequential of Linear and activation modules: '0.weight', '0.bias', '2.weight' … */
-  readonly name: string;
-  /** Weights are [in, out] on the GPU. */
-  readonly shape: readonly number[];
-  readonly layer: number;
-  readonly role: 'weight' | 'bias';
-}
-
-/** The tensors of a network in PyTorch's order: weight and bias of each layer. */
-export function tensorsOf(model: Mlp): TensorSpec[] {
-  const tensors: TensorSpec[] = [];
-  for (let layer = 0; layer + 1 < model.sizes.length; layer++) {
-    const [fanIn, fanOut] = [model.sizes[layer]!, model.sizes[layer + 1]!];
-    tensors.push({ name: `${2 * layer}.weight`, shape: [fanIn, fanOut], layer, role: 'weight' });
-    tensors.push({ name: `${2 * layer}.bias`, shape: [fanOut], layer, role: 'bias' });
-  }
-  return tensors;
 }

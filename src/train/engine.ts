@@ -1,10 +1,12 @@
 import { batchOf, stepsPerEpoch } from '../data/batching.js';
 import type { Dataset } from '../data/dataset.js';
-import { checkUploadable, uploadDataset } from '../data/upload.js';
-import { BufferSet, guarded, range, readRanges } from '../gpu/buffers.js';
+import { checkUploadable, type DeviceData, uploadDataset } from '../data/upload.js';
+import { type BufferRange, BufferSet, guarded, range, readRanges } from '../gpu/buffers.js';
 import { USAGE } from '../gpu/constants.js';
 import { createPasses, type Pass, type PassSpec } from '../gpu/pipelines.js';
-import { checkActivations, matrixBytes } from '../kernels/dense.js';
+import type { Piece } from '../kernels/dense.js';
+import { lower } from '../kernels/lower.js';
+import { nnForms } from '../kernels/nn-forms.js';
 import {
   ARENA_BLOCK,
   advance,
@@ -19,16 +21,16 @@ import {
 } from '../kernels/update.js';
 import { type ArenaPlan, planArenas, tensorParts } from '../nn/arena.js';
 import { initialize } from '../nn/init.js';
-import { type Mlp, tensorsOf } from '../nn/mlp.js';
+import { type Model, tensorsOf } from '../nn/model.js';
+import { type BatchMemory, bindNetwork, checkNetwork } from '../nn/network.js';
 import { slotFlags } from '../optim/rule.js';
-import { backwardSpecs, forwardSpecs, lossSpec, makeBatchBuffers, type Network } from './layers.js';
 import { ringBytes } from './row-ring.js';
 import { LOSS_BYTES, LOSS_RING, type Replica, Scheduler } from './scheduler.js';
 import type { ParameterRange, PlanReport, Sampling } from './types.js';
 
 export interface EngineOptions {
   readonly label: string;
-  readonly model: Mlp;
+  readonly model: Model;
   readonly data: Dataset;
   readonly rows: number;
   readonly sampling: Sampling;
@@ -40,6 +42,31 @@ export interface EngineOptions {
   readonly skip?: GradientControl['skip'];
   /** Largest arena, in bytes; default what the device binds. Tests lower it to see arenas split. */
   readonly maxArenaBytes?: number;
+}
+
+/** A network's parameters on the GPU. */
+export interface Network {
+  readonly label: string;
+  readonly model: Model;
+  readonly plan: ArenaPlan;
+  readonly replicas: number;
+  /** One buffer per arena. */
+  readonly params: readonly GPUBuffer[];
+}
+
+/** Where tensors lie in one vector's arenas. */
+export function piecesIn({ model, plan }: Network, replicas: number, arenas: readonly GPUBuffer[]) {
+  const places = tensorParts(model, plan);
+  return (tensor: string): Piece[] =>
+    places.get(tensor)!.parts.map(({ arena, offset, start, elements }) => {
+      const stride = plan.arenas[arena]!;
+      return {
+        range: range(arenas[arena]!, 4 * offset, 4 * ((replicas - 1) * stride + elements)),
+        stride,
+        start,
+        elements,
+      };
+    });
 }
 
 /**
@@ -54,7 +81,8 @@ export class Engine {
   readonly scheduler: Scheduler;
   readonly #buffers: BufferSet;
   readonly passes: readonly Pass[];
-  readonly #bytes: PlanReport['bytes'];
+  readonly #bytes: EngineParts['bytes'];
+  readonly #memory: BatchMemory;
 
   private constructor(
     made: Pick<Engine, 'device' | 'network' | 'options' | 'stepsPerEpoch' | 'scheduler'>,
@@ -68,6 +96,7 @@ export class Engine {
     this.#buffers = parts.buffers;
     this.passes = parts.passes;
     this.#bytes = parts.bytes;
+    this.#memory = parts.memory;
   }
 
   static async create(device: GPUDevice, options: EngineOptions): Promise<Engine> {
@@ -75,13 +104,13 @@ export class Engine {
     const limit = Math.min(device.limits.maxStorageBufferBindingSize, device.limits.maxBufferSize);
     const plan = planArenas(model, options.maxArenaBytes ?? limit, replicas.length);
     checkUploadable(device, data);
-    checkActivations(device, rows, model.sizes.slice(1), replicas.length);
+    checkNetwork(device, model, rows, replicas.length);
 
     const epoch = stepsPerEpoch(data.samples, rows, options.dropLast);
     const buffers = new BufferSet(device, label);
     try {
       const parts = await guarded(device, label, () => makeStep(buffers, options, plan, epoch));
-      const passes = await createPasses(device, parts.specs);
+      const passes = await createPasses(device, parts.specs, buffers);
       const scheduler = await guarded(
         device,
         label,
@@ -96,7 +125,7 @@ export class Engine {
       );
       return new Engine(
         { device, network: parts.network, options, stepsPerEpoch: epoch, scheduler },
-        { buffers, passes, bytes: parts.bytes },
+        { buffers, passes, bytes: parts.bytes, memory: parts.memory },
       );
     } catch (error) {
       buffers.destroy();
@@ -150,7 +179,7 @@ export class Engine {
       dispatches: this.passes.length,
       passes: this.passes.map(({ label, kernel, grid }) => ({ label, kernel, grid })),
       parameters: tensorsOf(model).reduce((sum, { shape }) => sum + shape.reduce((n, size) => n * size, 1), 0),
-      bytes: this.#bytes,
+      bytes: { ...this.#bytes, activations: this.#memory.bytes },
     };
   }
 
@@ -162,7 +191,8 @@ export class Engine {
 interface EngineParts {
   readonly buffers: BufferSet;
   readonly passes: readonly Pass[];
-  readonly bytes: PlanReport['bytes'];
+  readonly bytes: Omit<PlanReport['bytes'], 'activations'>;
+  readonly memory: BatchMemory;
 }
 
 /** Makes every buffer of a step, fills those that start with something, and lists its passes. Awaits nothing. */
@@ -186,10 +216,6 @@ function makeStep(buffers: BufferSet, options: EngineOptions, plan: ArenaPlan, e
   writeInitial(buffers.device, network, options.replicas);
 
   const onGpu = uploadDataset(buffers, data);
-  const batch = makeBatchBuffers(buffers, model, rows, replicas, true);
-  const deltas = model.sizes
-    .slice(1)
-    .map((width, i) => buffers.storage(`delta-${i}`, matrixBytes(rows, width, replicas)));
   const indices = buffers.storage('batch', 4 * rows * replicas);
   const result = buffers.storage('result', 8 * rows * replicas);
   const clock = buffers.storage('clock', CLOCK_BYTES * replicas);
@@ -204,16 +230,24 @@ function makeStep(buffers: BufferSet, options: EngineOptions, plan: ArenaPlan, e
     indices,
   );
 
+  const bound = bindNetwork({
+    label,
+    model,
+    rows,
+    replicas,
+    buffers,
+    params: piecesIn(network, replicas, params),
+    grads: piecesIn(network, replicas, grads),
+    input: { x: onGpu.x, batch: asBatch(onGpu, range(indices)) },
+    targets: onGpu.targets,
+    batch: range(indices),
+    stream: range(clock),
+    result: range(result),
+    train: true,
+  });
   const norms = normSpecs(buffers, options, plan, grads);
   const specs: PassSpec[] = [
-    ...forwardSpecs(network, onGpu, batch, range(indices)),
-    lossSpec(network, onGpu, batch, {
-      batch: range(indices),
-      clock: range(clock),
-      dz: range(deltas.at(-1)!),
-      result: range(result),
-    }),
-    ...backwardSpecs(network, onGpu, batch, range(indices), deltas, grads),
+    ...lower([...bound.forward, bound.loss, ...bound.backward], nnForms, buffers.device).passes,
     ...norms.specs,
     advance({
       label: `${label}/advance`,
@@ -258,11 +292,19 @@ function makeStep(buffers: BufferSet, options: EngineOptions, plan: ArenaPlan, e
       parameters: size(params),
       gradients: size(grads),
       state: size(state.flatMap(([, list]) => list)),
-      activations: batch.bytes + size(deltas),
       data: onGpu.bytes,
     },
+    memory: bound.memory,
   };
 }
+
+/** The data set as the first layer's input. */
+export const asBatch = ({ encoding, scale, shift }: DeviceData, indices: BufferRange) => ({
+  indices,
+  encoding,
+  scale,
+  shift,
+});
 
 /** The norm of each replica's gradient, where something depends on it: a pass per arena, all replicas in one table. */
 function normSpecs(buffers: BufferSet, options: EngineOptions, plan: ArenaPlan, grads: readonly GPUBuffer[]) {

@@ -2,9 +2,12 @@ import type { Dataset } from '../data/dataset.js';
 import { checkUploadable, uploadDataset } from '../data/upload.js';
 import { BufferSet, guarded, range, readRanges, roundUp } from '../gpu/buffers.js';
 import { createPasses, encodePass, type Pass } from '../gpu/pipelines.js';
-import { matrixBytes } from '../kernels/dense.js';
+import { lower } from '../kernels/lower.js';
+import { matrixBytes } from '../kernels/matrix.js';
+import { nnForms } from '../kernels/nn-forms.js';
 import { CLOCK_BYTES, clockWord } from '../kernels/update.js';
-import { forwardSpecs, lossSpec, makeBatchBuffers, type Network } from './layers.js';
+import { type BoundNetwork, bindNetwork } from '../nn/network.js';
+import { asBatch, type Network, piecesIn } from './engine.js';
 
 /** Samples evaluated at a time; a multiple of 64, so that each chunk's indices and results start where bindings may. */
 const CHUNK = 512;
@@ -38,7 +41,7 @@ export class Evaluator {
     const buffers = new BufferSet(device, network.label);
     try {
       const { result, specs } = await guarded(device, network.label, () => makeChunks(buffers, network, data));
-      const passes = await createPasses(device, specs.flat());
+      const passes = await createPasses(device, specs.flat(), buffers);
       const perChunk = specs[0]!.length;
       const chunks = specs.map((_, i) => passes.slice(i * perChunk, (i + 1) * perChunk));
       return new Evaluator(buffers, chunks, result, data.samples);
@@ -80,7 +83,7 @@ export class Evaluator {
 /** As many rows as a layer's activations may take in one binding, in multiples of 64. */
 function chunkRows(device: GPUDevice, { model }: Network, samples: number): number {
   const limit = Math.min(device.limits.maxStorageBufferBindingSize, device.limits.maxBufferSize);
-  const fitting = Math.floor(limit / matrixBytes(1, Math.max(...model.sizes.slice(1))) / 64) * 64;
+  const fitting = Math.floor(limit / matrixBytes(1, Math.max(...model.layers.map(({ output }) => output))) / 64) * 64;
   return Math.min(CHUNK, roundUp(samples, 64), Math.max(fitting, 64));
 }
 
@@ -88,9 +91,6 @@ function makeChunks(buffers: BufferSet, network: Network, data: Dataset) {
   const onGpu = uploadDataset(buffers, data);
   const rows = chunkRows(buffers.device, network, data.samples);
   const chunks = Math.ceil(data.samples / rows);
-  const batch = makeBatchBuffers(buffers, network.model, rows, 1, false);
-  const width = network.model.sizes.at(-1)!;
-  const dz = buffers.storage('delta', matrixBytes(rows, width));
   const result = buffers.storage('result', 8 * rows * chunks);
 
   // Past the end the last sample is repeated; `valid` keeps it out of the result.
@@ -103,17 +103,25 @@ function makeChunks(buffers: BufferSet, network: Network, data: Dataset) {
     return buffers.upload(`clock-${i}`, words);
   });
 
+  let bound: BoundNetwork | undefined;
   const specs = Array.from({ length: chunks }, (_, chunk) => {
     const own = range(indices, 4 * rows * chunk, 4 * rows);
-    return [
-      ...forwardSpecs(network, onGpu, batch, own),
-      lossSpec(network, onGpu, batch, {
-        batch: own,
-        clock: range(clocks[chunk === chunks - 1 ? 1 : 0]!),
-        dz: range(dz),
-        result: range(result, 8 * rows * chunk, 8 * rows),
-      }),
-    ];
+    bound = bindNetwork({
+      label: network.label,
+      model: network.model,
+      rows,
+      replicas: 1,
+      buffers,
+      ...(bound && { memory: bound.memory }),
+      params: piecesIn(network, 1, network.params),
+      input: { x: onGpu.x, batch: asBatch(onGpu, own) },
+      targets: onGpu.targets,
+      batch: own,
+      stream: range(clocks[chunk === chunks - 1 ? 1 : 0]!),
+      result: range(result, 8 * rows * chunk, 8 * rows),
+      train: false,
+    });
+    return lower([...bound.forward, bound.loss], nnForms, buffers.device).passes;
   });
   return { result, specs };
 }

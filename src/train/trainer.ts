@@ -11,7 +11,8 @@ import {
 } from '../gpu/fields.js';
 import { checkNotLost } from '../gpu/lost.js';
 import { checkTimestamps } from '../gpu/timing.js';
-import type { Mlp } from '../nn/mlp.js';
+import { checkModel, type Model } from '../nn/model.js';
+import { checkTargets } from '../nn/targets.js';
 import { checkOptimizerOptions } from '../optim/optimizer-options.js';
 import type { Rule } from '../optim/rule.js';
 import { Engine } from './engine.js';
@@ -70,8 +71,8 @@ export async function createTrainer(device: GPUDevice, options: TrainerOptions):
 function checkTrainerOptions(device: GPUDevice, options: TrainerOptions) {
   checkDevice('createTrainer', device);
   checkOptions('createTrainer', options, OPTIONS);
-  const { model, rule, data } = options;
-  checkMade('model', 'mlp({ sizes: [784, 100, 10] })', model?.kind === 'mlp');
+  const { rule, data } = options;
+  const model = checkModel('createTrainer', options.model);
   checkMade('rule', 'adam({ lr: 1e-3 })', rule?.row !== undefined && rule.hyper !== undefined);
   checkData(model, data);
 
@@ -122,7 +123,7 @@ function checkMade(name: string, example: string, ok: boolean): void {
  * Model and data must fit, and the data be what it says: a data set is plain data that anybody can make or change.
  * Before anything is created.
  */
-export function checkData(model: Mlp, data: Dataset): void {
+export function checkData(model: Model, data: Dataset): void {
   const { samples, features, x, targets, scale, shift } = data ?? {};
   const whole = (value: unknown) => Number.isInteger(value) && (value as number) > 0;
   const isBytesOrFloats = x instanceof Uint8Array || x instanceof Float32Array;
@@ -131,51 +132,21 @@ export function checkData(model: Mlp, data: Dataset): void {
     'digits() or arrays({ x, y, classes })',
     whole(samples) && whole(features) && isBytesOrFloats && typeof targets === 'object' && targets !== null,
   );
-  const [inputs, outputs] = [model.sizes[0]!, model.sizes.at(-1)!];
-  if (features !== inputs) {
+  if (features !== model.input) {
     throw new DownhillError(
       'SHAPE-MISMATCH',
-      `The model takes ${inputs} inputs, but a sample has ${features} features.`,
+      `The model takes ${model.input} inputs, but a sample has ${features} features.`,
       `Make the first size ${features}.`,
     );
   }
-  const wanted = model.loss === 'mse' ? 'values' : 'classes';
-  if (targets.kind !== wanted) {
-    throw new DownhillError(
-      'SHAPE-MISMATCH',
-      `The loss ${model.loss} needs ${wanted} as targets, but the data holds ${show(targets.kind)}.`,
-      wanted === 'classes'
-        ? "Use loss: 'mse', or give arrays() a number of classes."
-        : "Use loss: 'softmax-cross-entropy'.",
-    );
-  }
-  const width = targets.kind === 'classes' ? targets.classes : targets.width;
-  if (width !== outputs) {
-    throw new DownhillError(
-      'SHAPE-MISMATCH',
-      `The model has ${outputs} outputs, but the data ${width} ${wanted}.`,
-      `Make the last size ${width}.`,
-    );
-  }
-  const given = targets.kind === 'classes' ? targets.labels : targets.values;
-  const lengths = [x.length, given?.length];
-  const expected = [samples * features, targets.kind === 'classes' ? samples : samples * width];
-  if (lengths.some((length, i) => length !== expected[i]) || !Number.isFinite(scale) || !Number.isFinite(shift)) {
+  if (x.length !== samples * features || !Number.isFinite(scale) || !Number.isFinite(shift)) {
     throw new DownhillError(
       'DATA-MISMATCH',
-      `The data says ${samples} samples of ${features} features: that needs ${expected[0]} values and ${expected[1]} targets and a finite scale and shift; it holds ${lengths.join(' and ')}, ${scale}, ${shift}.`,
+      `The data says ${samples} samples of ${features} features: that needs ${samples * features} values and a finite scale and shift; it holds ${x.length}, ${scale}, ${shift}.`,
       'Make it with arrays(), idx() or digits().',
     );
   }
-  if (targets.kind !== 'classes') return;
-  const wrong = targets.labels.findIndex((label) => !(label < width));
-  if (wrong >= 0) {
-    throw new DownhillError(
-      'DATA-LABEL',
-      `The label of sample ${wrong} is ${targets.labels[wrong]}, but there are ${width} classes.`,
-      `Use labels from 0 to ${width - 1}.`,
-    );
-  }
+  checkTargets(model.loss, targets, model.output, samples);
 }
 
 /** Data sets whose evaluation stays ready on the GPU: one to train on, one to validate, one to test. */
@@ -328,7 +299,7 @@ class NetworkTrainer implements Trainer {
     this.#checkAlive();
     const { step } = this;
     const { loss, correct } = await made.run();
-    return { step, loss, accuracy: data.targets.kind === 'classes' ? correct : undefined };
+    return { step, loss, accuracy: network.model.loss.row.metrics.includes('accuracy') ? correct : undefined };
   }
 
   parameters() {

@@ -1,5 +1,5 @@
 import type { Dataset } from '../data/index.js';
-import type { Mlp } from '../nn/mlp.js';
+import type { Model } from '../nn/model.js';
 import type { ClipOptions } from '../optim/optimizer-options.js';
 import type { Rule } from '../optim/rule.js';
 
@@ -13,7 +13,7 @@ export type Sampling = (typeof SAMPLINGS)[number];
 
 /** Options of {@link createTrainer}. */
 export interface TrainerOptions {
-  readonly model: Mlp;
+  readonly model: Model;
   readonly rule: Rule;
   readonly data: Dataset;
   /** Rows per step. Default 64, or as many samples as there are if fewer; with sampling 'full' always all of them. */

@@ -1,16 +1,37 @@
 import { describe, expect, it } from 'vitest';
 import { range } from '../../src/gpu/buffers.js';
 import {
-  denseForward,
-  denseInputGradient,
-  denseWeightGradient,
+  activationGradient,
+  activation as activationOp,
   KERNEL_ACTIVATIONS,
   type KernelActivation,
-  rowStride,
   savesInput,
+} from '../../src/kernels/activation.js';
+import {
+  denseInputGradient,
+  dense as denseOp,
+  denseWeightGradient,
+  type Piece,
+  wholePiece,
 } from '../../src/kernels/dense.js';
+import { lower } from '../../src/kernels/lower.js';
+import { rowStride } from '../../src/kernels/matrix.js';
+import { nnForms } from '../../src/kernels/nn-forms.js';
+import type { Op } from '../../src/kernels/op.js';
 import { gemmLimit, referenceActivations, worst } from '../../src/reference/index.js';
+import { activationShader } from '../../src/shaders/nn/activation.gen.js';
+import { activationGradientShader } from '../../src/shaders/nn/activation_gradient.gen.js';
+import { denseForwardShader } from '../../src/shaders/nn/dense_forward.gen.js';
+import { denseInputGradientShader } from '../../src/shaders/nn/dense_input_gradient.gen.js';
 import { buffersFor, dense, dispatch, randomFloats, readFloats, strided, testDevice } from '../support/gpu.js';
+
+/** Runs ops in the form wanted: 'fused', an activation with the product beside it, or 'alone'. */
+async function run(gpu: GPUDevice, ops: readonly Op[], form: 'fused' | 'alone' = 'fused') {
+  const forms = form === 'fused' ? nnForms : nnForms.filter(({ name }) => !name.includes('+'));
+  const { passes, choice } = lower(ops, forms, gpu);
+  await dispatch(gpu, passes);
+  return choice;
+}
 
 /*
  * Every product against a float64 one, at sizes on and around the tiles' edges. Tolerance of a product:
@@ -31,7 +52,7 @@ const SIZES: readonly [rows: number, inputs: number, outputs: number][] = [
 
 /** What an activation adds: a few units in the last place of its value, and of its input through its slope. */
 const ACTIVATION_ULPS: Record<KernelActivation, number> = {
-  linear: 0,
+  identity: 0,
   relu: 0,
   'leaky-relu': 1,
   tanh: 8,
@@ -43,32 +64,48 @@ const ACTIVATION_ULPS: Record<KernelActivation, number> = {
 
 const ROUNDING = 2 ** -24;
 
-async function forwardCase(rows: number, inputs: number, outputs: number, activation: KernelActivation, scale = 1) {
+async function forwardCase(
+  rows: number,
+  inputs: number,
+  outputs: number,
+  activation: KernelActivation,
+  scale = 1,
+  form: 'fused' | 'alone' = 'fused',
+) {
   const gpu = await testDevice();
   const buffers = buffersFor(gpu, 'forward');
   const x = randomFloats(rows * inputs, 1).map((v) => v * scale);
   const w = randomFloats(inputs * outputs, 2);
   const b = randomFloats(outputs, 3);
   const [xs, ys] = [rowStride(inputs), rowStride(outputs)];
-  const params = new Float32Array(inputs * outputs + outputs);
-  params.set(w);
-  params.set(b, inputs * outputs);
   const y = buffers.storage('y', 4 * rows * ys);
   const saved = buffers.storage('saved', 4 * rows * ys);
-  await dispatch(gpu, [
-    denseForward({
-      label: 'test/forward',
-      rows,
-      inputs,
-      outputs,
-      x: range(buffers.upload('x', strided(x, inputs, xs))),
-      params: range(buffers.upload('params', params), 0, params.byteLength),
-      bias: inputs * outputs,
-      y: range(y),
-      ...(savesInput(activation) && { saved: range(saved) }),
-      activation,
-    }),
-  ]);
+  const [sum, out] = [range(saved), range(y)];
+  await run(
+    gpu,
+    [
+      denseOp({
+        label: 'test/forward',
+        rows,
+        inputs,
+        outputs,
+        x: range(buffers.upload('x', strided(x, inputs, xs))),
+        weight: [wholePiece(range(buffers.upload('w', w)), w.length)],
+        bias: wholePiece(range(buffers.upload('b', b)), b.length),
+        y: sum,
+      }),
+      activationOp({
+        label: 'test/act',
+        rows,
+        width: outputs,
+        activation,
+        x: sum,
+        y: out,
+        keep: savesInput(activation),
+      }),
+    ],
+    form,
+  );
   const actual = dense((await readFloats(gpu, range(y))).subarray(0, rows * ys), outputs, ys);
   const actualSaved = dense((await readFloats(gpu, range(saved))).subarray(0, rows * ys), outputs, ys);
   buffers.destroy();
@@ -91,7 +128,7 @@ async function forwardCase(rows: number, inputs: number, outputs: number, activa
 
 describe('dense forward', () => {
   it.each(SIZES)('%i x %i x %i agrees with float64', async (rows, inputs, outputs) => {
-    const { actual, z, limit } = await forwardCase(rows, inputs, outputs, 'linear');
+    const { actual, z, limit } = await forwardCase(rows, inputs, outputs, 'identity');
     expect(worst(actual, z, limit).ratio).toBeLessThanOrEqual(1);
   });
 
@@ -120,24 +157,23 @@ describe('dense forward', () => {
     const y = buffers.storage('y', 4 * rows * rowStride(outputs));
     const xBuffer = range(buffers.upload('x', strided(x, inputs, rowStride(inputs))));
     const bounds = [0, 64, 128, 150];
-    const specs = bounds.slice(1).map((end, i) => {
-      const begin = bounds[i]!;
-      const last = end === inputs;
-      const own = [...w.subarray(begin * outputs, end * outputs), ...(last ? b : [])];
-      return denseForward({
-        label: `test/piece-${i}`,
-        rows,
-        inputs,
-        outputs,
-        piece: { begin, inputs: end - begin, first: begin === 0, last },
-        x: xBuffer,
-        params: range(buffers.upload(`w-${i}`, Float32Array.from(own)), 0, 4 * own.length),
-        bias: (end - begin) * outputs,
-        y: range(y),
-        activation: 'tanh',
-      });
+    const weight = bounds.slice(1).map((end, i): Piece => {
+      const part = w.slice(bounds[i]! * outputs, end * outputs);
+      return {
+        range: range(buffers.upload(`w-${i}`, part), 0, part.byteLength),
+        stride: 0,
+        start: bounds[i]! * outputs,
+        elements: part.length,
+      };
     });
-    await dispatch(gpu, specs);
+    const bias = wholePiece(range(buffers.upload('b', b)), outputs);
+    const [sum, out] = [buffers.later('sum', 4 * rows * rowStride(outputs)), range(y)];
+    const shape = { label: 'test/pieces', rows, inputs, outputs };
+    await run(gpu, [
+      denseOp({ ...shape, x: xBuffer, weight, bias, y: sum }),
+      activationOp({ label: 'test/act', rows, width: outputs, activation: 'tanh', x: sum, y: out }),
+    ]);
+    expect(sum.made).toBe(0);
     const actual = dense(
       await readFloats(gpu, range(y, 0, 4 * rows * rowStride(outputs))),
       outputs,
@@ -156,14 +192,14 @@ describe('dense forward', () => {
 
   it('folds a grid of more than 65,535 workgroups', async () => {
     // 262,148 rows in tiles of 4 are 65,537 workgroups.
-    const { actual, z, limit } = await forwardCase(262_148, 1, 1, 'linear');
+    const { actual, z, limit } = await forwardCase(262_148, 1, 1, 'identity');
     expect(worst(actual, z, limit).ratio).toBeLessThanOrEqual(1);
   });
 });
 
 describe('dense input gradient', () => {
   it.each(SIZES)('%i x %i x %i agrees with float64', async (rows, inputs, outputs) => {
-    await inputGradientCase(rows, inputs, outputs, 'linear', 1);
+    await inputGradientCase(rows, inputs, outputs, 'identity', 1);
   });
   it.each(KERNEL_ACTIVATIONS)('through %s agrees with float64', async (activation) => {
     for (const scale of [1e-3, 1, 30]) await inputGradientCase(9, 22, 13, activation, scale);
@@ -176,6 +212,7 @@ async function inputGradientCase(
   outputs: number,
   activation: KernelActivation,
   scale: number,
+  form: 'fused' | 'alone' = 'fused',
 ) {
   const gpu = await testDevice();
   const buffers = buffersFor(gpu, 'input-gradient');
@@ -186,19 +223,32 @@ async function inputGradientCase(
   const saved = savesInput(activation) ? z : z.map(value);
   const [xs, ys] = [rowStride(inputs), rowStride(outputs)];
   const dx = buffers.storage('dx', 4 * rows * xs);
-  await dispatch(gpu, [
-    denseInputGradient({
-      label: 'test/input-gradient',
-      rows,
-      inputs,
-      outputs,
-      dy: range(buffers.upload('dy', strided(dy, outputs, ys))),
-      params: range(buffers.upload('w', w)),
-      saved: range(buffers.upload('saved', strided(saved, inputs, xs))),
-      dx: range(dx),
-      activation,
-    }),
-  ]);
+  const between = buffers.later('between', 4 * rows * xs);
+  await run(
+    gpu,
+    [
+      denseInputGradient({
+        label: 'test/input-gradient',
+        rows,
+        inputs,
+        outputs,
+        dy: range(buffers.upload('dy', strided(dy, outputs, ys))),
+        weight: [wholePiece(range(buffers.upload('w', w)), w.length)],
+        dx: between,
+      }),
+      activationGradient({
+        label: 'test/act',
+        rows,
+        width: inputs,
+        activation,
+        saved: range(buffers.upload('saved', strided(saved, inputs, xs))),
+        dy: between,
+        dx: range(dx),
+      }),
+    ],
+    form,
+  );
+  expect(between.made > 0).toBe(form === 'alone');
   const actual = dense((await readFloats(gpu, range(dx))).subarray(0, rows * xs), inputs, xs);
   buffers.destroy();
   const expected = new Float64Array(rows * inputs);
@@ -222,6 +272,7 @@ async function inputGradientCase(
     }
   }
   expect(worst(actual, expected, (i) => limits[i]!).ratio, `${activation} ${scale}`).toBeLessThanOrEqual(1);
+  return actual;
 }
 
 describe('dense weight gradient', () => {
@@ -230,8 +281,9 @@ describe('dense weight gradient', () => {
     const buffers = buffersFor(gpu, 'weight-gradient');
     const x = randomFloats(rows * inputs, 10);
     const dy = randomFloats(rows * outputs, 11);
-    const grads = buffers.storage('grads', 4 * (inputs + 1) * outputs);
-    await dispatch(gpu, [
+    const grads = buffers.storage('grads', 4 * inputs * outputs);
+    const bias = buffers.storage('bias', 4 * outputs);
+    await run(gpu, [
       denseWeightGradient({
         label: 'test/weight-gradient',
         rows,
@@ -239,11 +291,13 @@ describe('dense weight gradient', () => {
         outputs,
         x: range(buffers.upload('x', strided(x, inputs, rowStride(inputs)))),
         dy: range(buffers.upload('dy', strided(dy, outputs, rowStride(outputs), 0))),
-        grads: range(grads),
-        bias: inputs * outputs,
+        weight: [wholePiece(range(grads), inputs * outputs)],
+        bias: wholePiece(range(bias), outputs),
       }),
     ]);
-    const actual = (await readFloats(gpu, range(grads))).subarray(0, (inputs + 1) * outputs);
+    const actual = new Float32Array((inputs + 1) * outputs);
+    actual.set((await readFloats(gpu, range(grads))).subarray(0, inputs * outputs));
+    actual.set((await readFloats(gpu, range(bias))).subarray(0, outputs), inputs * outputs);
     buffers.destroy();
     const expected = new Float64Array(actual.length);
     const magnitude = new Float64Array(actual.length);
@@ -274,17 +328,17 @@ describe('a layer that reads the data set', () => {
     const picked = [39, 0, 7, 7, 21, 13];
     const batch = { indices: range(buffers.upload('batch', Uint32Array.from(picked))), encoding, scale, shift };
     const w = randomFloats(inputs * outputs, 13);
-    const params = Float32Array.from([...w, 0, 0, 0, 0, 0]);
     const dy = randomFloats(rows * outputs, 14);
     const y = buffers.storage('y', 4 * rows * rowStride(outputs));
-    const grads = buffers.storage('grads', params.byteLength);
-    const shape = { label: 'test/gather', rows, inputs, outputs, x, bias: inputs * outputs, batch };
-    await dispatch(gpu, [
-      denseForward({ ...shape, params: range(buffers.upload('w', params)), y: range(y), activation: 'linear' }),
+    const grads = buffers.storage('grads', w.byteLength);
+    const shape = { label: 'test/gather', rows, inputs, outputs, x, batch };
+    const piece = (buffer: GPUBuffer) => [wholePiece(range(buffer), w.length)];
+    await run(gpu, [
+      denseOp({ ...shape, weight: piece(buffers.upload('w', w)), y: range(y) }),
       denseWeightGradient({
         ...shape,
         dy: range(buffers.upload('dy', strided(dy, outputs, rowStride(outputs), 0))),
-        grads: range(grads),
+        weight: piece(grads),
       }),
     ]);
     const value = (row: number, k: number) => raw[picked[row]! * inputs + k]! * scale + shift;
@@ -312,5 +366,44 @@ describe('a layer that reads the data set', () => {
       1,
     );
     buffers.destroy();
+  });
+});
+
+describe('an activation alone', () => {
+  it.each(KERNEL_ACTIVATIONS)('%s gives the bits it gives beside a product', async (activation) => {
+    for (const scale of [1e-3, 1, 30, 1000]) {
+      const [fused, alone] = [
+        await forwardCase(9, 13, 22, activation, scale, 'fused'),
+        await forwardCase(9, 13, 22, activation, scale, 'alone'),
+      ];
+      expect(alone.actual).toEqual(fused.actual);
+    }
+    for (const scale of [1e-3, 1, 30]) {
+      const fused = await inputGradientCase(9, 22, 13, activation, scale, 'fused');
+      expect(await inputGradientCase(9, 22, 13, activation, scale, 'alone')).toEqual(fused);
+    }
+  });
+
+  it('has its functions word for word as in the products', () => {
+    const functions = (code: string) => code.match(/^fn (?!apply|finish|load_x|row_start)\w+\(.*?^}/gms)!;
+    const both = (product: string, own: string) => functions(product).filter((text) => own.includes(text)).length;
+    expect(both(denseForwardShader.code, activationShader.code)).toBe(5); // bytes, logistic, tanh, Φ, activate
+    expect(both(denseInputGradientShader.code, activationGradientShader.code)).toBe(3); // logistic, Φ, slope
+  });
+});
+
+describe('a product whose tensors are not what it says', () => {
+  it.each<[string, number[][], number]>([
+    ['too few weights', [[0, 30]], 5],
+    ['a piece that begins elsewhere', [[20, 40]], 5],
+    ['pieces split at no multiple of 4 inputs', [[0, 10], [10, 30]], 5], // biome-ignore format: one case a line
+    ['a bias of another length', [[0, 40]], 4],
+  ])('is refused: %s', async (_, parts, bias) => {
+    const nothing = {} as never;
+    const weight = parts.map(([start, elements]) => ({ ...wholePiece(nothing, elements!), start: start! }));
+    const operands = { label: 'test/wrong', rows: 1, inputs: 8, outputs: 5, x: nothing, y: nothing };
+    expect(() => denseOp({ ...operands, weight, bias: wholePiece(nothing, bias) })).toThrow(
+      expect.objectContaining({ code: 'SHAPE-INVALID' }),
+    );
   });
 });

@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { range } from '../../src/gpu/buffers.js';
-import { rowStride } from '../../src/kernels/dense.js';
-import { meanSquaredError, softmaxCrossEntropy } from '../../src/kernels/loss.js';
+import { lower } from '../../src/kernels/lower.js';
+import { rowStride } from '../../src/kernels/matrix.js';
+import { nnForms } from '../../src/kernels/nn-forms.js';
 import { CLOCK_BYTES, clockWord } from '../../src/kernels/update.js';
+import { losses } from '../../src/nn/losses.js';
 import { referenceLosses, worst } from '../../src/reference/index.js';
 import { buffersFor, dense, dispatch, randomFloats, readFloats, strided, testDevice } from '../support/gpu.js';
 
@@ -46,11 +48,12 @@ async function runLoss({ loss, rows, outputs, valid = rows, ...given }: LossCase
         Uint32Array.from({ length: rows }, (_, row) => rows - 1 - row),
       ),
     ),
-    clock: range(buffers.upload('clock', clock)),
+    stream: range(buffers.upload('clock', clock)),
     dz: range(dz),
     result: range(result),
   };
-  await dispatch(gpu, [classes ? softmaxCrossEntropy(operands) : meanSquaredError(operands)]);
+  const op = losses[loss]().row.op(operands, {});
+  await dispatch(gpu, lower([op], nnForms, gpu).passes);
   const actual = {
     gradient: dense((await readFloats(gpu, range(dz))).subarray(0, rows * stride), outputs, stride),
     result: (await readFloats(gpu, range(result))).subarray(0, rows * 2),
@@ -63,10 +66,10 @@ async function runLoss({ loss, rows, outputs, valid = rows, ...given }: LossCase
         { length: valid * outputs },
         (_, i) => values[(rows - 1 - Math.floor(i / outputs)) * outputs + (i % outputs)]!,
       );
-  const losses = new Float64Array(valid);
+  const rowLosses = new Float64Array(valid);
   const gradient = new Float64Array(valid * outputs);
-  referenceLosses[loss].rows(Float64Array.from(z.subarray(0, valid * outputs)), targets, outputs, losses, gradient);
-  return { actual, losses, gradient, labels, z };
+  referenceLosses[loss].rows(Float64Array.from(z.subarray(0, valid * outputs)), targets, outputs, rowLosses, gradient);
+  return { actual, losses: rowLosses, gradient, labels, z };
 }
 
 const SHAPES: readonly [number, number][] = [

@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { foldGrid } from '../../src/gpu/pipelines.js';
 import { planArenas, tensorParts } from '../../src/nn/arena.js';
-import { mlp, tensorsOf } from '../../src/nn/mlp.js';
+import { mlp } from '../../src/nn/mlp.js';
+import { tensorsOf } from '../../src/nn/model.js';
 import { arenaSpace, groupTable } from '../../src/space/arena.js';
 import { elementsOf, type TensorShape } from '../../src/space/space.js';
 

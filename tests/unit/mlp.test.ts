@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { requestDevice } from '../../src/gpu/device.js';
 import { initialize } from '../../src/nn/init.js';
-import { INITS, mlp, tensorsOf } from '../../src/nn/mlp.js';
+import { mlp } from '../../src/nn/mlp.js';
+import { INITS, tensorsOf } from '../../src/nn/model.js';
 
 const at = (code: string, words = '') =>
   expect.objectContaining({

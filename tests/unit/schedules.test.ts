@@ -9,7 +9,6 @@ import {
   inverseSqrt,
   inverseTime,
   join,
-  linear,
   multistep,
   type NamedSchedule,
   oneCycle,
@@ -23,6 +22,7 @@ import {
 } from '../../src/index.js';
 import { hyperAt } from '../../src/optim/rule.js';
 import { isDynamic } from '../../src/optim/schedules/core.js';
+import { linear } from '../../src/optim/schedules.js';
 
 const at = (code: string, words = '') =>
   expect.objectContaining({

@@ -1,12 +1,15 @@
 /** downhill's side of `gemm`: the three products of a dense layer, through downhill/kernels. */
 import {
   createPasses,
-  denseForward,
+  dense,
   denseInputGradient,
   denseWeightGradient,
-  type PassSpec,
+  lower,
+  nnForms,
+  type Op,
   range,
   rowStride,
+  wholePiece,
 } from '../../../src/kernels/index.js';
 import type { Environment, GemmPeer, GemmTask } from '../contract.js';
 import { encodeAll, KernelRunner } from './kernel-runner.js';
@@ -28,7 +31,7 @@ export async function downhillGemm(task: GemmTask, environment: Environment): Pr
     Object.entries(shapes).map(([name, { rows, stride, extra }]) => [name, rows * stride + extra]),
   ) as Record<Name, number>;
   const kernels = await KernelRunner.create(device, lengths, async (arrays) =>
-    encodeAll(await createPasses(device, [specOf(task, arrays)])),
+    encodeAll(await createPasses(device, lower([opOf(task, arrays)], nnForms, device).passes)),
   );
   const [a, b, result] = ROLES[task.op];
   const set = async (left: Float32Array, right: Float32Array) => {
@@ -52,18 +55,13 @@ export async function downhillGemm(task: GemmTask, environment: Environment): Pr
   };
 }
 
-function specOf({ op, rows, inputs, outputs }: GemmTask, { x, w, dy, saved }: Arrays): PassSpec {
+function opOf({ op, rows, inputs, outputs }: GemmTask, { x, w, dy }: Arrays): Op {
   const shape = { label: `bench/${op}`, rows, inputs, outputs };
-  const bias = inputs * outputs;
-  if (op === 'forward') {
-    const operands = { x: range(x), params: range(w), y: range(dy) };
-    return denseForward({ ...shape, ...operands, bias, activation: 'linear' });
-  }
-  if (op === 'input-gradient') {
-    const operands = { dy: range(dy), params: range(w), saved: range(saved), dx: range(x) };
-    return denseInputGradient({ ...shape, ...operands, activation: 'linear' });
-  }
-  return denseWeightGradient({ ...shape, x: range(x), dy: range(dy), grads: range(w), bias });
+  const matrix = inputs * outputs;
+  const weight = [wholePiece(range(w, 0, 4 * matrix), matrix)];
+  if (op === 'forward') return dense({ ...shape, x: range(x), weight, y: range(dy) });
+  if (op === 'input-gradient') return denseInputGradient({ ...shape, dy: range(dy), weight, dx: range(x) });
+  return denseWeightGradient({ ...shape, x: range(x), dy: range(dy), weight });
 }
 
 /** A matrix on the GPU: the rows of activations at a stride, weights dense with a bias behind them. */

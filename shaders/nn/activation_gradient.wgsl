@@ -1,0 +1,67 @@
+// dx = dy ⊙ act'(x), elementwise: the gradient at the input of an activation that no product beside it takes along. One
+// invocation computes four columns.
+//
+//   dy     [rows, stride]  gradient at the activation's output
+//   saved  [rows, stride]  what act' is computed from: the activation's output, its input for gelu and silu
+//   dx     [rows, stride]  written, padding included
+//
+// The z axis of the grid is the replica. The functions are those of dense_input_gradient, word for word.
+
+override ACTIVATION: u32 = 0;
+override WORKGROUP: u32 = 32;
+
+struct Shape { rows: u32, stride: u32, }
+
+@group(0) @binding(0) var<uniform> shape: Shape;
+@group(0) @binding(1) var<storage, read> dy: array<vec4f>;
+@group(0) @binding(2) var<storage, read> saved: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> dx: array<vec4f>;
+
+fn logistic(z: f32) -> f32 {
+  return 1.0 / (1.0 + exp(clamp(-z, -87.0, 87.0)));
+}
+
+// Φ(z), as in dense_forward.
+fn normal_cdf(z: f32) -> f32 {
+  let a = min(abs(z) * 0.7071067811865476, 9.0);
+  let t = 1.0 / (1.0 + 0.5 * a);
+  let poly = -1.26551223 + t * (1.00002368 + t * (0.37409196 + t * (0.09678418 + t * (-0.18628806
+    + t * (0.27886807 + t * (-1.13520398 + t * (1.48851587 + t * (-0.82215223 + t * 0.17087277))))))));
+  let tail = 0.5 * t * exp(-a * a + poly);
+  return select(tail, 1.0 - tail, z > 0.0);
+}
+
+// act' from the output y of the activation, or (gelu, silu) from its input z.
+fn slope(s: f32) -> f32 {
+  switch (ACTIVATION) {
+    case 1u: { return select(0.0, 1.0, s > 0.0); }
+    case 2u: { return select(0.01, 1.0, s > 0.0); }
+    case 3u: { return (1.0 - s) * (1.0 + s); }
+    case 4u: { return s * (1.0 - s); }
+    case 5u: {
+      let a = min(abs(s), 13.0);
+      return normal_cdf(s) + s * 0.3989422804014327 * exp(-0.5 * a * a);
+    }
+    case 6u: {
+      let p = logistic(s);
+      return p * (1.0 + s * (1.0 - p));
+    }
+    default: { return 1.0; }
+  }
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn activation_gradient(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_id) local: vec3u,
+) {
+  let count = shape.rows * (shape.stride / 4u);
+  let i = (group.y * groups.x + group.x) * WORKGROUP + local.x;
+  if (i >= count) {
+    return;
+  }
+  let at = group.z * count + i;
+  let s = saved[at];
+  dx[at] = dy[at] * vec4f(slope(s.x), slope(s.y), slope(s.z), slope(s.w));
+}

@@ -1,0 +1,115 @@
+import type { BufferRange } from '../gpu/buffers.js';
+import { DownhillError, show } from '../gpu/errors.js';
+import { checkField, checkOptions, type Fields } from '../gpu/fields.js';
+import type { Piece } from '../kernels/dense.js';
+import type { DenseBatch } from '../kernels/matrix.js';
+import type { Op } from '../kernels/op.js';
+
+/*
+ * What a layer is: one row per layer (src/nn/layers), from which everything that reads layers is derived. A layer of a
+ * model is its row with its settings: plain data.
+ */
+
+export type Settings = Readonly<Record<string, unknown>>;
+
+/** A tensor that a layer trains. */
+export interface LayerTensor {
+  /** 'weight', 'bias': PyTorch's name within the module. */
+  readonly name: string;
+  readonly shape: readonly number[];
+  /** How it is filled: by the model's `init`, as weights or as biases. */
+  readonly role: 'weight' | 'bias';
+}
+
+/** What a layer computes with, for one batch; every range holds all replicas, one after another. */
+export interface LayerBinding<S = Settings> {
+  readonly settings: S;
+  /** Width of its input. */
+  readonly input: number;
+  /** Width of its output. */
+  readonly output: number;
+  readonly rows: number;
+  readonly replicas: number;
+  /** Whether `backward` comes after. */
+  readonly train: boolean;
+  /** The label of one of its passes. */
+  label(pass: string): string;
+  /** [rows, rowStride(input)], or the data set when `batch` is given. */
+  readonly x: BufferRange;
+  readonly batch?: DenseBatch | undefined;
+  /** [rows, rowStride(output)], written. */
+  readonly y: BufferRange;
+  /** Where one of its tensors lies. */
+  param(name: string): readonly Piece[];
+}
+
+export interface LayerGradients<S = Settings> extends LayerBinding<S> {
+  /** The gradient at y. */
+  readonly dy: BufferRange;
+  /** The gradient at x, written; absent where nothing below is trained. */
+  readonly dx?: BufferRange | undefined;
+  /** Where the gradient of one of its tensors goes. */
+  grad(name: string): readonly Piece[];
+}
+
+/** One kind of layer. */
+export interface LayerRow<S = Settings> {
+  readonly name: string;
+  /** Its options, but those that have no default. */
+  readonly fields: Fields;
+  /**
+   * The width of its output.
+   *
+   * @param where what to call the layer in messages
+   * @throws DownhillError SHAPE-* where the input does not fit the settings, or these make no layer.
+   */
+  output(input: number, settings: S, where: string): number;
+  tensors(input: number, settings: S): readonly LayerTensor[];
+  forward(binding: LayerBinding<S>): readonly Op[];
+  /** The gradients of its tensors, and at its input. */
+  backward(binding: LayerGradients<S>): readonly Op[];
+}
+
+/** A layer as a model lists it. Made by `linear(100)`, `relu()` …; plain data. */
+export interface Layer {
+  readonly row: LayerRow;
+  readonly settings: Settings;
+}
+
+/** A factory of layers or losses whose options all have defaults: `relu()`. */
+export interface Factory<R> {
+  (options?: Settings): { readonly row: R; readonly settings: Settings };
+  readonly row: R;
+}
+
+/** Every field of a row with its checked value. @throws DownhillError OPTION-* */
+export function resolveSettings(where: string, fields: Fields, options: unknown): Settings {
+  checkOptions(where, options, Object.keys(fields));
+  const given = options as Settings;
+  return Object.fromEntries(
+    Object.entries(fields).map(([key, field]) => [
+      key,
+      checkField(`${where}: ${key}`, field, given[key] ?? field.default, 'OPTION'),
+    ]),
+  );
+}
+
+/** The factory of a row without options that must be given. */
+export function factoryOf<R extends { readonly name: string; readonly fields: Fields }>(row: R): Factory<R> {
+  const make = (options: Settings = {}) =>
+    Object.freeze({ row, settings: Object.freeze(resolveSettings(row.name, row.fields, options)) });
+  return Object.assign(make, { row });
+}
+
+/** Widest layer: a row of weights stays addressable in 32 bits. */
+const MAX_WIDTH = 2 ** 24;
+
+/** Checks the width of a layer or an input. */
+export function checkWidth(where: string, width: unknown): number {
+  if (typeof width === 'number' && Number.isInteger(width) && width >= 1 && width <= MAX_WIDTH) return width;
+  throw new DownhillError(
+    'SHAPE-INVALID',
+    `${where} must be an integer from 1 to ${MAX_WIDTH}, got ${show(width)}.`,
+    'Give every layer a positive whole width.',
+  );
+}

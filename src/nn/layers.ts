@@ -1,0 +1,22 @@
+import { gelu } from './layers/gelu.js';
+import { identity } from './layers/identity.js';
+import { leakyRelu } from './layers/leaky-relu.js';
+import { linear } from './layers/linear.js';
+import { relu } from './layers/relu.js';
+import { sigmoid } from './layers/sigmoid.js';
+import { silu } from './layers/silu.js';
+import { tanh } from './layers/tanh.js';
+
+export type { LinearOptions } from './layers/linear.js';
+export { gelu, identity, leakyRelu, linear, relu, sigmoid, silu, tanh };
+
+/** Layers that need no option, by the names that `mlp` has for them. */
+export const activations = {
+  linear: identity,
+  relu,
+  'leaky-relu': leakyRelu,
+  tanh,
+  sigmoid,
+  gelu,
+  silu,
+} as const;

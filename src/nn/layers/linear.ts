@@ -1,0 +1,79 @@
+import { flag } from '../../gpu/fields.js';
+import { dense, denseInputGradient, denseWeightGradient } from '../../kernels/dense.js';
+import { checkWidth, type Layer, type LayerBinding, type LayerRow, resolveSettings } from '../layer.js';
+
+type LinearSettings = { readonly out: number; readonly bias: boolean };
+
+/** Options of {@link linear}. */
+export interface LinearOptions {
+  /** Adds a bias to every output. Default true. */
+  readonly bias?: boolean;
+}
+
+const sizes = ({ rows, replicas, input: inputs, output: outputs }: LayerBinding<LinearSettings>) => ({
+  rows,
+  replicas,
+  inputs,
+  outputs,
+});
+
+const row: LayerRow<LinearSettings> & { name: 'linear' } = {
+  name: 'linear',
+  fields: { bias: flag('adds a bias to every output', true) },
+  output: (_, { out }, where) => checkWidth(`${where}: its width`, out),
+  tensors: (input, { out, bias }) => [
+    { name: 'weight', shape: [input, out], role: 'weight' },
+    ...(bias ? [{ name: 'bias', shape: [out], role: 'bias' } as const] : []),
+  ],
+  forward: (b) => [
+    dense({
+      ...sizes(b),
+      label: b.label('forward'),
+      x: b.x,
+      batch: b.batch,
+      weight: b.param('weight'),
+      bias: b.settings.bias ? b.param('bias')[0] : undefined,
+      y: b.y,
+    }),
+  ],
+  backward: (b) => [
+    denseWeightGradient({
+      ...sizes(b),
+      label: b.label('weight-gradient'),
+      x: b.x,
+      batch: b.batch,
+      dy: b.dy,
+      weight: b.grad('weight'),
+      bias: b.settings.bias ? b.grad('bias')[0] : undefined,
+    }),
+    ...(b.dx
+      ? [
+          denseInputGradient({
+            ...sizes(b),
+            label: b.label('input-gradient'),
+            dy: b.dy,
+            weight: b.param('weight'),
+            dx: b.dx,
+          }),
+        ]
+      : []),
+  ],
+};
+
+/**
+ * A fully connected layer: y = x · W + b, W of shape [in, out].
+ *
+ * @param out width of its output
+ * @throws DownhillError SHAPE-INVALID for a width that is not a positive integer; OPTION-*.
+ */
+export const linear = Object.assign(
+  (out: number, options: LinearOptions = {}): Layer =>
+    Object.freeze({
+      row,
+      settings: Object.freeze({
+        out: checkWidth('linear: its width', out),
+        ...resolveSettings('linear', row.fields, options),
+      }),
+    }),
+  { row },
+);

@@ -1,0 +1,4 @@
+import { elementwise } from '../elementwise.js';
+
+/** y = 1 / (1 + exp(-x)). */
+export const sigmoid = elementwise('sigmoid', 'sigmoid');

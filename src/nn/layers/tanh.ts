@@ -1,0 +1,4 @@
+import { elementwise } from '../elementwise.js';
+
+/** y = tanh(x). */
+export const tanh = elementwise('tanh', 'tanh');

@@ -1,0 +1,151 @@
+import { DownhillError, show } from '../gpu/errors.js';
+import { checkChoice, checkOptions } from '../gpu/fields.js';
+import { checkWidth, type Layer, type LayerTensor, resolveSettings } from './layer.js';
+import type { LossFunction } from './loss.js';
+import { softmaxCrossEntropy } from './losses.js';
+
+/** Distributions of the initial weights (src/nn/init.ts). */
+export const INITS = [
+  'he-normal',
+  'he-uniform',
+  'xavier-normal',
+  'xavier-uniform',
+  'lecun-normal',
+  'pytorch',
+  'zeros',
+] as const;
+export type Init = (typeof INITS)[number];
+
+/** Options of {@link sequential}. */
+export interface SequentialOptions {
+  /** Width of a sample. */
+  readonly input: number;
+  /** From input to output: `linear(100)`, `relu()` … */
+  readonly layers: readonly Layer[];
+  /** Default `softmaxCrossEntropy()`. */
+  readonly loss?: LossFunction;
+  /** Distribution of the initial weights; biases start at 0 ('pytorch': both uniform in ±1/√fan_in). Default 'he-normal'. */
+  readonly init?: Init;
+}
+
+/** A layer in its place. */
+export interface ModelLayer extends Layer {
+  readonly input: number;
+  readonly output: number;
+  readonly tensors: readonly TensorSpec[];
+}
+
+/** One tensor of a network. */
+export interface TensorSpec extends LayerTensor {
+  /** PyTorch's name in a Sequential: '0.weight', '0.bias', '2.weight' … Weights are [in, out] on the GPU. */
+  readonly name: string;
+  /** Its layer's place in `layers`. */
+  readonly layer: number;
+}
+
+/** A network, as plain data: what is computed, not where. */
+export interface Model {
+  readonly kind: 'model';
+  readonly input: number;
+  /** Width of the last layer. */
+  readonly output: number;
+  readonly layers: readonly ModelLayer[];
+  readonly loss: LossFunction;
+  readonly init: Init;
+}
+
+/**
+ * Describes a network of layers, one after another, as torch.nn.Sequential.
+ *
+ * @example sequential({ input: 784, layers: [linear(100), relu(), linear(10)], loss: softmaxCrossEntropy() })
+ * @throws DownhillError SHAPE-INVALID for a width that is not a positive integer, for no layers and for none that can be
+ *   trained; OPTION-* for the rest, with the place of the layer.
+ */
+export function sequential(options: SequentialOptions): Model {
+  checkOptions('sequential', options, ['input', 'layers', 'loss', 'init']);
+  const { layers, loss = softmaxCrossEntropy() } = options;
+  const input = checkWidth('sequential: input', options.input);
+  if (!Array.isArray(layers) || layers.length === 0) {
+    throw new DownhillError(
+      'SHAPE-INVALID',
+      `sequential: layers must be a list of layers, got ${show(layers)}.`,
+      'Pass layers such as [linear(100), relu(), linear(10)].',
+    );
+  }
+  let width = input;
+  const placed = layers.map((layer, i) => {
+    const made = place(layer, i, width);
+    width = made.output;
+    return made;
+  });
+  if (!placed.some(({ tensors }) => tensors.length > 0)) {
+    throw new DownhillError(
+      'SHAPE-INVALID',
+      `sequential: none of the ${placed.length} layers has anything to train.`,
+      'Add a layer with parameters, such as linear(10).',
+    );
+  }
+  checkRow('sequential: loss', loss, 'op', 'softmaxCrossEntropy()');
+  return Object.freeze({
+    kind: 'model',
+    input,
+    output: width,
+    layers: Object.freeze(placed),
+    loss: Object.freeze({ row: loss.row, settings: settingsOf('sequential: loss', loss) }),
+    init: checkChoice('init', options.init ?? 'he-normal', INITS),
+  });
+}
+
+function place(layer: Layer, index: number, input: number): ModelLayer {
+  checkRow(`layers[${index}]`, layer, 'forward', 'linear(100)');
+  const { row } = layer;
+  const where = `layers[${index}] (${row.name})`;
+  const settings = settingsOf(where, layer);
+  return Object.freeze({
+    row,
+    settings,
+    input,
+    output: row.output(input, settings, where),
+    tensors: Object.freeze(
+      row
+        .tensors(input, settings)
+        .map((tensor) => Object.freeze({ ...tensor, name: `${index}.${tensor.name}`, layer: index })),
+    ),
+  });
+}
+
+/** A layer or loss may have been made by hand: it must be one, and its settings in their ranges. */
+function checkRow(where: string, made: Layer | LossFunction, method: string, example: string): void {
+  const row = made?.row as (Layer | LossFunction)['row'] | undefined;
+  if (typeof made === 'object' && typeof (row as object | undefined)?.[method as never] === 'function') return;
+  throw new DownhillError(
+    'OPTION-TYPE',
+    `${where} is missing or of the wrong kind, got ${show(made)}.`,
+    typeof made === 'function' ? 'Call it: relu() is a layer, relu makes one.' : `Pass one such as ${example}.`,
+  );
+}
+
+const settingsOf = (where: string, { row, settings }: Layer | LossFunction) => {
+  const own = Object.fromEntries(Object.keys(row.fields).map((key) => [key, settings?.[key]]));
+  return Object.freeze({ ...settings, ...resolveSettings(where, row.fields, own) });
+};
+
+/**
+ * A model that came from outside: checked again, since it is plain data that anybody can make or change.
+ *
+ * @throws DownhillError as {@link sequential}, and OPTION-TYPE for what is no model
+ */
+export function checkModel(where: string, model: Model): Model {
+  if (model?.kind !== 'model') {
+    throw new DownhillError(
+      'OPTION-TYPE',
+      `${where}: model is missing or of the wrong kind.`,
+      'Pass model: mlp({ sizes: [784, 100, 10] }).',
+    );
+  }
+  const { input, layers, loss, init } = model;
+  return sequential({ input, layers, loss, init });
+}
+
+/** The tensors of a network in PyTorch's order: weight and bias of each layer. */
+export const tensorsOf = (model: Model): TensorSpec[] => model.layers.flatMap(({ tensors }) => tensors);

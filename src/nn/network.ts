@@ -1,0 +1,138 @@
+import type { BufferRange, BufferSet } from '../gpu/buffers.js';
+import type { Piece } from '../kernels/dense.js';
+import { checkActivations, type DenseBatch, matrixBytes } from '../kernels/matrix.js';
+import type { Op } from '../kernels/op.js';
+import type { LayerBinding } from './layer.js';
+import type { Model } from './model.js';
+
+/*
+ * A model on the GPU: the ops of its layers and its loss, on the matrices of one batch. Where parameters and gradients lie
+ * and which samples make the batch is others' business.
+ */
+
+/** The matrices of one batch, each made when a pass first binds it: what a fused form leaves out takes no memory. */
+export interface BatchMemory {
+  /** Per layer: its output. */
+  readonly outputs: readonly BufferRange[];
+  /** Per layer: the gradient at its output. */
+  readonly deltas: readonly BufferRange[];
+  /** Of those that were made. */
+  readonly bytes: number;
+}
+
+/** What {@link bindNetwork} binds a model to. */
+export interface NetworkBinding {
+  /** In front of every pass's name. */
+  readonly label: string;
+  readonly model: Model;
+  /** Rows of a batch. */
+  readonly rows: number;
+  readonly replicas: number;
+  /** Gets the matrices of the batch. */
+  readonly buffers: BufferSet;
+  /** Those of another binding of as many rows and replicas, to be used again: one chunk of an evaluation after another. */
+  readonly memory?: BatchMemory;
+  /** Where a tensor lies, by its name. */
+  params(tensor: string): readonly Piece[];
+  /** Where its gradient goes; needed to train. */
+  grads?(tensor: string): readonly Piece[];
+  readonly input: { readonly x: BufferRange; readonly batch?: DenseBatch };
+  /** Of the whole data set: one u32 per sample (classes), or [samples, outputs] float32 (values). */
+  readonly targets: BufferRange;
+  /** Sample of each row: one u32 per row and replica. */
+  readonly batch: BufferRange;
+  /** Says per replica how many rows are valid. */
+  readonly stream: BufferRange;
+  /** Two float32 per row and replica, written: the row's loss, and what the loss's metric counts. */
+  readonly result: BufferRange;
+  /** Whether the gradients are wanted: `backward` is empty otherwise. */
+  readonly train: boolean;
+}
+
+/** A network's ops for one batch, in the order in which they must run. */
+export interface BoundNetwork {
+  readonly forward: readonly Op[];
+  readonly loss: Op;
+  /** From the last layer: the gradient of its tensors, then at its input. */
+  readonly backward: readonly Op[];
+  /** [rows, rowStride(model.output)]: the last layer's output. */
+  readonly outputs: BufferRange;
+  readonly memory: BatchMemory;
+}
+
+/** Throws LIMIT-BINDING when a matrix of the batch cannot be one binding. Before any GPU work. */
+export const checkNetwork = (device: GPUDevice, model: Model, rows: number, replicas: number): void =>
+  checkActivations(
+    device,
+    rows,
+    model.layers.map(({ output }) => output),
+    replicas,
+  );
+
+function batchMemory({ buffers, model, rows, replicas }: NetworkBinding): BatchMemory {
+  const make = (name: string) =>
+    model.layers.map(({ output }, i) => buffers.later(`${name}-${i}`, matrixBytes(rows, output, replicas)));
+  const [outputs, deltas] = [make('output'), make('delta')];
+  return {
+    outputs,
+    deltas,
+    get bytes() {
+      return [...outputs, ...deltas].reduce((sum, { made }) => sum + made, 0);
+    },
+  };
+}
+
+/**
+ * The ops of a network on the matrices of a batch. Creates nothing: the matrices are made when passes bind them.
+ */
+export function bindNetwork(binding: NetworkBinding): BoundNetwork {
+  const { label, model, rows, replicas, input, targets, batch, stream, result, train, params, grads } = binding;
+  const { layers, loss } = model;
+  const memory = binding.memory ?? batchMemory(binding);
+  // Below the first layer that is trained no gradient is wanted.
+  const lowest = train ? layers.findIndex(({ tensors }) => tensors.length > 0) : layers.length;
+  const counts = new Map<string, number>();
+
+  const bound = layers.map((layer, i) => {
+    const { row, settings, tensors } = layer;
+    const nth = counts.get(row.name) ?? 0;
+    counts.set(row.name, nth + 1);
+    const pieces = (find: typeof params) => (name: string) =>
+      find(tensors.find((tensor) => tensor.name === `${i}.${name}`)!.name);
+    const base: LayerBinding = {
+      settings,
+      input: layer.input,
+      output: layer.output,
+      rows,
+      replicas,
+      train: i >= lowest,
+      label: (pass) => `${label}/${pass}-${nth}`,
+      ...(i === 0 ? input : { x: memory.outputs[i - 1]! }),
+      y: memory.outputs[i]!,
+      param: pieces(params),
+    };
+    return {
+      forward: row.forward(base),
+      backward:
+        i >= lowest
+          ? row.backward({
+              ...base,
+              dy: memory.deltas[i]!,
+              dx: i > lowest ? memory.deltas[i - 1]! : undefined,
+              grad: pieces(grads!),
+            })
+          : [],
+    };
+  });
+  const [outputs, dz] = [memory.outputs.at(-1)!, memory.deltas.at(-1)!];
+  return {
+    forward: bound.flatMap(({ forward }) => forward),
+    loss: loss.row.op(
+      { label: `${label}/loss`, rows, outputs: model.output, replicas, z: outputs, targets, batch, stream, dz, result },
+      loss.settings,
+    ),
+    backward: bound.toReversed().flatMap(({ backward }) => backward),
+    outputs,
+    memory,
+  };
+}

@@ -1,0 +1,15 @@
+import type { ReferenceLayerOf } from './layer.js';
+import { gelu } from './layers/gelu.js';
+import { identity } from './layers/identity.js';
+import { leakyRelu } from './layers/leaky-relu.js';
+import { linear } from './layers/linear.js';
+import { relu } from './layers/relu.js';
+import { sigmoid } from './layers/sigmoid.js';
+import { silu } from './layers/silu.js';
+import { tanh } from './layers/tanh.js';
+
+/** Every activation, exactly as PyTorch defines it, by the name of its layer. */
+export const referenceActivations = { identity, relu, 'leaky-relu': leakyRelu, tanh, sigmoid, gelu, silu } as const;
+
+/** Every layer of the house, by name. */
+export const referenceLayers: Readonly<Record<string, ReferenceLayerOf>> = { ...referenceActivations, linear };

@@ -1,0 +1,7 @@
+import { elementwise } from '../layer.js';
+
+/** y = z. */
+export const identity = elementwise({
+  value: (z) => z,
+  slope: () => 1,
+});

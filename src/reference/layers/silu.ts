@@ -1,0 +1,7 @@
+import { elementwise, logistic } from '../layer.js';
+
+/** z / (1 + exp(-z)). */
+export const silu = elementwise({
+  value: (z) => z * logistic(z),
+  slope: (z) => logistic(z) * (1 + z * logistic(-z)),
+});

@@ -1,0 +1,184 @@
+import { DownhillError } from '../gpu/errors.js';
+import { checkInteger } from '../gpu/fields.js';
+import { type Model, tensorsOf } from '../nn/model.js';
+import type { ReferenceLayer } from './layer.js';
+import { referenceLayers } from './layers.js';
+import { checkLabel, type ReferenceLoss } from './loss.js';
+import { referenceLosses } from './losses.js';
+
+/** What one pass through the network yields. */
+export interface ReferenceForward {
+  /** [rows, model.output], the logits for softmax cross-entropy; the same array as values.at(-1). */
+  readonly outputs: Float64Array;
+  /** Output of each layer, [rows, its width], in the order of `model.layers`. The input is not among them. */
+  readonly values: readonly Float64Array[];
+}
+
+export interface ReferenceGradients extends ReferenceForward {
+  /** Mean of `rowLosses`. */
+  readonly loss: number;
+  /** [rows], the loss of each row alone. */
+  readonly rowLosses: Float64Array;
+  /** Of `loss`, by each parameter: in the order and shapes of `shapes`. */
+  readonly gradients: Float64Array[];
+}
+
+/** A network in float64; made by {@link referenceNetwork}. */
+export interface ReferenceNetwork {
+  readonly model: Model;
+  /** Shapes of the parameters, in the order of `tensorsOf`: of a linear layer weight [in, out] (row-major) and bias [out]. */
+  readonly shapes: readonly (readonly number[])[];
+  /**
+   * @param parameters one array per entry of `shapes`.
+   * @param x [rows, model.input], row-major.
+   */
+  forward(parameters: readonly Numbers[], x: Numbers, rows: number): ReferenceForward;
+  /**
+   * @param targets [rows] class indices for softmax cross-entropy, [rows, model.output] values for mse.
+   */
+  lossAndGradients(parameters: readonly Numbers[], x: Numbers, targets: Numbers, rows: number): ReferenceGradients;
+  /** Share of rows whose largest output is the one of their label, the first of equal ones; a row with a NaN is wrong. */
+  accuracy(outputs: Numbers, labels: Numbers, rows: number): number;
+}
+
+/** Any array of numbers; one that is not a Float64Array is copied. */
+export type Numbers = ArrayLike<number>;
+
+/**
+ * The float64 oracle of a network: forward, loss and every gradient, by the chain rule, layer by layer.
+ *
+ * The loss is the mean over the rows given. Holds no state.
+ *
+ * @example
+ * const net = referenceNetwork(mlp({ sizes: [2, 8, 3] }));
+ * const parameters = net.shapes.map((shape) => new Float64Array(shape.reduce((a, b) => a * b)).fill(0.1));
+ * const { loss, gradients } = net.lossAndGradients(parameters, [0, 1, 1, 0], [2, 0], 2);
+ * @throws DownhillError SHAPE-MISMATCH, OPTION-*, DATA-LABEL, of its methods.
+ */
+export function referenceNetwork(model: Model): ReferenceNetwork {
+  const shapes = tensorsOf(model).map(({ shape }) => shape);
+  let next = 0;
+  const layers = model.layers.map(({ row, input, output, tensors }): PlacedLayer => {
+    const first = next;
+    next += tensors.length;
+    return { layer: referenceLayers[row.name]!(input, output), first, tensors: tensors.length };
+  });
+  const width = model.output;
+  const loss: ReferenceLoss = (referenceLosses as Readonly<Record<string, ReferenceLoss>>)[model.loss.row.name]!;
+
+  function inputs(parameters: readonly Numbers[], x: Numbers, rows: number) {
+    checkInteger('rows', rows, 1);
+    if (parameters.length !== shapes.length) {
+      throw mismatch('parameters', shapes.length, parameters.length);
+    }
+    return {
+      tensors: shapes.map((shape, i) =>
+        float64(
+          `parameters[${i}]`,
+          parameters[i]!,
+          shape.reduce((a, b) => a * b),
+        ),
+      ),
+      first: float64('x', x, rows * model.input),
+    };
+  }
+
+  return {
+    model,
+    shapes,
+    forward(parameters, x, rows) {
+      const { tensors, first } = inputs(parameters, x, rows);
+      return forward(layers, tensors, first, rows);
+    },
+    lossAndGradients(parameters, x, targets, rows) {
+      const { tensors, first } = inputs(parameters, x, rows);
+      const wanted = float64('targets', targets, rows * loss.targetsPerRow(width));
+      const pass = forward(layers, tensors, first, rows);
+      const rowLosses = new Float64Array(rows);
+      const delta = new Float64Array(rows * width);
+      loss.rows(pass.outputs, wanted, width, rowLosses, delta);
+      const gradients = backward(layers, tensors, first, pass, delta, rows);
+      return { ...pass, loss: rowLosses.reduce((a, b) => a + b) / rows, rowLosses, gradients };
+    },
+    accuracy(outputs, labels, rows) {
+      checkInteger('rows', rows, 1);
+      return accuracy(float64('outputs', outputs, rows * width), float64('labels', labels, rows), width);
+    },
+  };
+}
+
+interface PlacedLayer {
+  readonly layer: ReferenceLayer;
+  /** Of its tensors, among all. */
+  readonly first: number;
+  readonly tensors: number;
+}
+
+function mismatch(name: string, expected: number, got: number): DownhillError {
+  return new DownhillError(
+    'SHAPE-MISMATCH',
+    `${name} must have ${expected} elements, got ${got}.`,
+    'Pass arrays that fit the sizes of the model and the number of rows.',
+  );
+}
+
+function float64(name: string, values: Numbers, length: number): Float64Array {
+  if (values.length !== length) throw mismatch(name, length, values.length);
+  return values instanceof Float64Array ? values : new Float64Array(values);
+}
+
+const own = ({ first, tensors }: PlacedLayer, all: readonly Float64Array[]) => all.slice(first, first + tensors);
+
+function forward(
+  layers: readonly PlacedLayer[],
+  tensors: readonly Float64Array[],
+  x: Float64Array,
+  rows: number,
+): ReferenceForward {
+  const values: Float64Array[] = [];
+  let input = x;
+  for (const placed of layers) {
+    input = placed.layer.forward(input, own(placed, tensors), rows);
+    values.push(input);
+  }
+  return { outputs: input, values };
+}
+
+/** The gradients of every tensor from `delta`, the gradient by the outputs. */
+function backward(
+  layers: readonly PlacedLayer[],
+  tensors: readonly Float64Array[],
+  x: Float64Array,
+  { values }: ReferenceForward,
+  outputDelta: Float64Array,
+  rows: number,
+): Float64Array[] {
+  const gradients: Float64Array[] = [];
+  // Below the first layer with parameters nothing needs a gradient.
+  const lowest = layers.findIndex((placed) => placed.tensors > 0);
+  let delta = outputDelta;
+  for (let l = layers.length - 1; l >= lowest; l--) {
+    const pass = { x: values[l - 1] ?? x, y: values[l]!, rows };
+    const result = layers[l]!.layer.backward(delta, pass, own(layers[l]!, tensors), l > lowest);
+    gradients.unshift(...result.gradients);
+    delta = result.dx ?? delta;
+  }
+  return gradients;
+}
+
+function accuracy(outputs: Float64Array, labels: Float64Array, width: number): number {
+  let right = 0;
+  for (const [row, label] of labels.entries()) {
+    checkLabel(label, row, width);
+    const start = row * width;
+    let best = 0;
+    let valid = true;
+    for (let k = 0; k < width; k++) {
+      const output = outputs[start + k]!;
+      if (output > outputs[start + best]!) best = k;
+      if (Number.isNaN(output)) valid = false;
+    }
+    if (valid && best === label) right++;
+  }
+  return right / labels.length;
+}
