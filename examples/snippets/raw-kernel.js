@@ -1,5 +1,5 @@
 import { rowFor, sgd, slotFlags } from 'downhill';
-import { createPasses, encodePass, HYPER_BYTES, packRow, range, update } from 'downhill/kernels';
+import { createPasses, encodePass, HYPER_BYTES, lower, packRow, range, update, updateForms } from 'downhill/kernels';
 
 /** One fused update, by its kernel alone: `elements` floats, a multiple of 64, padded with zeros. */
 export async function updateOnce(device, { param, grad, elements }) {
@@ -15,19 +15,19 @@ export async function updateOnce(device, { param, grad, elements }) {
   packRow(row.shader, { u32: new Uint32Array(bytes), f32: new Float32Array(bytes) }, 0, rowFor(rule, 0));
   device.queue.writeBuffer(hyper, 0, bytes);
 
-  const [pass] = await createPasses(device, [
-    update({
-      label: 'mine/update',
-      shader: row.shader,
-      elements,
-      flags: slotFlags(row, slots),
-      hyper: range(hyper),
-      param: range(param),
-      grad: range(grad),
-      state: {},
-      groupOf: range(groupOf),
-    }),
-  ]);
+  const op = update({
+    label: 'mine/update',
+    shader: row.shader,
+    elements,
+    flags: slotFlags(row, slots),
+    hyper: range(hyper),
+    param: range(param),
+    grad: range(grad),
+    state: {},
+    groupOf: range(groupOf),
+  });
+  // Passes by the form that suits the adapter; one here.
+  const [pass] = await createPasses(device, lower([op], updateForms, device).passes);
   const encoder = device.createCommandEncoder();
   const compute = encoder.beginComputePass();
   encodePass(pass, compute); // as often as you like: recording creates nothing

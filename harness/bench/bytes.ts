@@ -23,7 +23,7 @@ const USES: readonly Use[] = [
   { name: 'downhill everything', code: `export * from 'downhill';` },
   {
     name: 'downhill/kernels update',
-    code: `export { createPasses, encodePass, update } from 'downhill/kernels';`,
+    code: `export { createPasses, encodePass, lower, update, updateForms } from 'downhill/kernels';`,
   },
   { name: 'downhill/kernels all', code: `export * from 'downhill/kernels';` },
   { name: 'downhill/reference all', code: `export * from 'downhill/reference';` },

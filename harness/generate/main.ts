@@ -1,8 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { runnerImport } from 'vite';
-import { emitRange } from '../../src/kernels/emit.js';
-import { ruleParts } from './rule-parts.js';
+import { emitFile, emitForm, FORMS, ruleParts } from './emit.js';
 import { readShader } from './shaders.js';
 
 /*
@@ -21,19 +20,18 @@ const list = (folder: string, ending: string) =>
 
 const camel = (name: string) => name.replace(/[_-](\w)/g, (_, letter: string) => letter.toUpperCase());
 
-/** Every WGSL text by its name: the hand-written files, and each rule carried into the loops over foreign ranges. */
+/** Every WGSL text by its name: the files, a rule's with its loop, and each rule carried into the loops over foreign ranges. */
 function shaderTexts(): Map<string, string> {
   const texts = new Map(list('shaders', '.wgsl').map((path) => [path.replace(/\.wgsl$/, ''), read(`shaders/${path}`)]));
   for (const [name, code] of [...texts]) {
-    const rule = /^optim\/(\w+)$/.exec(name)?.[1];
-    if (!rule || rule === 'advance') continue;
-    const parts = ruleParts(rule, code);
-    for (const form of FORMS) texts.set(`${name}_${form}`, emitRange(parts, form));
+    const parts = ruleParts(basename(name), code);
+    if (!parts) continue;
+    texts.set(name, emitFile(parts));
+    for (const form of FORMS) texts.set(`${name}_${form}`, emitForm(parts, form));
   }
   return texts;
 }
 
-const FORMS = ['range', 'shared'] as const;
 const formName = (name: string, form: string) => `${camel(basename(`${name}_${form}`))}Shader`;
 const hasForms = (name: string, texts: ReadonlyMap<string, string>) => texts.has(`${name}_range`);
 
@@ -54,6 +52,7 @@ function shaderModules(): Record<string, string> {
     const shader = readShader(name, text);
     const { code, ...layout } = shader;
     const depth = '../'.repeat(name.split('/').length - 1);
+    if (hasForms(name, texts)) files[`shaders/${name}.wgsl`] = text;
     files[`src/shaders/${name}.gen.ts`] =
       `${HEADER}import type { Shader } from '${depth}shader.js';\n${formImports(name, texts)}\n` +
       `export const ${camel(basename(name))}Shader: Shader = {\n` +

@@ -25,6 +25,15 @@ function parse(name: string, code: string): WgslReflect {
   }
 }
 
+/** Without comments, indentation and empty lines: what is bundled. Line breaks stay, for the messages of compilers. */
+export const stripWgsl = (code: string): string =>
+  code
+    .replace(/\/\/.*$|\/\*[\s\S]*?\*\//gm, '')
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '')
+    .join('\n');
+
 export function readShader(name: string, code: string): Shader {
   const reflect = parse(name, code);
   const bindings: ShaderBinding[] = [...reflect.uniforms, ...reflect.storage]
@@ -63,5 +72,5 @@ export function readShader(name: string, code: string): Shader {
     }
     structs[struct.name] = { size: struct.size, fields };
   }
-  return { name, code, entryPoint: entries[0]!.name, bindings, overrides, structs };
+  return { name, code: stripWgsl(code), entryPoint: entries[0]!.name, bindings, overrides, structs };
 }

@@ -6,8 +6,6 @@
 // difference with an unrounded square, which gives a sign where v is g² exactly. v starts at the initial accumulator and
 // stays ≥ 0. param and the state are updated in place; grad is only read.
 
-override WORKGROUP: u32 = 64;
-
 // One row per tensor group and replica, written by `advance`. The first six words are the same for every rule.
 struct Hyper {
   @align(64) count: u32,
@@ -40,6 +38,11 @@ fn rule(p: vec4f, g: vec4f, exp_avg: vec4f, exp_avg_sq: vec4f, h: Hyper) -> Out 
   return Out(p - h.step_size * m / (sqrt(v) * h.v_scale + h.eps), m, v);
 }
 
+// ---- Written by `npm run gen` from here on, the same in every rule’s file. ----
+
+override LANES: u32 = 4;
+override WORKGROUP: u32 = 64;
+
 // Into [-most, most]; the largest f32 stands for no clipping. NaN, told by its bits, stays NaN: clamp may make it a number.
 fn clip(g: vec4f, most: f32) -> vec4f {
   let keep = (bitcast<vec4u>(g) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u);
@@ -47,23 +50,25 @@ fn clip(g: vec4f, most: f32) -> vec4f {
 }
 
 // The gradient is scaled (-1 to maximize), clipped by value and given its L2 penalty, the parameter its decoupled decay;
-// the rule sees the result. A block of 64 floats belongs to one tensor, so four lanes share it and each takes every
-// fourth of its 16 vec4s with one look at `group_of` and `hyper`. Grid-stride over the blocks; z is the replica.
+// the rule sees the result. A block of 64 floats belongs to one tensor, so LANES (1, 2, 4 …: the bits are the same) share
+// its 16 vec4s with one look at `group_of` and `hyper` each. Grid-stride over the blocks; z is the replica.
 @compute @workgroup_size(WORKGROUP)
 fn update(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let replica = id.z;
   let quads = arrayLength(&param) / groups.z;
-  for (var lane = id.x; lane < quads / 4u; lane += groups.x * WORKGROUP) {
-    let chunk = lane / 4u;
-    let h = hyper[group_of[chunk] * groups.z + replica];
+  for (var lane = id.x; lane < quads / 16u * LANES; lane += groups.x * WORKGROUP) {
+    let chunk = lane / LANES;
+    let h = hyper[group_of[chunk] * groups.z + id.z];
     if (h.skip != 0u) {
       continue;
     }
-    let first = replica * quads + chunk * 16u + (lane & 3u);
-    for (var at = first; at < first + 16u; at += 4u) {
+    let first = id.z * quads + chunk * 16u;
+    for (var at = first + lane % LANES; at < first + 16u; at += LANES) {
       let p = param[at];
       let g = clip(h.grad_scale * grad[at], h.clip_value) + h.l2 * p;
-      let out = rule(select(p, p - h.decay * p, h.decay != 0.0), g, exp_avg[at], exp_avg_sq[at], h);
+      let s_exp_avg = exp_avg[at];
+      let s_exp_avg_sq = exp_avg_sq[at];
+      let decayed = select(p, p - h.decay * p, h.decay != 0.0);
+      let out = rule(decayed, g, s_exp_avg, s_exp_avg_sq, h);
       param[at] = out.p;
       exp_avg[at] = out.exp_avg;
       exp_avg_sq[at] = out.exp_avg_sq;

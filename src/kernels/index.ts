@@ -1,7 +1,7 @@
 /**
- * The kernels as dispatches. A network's operations (`dense(…)` and so on) are `Op`s, which `lower` turns into passes by one
- * of their forms (`nnForms`); `update(…)` gives a `PassSpec` at once. Compile any number of them (`createPasses`), record them
- * into your own compute pass as often as you like (`encodePass`, which creates nothing).
+ * The kernels as dispatches. Operations (`dense(…)`, `update(…)` and so on) are `Op`s, which `lower` turns into passes by one of
+ * their forms (`nnForms`, `updateForms`). Compile any number of them (`createPasses`), record them into your own compute pass
+ * as often as you like (`encodePass`, which creates nothing).
  *
  * @module downhill/kernels
  */
@@ -33,4 +33,5 @@ export {
   ROW_RING,
   ROW_WORDS,
   update,
+  updateForms,
 } from './update.js';

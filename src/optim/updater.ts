@@ -1,6 +1,5 @@
 import { type BufferRange, type BufferSet, range } from '../gpu/buffers.js';
 import { USAGE } from '../gpu/constants.js';
-import type { PassSpec } from '../gpu/pipelines.js';
 import {
   ADVANCE_FORMS,
   accumulate,
@@ -11,9 +10,9 @@ import {
   readClocks,
   SEGMENT,
 } from '../kernels/advance.js';
-import { formOf } from '../kernels/lower.js';
+import { foreignMap, updateForeign } from '../kernels/foreign.js';
 import type { Form, Op } from '../kernels/op.js';
-import { HYPER_BYTES, rangeMap, update, updateRange } from '../kernels/update.js';
+import { HYPER_BYTES, update, updateForms } from '../kernels/update.js';
 import { groupTable } from '../space/arena.js';
 import type { Space, Vector } from '../space/space.js';
 import type { Copies, Json, NamedRange, Stateful } from '../space/stateful.js';
@@ -84,7 +83,7 @@ export class Updater implements Stateful {
     this.scalars = new ScalarRing(buffers, { ...options, replicas: space.replicas });
     this.clock = range(buffers.storage('clock', CLOCK_BYTES * space.replicas), 0, CLOCK_BYTES * space.replicas);
     this.slots = liveSlots(row, groups).map((slot) => space.vector(buffers, slot));
-    this.accumulated = micro > 1 ? space.vector(buffers, 'accumulated') : undefined;
+    this.accumulated = micro > 1 ? space.vector(buffers, 'accumulated', true) : undefined;
     for (const slot of this.slots) fillInitial(buffers.device, options, slot);
     this.ops = stepOps(this);
   }
@@ -169,7 +168,7 @@ function stepOps(updater: Updater): Op[] {
     const total = accumulated.ranges[i]!;
     const shape = { elements, stride: elements, first: bound.first, unit: bound.unit, zero: bound.zero };
     ops.push(accumulate(spanName(options, 'accumulate', i), shape, { grad: bound.range, total, clock }, replicas));
-    return { range: total, first: 0, unit: undefined, zero: false };
+    return { ...bind(buffers.device, total), unit: undefined, zero: false };
   });
 
   const measured = skip !== undefined || clip !== undefined;
@@ -187,7 +186,7 @@ function stepOps(updater: Updater): Op[] {
   const operands = { clock, ring: updater.scalars.range, hyper, partial: norms?.partial, begins: norms?.begins };
   ops.push(advance(`${label}/advance`, shape, operands, replicas));
   const apply = space.padded ? arenaUpdate : rangeUpdate;
-  ops.push(...spans.map((_, i) => apply(updater, hyper, grads[i]!, i)));
+  ops.push(...spans.flatMap((_, i) => apply(updater, hyper, grads[i]!, i)));
   return ops;
 }
 
@@ -236,12 +235,8 @@ export function planSegments({ spans }: Space, groups: readonly Group[]) {
   return { all: placed.length, begins, tables };
 }
 
-/** An op whose pass is known already. */
-type UpdateOp = Op<'update', PassSpec>;
-const updateOp = (spec: PassSpec): UpdateOp => ({ ...spec, kind: 'update', shape: spec });
-const updateForm = formOf<UpdateOp>('update', 'update', ({ shape }) => [shape]);
 /** The forms of everything an updater does. */
-export const UPDATER_FORMS: readonly Form[] = [...ADVANCE_FORMS, updateForm];
+export const UPDATER_FORMS: readonly Form[] = [...ADVANCE_FORMS, ...updateForms];
 
 /** The group of a tensor, by its place in the list. */
 function groupIndex(groups: readonly Group[]): (tensor: string) => number {
@@ -259,11 +254,11 @@ const flagsOf = ({ options, slots }: Updater) =>
   );
 
 /** The update of an arena, all replicas. */
-function arenaUpdate(updater: Updater, hyper: BufferRange, { range: grad }: Bound, i: number): UpdateOp {
+function arenaUpdate(updater: Updater, hyper: BufferRange, { range: grad }: Bound, i: number): Op[] {
   const { buffers, options } = updater;
   const { row, space, param, groups } = options;
   const span = space.spans[i]!;
-  return updateOp(
+  return [
     update({
       label: spanName(options, 'update', i),
       shader: row.shader,
@@ -276,7 +271,7 @@ function arenaUpdate(updater: Updater, hyper: BufferRange, { range: grad }: Boun
       state: stateOf(updater, i),
       groupOf: range(buffers.upload(`group-of-${i}`, groupTable(span, groupIndex(groups)))),
     }),
-  );
+  ];
 }
 
 const touches = (a: BufferRange, b: BufferRange) => a.offset < b.offset + b.size && b.offset < a.offset + a.size;
@@ -287,34 +282,34 @@ function unite(a: BufferRange, b: BufferRange): BufferRange {
 }
 
 /** The update of ranges that somebody else owns. */
-function rangeUpdate(updater: Updater, hyper: BufferRange, from: Bound, i: number): UpdateOp {
+function rangeUpdate(updater: Updater, hyper: BufferRange, from: Bound, i: number): Op[] {
   const { buffers, options } = updater;
   const { row, space, groups } = options;
+  const { device } = buffers;
   const span = space.spans[i]!;
-  const param = bind(buffers.device, options.param.ranges[i]!);
+  const param = bind(device, options.param.ranges[i]!);
   const { range: grad, unit, zero } = from;
   // Two writable bindings may share a buffer, but not a byte: ranges that meet below the boundary go into one binding.
   const shared = grad.buffer === param.range.buffer && touches(grad, param.range);
   const union = shared ? unite(param.range, grad) : param.range;
   const shift = (bound: Pick<Bound, 'range' | 'first'>) => bound.first + (bound.range.offset - union.offset) / 4;
   const groupOf = groupIndex(groups);
-  const map = rangeMap(
+  const map = foreignMap(
     span.parts.map(({ tensor, elements }) => ({ elements, row: groupOf(tensor) })),
-    { param: shift(param), grad: shared ? shift(from) : from.first, unit: unit ?? 1 },
+    { param: shift(param), grad: shared ? shift(from) : from.first, unit: unit ?? 1, shared, lead: span.lead },
   );
-  return updateOp(
-    updateRange({
-      label: spanName(options, 'update', i),
-      shader: row.shader,
-      elements: span.elements,
-      flags: flagsOf(updater),
-      fixed: unit !== undefined,
-      zero,
-      hyper,
-      param: union,
-      ...(!shared && { grad }),
-      state: stateOf(updater, i),
-      map: range(buffers.upload(`map-${i}`, map)),
-    }),
-  );
+  const state = Object.entries(stateOf(updater, i)).map(([slot, own]) => [slot, bind(device, own).range] as const);
+  return updateForeign({
+    label: spanName(options, 'update', i),
+    shader: row.shader,
+    map,
+    table: range(buffers.upload(`map-${i}`, map.words)),
+    flags: flagsOf(updater),
+    fixed: unit !== undefined,
+    zero,
+    hyper,
+    param: union,
+    grad: shared ? undefined : grad,
+    state: Object.fromEntries(state),
+  });
 }

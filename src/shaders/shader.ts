@@ -25,13 +25,14 @@ export interface ShaderStruct {
 export interface Shader {
   /** Path under shaders/ without the ending: 'optim/adam'. */
   readonly name: string;
+  /** The file's text without comments and indentation; with them it is `downhill/shaders/<name>.wgsl`. */
   readonly code: string;
   readonly entryPoint: string;
   readonly bindings: readonly ShaderBinding[];
   /** Overrides and their defaults. */
   readonly overrides: Readonly<Record<string, number | boolean>>;
-  /** A rule's kernel in its loops over foreign ranges (src/kernels/emit.ts). */
-  readonly forms?: { readonly range: Shader; readonly shared: Shader };
+  /** A rule's kernel in its loops over foreign ranges (harness/generate/emit.ts). */
+  readonly forms?: { readonly body: Shader; readonly range: Shader; readonly shared: Shader };
   /** Host-visible structs. */
   readonly structs: Readonly<Record<string, ShaderStruct>>;
 }

@@ -44,8 +44,9 @@ export function adoptedSpace(
     .flatMap((chain) => cut(chain, most))
     .filter(({ parts }) => parts.some(({ tensor }) => !frozen.has(tensor)));
   const spans = stretches.map(
-    ({ elements, parts }, span): Span => ({
+    ({ elements, parts, param, grad }, span): Span => ({
       elements,
+      lead: param.offset % 16 === grad.offset % 16 ? (param.offset % 16) / 4 : 0,
       parts: parts.map((part) => ({ ...part, span })),
     }),
   );

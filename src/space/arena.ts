@@ -18,7 +18,9 @@ export function arenaSpace(
   { replicas = 1, maxBytes }: { readonly replicas?: number; readonly maxBytes: number },
 ): Space {
   const capacity = Math.floor(maxBytes / 4 / replicas / ARENA_BLOCK) * ARENA_BLOCK;
-  const spans: { elements: number; parts: Part[] }[] = [{ elements: 0, parts: [] }];
+  const spans: { elements: number; lead: number; parts: Part[] }[] = [];
+  const begin = () => spans.push({ elements: 0, lead: 0, parts: [] });
+  begin();
   const place = (tensor: string, start: number, elements: number) => {
     const span = spans.at(-1)!;
     span.parts.push({ tensor, span: spans.length - 1, at: span.elements, start, elements });
@@ -26,12 +28,11 @@ export function arenaSpace(
   };
   for (const tensor of tensors) {
     const elements = elementsOf(tensor);
-    if (spans.at(-1)!.elements + pad(elements) > capacity && spans.at(-1)!.elements > 0)
-      spans.push({ elements: 0, parts: [] });
+    if (spans.at(-1)!.elements + pad(elements) > capacity && spans.at(-1)!.elements > 0) begin();
     // All of it, or as many rows at a time as an arena holds.
     const rows = elements <= capacity ? elements : rowsThatFit(tensor, capacity, replicas);
     for (let start = 0; start < elements; start += rows) {
-      if (start > 0) spans.push({ elements: 0, parts: [] });
+      if (start > 0) begin();
       place(tensor.name, start, Math.min(rows, elements - start));
     }
   }

@@ -28,6 +28,8 @@ export interface Part {
 export interface Span {
   /** Elements of one replica, padding included: from one replica's to the next's. */
   readonly elements: number;
+  /** Floats in front of the span's in vectors of ours: so that these lie on 16-byte boundaries as the caller's do. */
+  readonly lead: number;
   readonly parts: readonly Part[];
 }
 
@@ -40,8 +42,12 @@ export interface Space {
   readonly tensors: readonly TensorShape[];
   /** The parts of a tensor, in order; none where the space leaves it out. */
   partsOf(tensor: string): readonly Part[];
-  /** A vector of the space in buffers of `buffers`, starting at 0. */
-  vector(buffers: BufferSet, name: string): Vector;
+  /**
+   * A vector of the space in buffers of `buffers`, starting at 0.
+   *
+   * @param flush without the floats in front
+   */
+  vector(buffers: BufferSet, name: string, flush?: boolean): Vector;
 }
 
 /** One number for every element of a space. */
@@ -60,11 +66,11 @@ export function makeSpace(space: Omit<Space, 'vector' | 'partsOf'>): Space {
   return {
     ...space,
     partsOf: (tensor) => parts.get(tensor) ?? [],
-    vector: (buffers, name) => ({
+    vector: (buffers, name, flush = false) => ({
       name,
-      ranges: spans.map(({ elements }, i) => {
-        const size = 4 * elements * replicas;
-        return { buffer: buffers.storage(`${name}-${i}`, size), offset: 0, size };
+      ranges: spans.map(({ elements, lead }, i) => {
+        const [offset, size] = [flush ? 0 : 4 * lead, 4 * elements * replicas];
+        return { buffer: buffers.storage(`${name}-${i}`, offset + size), offset, size };
       }),
     }),
   };

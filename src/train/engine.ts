@@ -18,6 +18,7 @@ import {
   rangeWords,
   SEGMENT,
   update,
+  updateForms,
 } from '../kernels/update.js';
 import { type ArenaPlan, planArenas, tensorParts } from '../nn/arena.js';
 import { initialize } from '../nn/init.js';
@@ -268,20 +269,24 @@ function makeStep(buffers: BufferSet, options: EngineOptions, plan: ArenaPlan, e
         losses: range(losses),
       },
     }),
-    ...plan.arenas.map((elements, i) =>
-      update({
-        label: `${label}/update${plan.arenas.length > 1 ? `-${i}` : ''}`,
-        shader: row.shader,
-        elements,
-        replicas,
-        flags: slotFlags(row, slots),
-        hyper: range(hyper),
-        param: range(params[i]!, 0, 4 * elements * replicas),
-        grad: range(grads[i]!, 0, 4 * elements * replicas),
-        state: Object.fromEntries(state.map(([slot, list]) => [slot, range(list[i]!, 0, 4 * elements * replicas)])),
-        groupOf: range(groupOf[i]!),
-      }),
-    ),
+    ...lower(
+      plan.arenas.map((elements, i) =>
+        update({
+          label: `${label}/update${plan.arenas.length > 1 ? `-${i}` : ''}`,
+          shader: row.shader,
+          elements,
+          replicas,
+          flags: slotFlags(row, slots),
+          hyper: range(hyper),
+          param: range(params[i]!, 0, 4 * elements * replicas),
+          grad: range(grads[i]!, 0, 4 * elements * replicas),
+          state: Object.fromEntries(state.map(([slot, list]) => [slot, range(list[i]!, 0, 4 * elements * replicas)])),
+          groupOf: range(groupOf[i]!),
+        }),
+      ),
+      updateForms,
+      buffers.device,
+    ).passes,
   ];
   const size = (list: readonly GPUBuffer[]) => list.reduce((sum, buffer) => sum + buffer.size, 0);
   return {

@@ -90,8 +90,15 @@ describe.each(files)('%s', (file) => {
     checkWithNaga(source(file));
   });
 
-  it('ships as the text it is', () => {
-    expect(shader.code).toBe(source(file));
+  it('is bundled as the text it is, without comments, indentation and empty lines', async () => {
+    const text = source(file).replace(/^\s*\/\/.*\n|[ ]*\/\/.*$/gm, '');
+    expect(shader.code.split('\n')).toEqual(
+      text
+        .split('\n')
+        .map((line) => line.trim())
+        .filter(Boolean),
+    );
+    expect(await complaintsOfTint(shader, shader.code)).toEqual([]);
   });
 
   it('has at most 8 storage buffers, a uniform within 64 KiB, and a header comment of what it computes', () => {
@@ -104,7 +111,7 @@ describe.each(files)('%s', (file) => {
   });
 });
 
-/** What no file under shaders/ holds: rules in the loops over foreign ranges (src/kernels/emit.ts). */
+/** What no file under shaders/ holds: rules in the loops over foreign ranges (harness/generate/emit.ts). */
 const emitted = [...shaders.values()].filter(({ name }) => !files.includes(`${name}.wgsl`));
 
 describe.each(emitted.map((shader) => [shader.name, shader] as const))('emitted %s', (_, shader) => {
@@ -126,17 +133,12 @@ describe.each(emitted.map((shader) => [shader.name, shader] as const))('emitted 
   });
 });
 
-it('every rule’s file is emitted in its two forms, and nothing else is', () => {
-  const names = [...new Set(rows.map(({ shader }) => shader.name))].flatMap((name) => [
-    `${name}_range`,
-    `${name}_shared`,
-  ]);
+it('every rule’s file is emitted in its three forms, and nothing else is', () => {
+  const formsOf = (name: string) => ['body', 'range', 'shared'].map((form) => `${name}_${form}`);
+  const names = [...new Set(rows.map(({ shader }) => shader.name))].flatMap(formsOf);
   expect(emitted.map(({ name }) => name).sort()).toEqual(names.sort());
   for (const { shader } of rows)
-    expect([shader.forms?.range, shader.forms?.shared].map((form) => form?.name)).toEqual([
-      `${shader.name}_range`,
-      `${shader.name}_shared`,
-    ]);
+    expect(Object.values(shader.forms!).map((form) => form.name)).toEqual(formsOf(shader.name));
 });
 
 describe('an update kernel', () => {

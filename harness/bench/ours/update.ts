@@ -1,6 +1,6 @@
 /** downhill's side of `update`: a rule's fused kernel through downhill/kernels. */
 import { DownhillError, type Rule, rowFor, slotFlags } from '../../../src/index.js';
-import { createPasses, HYPER_BYTES, packRow, range, update } from '../../../src/kernels/index.js';
+import { createPasses, HYPER_BYTES, lower, packRow, range, update, updateForms } from '../../../src/kernels/index.js';
 import type { Environment, UpdatePeer } from '../contract.js';
 import { encodeAll, KernelRunner } from './kernel-runner.js';
 
@@ -34,7 +34,7 @@ export async function downhillUpdate(rule: Rule, elements: number, environment: 
   const arrays = Object.fromEntries(['param', 'grad', ...slots].map((name) => [name, padded]));
   const kernels = await KernelRunner.create(device, { ...arrays, groupOf: padded / BLOCK }, async (buffers) => {
     const exact = (name: string) => range(buffers[name as keyof typeof buffers], 0, 4 * padded);
-    const spec = update({
+    const op = update({
       label: 'bench/update',
       shader: row.shader,
       elements: padded,
@@ -45,7 +45,7 @@ export async function downhillUpdate(rule: Rule, elements: number, environment: 
       state: Object.fromEntries(slots.map((slot) => [slot, exact(slot)])),
       groupOf: range(buffers.groupOf),
     });
-    return encodeAll(await createPasses(device, [spec]));
+    return encodeAll(await createPasses(device, lower([op], updateForms, device).passes));
   });
   return updatePeer(kernels as KernelRunner<string>, elements, {
     start: () => {

@@ -1,0 +1,239 @@
+import { WgslReflect } from 'wgsl_reflect/wgsl_reflect.module.js';
+
+/*
+ * The loops around a rule's function (DESIGN 3.2). What stands above MARKER in a rule's file is written by hand: overrides of
+ * optional slots, `Hyper`, `Out`, bindings, `rule` and its helpers. Below it the generator writes the loop over an arena, in
+ * place; and it carries the hand-written part, but its bindings, into the loops over foreign ranges, which are modules of
+ * their own under src/shaders. All loops are validated like every other kernel and compared bit for bit.
+ */
+
+export const MARKER = '// ---- Written by `npm run gen` from here on, the same in every rule’s file. ----';
+
+/** A rule's file, taken apart. */
+export interface RuleParts {
+  readonly name: string;
+  /** All above the marker. */
+  readonly own: string;
+  readonly slots: readonly { readonly name: string; readonly optional: boolean }[];
+}
+
+/**
+ * 'body': the whole 64-float chunks of one group, in vec4s. 'range': the other chunks, float by float, and all where param
+ * and grad lie differently to a 16-byte boundary. 'shared': the same with both in one binding, for ranges of one buffer
+ * that lie too close together to be bound apart.
+ */
+export const FORMS = ['body', 'range', 'shared'] as const;
+export type EmittedForm = (typeof FORMS)[number];
+
+/** The parts of a file that holds a rule; nothing where it holds none. */
+export function ruleParts(name: string, code: string): RuleParts | undefined {
+  const own = code.split(MARKER)[0]!.trimEnd();
+  if (!/^fn rule\(/m.test(own)) return undefined;
+  if (/^fn (clip|update)\(/m.test(own))
+    throw new Error(`shaders/optim/${name}.wgsl: leave clip and update out, \`npm run gen\` writes them`);
+  const { storage, overrides } = new WgslReflect(own);
+  const slots = storage
+    .filter(({ name: binding }) => !['param', 'grad', 'group_of'].includes(binding))
+    .sort((a, b) => a.binding - b.binding)
+    .map(({ name: slot }) => ({ name: slot, optional: overrides.some((each) => each.name === slot.toUpperCase()) }));
+  return { name, own, slots };
+}
+
+const CLIP = `// Into [-most, most]; the largest f32 stands for no clipping. NaN, told by its bits, stays NaN: clamp may make it a number.
+fn clip(g: vec4f, most: f32) -> vec4f {
+  let keep = (bitcast<vec4u>(g) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u);
+  return select(clamp(g, vec4f(-most), vec4f(most)), g, keep | vec4<bool>(most > 3.4e38));
+}`;
+
+const ENTRY = `@compute @workgroup_size(WORKGROUP)
+fn update(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {`;
+
+interface Access {
+  /** The expression of four elements of an array. */
+  load(array: string): string;
+  /** The statements that store an expression's four elements. */
+  store(array: string, value: string): string;
+  /** The expression of the raw gradient. */
+  readonly gradient: string;
+}
+
+/** Load, call, store: what every loop does with four elements. */
+function around({ slots }: RuleParts, { load, store, gradient }: Access, indent: string): string {
+  const behindFlag = (slot: RuleParts['slots'][number], text: string) =>
+    slot.optional ? `if (${slot.name.toUpperCase()}) { ${text} }` : text;
+  return [
+    `let p = ${load('param')};`,
+    `let g = clip(h.grad_scale * ${gradient}, h.clip_value) + h.l2 * p;`,
+    ...slots.flatMap((slot) =>
+      slot.optional
+        ? [`var s_${slot.name} = vec4f();`, behindFlag(slot, `s_${slot.name} = ${load(slot.name)};`)]
+        : [`let s_${slot.name} = ${load(slot.name)};`],
+    ),
+    'let decayed = select(p, p - h.decay * p, h.decay != 0.0);',
+    `let out = rule(${['decayed', 'g', ...slots.map(({ name }) => `s_${name}`), 'h'].join(', ')});`,
+    store('param', 'out.p'),
+    ...slots.map((slot) => behindFlag(slot, store(slot.name, `out.${slot.name}`))),
+  ].join(`\n${indent}`);
+}
+
+/** A rule's whole file: its own part, and the loop over an arena. */
+export function emitFile(parts: RuleParts): string {
+  const access: Access = {
+    load: (array) => `${array}[at]`,
+    store: (array, value) => `${array}[at] = ${value};`,
+    gradient: 'grad[at]',
+  };
+  return `${parts.own}
+
+${MARKER}
+
+override LANES: u32 = 4;
+override WORKGROUP: u32 = 64;
+
+${CLIP}
+
+// The gradient is scaled (-1 to maximize), clipped by value and given its L2 penalty, the parameter its decoupled decay;
+// the rule sees the result. A block of 64 floats belongs to one tensor, so LANES (1, 2, 4 …: the bits are the same) share
+// its 16 vec4s with one look at \`group_of\` and \`hyper\` each. Grid-stride over the blocks; z is the replica.
+${ENTRY}
+  let quads = arrayLength(&param) / groups.z;
+  for (var lane = id.x; lane < quads / 16u * LANES; lane += groups.x * WORKGROUP) {
+    let chunk = lane / LANES;
+    let h = hyper[group_of[chunk] * groups.z + id.z];
+    if (h.skip != 0u) {
+      continue;
+    }
+    let first = id.z * quads + chunk * 16u;
+    for (var at = first + lane % LANES; at < first + 16u; at += LANES) {
+      ${around(parts, access, '      ')}
+    }
+  }
+}
+`;
+}
+
+/** The rule in a loop over a foreign range. The table in `group_of` is that of `foreignMap` (src/kernels/foreign.ts). */
+export function emitForm(parts: RuleParts, form: EmittedForm): string {
+  const vectors = form === 'body';
+  const shared = form === 'shared';
+  const floats = vectors ? 'vec4f' : 'f32';
+  const bits = vectors ? 'vec4u' : 'u32';
+  const bindings = [
+    'var<uniform> hyper: array<Hyper, 1024>',
+    `var<storage, read_write> param: array<${shared ? 'u32' : floats}>`,
+    ...(shared ? [] : [`var<storage, read_write> grad: array<${bits}>`]),
+    ...parts.slots.map((slot) => `var<storage, read_write> ${slot.name}: array<${floats}>`),
+    'var<storage, read> group_of: array<u32>',
+  ].map((text, i) => `@group(0) @binding(${i}) ${text};`);
+  const carried = parts.own.replace(/^(\/\/.*\n)+\n*/, '').replace(/^@group.*\n/gm, '');
+  return `// Generated from shaders/optim/${parts.name}.wgsl by harness/generate/emit.ts: its rule over a foreign range, ${form}.
+
+${vectors ? 'override LANES: u32 = 4;\n' : ''}override FIXED: bool = false;
+override ZERO: bool = false;
+override WORKGROUP: u32 = 64;
+
+const MIXED = 0x80000000u;
+
+${bindings.join('\n')}
+
+${carried}
+
+${CLIP}
+
+${vectors ? bodyLoop(parts) : rangeLoop(parts, shared)}
+`;
+}
+
+/** From the bits of a gradient to its value. */
+const raw = (indent: string) => `var raw = bitcast<vec4f>(bits);
+${indent}if (FIXED) { raw = vec4f(bitcast<vec4i>(bits)) * bitcast<f32>(group_of[4]); }`;
+
+function bodyLoop(parts: RuleParts): string {
+  const at = (array: string) => (array === 'param' ? 'param[from_param + at]' : `${array}[at]`);
+  const access: Access = { load: at, store: (array, value) => `${at(array)} = ${value};`, gradient: 'raw' };
+  return `// Chunks that are not whole or have several groups are left to the other form.
+${ENTRY}
+  let end = (group_of[0] + 63u) / 64u * LANES;
+  let from_param = group_of[2] / 4u;
+  let from_grad = group_of[3] / 4u;
+  for (var lane = id.x; lane < end; lane += groups.x * WORKGROUP) {
+    let chunk = lane / LANES;
+    let entry = group_of[8u + chunk];
+    if (entry >= MIXED) {
+      continue;
+    }
+    let h = hyper[entry];
+    // 2: gradients still accumulate. Else they are spent, even if the update is left out.
+    if (h.skip == 2u) {
+      continue;
+    }
+    let last = chunk * 16u + 16u;
+    for (var at = chunk * 16u + lane % LANES; at < last; at += LANES) {
+      let bits = grad[from_grad + at];
+      if (ZERO) { grad[from_grad + at] = vec4u(); }
+      if (h.skip != 0u) {
+        continue;
+      }
+      ${raw('      ')}
+      ${around(parts, access, '      ')}
+    }
+  }
+}`;
+}
+
+const XYZW = ['x', 'y', 'z', 'w'] as const;
+
+function rangeLoop(parts: RuleParts, shared: boolean): string {
+  const grad = shared ? 'param' : 'grad';
+  const index = (array: string) => (array === 'param' ? 'at' : 'e');
+  const wrap = (kind: string, array: string, text: string) =>
+    shared && array === 'param' ? `bitcast<${kind}>(${text})` : text;
+  const access: Access = {
+    load: (array) => `vec4f(${XYZW.map((lane) => wrap('f32', array, `${array}[${index(array)}.${lane}]`)).join(', ')})`,
+    store: (array, value) =>
+      XYZW.map((lane) => `${array}[${index(array)}.${lane}] = ${wrap('u32', array, `${value}.${lane}`)};`).join(' '),
+    gradient: 'raw',
+  };
+  return `fn row_of(element: u32, entry: u32) -> u32 {
+  var border = group_of[5] + 2u * (entry & ~MIXED);
+  while (element >= group_of[border]) { border += 2u; }
+  return group_of[border + 1u];
+}
+
+// Four elements of one group, which may be one element four times.
+fn apply(e: vec4u, row: u32) {
+  let h = hyper[row];
+  // 2: gradients still accumulate. Else they are spent, even if the update is left out.
+  if (h.skip == 2u) {
+    return;
+  }
+  let from_grad = e + group_of[3];
+  let bits = vec4u(${XYZW.map((lane) => `${grad}[from_grad.${lane}]`).join(', ')});
+  if (ZERO) { ${XYZW.map((lane) => `${grad}[from_grad.${lane}] = 0u;`).join(' ')} }
+  if (h.skip != 0u) {
+    return;
+  }
+  ${raw('  ')}
+  let at = e + group_of[2];
+  ${around(parts, access, '  ')}
+}
+
+// Four lanes share the 64 elements of each chunk in the list; neighbouring lanes take neighbouring elements.
+${ENTRY}
+  let end = group_of[7] * 4u;
+  for (var lane = id.x; lane < end; lane += groups.x * WORKGROUP) {
+    let chunk = group_of[group_of[6] + lane / 4u];
+    let entry = group_of[8u + chunk];
+    for (var quarter = 0u; quarter < 64u; quarter += 16u) {
+      let e = vec4u(chunk * 64u + quarter + (lane & 3u)) + vec4u(0u, 4u, 8u, 12u);
+      if (entry < MIXED) {
+        apply(e, entry);
+        continue;
+      }
+      for (var c = 0u; c < 4u; c++) {
+        if (e[c] >= group_of[1] && e[c] < group_of[0]) { apply(vec4u(e[c]), row_of(e[c], entry)); }
+      }
+    }
+  }
+}`;
+}
