@@ -1,0 +1,138 @@
+import { describe, expect, it } from 'vitest';
+import { initialize } from '../../src/nn/init.js';
+import { activations, gelu, identity, linear, relu, tanh } from '../../src/nn/layers.js';
+import { losses, mse, softmaxCrossEntropy } from '../../src/nn/losses.js';
+import { ACTIVATIONS, LOSSES, mlp } from '../../src/nn/mlp.js';
+import { checkModel, sequential, tensorsOf } from '../../src/nn/model.js';
+import { checkTargets } from '../../src/nn/targets.js';
+import { referenceLayers, referenceLosses } from '../../src/reference/index.js';
+
+const at = (code: string, words = '') =>
+  expect.objectContaining({
+    name: 'DownhillError',
+    code,
+    fix: expect.stringMatching(/\S/),
+    message: expect.stringContaining(words),
+  });
+
+describe('sequential', () => {
+  it('widths follow one another, and tensors are named as PyTorch names them in a Sequential', () => {
+    const model = sequential({ input: 3, layers: [tanh(), linear(5, { bias: false }), gelu(), relu(), linear(2)] });
+    expect(model.layers.map(({ input, output }) => [input, output])).toEqual([
+      [3, 3],
+      [3, 5],
+      [5, 5],
+      [5, 5],
+      [5, 2],
+    ]);
+    expect(tensorsOf(model).map(({ name, shape }) => [name, shape])).toEqual([
+      ['1.weight', [3, 5]],
+      ['4.weight', [5, 2]],
+      ['4.bias', [2]],
+    ]);
+    expect([model.output, model.loss.row.name, model.init]).toEqual([2, 'softmax-cross-entropy', 'he-normal']);
+  });
+
+  it('is what mlp is short for', () => {
+    const { sizes, activation, ...short } = mlp({
+      sizes: [4, 6, 5, 3],
+      activation: 'gelu',
+      loss: 'mse',
+      init: 'pytorch',
+    });
+    const layers = [linear(6), gelu(), linear(5), gelu(), linear(3)];
+    const long = sequential({ input: 4, layers, loss: mse(), init: 'pytorch' });
+    expect(short).toEqual(long);
+    expect([sizes, activation]).toEqual([[4, 6, 5, 3], 'gelu']);
+    expect(initialize(long, 3)).toEqual(initialize(mlp({ sizes: [4, 6, 5, 3], init: 'pytorch' }), 3));
+  });
+
+  const good = { input: 4, layers: [linear(3)] };
+  it.each<[string, unknown, string, string]>([
+    ['nothing', undefined, 'OPTION-TYPE', 'sequential'],
+    ['an unknown option', { ...good, inputs: 4 }, 'OPTION-UNKNOWN', 'inputs'],
+    ['no input', { layers: [linear(3)] }, 'SHAPE-INVALID', 'input'],
+    ['no layers', { input: 4, layers: [] }, 'SHAPE-INVALID', 'layers'],
+    ['layers that are no list', { input: 4, layers: linear(3) }, 'SHAPE-INVALID', 'layers'],
+    ['layers with nothing to train', { input: 4, layers: [relu(), identity()] }, 'SHAPE-INVALID', '2 layers'],
+    ['a factory in the place of a layer', { input: 4, layers: [linear(3), relu] }, 'OPTION-TYPE', 'layers[1]'],
+    ['a width in the place of a layer', { input: 4, layers: [100] }, 'OPTION-TYPE', 'layers[0]'],
+    ['a hole', { input: 4, layers: [linear(3), undefined] }, 'OPTION-TYPE', 'layers[1]'],
+    ['a loss in the place of a layer', { input: 4, layers: [mse()] }, 'OPTION-TYPE', 'layers[0]'],
+    ['a loss by name', { ...good, loss: 'mse' }, 'OPTION-TYPE', 'loss'],
+    ['the factory of a loss', { ...good, loss: mse }, 'OPTION-TYPE', 'loss'],
+    ['an unknown init', { ...good, init: 'he' }, 'OPTION-RANGE', 'he'],
+    [
+      'a layer made by hand with a bad width',
+      { input: 4, layers: [relu(), { ...linear(3), settings: { out: -3, bias: true } }] },
+      'SHAPE-INVALID',
+      'layers[1] (linear)',
+    ],
+    [
+      'a layer made by hand with a bad option',
+      { input: 4, layers: [{ ...linear(3), settings: { out: 3, bias: 'no' } }] },
+      'OPTION-TYPE',
+      'layers[0] (linear): bias',
+    ],
+  ])('refuses %s', (_, options, code, words) => {
+    expect(() => sequential(options as never)).toThrow(at(code, words));
+  });
+
+  it('refuses a layer with a bad width or option where it is made', () => {
+    expect(() => linear(0)).toThrow(at('SHAPE-INVALID', 'linear'));
+    expect(() => linear('3' as never)).toThrow(at('SHAPE-INVALID', '"3"'));
+    expect(() => linear(3, { biases: true } as never)).toThrow(at('OPTION-UNKNOWN', 'biases'));
+    expect(() => linear(3, { bias: 1 } as never)).toThrow(at('OPTION-TYPE', 'bias'));
+    expect(() => relu({ slope: 1 })).toThrow(at('OPTION-UNKNOWN', 'slope'));
+  });
+
+  it('a model made by hand is checked again', () => {
+    const model = mlp({ sizes: [4, 3] });
+    expect(checkModel('test', { ...model })).toMatchObject({ input: 4, output: 3 });
+    expect(() => checkModel('test', undefined as never)).toThrow(at('OPTION-TYPE', 'test'));
+    expect(() => checkModel('test', { kind: 'model' } as never)).toThrow(at('SHAPE-INVALID'));
+    expect(() => checkModel('test', { ...model, input: 0 })).toThrow(at('SHAPE-INVALID'));
+  });
+
+  it('is frozen', () => {
+    const model = sequential({ input: 3, layers: [linear(2)] });
+    for (const part of [model, model.layers, model.layers[0], model.layers[0]!.settings, model.layers[0]!.tensors])
+      expect(Object.isFrozen(part)).toBe(true);
+  });
+});
+
+describe('rows', () => {
+  it('have the names of their tables and of their references', () => {
+    const factories = { ...activations, linear: identity };
+    expect(Object.keys(activations)).toEqual([...ACTIVATIONS]);
+    for (const [name, factory] of Object.entries(factories).slice(1)) expect(factory.row.name).toBe(name);
+    expect(Object.keys(referenceLayers).sort()).toEqual(
+      [linear.row.name, ...Object.values(activations).map(({ row }) => row.name)].sort(),
+    );
+    for (const [name, factory] of Object.entries(losses)) expect(factory.row.name).toBe(name);
+    expect(Object.keys(referenceLosses)).toEqual([...LOSSES]);
+  });
+
+  it('softmax cross-entropy predicts probabilities, however large the logits', () => {
+    const { predict } = softmaxCrossEntropy.row;
+    const logits = Float32Array.from([Math.log(1), Math.log(2), Math.log(5), 1e4, -1e4, 1e4, -3e38, 0, 0]);
+    const rounded = [...predict!(logits, 3)].map((p) => Math.round(p * 1e6) / 1e6);
+    expect(rounded).toEqual([0.125, 0.25, 0.625, 0.5, 0, 0.5, 0, 0.5, 0.5]);
+    expect(mse.row.predict).toBeUndefined();
+  });
+
+  it('a loss checks the targets that it takes', () => {
+    const labels = Uint8Array.from([0, 1, 2]);
+    const classes = { kind: 'classes', classes: 3, labels } as const;
+    const values = { kind: 'values', width: 3, values: new Float32Array(9) } as const;
+    expect(() => checkTargets(softmaxCrossEntropy(), classes, 3, 3)).not.toThrow();
+    expect(() => checkTargets(mse(), values, 3, 3)).not.toThrow();
+    expect(() => checkTargets(mse(), classes, 3, 3)).toThrow(at('SHAPE-MISMATCH', 'mse'));
+    expect(() => checkTargets(softmaxCrossEntropy(), values, 3, 3)).toThrow(at('SHAPE-MISMATCH', 'values'));
+    expect(() => checkTargets(softmaxCrossEntropy(), classes, 4, 3)).toThrow(at('SHAPE-MISMATCH', '4 outputs'));
+    expect(() => checkTargets(softmaxCrossEntropy(), classes, 3, 4)).toThrow(at('DATA-MISMATCH', '4 samples'));
+    expect(() => checkTargets(mse(), values, 3, 4)).toThrow(at('DATA-MISMATCH', '12 targets'));
+    const wrong = { ...classes, labels: Uint8Array.from([0, 3, 1]) };
+    expect(() => checkTargets(softmaxCrossEntropy(), wrong, 3, 3)).toThrow(at('DATA-LABEL', 'sample 1 is 3'));
+  });
+});
