@@ -1,11 +1,12 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
-import { defineConfig, type Plugin, type UserConfig } from 'vite';
+import { defineConfig, minify, type Plugin, type UserConfig } from 'vite';
 
 /*
  * `vite` serves the pages for development; `vite build --mode X` makes one of these under dist/:
  *   lib    the library, one module per source file, so that a user's bundler takes only what is used
+ *   bundle the same of the entry '.' as one minified file, for pages without a bundler
  *   cli    the command line with its chart library inside, for Node
  *   pages  app/index.html and app/train.html (the headless runner's page)
  *   peers-node, peers-web  the libraries that benchmarks compare with (harness/peers), for Node and for Chrome;
@@ -24,15 +25,24 @@ function builtFrom(): string {
   }
 }
 
+/** The modules that package.json's `exports` names under dist/lib, each from the source of the same path. */
+function libraryEntries(): Record<string, string> {
+  const { exports } = JSON.parse(readFileSync(resolve(root, 'package.json'), 'utf8'));
+  const modules = Object.values<{ default?: string }>(exports).flatMap(
+    ({ default: file }) => /^\.\/dist\/lib\/([^*]+)\.js$/.exec(file ?? '')?.[1] ?? [],
+  );
+  return Object.fromEntries(modules.map((name) => [name, resolve(root, `src/${name}.ts`)]));
+}
+
 const external = [/^node:/, 'webgpu', 'playwright-core', 'playwright-core/package.json', 'vite'];
 
-/** Puts files of the peers' packages beside the modules, which load them at run time. */
-function besides(paths: readonly string[]): Plugin {
+/** Puts files of packages beside the modules, which load them at run time. */
+function besides(packages: string, paths: readonly string[]): Plugin {
   return {
-    name: 'beside-peers',
+    name: 'besides',
     generateBundle() {
       for (const path of paths) {
-        const source = readFileSync(resolve(root, 'harness/peers/node_modules', path));
+        const source = readFileSync(resolve(root, packages, path));
         this.emitFile({ type: 'asset', fileName: basename(path), source });
       }
     },
@@ -47,7 +57,7 @@ function peers(place: 'node' | 'web'): UserConfig {
     publicDir: false,
     base: './',
     plugins: [
-      besides([
+      besides('harness/peers/node_modules', [
         ...['', '-simd', '-threaded-simd'].map(
           (kind) => `@tensorflow/tfjs-backend-wasm/wasm-out/tfjs-backend-wasm${kind}.wasm`,
         ),
@@ -82,7 +92,14 @@ function peers(place: 'node' | 'web'): UserConfig {
   };
 }
 
-export default defineConfig(({ mode }) => {
+/** Minifies the chunk of other people's code, whose stacks nobody reads; ours stays legible in reports of bugs. */
+const minifyVendor: Plugin = {
+  name: 'minify-vendor',
+  renderChunk: async (code, chunk) =>
+    chunk.name === 'vendor' ? (await minify(chunk.fileName, code, { module: true })).code : null,
+};
+
+export default defineConfig(({ mode }): UserConfig => {
   if (mode === 'peers-node' || mode === 'peers-web') return peers(mode === 'peers-node' ? 'node' : 'web');
   if (mode === 'lib') {
     return {
@@ -93,12 +110,7 @@ export default defineConfig(({ mode }) => {
         target: 'es2022',
         minify: false,
         lib: {
-          entry: {
-            index: resolve(root, 'src/index.ts'),
-            'node/index': resolve(root, 'src/node/index.ts'),
-            'kernels/index': resolve(root, 'src/kernels/index.ts'),
-            'reference/index': resolve(root, 'src/reference/index.ts'),
-          },
+          entry: libraryEntries(),
           formats: ['es'],
         },
         rollupOptions: {
@@ -108,9 +120,30 @@ export default defineConfig(({ mode }) => {
       },
     };
   }
+  if (mode === 'bundle') {
+    return {
+      publicDir: false,
+      build: {
+        outDir: 'dist/bundle',
+        emptyOutDir: true,
+        target: 'es2022',
+        modulePreload: false,
+        rollupOptions: {
+          input: { downhill: resolve(root, 'src/index.ts') },
+          preserveEntrySignatures: 'strict',
+          output: { entryFileNames: '[name].js', codeSplitting: false },
+        },
+      },
+    };
+  }
   if (mode === 'cli') {
     return {
       publicDir: false,
+      // What draws PNG files. The npm package leaves these two out: they weigh more than all the rest of it.
+      plugins: [
+        minifyVendor,
+        besides('node_modules', ['@resvg/resvg-wasm/index_bg.wasm', 'dejavu-fonts-ttf/ttf/DejaVuSans.ttf']),
+      ],
       define: { __BUILT_FROM__: JSON.stringify(builtFrom()) },
       ssr: { noExternal: true },
       build: {
@@ -127,7 +160,11 @@ export default defineConfig(({ mode }) => {
             probe: resolve(root, 'harness/probe.ts'),
             'bench-worker': resolve(root, 'harness/bench/hosts/worker.ts'),
           },
-          output: { entryFileNames: '[name].js', chunkFileNames: '[name].js' },
+          output: {
+            entryFileNames: '[name].js',
+            chunkFileNames: '[name].js',
+            codeSplitting: { groups: [{ name: 'vendor', test: /node_modules/ }] },
+          },
         },
       },
     };

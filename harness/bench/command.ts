@@ -10,6 +10,7 @@ import { type Item, planOf } from './plan.js';
 import { BenchProgress } from './progress.js';
 import { compare } from './report/compare.js';
 import { comparisonMarkdown, printComparison } from './report/compare-text.js';
+import { INSTALL } from './report/png.js';
 import { readReport } from './report/read.js';
 import { isOurs } from './report/summary.js';
 import { printReport } from './report/text.js';
@@ -114,5 +115,6 @@ function readOld(path: string): Report {
 function summary(files: readonly string[]): string {
   const charts = files.filter((file) => file.endsWith('.svg')).length;
   const others = files.filter((file) => !/\.(svg|png)$/.test(file));
-  return [...others, ...(charts > 0 ? [`${plural(charts, 'chart')} (svg, png)`] : [])].join(', ');
+  const kinds = files.some((file) => file.endsWith('.png')) ? 'svg, png' : `svg; png too after: ${INSTALL}`;
+  return [...others, ...(charts > 0 ? [`${plural(charts, 'chart')} (${kinds})`] : [])].join(', ');
 }

@@ -25,7 +25,7 @@ export interface Driver {
 
 /** What the search depends on; tests pass a made-up one. */
 export interface Machine {
-  readonly platform: NodeJS.Platform;
+  readonly platform: string;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly home: string;
   /** Prefix of absolute folders: '' on a real machine. */

@@ -1,10 +1,17 @@
 /**
- * SVG to PNG by resvg, compiled to WebAssembly. It and the font come to 4.6 MB in base64, inside the bundle so that the
- * command runs from dist/ alone: import this file only where a picture is drawn.
+ * SVG to PNG by resvg, compiled to WebAssembly. It and the font come to 3.2 MB: a build puts them beside its modules, so
+ * that the command runs from dist/ alone; the npm package has neither, and takes them from packages that a user installs.
  */
+import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { basename } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { initWasm, Resvg } from '@resvg/resvg-wasm';
-import wasm from '@resvg/resvg-wasm/index_bg.wasm?url&inline';
-import font from 'dejavu-fonts-ttf/ttf/DejaVuSans.ttf?url&inline';
+
+/** What an installed `downhill` lacks to draw PNG files. */
+export const INSTALL = 'npm install @resvg/resvg-wasm@2.6.2 dejavu-fonts-ttf';
+const WASM = '@resvg/resvg-wasm/index_bg.wasm';
+const FONT = 'dejavu-fonts-ttf/ttf/DejaVuSans.ttf';
 
 /** Pixels of the picture for one of the SVG: sharp on dense screens, and where a document scales it. */
 export const SCALE = 2;
@@ -37,10 +44,19 @@ export async function svgPng(svg: string): Promise<Uint8Array> {
 }
 
 async function start(): Promise<Uint8Array> {
-  await initWasm(decode(wasm));
-  return decode(font);
+  await initWasm(readFileSync(find(WASM)!));
+  return readFileSync(find(FONT)!);
 }
 
-/** The bytes of a data: address. */
-const decode = (address: string): Uint8Array<ArrayBuffer> =>
-  new Uint8Array(Buffer.from(address.slice(address.indexOf(',') + 1), 'base64'));
+/** Whether svgPng finds what it needs. */
+export const canDraw = (): boolean => find(WASM) !== undefined && find(FONT) !== undefined;
+
+function find(path: string): string | undefined {
+  const beside = fileURLToPath(new URL(basename(path), import.meta.url));
+  if (existsSync(beside)) return beside;
+  try {
+    return createRequire(import.meta.url).resolve(path);
+  } catch {
+    return undefined;
+  }
+}

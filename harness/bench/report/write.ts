@@ -5,6 +5,7 @@ import { outputError } from '../../common/output.js';
 import type { Report } from '../contract.js';
 import { type BenchChart, benchCharts } from './layout.js';
 import { markdown } from './markdown.js';
+import { canDraw, svgPng } from './png.js';
 import { readReport } from './read.js';
 import { chartSvg } from './svg.js';
 
@@ -59,11 +60,10 @@ export async function writeReport(path: string, report: Report): Promise<string[
   write(JSON_FILE, jsonOf(report));
   const pictures = charts.map(({ scenario, file, title }) => ({ scenario, title, file: `${file}.svg` }));
   write('report.md', markdown(report, pictures));
-  const { svgPng } = await import('./png.js');
   for (const chart of charts) {
     const svg = chartSvg(chart);
     write(`${chart.file}.svg`, svg);
-    write(`${chart.file}.png`, await svgPng(svg));
+    if (canDraw()) write(`${chart.file}.png`, await svgPng(svg));
   }
   attempt(path, () => {
     for (const file of stale)
