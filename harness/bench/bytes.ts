@@ -8,6 +8,8 @@ import type { Progress } from './measure.js';
 
 export const BYTES_HELP = "gzipped size of what a user's bundle gets, per entry and use, tree-shaken";
 
+type Bundler = Pick<typeof import('vite'), 'build'>;
+
 interface Use {
   readonly name: string;
   readonly code: string;
@@ -62,7 +64,10 @@ export async function bytes(place: Place, progress: Progress): Promise<CaseResul
 async function measureUse({ name, code, peer }: Use): Promise<ContenderResult> {
   const nothing = { name, iterations: 0, samples: [] };
   try {
-    const text = await bundle(code, peer === true);
+    const vite = await import('vite').catch(() => {
+      throw new Error('no bundler is installed here (vite)');
+    });
+    const text = await bundle(vite, code, peer);
     return {
       ...nothing,
       outcome: 'measured',
@@ -74,12 +79,9 @@ async function measureUse({ name, code, peer }: Use): Promise<ContenderResult> {
   }
 }
 
-/** One ES module for browsers, as Vite makes it of a user's code. */
-async function bundle(code: string, peer: boolean): Promise<string> {
+/** One ES module for browsers, as Vite makes it of a user's code; of the built package (dist/lib). */
+export async function bundle({ build }: Bundler, code: string, peer = false): Promise<string> {
   const root = packageRoot();
-  const { build } = await import('vite').catch(() => {
-    throw new Error('no bundler is installed here (vite)');
-  });
   // Packages are looked for from here: a peer's from the harness' own, ours from the package itself.
   const from = join(root, peer ? 'harness/peers/entry.js' : 'entry.js');
   const wanted = /from '([^']+)'/.exec(code)![1]!;
