@@ -9,7 +9,7 @@ export default defineConfig({
     testTimeout: 120_000,
     hookTimeout: 120_000,
     server: { deps: { external: [/\/dist\/peers\//] } }, // imported by Node itself, as benchmarks do
-    projects: ['unit', 'wgsl', 'gpu', 'browser'].map((name) => ({
+    projects: ['unit', 'wgsl', 'gpu', 'browser', 'slow'].map((name) => ({
       extends: true as const,
       test: { name, include: [`tests/${name}/**/*.test.ts`] },
     })),

@@ -1,0 +1,64 @@
+/** A user's TypeScript, compiled against the packed package by tests/slow/package.test.ts; `tsc -p .` leaves it out. */
+import type { NamedSchedule, Optimizer, Rule, StepReport, Trainer } from 'downhill';
+import {
+  adam,
+  adamw,
+  arrays,
+  cosine,
+  createOptimizer,
+  createTrainer,
+  DownhillError,
+  mlp,
+  requestDevice,
+  sgd,
+  warmup,
+} from 'downhill';
+import * as bundle from 'downhill/bundle';
+import { type BufferRange, createPasses, encodePass, range } from 'downhill/kernels';
+import { requestDevice as requestNodeDevice } from 'downhill/node';
+import { referenceRules } from 'downhill/reference';
+import { linear } from 'downhill/schedules';
+import { adamShader } from 'downhill/shaders/optim/adam';
+import text from 'downhill/shaders/optim/adam.wgsl';
+import raw from 'downhill/shaders/optim/adam.wgsl?raw';
+
+const texts: readonly string[] = [text, raw, adamShader.code];
+const same: typeof adam = bundle.adam;
+const schedule: NamedSchedule = linear(0.1, { to: 0, steps: 10 });
+const rules: readonly Rule[] = [
+  adam({ lr: warmup(cosine(1e-3, { steps: 10 }), { steps: 2 }), betas: [0.9, 0.999] }),
+  adamw({ lr: (count) => 1 / (1 + count), weightDecay: schedule }),
+  sgd({ lr: 0.1, momentum: 0.9, nesterov: true }),
+];
+// @ts-expect-error: no option of this name
+adam({ learningRate: 0.1 });
+// @ts-expect-error: a number or a schedule
+sgd({ lr: 'fast' });
+// @ts-expect-error: not one of the activations
+mlp({ sizes: [2, 2], activation: 'relux' });
+
+export async function optimize(device: GPUDevice, buffer: GPUBuffer): Promise<Optimizer> {
+  const tensors = [
+    { name: 'w', shape: [3, 4], param: buffer, grad: { buffer, offset: 48 } },
+    { name: 'b', shape: [4], param: { buffer, offset: 96 }, grad: { buffer, offset: 112 }, group: { weightDecay: 0 } },
+  ];
+  const optimizer = await createOptimizer(device, adamw({ lr: 1e-3 }), tensors, { clip: { globalNorm: 1 } });
+  const encoder: GPUCommandEncoder = device.createCommandEncoder();
+  optimizer.step(encoder);
+  optimizer.set({ lr: 1e-4 });
+  const { count, lr }: { count: number; lr: number } = await optimizer.read();
+  const ranges: BufferRange[] = [range(buffer)];
+  return count + lr + ranges.length > 0 ? optimizer : Promise.reject(new DownhillError('OPTION-RANGE', 'what', 'fix'));
+}
+
+export async function train(inNode: boolean): Promise<StepReport[]> {
+  const device = await (inNode ? requestNodeDevice() : requestDevice());
+  const data = arrays({ x: new Float32Array(8), y: new Uint8Array(4), features: 2, classes: 2 });
+  const model = mlp({ sizes: [2, 3, 2], activation: 'tanh' });
+  const trainer: Trainer = await createTrainer(device, { model, rule: adam({ lr: 1e-2 }), data, batchSize: 4 });
+  const steps: StepReport[] = [];
+  for await (const step of trainer.run({ steps: 10 })) steps.push(step);
+  return Object.keys(trainer.parameters()).length > 0 ? steps : [];
+}
+
+export const used = [texts, same, rules, createPasses, encodePass, referenceRules];
