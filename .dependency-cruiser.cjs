@@ -60,7 +60,10 @@ module.exports = {
       comment: 'app/, harness/ and examples/ use the public entries, like any user would; the generator makes src/',
       severity: 'error',
       from: { path: '^(app|harness|examples)/', pathNot: '^harness/generate/' },
-      to: { path: '^src/', pathNot: '^src/(index|node/index|kernels/index|reference/index|fields|optim/schedules)\\.ts$' },
+      to: {
+        path: '^src/',
+        pathNot: '^src/(index|node/index|kernels/index|reference/index|fields|optim/schedules)\\.ts$',
+      },
     },
     {
       name: 'no-runtime-dependency',

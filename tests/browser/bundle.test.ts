@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { expect, test } from 'vitest';
-import { launchBrowser } from '../../harness/browser/find.js';
+import { launchBrowser } from '../../harness/pages/find.js';
 import { ensureBuild } from '../../harness/setup/build.mjs';
 
 const root = resolve(import.meta.dirname, '../..');

@@ -19,7 +19,7 @@ function expect(what, { ok, lines }) {
 try {
   ensurePackages(import.meta.dirname, 'checks');
   if (expect('npm pack', npm(['pack', '--pack-destination', folder]))) {
-    const tarball = join(folder, readdirSync(folder)[0]);
+    const tarball = join(folder, readdirSync(folder)[0] ?? '');
     // ESM only: `require` finds the same modules (Node 20.19 and later), so no CommonJS build is asked for.
     const attw = [join(tools, '@arethetypeswrong/cli/dist/index.js'), tarball, '--profile', 'esm-only'];
     expect('attw', run(process.execPath, attw));

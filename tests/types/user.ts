@@ -14,6 +14,7 @@ import {
   warmup,
 } from 'downhill';
 import * as bundle from 'downhill/bundle';
+import { defineRule, number, type OptionsOf } from 'downhill/fields';
 import { type BufferRange, createPasses, encodePass, range } from 'downhill/kernels';
 import { requestDevice as requestNodeDevice } from 'downhill/node';
 import { referenceRules } from 'downhill/reference';
@@ -61,4 +62,7 @@ export async function train(inNode: boolean): Promise<StepReport[]> {
   return Object.keys(trainer.parameters()).length > 0 ? steps : [];
 }
 
-export const used = [texts, same, rules, createPasses, encodePass, referenceRules];
+const fields = { lr: number('step size', 0.1, { min: 0 }) };
+const own: OptionsOf<typeof fields> = { lr: schedule };
+
+export const used = [own, defineRule, texts, same, rules, createPasses, encodePass, referenceRules];
