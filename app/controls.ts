@@ -134,7 +134,7 @@ export class SettingsForm {
     const row = make('div', { className: `control ${kind}` });
     if (kind === 'tuple') {
       const title = make('span', { className: 'label', id: `${id}-label` }, ...caption);
-      const group = make('div', { className: 'two' }, ...inputs);
+      const group = make('div', { className: 'tuple-boxes' }, ...inputs);
       group.setAttribute('role', 'group');
       group.setAttribute('aria-labelledby', `${id}-label`);
       inputs.forEach((input, i) => {

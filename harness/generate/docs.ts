@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describeField, type Field, type RuleRow, rules } from '../../src/index.js';
+import { type Field, type RuleRow, rules } from '../../src/index.js';
+import { numeral, optionsModule, show, span } from './options.js';
 
 /*
  * docs/rules/: one page per update rule and a table of them all, from the rules' rows and the comments over them.
@@ -42,16 +43,6 @@ const block = (language: string, text: string): string => {
 const table = (head: readonly string[], body: readonly (readonly string[])[]): string =>
   [head, head.map(() => '---'), ...body].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 
-/** A number as people write it: 1e-8, 0.999; the smallest normal f32 as a power of two. */
-const numeral = (value: number): string =>
-  value === 2 ** -126 ? '2^-126' : value !== 0 && (value >= 1e5 || value < 1e-3) ? value.toExponential() : `${value}`;
-
-const show = (value: unknown): string =>
-  Array.isArray(value) ? `[${value.map(show).join(', ')}]` : typeof value === 'number' ? numeral(value) : `${value}`;
-
-const span = (field: Field): string =>
-  field.kind === 'flag' ? 'true, false' : describeField(field).replaceAll(`${2 ** -126}`, '2^-126');
-
 /** What the comment over a rule's `defineRule` says. */
 interface Comment {
   /** Paragraphs of prose; formulas, which the row has, are indented and left out. */
@@ -78,7 +69,8 @@ export function readComment(name: string, source: string): Comment {
     .map((line) => (line.startsWith('  ') ? '' : line))
     .join('\n')
     .split(/\n\n+/)
-    .map((text) => text.replaceAll('\n', ' ').trim())
+    // A colon announces a formula, which the page has above.
+    .map((text) => text.replaceAll('\n', ' ').trim().replace(/:$/, '.'))
     .filter((text) => text !== '');
   return { paragraphs, example: tag('@example '), paper: tag('Paper: ') };
 }
@@ -137,6 +129,19 @@ function hyperTable(row: RuleRow): string {
   );
 }
 
+/** Papers, each with its link behind it: the row's belongs to the first where the text does not have it. */
+export function papers(text: string, link: string): string {
+  const [first = '', ...others] = text.replace(/\.$/, '').split(/;\s*/);
+  return [text.includes(link) ? first : `${first}, ${link}`, ...others]
+    .map((each) =>
+      each
+        .split(/(https:\S+)/)
+        .map((part, i) => (i % 2 ? `<${encodeURI(part)}>` : escapeMarkdown(part)))
+        .join(''),
+    )
+    .join('; ');
+}
+
 function rulePage(row: RuleRow, comment: Comment): string {
   const [summary = '', ...notes] = comment.paragraphs;
   const conventions = conventionsOf(row);
@@ -148,7 +153,7 @@ function rulePage(row: RuleRow, comment: Comment): string {
     block('text', row.formula.join('\n')),
     '`g` has the L2 penalty in it. Decoupled decay, `p -= lr·weightDecay·p`, comes first where the formula says nothing else. t is 1 at the first update.',
     ...notes.map(prose),
-    `Paper: ${escapeMarkdown(comment.paper.replace(row.paper, '').replace(/[,\s]*\.?$/, ''))}, <${encodeURI(row.paper)}>`,
+    `Paper: ${papers(comment.paper, row.paper)}.`,
     block('ts', `import { ${row.name} } from 'downhill';\n\n${comment.example};`),
     '## Hyper-parameters',
     hyperTable(row),
@@ -156,7 +161,7 @@ function rulePage(row: RuleRow, comment: Comment): string {
       conventions.length
         ? `${code('convention')} is one of ${conventions.map(code).join(', ')}; the first is the default. An empty cell is the default.`
         : '',
-      'Numbers, and either number of a pair, may be schedules of the update count, where nothing else is said above.',
+      'Numbers, and every number of a list, may be schedules of the update count, where nothing else is said above.',
     ]
       .filter((text) => text !== '')
       .join(' '),
@@ -191,9 +196,10 @@ function indexPage(disagreements: string): string {
 const COMMON =
   'Every rule also has `weightDecay` (added to the gradient as an L2 penalty, PyTorch’s way), `decoupledWeightDecay` (takes lr·weightDecay·p off the parameter instead) and `maximize`.';
 
-/** Path to text, of everything under docs/rules. */
+/** Path to text, of everything under docs/rules, and the types of the rules' options. */
 export function generateDocs(root: string): Record<string, string> {
   const files: Record<string, string> = {
+    'src/optim/options.gen.ts': optionsModule(rows),
     'docs/rules/README.md': indexPage(readFileSync(join(root, 'harness/generate/disagreements.md'), 'utf8')),
   };
   for (const row of rows) {

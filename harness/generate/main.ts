@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { basename, dirname, join, resolve } from 'node:path';
 import { runnerImport } from 'vite';
 import { emitFile, emitForm, FORMS, ruleParts } from './emit.js';
+import { optionsName } from './options.js';
 import { readShader } from './shaders.js';
 
 /*
@@ -73,10 +74,28 @@ function ruleTable(folder: string, table: string, doc: string): string {
   );
 }
 
+/** The rules as a user has them: their functions with named options, whose texts options.gen.ts has. */
+function publicRules(): string {
+  const names = list('src/optim/rules', '.ts').map((path) => basename(path, '.ts'));
+  const imports = names.map((name) => `import { ${name} as ${name}Rule } from './rules/${name}.js';\n`).join('');
+  const types = names.map(optionsName).join(', ');
+  const functions = names.map((name) => {
+    const source = read(`src/optim/rules/${name}.ts`);
+    const end = source.indexOf(`export const ${name} = defineRule(`);
+    const comment = source.slice(source.lastIndexOf('/**', end), end);
+    return `${comment}export const ${name}: RuleFunction<typeof ${name}Rule, ${optionsName(name)}> = ${name}Rule;\n\n`;
+  });
+  return (
+    `${HEADER}import type { ${types} } from './options.gen.js';\nimport type { RuleFunction } from './rule.js';\n${imports}\n` +
+    `export type * from './options.gen.js';\n\n${functions.join('')}/** Every update rule, by name. */\n` +
+    `export const rules = { ${names.join(', ')} } as const;\n`
+  );
+}
+
 export function generate(): Record<string, string> {
   return {
     ...shaderModules(),
-    'src/optim/rules.gen.ts': ruleTable('src/optim/rules', 'rules', 'Every update rule, by name.'),
+    'src/optim/rules.gen.ts': publicRules(),
     'src/reference/rules.gen.ts': ruleTable(
       'src/reference/rules',
       'referenceRules',

@@ -228,7 +228,7 @@ function readHyper(given: ReadonlyMap<string, string>, optimizer: string): Recor
 function readValue(field: Field, text: string, on: boolean): unknown {
   if (field.kind === 'flag') return on;
   if (field.kind === 'choice') return text;
-  return field.kind === 'number' ? toNumber(text) : text.split(',').map(toNumber);
+  return field.kind === 'tuple' ? text.split(',').map(toNumber) : toNumber(text);
 }
 
 function readData(text: string, samplesGiven: boolean, samples: () => number): DataConfig {

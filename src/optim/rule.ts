@@ -79,6 +79,11 @@ export interface Rule<F extends Fields = Fields> {
   readonly hyper: SettingsOf<F>;
 }
 
+/** A rule's function with its options by name: what an editor shows. */
+export type RuleFunction<M extends { readonly row: unknown }, O> = ((
+  options?: O,
+) => M extends (options?: never) => infer R ? R : never) & { readonly row: M['row'] };
+
 /** Makes the public function of a rule from its row; the row stays readable as `.row`. */
 export function defineRule<const F extends Fields>(
   row: RuleRow<F>,
@@ -216,6 +221,32 @@ export class RuleRows {
 /** The record of one update alone. */
 export const rowFor = (rule: Rule, count: number): Readonly<Record<string, number>> => new RuleRows(rule).at(count);
 
+/** Hyper-parameters that were resolved, and for which row. */
+const resolved = new WeakMap<object, RuleRow>();
+
+/**
+ * A rule as it comes in from outside: what a rule's function made is taken as it is, what was made by hand is resolved and
+ * checked as if its hyper-parameters had been passed to that function.
+ *
+ * @throws DownhillError OPTION-TYPE where it is no rule, HYPER-* for its hyper-parameters.
+ */
+export function checkRule(where: string, rule: unknown): Rule {
+  const { row, hyper } = Object(rule) as Rule;
+  const isRow =
+    typeof row?.derive === 'function' &&
+    typeof row.slots === 'function' &&
+    typeof row.shader?.code === 'string' &&
+    typeof row.fields === 'object';
+  if (!isRow || typeof hyper !== 'object' || hyper === null) {
+    throw new DownhillError(
+      'OPTION-TYPE',
+      `${where} needs a rule, got ${show(rule)}.`,
+      "Pass what a rule's function returns: adam({ lr: 1e-3 }).",
+    );
+  }
+  return resolved.get(hyper) === row ? (rule as Rule) : Object.freeze({ row, hyper: resolveHyper(row, hyper) });
+}
+
 /** Fills in defaults and checks every value. */
 export function resolveHyper<F extends Fields>(row: RuleRow<F>, options: OptionsOf<F>): SettingsOf<F> {
   checkOptions(row.name, options, Object.keys(row.fields), 'HYPER');
@@ -230,10 +261,11 @@ export function resolveHyper<F extends Fields>(row: RuleRow<F>, options: Options
     hyper[key] =
       value === undefined ? (defaults[key] ?? field.default) : checkField(`${row.name}: ${key}`, field, value);
   }
-  const resolved = Object.freeze(hyper) as SettingsOf<F>;
-  row.check?.(resolved);
+  const settings = Object.freeze(hyper) as SettingsOf<F>;
+  row.check?.(settings);
   warnOfDecay(row.name, hyper);
-  return resolved;
+  resolved.set(settings, row as unknown as RuleRow);
+  return settings;
 }
 
 /** A decay that takes off more than there is turns every weight around: allowed, but hardly meant. */

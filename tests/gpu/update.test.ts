@@ -33,6 +33,8 @@ const roundingsOf = ({ row, hyper }: Rule, steps: number) =>
 
 /** Everything that moves a parameter without a gradient. */
 const DECAYS = ['weightDecay', 'lambd', 'l1', 'l2', 'l2Shrinkage'];
+/** Whose averages of the gradient start at 0: another start moves parameters, too. */
+const startsStill = ({ row, hyper }: Rule) => !row.initial?.('exp_avg', hyper);
 /** FTRL sets a parameter to the minimum of an objective that holds nothing yet: 0. */
 const MOVES_WITHOUT_GRADIENT = ['ftrl'];
 
@@ -196,7 +198,8 @@ describe.each(ruleNames)('%s', (name) => {
     const zero = new Float32Array(elements);
     const quiet = casesOf(name)
       .filter(({ weightDecay }) => !weightDecay)
-      .map((options) => resolveRule(rules, name, { ...options, ...still }));
+      .map((options) => resolveRule(rules, name, { ...options, ...still }))
+      .filter(startsStill);
     const expected = new Uint32Array((MOVES_WITHOUT_GRADIENT.includes(name) ? zero : START).buffer);
     for (const [{ hyper }, [actual]] of await runCases(quiet, { start: START, gradient: () => zero, at: [3] })) {
       expect(new Uint32Array(actual!.slice().buffer), JSON.stringify(hyper)).toEqual(expected);
@@ -237,6 +240,56 @@ describe('the update kernels', () => {
     let wrong = 0;
     for (let i = 0; i < start.length; i++) if (param![i] !== Math.fround(start[i]! - 0.5)) wrong++;
     expect(wrong).toBe(0);
+  });
+
+  it('touch what elements and replicas say, however long the buffers are', async () => {
+    const gpu = await testDevice();
+    const buffers = buffersFor(gpu, 'exact');
+    const { row, hyper: settings } = resolveRule(rules, 'sgd', { lr: 0.5 });
+    const hyper = buffers.make('hyper', HYPER_BYTES, GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST);
+    const words = new ArrayBuffer(4 * ROW_WORDS * 2);
+    const block = { u32: new Uint32Array(words), f32: new Float32Array(words) };
+    for (const replica of [0, 1]) packRow(row.shader, block, replica, new RuleRows({ row, hyper: settings }).at(0));
+    gpu.queue.writeBuffer(hyper, 0, words);
+    const ones = new Float32Array(1024).fill(1);
+    const param = range(buffers.upload('param', ones), 256);
+    const operands = {
+      label: 'test/exact',
+      shader: row.shader,
+      elements: 128,
+      replicas: 2,
+      flags: slotFlags(row, []),
+      hyper: range(hyper),
+      param,
+      grad: range(buffers.upload('grad', ones)),
+      state: {},
+      groupOf: range(buffers.storage('group-of', 256)),
+    };
+    for (const form of ['update/lanes-1', 'update/lanes-4']) {
+      gpu.queue.writeBuffer(param.buffer, 0, ones);
+      await dispatch(gpu, lower([update(operands)], updateForms, gpu, { exact: form }).passes);
+      // 256 elements from the 64th on, each once.
+      const expected = ones.map((_, i) => (i >= 64 && i < 64 + 256 ? 0.5 : 1));
+      expect(await readFloats(gpu, range(param.buffer))).toEqual(expected);
+    }
+
+    const short = (at: object) => expect.objectContaining({ code: 'BUFFER-RANGE', fix: expect.any(String), ...at });
+    const cut = (bytes: number) => range(param.buffer, 0, bytes);
+    expect(() => update({ ...operands, param: cut(1020) })).toThrow(short({ message: expect.stringMatching(/param/) }));
+    expect(() => update({ ...operands, grad: cut(512) })).toThrow(short({ message: expect.stringMatching(/grad/) }));
+    expect(() => update({ ...operands, groupOf: cut(4) })).toThrow(
+      short({ message: expect.stringMatching(/groupOf/) }),
+    );
+    const flags = { MOMENTUM_BUFFER: true };
+    const states: Readonly<Record<string, BufferRange>>[] = [{}, { momentum_buffer: cut(512) }];
+    for (const state of states)
+      expect(() => update({ ...operands, flags, state })).toThrow(
+        short({ message: expect.stringMatching(/momentum_buffer/) }),
+      );
+    for (const elements of [0, 100, Number.NaN])
+      expect(() => update({ ...operands, elements })).toThrow(expect.objectContaining({ code: 'SHAPE-INVALID' }));
+    expect(() => update({ ...operands, replicas: 0 })).toThrow(expect.objectContaining({ code: 'OPTION-RANGE' }));
+    buffers.destroy();
   });
 
   it('give every replica its own row', async () => {

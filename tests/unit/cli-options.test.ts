@@ -62,6 +62,7 @@ describe('flags of downhill train', () => {
     expect(config.model).toMatchObject({ sizes: [16, 8, 4], activation: 'tanh' });
     expect(config.seed).toBe(7);
     expect(configOf('--betas 0.8,0.99').optimizer.hyper.betas).toEqual([0.8, 0.99]);
+    expect(configOf('--optimizer adan --betas 0.9,0.8,0.7').optimizer.hyper.betas).toEqual([0.9, 0.8, 0.7]);
     expect(configOf('--data idx:some/where').data).toEqual({ kind: 'idx', folder: resolve('some/where') });
     expect(configOf('--steps 20')).toMatchObject({ steps: 20 });
     expect(configOf('--steps 20').epochs).toBeUndefined();
@@ -188,6 +189,8 @@ describe('wrong flags', () => {
     ['--betas 0.9,1', 'HYPER-RANGE', /betas\[1\]/],
     ['--betas -0.1,0.9', 'HYPER-RANGE', /betas\[0\]/],
     ['--betas 0.9', 'HYPER-TYPE', /pair/],
+    ['--optimizer adan --betas 0.98,0.92', 'HYPER-TYPE', /list of 3 numbers/],
+    ['--optimizer adan --beta3 0.99', 'OPTION-UNKNOWN', /--beta3/],
     ['--optimizer sgd --nesterov', 'HYPER-RANGE', /momentum/],
     ['--optimizer sgd --nesterov=yes', 'OPTION-TYPE', /Write --nesterov or --no-nesterov/],
     ['--momentum 0.9', 'HYPER-UNKNOWN', /adam has no --momentum; .*sgd.* ha(s|ve) it/],

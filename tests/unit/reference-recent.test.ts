@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { rowFor } from '../../src/optim/rule.js';
-import { adan as adanRule, yogi as yogiRule } from '../../src/optim/rules.gen.js';
+import { adan as adanRule, lion as lionRule, yogi as yogiRule } from '../../src/optim/rules.gen.js';
 import { type ReferenceRule, referenceRules, referenceState } from '../../src/reference/index.js';
 
 /*
@@ -95,10 +95,17 @@ describe('lion', () => {
     expect(lion.defaults).toEqual({
       lr: 1e-4,
       betas: [0.9, 0.99],
+      convention: 'pytorch',
       weightDecay: 0,
       decoupledWeightDecay: true,
       maximize: false,
     });
+  });
+
+  it("has Keras' rate with its convention, and the same formula", () => {
+    expect(trace(lion, G, { convention: 'keras' })).toEqual(trace(lion, G, { lr: 1e-3 }));
+    expect(lionRule({ convention: 'keras' }).hyper).toMatchObject({ lr: 1e-3, betas: [0.9, 0.99], weightDecay: 0 });
+    expect(lionRule().hyper.lr).toBe(1e-4);
   });
 });
 
@@ -234,6 +241,20 @@ describe('yogi', () => {
     // p = 1 - 0.1 · sqrt(0.001) / 0.1 · 0.1 / (sqrt(0.001001) + 0.001), and so on
     const params = [0.9031122901539222, 0.9392049453295794, 0.9526789575948591];
     expectTrace(trace(yogi, G, { lr: 0.1, convention: 'keras' }), withState(params, YOGI_STATE));
+  });
+
+  it('starts m at 1e-6 too in optax’ form, which moves weights without a gradient', () => {
+    expectTrace(trace(yogi, G, { lr: 0.1, convention: 'optax' }), [
+      [0.9001488642285019, 0.1000009, 0.001001],
+      [0.9367284991667622, -0.10999919, 0.005001],
+      [0.950377937668687, -0.048999271, 0.005251],
+    ]);
+    expectTrace(trace(yogi, [0, 0], { lr: 0.1, convention: 'optax' }), [
+      [0.9999724119129715, 9e-7, 1e-6],
+      [0.9999541669918859, 8.1e-7, 1e-6],
+    ]);
+    const { row, hyper } = yogiRule({ convention: 'optax' });
+    expect(['exp_avg', 'exp_avg_sq'].map((slot) => row.initial!(slot, hyper))).toEqual([1e-6, 1e-6]);
   });
 
   it('moves v towards g² by a share of g², down as well as up', () => {

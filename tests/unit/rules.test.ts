@@ -3,8 +3,8 @@ import { resolve } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import type { Field } from '../../src/gpu/fields.js';
-import { allSlots, type RuleRow, resolveRule, rowFor, slotFlags } from '../../src/optim/rule.js';
-import { adam, adamw, rules, sgd } from '../../src/optim/rules.gen.js';
+import { allSlots, checkRule, type Rule, type RuleRow, resolveRule, rowFor, slotFlags } from '../../src/optim/rule.js';
+import { type AdamOptions, adam, adamw, adan, rules, sgd } from '../../src/optim/rules.gen.js';
 import { referenceRules } from '../../src/reference/index.js';
 
 const at = (code: string, words = '') =>
@@ -31,6 +31,14 @@ describe('hyper-parameters', () => {
     ['a beta of 1 in f32', () => adam({ betas: [0.9, 0.99999999] }), 'HYPER-RANGE', '32-bit'],
     ['one beta', () => adam({ betas: [0.9] as unknown as [number, number] }), 'HYPER-TYPE', 'pair'],
     ['betas as a number', () => adam({ betas: 0.9 as unknown as [number, number] }), 'HYPER-TYPE', 'pair'],
+    [
+      'two betas of three',
+      () => adan({ betas: [0.98, 0.92] as unknown as [number, number, number] }),
+      'HYPER-TYPE',
+      '3',
+    ],
+    ['a third beta of 1', () => adan({ betas: [0.98, 0.92, 1] }), 'HYPER-RANGE', 'betas[2]'],
+    ['the third beta by itself', () => adan({ beta3: 0.99 } as object), 'HYPER-UNKNOWN', 'beta3'],
     ['eps negative', () => adam({ eps: -1e-8 }), 'HYPER-RANGE', 'eps'],
     ['eps 0', () => adam({ eps: 0 }), 'HYPER-RANGE', 'eps'],
     ['eps below the normal numbers', () => adam({ eps: 1e-46 }), 'HYPER-RANGE', 'eps'],
@@ -101,6 +109,46 @@ describe('hyper-parameters', () => {
         },
       ),
     );
+  });
+});
+
+describe('a rule that comes in from outside', () => {
+  const { row } = adam;
+
+  it('is taken as it is where a rule’s function made it', () => {
+    const options: AdamOptions = { lr: 1e-2, betas: [0.8, () => 0.9] };
+    const rule = adam(options);
+    expect(checkRule('here', rule)).toBe(rule);
+    expect(checkRule('here', resolveRule(rules, 'sgd'))).toMatchObject({ row: sgd.row });
+  });
+
+  it('is resolved and checked again where it was made by hand', () => {
+    expect(checkRule('here', { row, hyper: { lr: 0.1 } })).toEqual(adam({ lr: 0.1 }));
+    // Settings of one rule are none of another's.
+    expect(() => checkRule('here', { row: sgd.row, hyper: adam().hyper })).toThrow(at('HYPER-UNKNOWN', 'betas'));
+    const changed = { ...adam().hyper, lr: Number.NaN };
+    expect(() => checkRule('here', { row, hyper: changed })).toThrow(at('HYPER-RANGE', 'adam: lr'));
+    expect(() => checkRule('here', { row, hyper: { lr: '1' } })).toThrow(at('HYPER-TYPE', 'adam: lr'));
+  });
+
+  it.each<[string, unknown]>([
+    ['nothing', undefined],
+    ['null', null],
+    ['a name', 'adam'],
+    ['a rule’s function', adam],
+    ['a row alone', { row }],
+    ['a row that is none', { row: {}, hyper: {} }],
+    ['settings that are none', { row, hyper: null }],
+    [
+      'an object whose toString throws',
+      {
+        toString: () => {
+          throw new Error('no');
+        },
+      },
+    ],
+  ])('is refused where it is %s', (_, rule) => {
+    expect(() => checkRule('here', rule as Rule)).toThrow(at('OPTION-TYPE', 'here needs a rule'));
   });
 });
 

@@ -1,5 +1,5 @@
 import { DownhillError } from '../../gpu/errors.js';
-import { flag, number, pair } from '../../gpu/fields.js';
+import { flag, number, triple } from '../../gpu/fields.js';
 import { adanShader } from '../../shaders/optim/adan.gen.js';
 import { common, convention, defineRule } from '../rule.js';
 
@@ -14,7 +14,7 @@ import { common, convention, defineRule } from '../rule.js';
  * State: four values per parameter. Formula and defaults as the authors' code, where a β is 1 - that of the paper.
  * `convention: 'optax'`: 1-β₂ in place of the two single β₂ (in n and in the step), `noProx`, `epsRoot` 1e-8.
  *
- * @example adan({ lr: 1e-3, betas: [0.98, 0.92], beta3: 0.99, weightDecay: 0.02 })
+ * @example adan({ lr: 1e-3, betas: [0.98, 0.92, 0.99], weightDecay: 0.02 })
  * @throws DownhillError HYPER-RANGE (also `noProx` without `decoupledWeightDecay`), HYPER-TYPE, HYPER-UNKNOWN.
  * Paper: Xie et al. 2022, Adan: adaptive Nesterov momentum algorithm, https://arxiv.org/abs/2208.06677.
  */
@@ -31,8 +31,10 @@ export const adan = defineRule({
   shader: adanShader,
   fields: {
     lr: number('learning rate', 1e-3, { min: 0 }),
-    betas: pair('decay of the averages of g and of its difference', [0.98, 0.92], { min: 0, below: 1 }),
-    beta3: number('decay of the average of the square', 0.99, { min: 0, below: 1 }),
+    betas: triple('decay of the averages of g, of its difference and of the square', [0.98, 0.92, 0.99], {
+      min: 0,
+      below: 1,
+    }),
     eps: number('added to the denominator', 1e-8, { min: 2 ** -126 }),
     epsRoot: number('added under the root', 0, { min: 0 }),
     noProx: flag('decoupled decay before the step, as AdamW, instead of a division after it'),
@@ -41,7 +43,7 @@ export const adan = defineRule({
   },
   conventions: { optax: { noProx: true, epsRoot: 1e-8 } },
   slots: () => ['exp_avg', 'exp_avg_sq', 'exp_avg_diff', 'previous_grad'],
-  derive: (t, { lr, betas: [beta1, beta2], beta3, eps, epsRoot, ...hyper }) => {
+  derive: (t, { lr, betas: [beta1, beta2, beta3], eps, epsRoot, ...hyper }) => {
     // (p - step) / (1 + a) is p·(1 - a/(1+a)) - step/(1+a): a decay that comes first, and a shorter step.
     const decay = hyper.decoupledWeightDecay ? lr * hyper.weightDecay : 0;
     const shrink = hyper.noProx ? 1 : 1 / (1 + decay);

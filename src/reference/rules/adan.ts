@@ -2,10 +2,8 @@ import { type CommonHyper, checkUpdate, commonDefaults, complete, prepare, type 
 
 export type AdanHyper = CommonHyper & {
   readonly lr: number;
-  /** Decay rates of the averages of the gradient and of its difference. */
-  readonly betas: readonly [number, number];
-  /** Decay rate of the average of the squared look-ahead gradient. */
-  readonly beta3: number;
+  /** Decay rates of the averages of the gradient, of its difference, and of the squared look-ahead gradient. */
+  readonly betas: readonly [number, number, number];
   readonly eps: number;
   readonly epsRoot: number;
   readonly noProx: boolean;
@@ -31,8 +29,7 @@ export type AdanHyper = CommonHyper & {
 export const adan: ReferenceRule<AdanHyper> = {
   defaults: {
     lr: 1e-3,
-    betas: [0.98, 0.92],
-    beta3: 0.99,
+    betas: [0.98, 0.92, 0.99],
     eps: 1e-8,
     epsRoot: 0,
     noProx: false,
@@ -48,9 +45,9 @@ export const adan: ReferenceRule<AdanHyper> = {
   update(param, grad, state, t, hyper = {}) {
     const optax = hyper.convention === 'optax';
     const full = complete('adan', optax ? { ...this.defaults, noProx: true, epsRoot: 1e-8 } : this.defaults, hyper);
-    const { lr, betas, beta3, eps, epsRoot, noProx, weightDecay, decoupledWeightDecay } = full;
+    const { lr, betas, eps, epsRoot, noProx, weightDecay, decoupledWeightDecay } = full;
     checkUpdate(param, grad, state, t, this.slots(hyper));
-    const [beta1, beta2] = betas;
+    const [beta1, beta2, beta3] = betas;
     const mix = optax ? 1 - beta2 : beta2;
     const prox = decoupledWeightDecay && !noProx;
     const gradient = prepare(param, grad, prox ? { ...full, weightDecay: 0 } : full);

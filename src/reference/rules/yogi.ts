@@ -10,9 +10,9 @@ export type YogiHyper = CommonHyper & {
 };
 
 /**
- * Yogi, as optax and pytorch_optimizer, but with m = 0 at the start.
+ * Yogi, as optax and pytorch_optimizer, but with m = 0 at the start; `convention: 'optax'` starts m as they do.
  *
- *     v = initialAccumulatorValue                before the first update
+ *     v = initialAccumulatorValue                before the first update; 'optax': m too
  *     m = beta1 · m + (1 - beta1) · g
  *     v = v - (1 - beta2) · sign(v - g²) · g²
  *     p = p - lr · (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)
@@ -35,7 +35,8 @@ export const yogi: ReferenceRule<YogiHyper> = {
   },
 
   initial(slot, hyper = {}) {
-    return slot === 'exp_avg_sq' ? complete('yogi', this.defaults, hyper).initialAccumulatorValue : 0;
+    const { initialAccumulatorValue, convention } = complete('yogi', this.defaults, hyper);
+    return slot === 'exp_avg_sq' || convention === 'optax' ? initialAccumulatorValue : 0;
   },
 
   update(param, grad, state, t, hyper = {}) {
