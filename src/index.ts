@@ -28,12 +28,14 @@ export { mse, softmaxCrossEntropy } from './nn/losses.js';
 export { ACTIVATIONS, type Activation, LOSSES, type Loss, type Mlp, type MlpOptions, mlp } from './nn/mlp.js';
 export { INITS, type Init, type Model, type SequentialOptions, sequential, tensorsOf } from './nn/model.js';
 export type { ForeignRange, TensorOptions } from './optim/adopt.js';
+export type { SetOptions } from './optim/groups.js';
 export { createOptimizer } from './optim/optimizer.js';
 export type { ClipOptions, OptimizerOptions } from './optim/optimizer-options.js';
 export type { Optimizer, OptimizerDescription, OptimizerReport, OptimizerState } from './optim/optimizer-types.js';
 export type { Rule, RuleRow } from './optim/rule.js';
 export { resolveRule, rowFor, slotFlags } from './optim/rule.js';
 export * from './optim/rules.gen.js';
+export { type Scale, scale } from './optim/scalars.js';
 export * from './optim/schedules.js';
 export { createTrainer } from './train/trainer.js';
 export {

@@ -224,13 +224,27 @@ export function checkOptions(where: string, options: unknown, known: readonly st
   }
 }
 
+/** What everything here calls a device for. */
+const DEVICE_METHODS = [
+  'createBuffer',
+  'createBindGroup',
+  'createBindGroupLayout',
+  'createPipelineLayout',
+  'createShaderModule',
+  'createComputePipelineAsync',
+  'createCommandEncoder',
+  'pushErrorScope',
+  'popErrorScope',
+] as const;
+
 /** A device that was handed in: of WebGPU's shape, whoever made it. */
 export function checkDevice(where: string, device: unknown): asserts device is GPUDevice {
   const made = device as Partial<GPUDevice> | null | undefined;
   if (
-    typeof made?.createBuffer === 'function' &&
+    made &&
+    DEVICE_METHODS.every((method) => typeof made[method] === 'function') &&
     typeof made.queue?.submit === 'function' &&
-    typeof made.limits === 'object' &&
+    typeof made.limits?.maxStorageBufferBindingSize === 'number' &&
     typeof made.lost?.then === 'function'
   )
     return;

@@ -409,6 +409,7 @@ describe('createOptimizer refuses, before it creates anything on the GPU,', () =
     ['its function', adam],
     ['an object that looks like one', { row: {}, hyper: {} }],
     ['one without a row', { row: null, hyper: {} }],
+    ['one without hyper-parameters', { row: adam.row, hyper: null }],
   ])('a rule that is none: %s', async (_, rule) => {
     await refuses(
       at('OPTION-TYPE', 'rule'),
@@ -433,8 +434,10 @@ describe('createOptimizer refuses, before it creates anything on the GPU,', () =
     ]);
   });
 
-  it('something that is no device', async () => {
-    for (const wrong of [undefined, null, {}, 'gpu'])
+  it('something that is no device, or only looks like one', async () => {
+    const { queue, limits, lost } = device;
+    const made = { createBuffer: () => ({}), queue: { submit: () => {} }, limits: {}, lost: new Promise(() => {}) };
+    for (const wrong of [undefined, null, {}, 'gpu', made, { queue, limits, lost, createBuffer: () => ({}) }])
       await expect(createOptimizer(wrong as never, adam(), [tensor()])).rejects.toEqual(at('OPTION-TYPE', 'GPUDevice'));
   });
 
@@ -566,7 +569,7 @@ describe('what looks odd and is taken', () => {
       const state = await alone.state();
       expect(state.tensors).toEqual({});
       alone.load(state);
-      expect(alone.describe()).toMatchObject({ bytesPerStep: 0, hint: undefined });
+      expect(alone.describe()).toMatchObject({ bytesPerStep: 0, choice: { advance: 'advance' } });
     }
   });
 
@@ -761,6 +764,13 @@ describe('an optimizer refuses', () => {
     await make(adam(), [given]);
   });
 
+  it('to set with a second argument that names no tensors, or tensors there are not', async () => {
+    const one = await make(adam(), [tensor()]);
+    for (const wrong of ['w', { lr: 1 }, [1], true])
+      expect(() => one.set({ lr: 1 }, wrong as never)).toThrow(at('OPTION-TYPE', 'set takes the names of tensors'));
+    expect(() => one.set({ lr: 1 }, ['v'])).toThrow(at('OPTION-RANGE', 'no tensor "v"'));
+  });
+
   it.each([undefined, null, 5, 'lr', [0.1]])('to set %o', async (wrong) => {
     const one = await make(adam(), [tensor()]);
     expect(() => one.set(wrong as never)).toThrow(at('OPTION-TYPE', 'set'));
@@ -774,6 +784,8 @@ describe('an optimizer refuses', () => {
     ['tensors null', 'got', (state) => ({ ...state, tensors: null })],
     ['of another rule', '"sgd"', (state) => ({ ...state, rule: 'sgd' })],
     ['of a rule that is none', '"__proto__"', (state) => ({ ...state, rule: '__proto__' })],
+    ['of a release before versions', 'version undefined', ({ version: _, ...rest }) => rest],
+    ['of a version to come', 'version 2', (state) => ({ ...state, version: 2 })],
     ['a count of NaN', 'count is NaN', (state) => ({ ...state, count: Number.NaN })],
     ['a negative step', 'step is -1', (state) => ({ ...state, step: -1 })],
     ['a fractional count', 'count is 1.5', (state) => ({ ...state, count: 1.5 })],
@@ -834,6 +846,25 @@ describe('an optimizer refuses', () => {
     one.load(state);
     submit((encoder) => one.step(encoder));
     expect(await one.read()).toMatchObject({ step: 2, count: 2 });
+  });
+
+  it('to load what a rule carries for other groups than there are', async () => {
+    const two = [tensor({ name: 'a' }), tensor({ name: 'b', group: { lr: 0.5 } })];
+    const one = await make(nadam(), two);
+    submit((encoder) => one.step(encoder));
+    const state = await one.state();
+    expect(state.carries.map(({ tensors }) => tensors)).toEqual([['a'], ['b']]);
+    const other = [
+      { tensors: ['a'], value: 0.5 },
+      { tensors: ['b'], value: 0.25 },
+    ];
+    for (const carries of [undefined, [], [state.carries[0]!], [{ tensors: ['a', 'b'], value: Number.NaN }], [null]])
+      expect(() => one.load({ ...state, carries } as never)).toThrow(at('STATE-MISMATCH', 'carries for "'));
+    one.load({ ...state, carries: other });
+    // One group has one number.
+    const together = await make(nadam(), [tensor({ name: 'a' }), tensor({ name: 'b' })]);
+    expect(() => together.load({ ...state, carries: other })).toThrow(at('STATE-MISMATCH', '"a", "b" is 0.5, 0.25'));
+    together.load({ ...state, carries: [{ tensors: ['b', 'a'], value: 0.5 }] });
   });
 
   it('no state for the frozen: it moves between layouts that hold them next to others or apart', async () => {

@@ -5,6 +5,7 @@ import type { OptimizerOptions } from '../../src/optim/optimizer-options.js';
 import type { Optimizer } from '../../src/optim/optimizer-types.js';
 import { type Rule, resolveRule } from '../../src/optim/rule.js';
 import { rules } from '../../src/optim/rules.gen.js';
+import { scale } from '../../src/optim/scalars.js';
 import { plateau } from '../../src/optim/schedules.js';
 import { type ReferenceRule, referenceRules, referenceState } from '../../src/reference/index.js';
 import { randomFloats, readFloats, testDevice } from '../support/gpu.js';
@@ -195,10 +196,10 @@ describe.each(ruleNames)('%s', (name) => {
 describe('dispatches', () => {
   const lecture = [78_400, 100, 10_000, 100, 10_000, 100, 10_000, 100, 1000, 10];
 
-  // advance, the vec4s of whole chunks, and the 50 elements behind them, which no vec4 fits.
   it('are three for the lecture’s ten tensors in one arena, four with clipping or skipping', async () => {
     const memory = await makeMemory({ lead: 0, gap: 0, lengths: lecture });
     const plain = (await make(adam(), memory)).describe();
+    // The clock, the vec4s of whole chunks, and the 50 elements behind them, which no vec4 fits.
     expect(plain).toMatchObject({ dispatches: 3, bytesPerStep: 28 * 109_810 });
     expect(Object.keys(plain.choice)).toEqual(['advance', 'update-0', 'update-0-rest']);
     expect(plain.hint).toBeUndefined();
@@ -368,6 +369,34 @@ describe('gradients', () => {
     expect((await optimizer.read()).gradNorm! / n).toBeCloseTo(1, 6);
     const whole = await effective({ clip: { globalNorm: 1e6, convention } }, (i) => slopes[i]!);
     for (const [i, list] of whole.gradients.entries()) expect(bits(list)).toEqual(bits(slopes[i]!));
+  });
+
+  it.each([
+    ['1e-25', 1e-25, 1],
+    ['1e-37', 1e-37, 1],
+    ['1e-12, whose squares f32 holds', 1e-12, 1],
+    ['1e-25 in integers', 1e-25, 2 ** -100],
+  ])('of %s have a norm, and are clipped to one', async (_, magnitude, unit) => {
+    const tiny = slopes.map((list) => list.map((v) => (unit === 1 ? v * magnitude : Math.fround(Math.round(v * 1e5)))));
+    const given = unit === 1 ? tiny : tiny.map((list) => new Float32Array(Int32Array.from(list).buffer));
+    const n =
+      norm(tiny.map((list) => list.map((v) => v * (unit === 1 ? 1 / magnitude : 1)))) * (unit === 1 ? magnitude : unit);
+    const options: OptimizerOptions = {
+      clip: { globalNorm: n / 4, convention: 'optax' },
+      ...(unit !== 1 && { gradients: { fixed: unit } }),
+    };
+    const { gradients, optimizer } = await effective(options, (i) => given[i]! as Float32Array<ArrayBuffer>);
+    expect((await optimizer.read()).gradNorm! / n).toBeCloseTo(1, 5);
+    for (const [i, list] of gradients.entries())
+      for (const [k, value] of list.entries())
+        expect(Math.abs(value - (tiny[i]![k]! * unit) / 4) / n).toBeLessThan(1e-6);
+  });
+
+  it('that are small beside others do not change the norm: the plain sum’s bits', async () => {
+    const layout: Layout = { lead: 0, gap: 0, lengths: [3, 2] };
+    const mixed = [Float32Array.of(3, 1e-25, 4), Float32Array.of(1e-20, 0)];
+    const { optimizer } = await effective({ skipNonFinite: true }, (i) => mixed[i]!, layout);
+    expect((await optimizer.read()).gradNorm).toBe(5);
   });
 
   it('are clipped by the norm of each tensor', async () => {
@@ -544,6 +573,63 @@ describe('set', () => {
     lr.report(3);
     submit(memory.device, (encoder) => optimizer.step(encoder));
     expect([...(await memory.params())[0]!]).toEqual([-1.5, -1.5, -1.5, -1.5]);
+  });
+
+  it('changes the groups of the tensors named, or all by a factor', async () => {
+    const memory = await makeMemory({
+      lead: 0,
+      gap: 0,
+      lengths: [2, 2, 2],
+      groups: [undefined, { group: { lr: 0.5 } }],
+    });
+    memory.write(() => new Float32Array(2), false);
+    memory.write(() => new Float32Array(2).fill(1));
+    const optimizer = await make(sgd({ lr: 1 }), memory);
+    const step = async () => {
+      submit(memory.device, (encoder) => optimizer.step(encoder));
+      return (await memory.params()).map((values) => values[0]);
+    };
+    optimizer.set({ lr: 0.25 }, ['t1']);
+    expect(await step()).toEqual([-1, -0.25, -1]);
+    optimizer.set({ lr: scale(0.5) });
+    expect(await step()).toEqual([-1.5, -0.375, -1.5]);
+    optimizer.set({ lr: 2 }, ['t0', 't2']);
+    expect(await step()).toEqual([-3.5, -0.5, -3.5]);
+    // Both of a group, or neither.
+    expect(() => optimizer.set({ lr: 1 }, ['t0'])).toThrow(expect.objectContaining({ code: 'OPTION-RANGE' }));
+    expect(await step()).toEqual([-5.5, -0.625, -5.5]);
+  });
+
+  it('keeps NAdam’s product of the past; a state has it, and goes on as quickly after 5,000,000 updates', async () => {
+    const memory = await makeMemory({ lead: 0, gap: 0, lengths: [4] });
+    const optimizer = await make(rules.nadam({ lr: 0.1, betas: [0.9, 0.999] }), memory);
+    const reference = (referenceRules as Readonly<Record<string, ReferenceRule>>).nadam!;
+    const param = Float64Array.from((await memory.params())[0]!);
+    const slots = { ...referenceState(reference, 4), mu_product: Float64Array.of(1) };
+    const beta1 = (count: number) => (count < 5 ? 0.9 : 0.5);
+    const step = async (count: number) => {
+      memory.setGrads(count);
+      submit(memory.device, (encoder) => optimizer.step(encoder));
+      const settings = { lr: 0.1, betas: [beta1(count), 0.999] };
+      reference.update(param, Float64Array.from(randomFloats(4, 1000 * (count + 1))), slots, count + 1, settings);
+      for (const [i, value] of (await memory.params())[0]!.entries())
+        expect(Math.abs(value - param[i]!)).toBeLessThan(1e-5);
+    };
+    for (let count = 0; count < 5; count++) await step(count);
+    optimizer.set({ betas: [0.5, 0.999] });
+    for (let count = 5; count < 10; count++) await step(count);
+    const state = await optimizer.state();
+    expect(state).toMatchObject({ version: 1, carries: [{ tensors: ['t0'], value: expect.any(Number) }] });
+    for (const count of [1_000_000, 5_000_000]) {
+      const since = performance.now();
+      optimizer.load({ ...state, count, step: count });
+      submit(memory.device, (encoder) => optimizer.step(encoder));
+      optimizer.set({ betas: [0.9, 0.99] });
+      submit(memory.device, (encoder) => optimizer.step(encoder));
+      // 256 records each: a millisecond. Going through the past took a second, and nine.
+      expect(performance.now() - since).toBeLessThan(200);
+      expect(await optimizer.read()).toMatchObject({ count: count + 2 });
+    }
   });
 
   it('refuses what the rule refuses, and state it was made without', async () => {
