@@ -74,6 +74,8 @@ export interface Scenario {
   readonly help: string;
   /** Known without a GPU. */
   cases(config: BenchConfig): readonly CaseSpec[];
+  /** About how many contenders a case has, and operations of an iteration (a moved byte counts as one): for the time left. */
+  guess(spec: CaseSpec, config: BenchConfig): { readonly contenders: number; readonly work: number };
   open(spec: CaseSpec, config: BenchConfig, environment: Environment): Promise<OpenCase>;
 }
 

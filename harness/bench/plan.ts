@@ -1,11 +1,7 @@
 /** What a run consists of, and how long it should take: known before anything starts. */
-import type { BenchConfig, CaseSpec, Place } from './contract.js';
+import type { BenchConfig, CaseSpec, Place, Scenario } from './contract.js';
 import { planFor } from './measure.js';
-import type { PeerTask } from './peers.js';
-import { peerDoes } from './scenarios/contenders.js';
-import { isGpuOnly } from './scenarios/gemm.js';
 import { SCENARIOS } from './scenarios/index.js';
-import { stepFlops } from './scenarios/tasks.js';
 import { startupContenders, startupRounds } from './startup.js';
 
 /** A case, or a scenario that makes its cases itself. */
@@ -44,41 +40,21 @@ export function planOf(config: BenchConfig, places: readonly Place[]): Item[] {
         scenario,
         spec,
         title: spec.title,
-        seconds: secondsOf(contendersOf(spec, config), workOf(spec), config),
+        seconds: secondsOf(SCENARIOS[scenario]!.guess(spec, config), config),
       }));
     }),
   );
-}
-
-/** Floating point operations of one iteration, roughly; a moved byte counts as one. */
-function workOf({ scenario, parameters }: CaseSpec): number {
-  const { rows, inputs, outputs, elements, sizes, batchSize } = parameters as Record<string, number>;
-  if (scenario === 'gemm') return isGpuOnly(String(parameters.shape)) ? 0 : 2 * rows! * inputs! * outputs!; // a GPU's are quick
-  if (scenario === 'update') return 24 * elements!;
-  return scenario === 'step' ? stepFlops(String(sizes).split('-').map(Number), batchSize!) : 0;
 }
 
 /** What slow contenders do a second, and how often an iteration is done whatever it takes: checks, warm-up, few rounds. */
 const SLOW_FLOPS = 4e9;
 const LEAST_ITERATIONS = 8;
 
-function secondsOf(contenders: number, work: number, config: BenchConfig): number {
+function secondsOf({ contenders, work }: ReturnType<Scenario['guess']>, config: BenchConfig): number {
   const { sampleMs, warmUpMs, minRounds, maxRounds } = planFor(config);
   const rounds = (minRounds + maxRounds) / 2;
   const session =
     CASE_SECONDS +
     contenders * (OPEN_SECONDS + (2 * warmUpMs + rounds * sampleMs) / 1000 + (LEAST_ITERATIONS * work) / SLOW_FLOPS);
   return config.sessions * session;
-}
-
-/** About how many contenders a case has. */
-function contendersOf({ scenario, parameters }: CaseSpec, { peers, quick }: BenchConfig): number {
-  const doing = (task: PeerTask) => peers.filter((name) => peerDoes(name, task)).length;
-  if (scenario === 'readback')
-    return (quick ? 2 : 3) * (1 + peers.filter((name) => /^(tfjs|jax)-webgpu$/.test(name)).length);
-  if (scenario === 'resolution') return 4;
-  if (scenario === 'update') {
-    return /^(sgd|sgd-momentum|adam)$/.test(String(parameters.rule)) ? 3 + doing('update') : 2;
-  }
-  return 1 + doing(scenario === 'gemm' ? 'gemm' : 'step');
 }

@@ -6,7 +6,7 @@ import type { BenchConfig, CaseResult, CaseSpec, ContenderResult } from './contr
 import { Died, type Host } from './hosts/host.js';
 import type { Progress } from './measure.js';
 import type { StartPhases } from './run-case.js';
-import { peerDoes } from './scenarios/contenders.js';
+import { peersDoing } from './scenarios/contenders.js';
 import { median } from './statistics.js';
 
 export const STARTUP_HELP = 'page load to first step, in a new browser and after a reload, and what of it is compiling';
@@ -16,10 +16,7 @@ const FIRST = { node: 'in a new process', chrome: 'in a new browser' } as const;
 const ROUNDS = 9;
 const QUICK_ROUNDS = 5;
 
-export const startupContenders = ({ peers }: BenchConfig): string[] => [
-  'downhill',
-  ...peers.filter((name) => peerDoes(name, 'step')),
-];
+export const startupContenders = (config: BenchConfig): string[] => ['downhill', ...peersDoing('step', config)];
 
 export const startupRounds = ({ quick }: BenchConfig): number => (quick ? QUICK_ROUNDS : ROUNDS);
 

@@ -91,7 +91,8 @@ describe('bench: the plan', () => {
     const ids = planOf(config, ['node']).flatMap(({ spec }) => spec?.id ?? []);
     expect(new Set(ids).size).toBe(ids.length);
     for (const name of Object.keys(rules)) {
-      for (const size of [4, 5, 6, 7, 8]) expect(ids).toContain(`update/${name}-1e${size}`);
+      for (const size of ['1e4', '1e5', '1e6', '1e7', '1e8', 'lecture'])
+        expect(ids).toContain(`update/${name}-${size}`);
     }
     for (const id of ['lecture-1-sgd', 'lecture-64-sgd', 'lecture-1024-sgd', 'wide-1024-sgd', 'xor-4-sgd']) {
       expect(ids).toContain(`step/${id}`);

@@ -74,7 +74,7 @@ export class KernelRunner<Name extends string> {
     return readFloats(this.device, this.#arrays[name], length);
   }
 
-  /** As Runner.relocate. */
+  /** Moves the arrays elsewhere, contents and all, and binds anew. */
   async relocate(): Promise<void> {
     const [old, spacer] = [this.#arrays, this.#spacer];
     // While the old ones still have their place; in another order, and behind something of another size.

@@ -1,5 +1,5 @@
-/** downhill's side of `update`: a rule's fused kernel through downhill/kernels. */
-import { DownhillError, type Rule, rowFor, slotFlags } from '../../../src/index.js';
+/** downhill's side of `update`: a rule's fused kernel through downhill/kernels, and `createOptimizer`. */
+import { createOptimizer, DownhillError, type Optimizer, type Rule, rowFor, slotFlags } from '../../../src/index.js';
 import { createPasses, HYPER_BYTES, lower, packRow, range, update, updateForms } from '../../../src/kernels/index.js';
 import type { Environment, UpdatePeer } from '../contract.js';
 import { encodeAll, KernelRunner } from './kernel-runner.js';
@@ -58,6 +58,39 @@ export async function downhillUpdate(rule: Rule, elements: number, environment: 
       device.queue.writeBuffer(hyper, 0, bytes);
     },
   });
+}
+
+/** `createOptimizer`, as an app has it: tensors of these sizes, one behind the other in one buffer, gradients alike. */
+export async function optimizerUpdate(
+  rule: Rule,
+  sizes: readonly number[],
+  environment: Environment,
+): Promise<UpdatePeer> {
+  const device = await environment.requestDevice('bench:downhill');
+  const elements = sizes.reduce((sum, size) => sum + size, 0);
+  checkElements(device, elements);
+  let optimizer: Optimizer | undefined;
+  const kernels = await KernelRunner.create(device, { param: elements, grad: elements }, async ({ param, grad }) => {
+    await optimizer?.read(); // throws where it left out updates, which would be fast
+    optimizer?.destroy();
+    let offset = 0;
+    const tensors = sizes.map((size, i) => {
+      const place = { offset, size: 4 * size };
+      offset += 4 * size;
+      return { name: `${i}`, shape: [size], param: { buffer: param, ...place }, grad: { buffer: grad, ...place } };
+    });
+    const made = await createOptimizer(device, rule, tensors);
+    optimizer = made;
+    return (pass) => made.step(pass);
+  });
+  return {
+    ...updatePeer(kernels, elements, { start: () => {}, ownRows: 0, writeRow: () => {} }),
+    async set(param, grad) {
+      await kernels.relocate(); // a new optimizer, with fresh state
+      kernels.write('param', param);
+      kernels.write('grad', grad);
+    },
+  };
 }
 
 /** An update kernel as a contender: its arrays are called 'param' and 'grad'. */

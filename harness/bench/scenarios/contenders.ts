@@ -3,7 +3,9 @@ import { DownhillError } from '../../../src/index.js';
 import type { BenchConfig, Contender, Environment, Peer, Runner } from '../contract.js';
 import { loadPeer, PEERS, type PeerTask } from '../peers.js';
 
-export const peerDoes = (name: string, task: PeerTask): boolean => PEERS[name]!.tasks.includes(task);
+/** The chosen peers that do `task`. */
+export const peersDoing = (task: PeerTask, { peers }: Pick<BenchConfig, 'peers'>): string[] =>
+  peers.filter((name) => PEERS[name]!.tasks.includes(task));
 
 /** What any peer, at any task, has in common with a runner. */
 interface PeerPart {
@@ -33,20 +35,14 @@ export function peerContenders(
   environment: Environment,
   open: (peer: Peer) => Promise<Runner>,
 ): Contender[] {
-  return config.peers
-    .filter((name) => peerDoes(name, task))
-    .map((name) => ({
-      name,
-      async open() {
-        const { notQuick } = PEERS[name]!;
-        if (config.quick && notQuick?.place === environment.place) {
-          throw new DownhillError(
-            'PEER-UNAVAILABLE',
-            `left out of quick runs: ${notQuick.why}`,
-            'Run without --quick.',
-          );
-        }
-        return open(await loadPeer(name, environment));
-      },
-    }));
+  return peersDoing(task, config).map((name) => ({
+    name,
+    async open() {
+      const { notQuick } = PEERS[name]!;
+      if (config.quick && notQuick?.place === environment.place) {
+        throw new DownhillError('PEER-UNAVAILABLE', `left out of quick runs: ${notQuick.why}`, 'Run without --quick.');
+      }
+      return open(await loadPeer(name, environment));
+    },
+  }));
 }

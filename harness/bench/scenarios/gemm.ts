@@ -15,7 +15,7 @@ import type {
 import { downhillGemm } from '../ours/gemm.js';
 import { slowed } from '../ours/slowed.js';
 import { places, uniform } from '../random.js';
-import { peerContenders, runnerOf } from './contenders.js';
+import { peerContenders, peersDoing, runnerOf } from './contenders.js';
 
 interface Shape {
   readonly title: string;
@@ -37,9 +37,6 @@ const SHAPES: Readonly<Record<string, Shape>> = {
   'lecture-hidden': { title: 'hidden layer of the lecture net', rows: 64, inputs: 100, outputs: 100, full: true },
   'lecture-last': { title: 'last layer of the lecture net', rows: 64, inputs: 100, outputs: 10, full: true },
 };
-
-/** Whether only a GPU is asked to do products of this shape. */
-export const isGpuOnly = (shape: string): boolean => SHAPES[shape]?.gpuOnly === true;
 
 const OPS: Readonly<Record<GemmTask['op'], string>> = {
   forward: 'x·W',
@@ -66,6 +63,11 @@ export const gemm: Scenario = {
           parameters: { shape: id, op, rows, inputs, outputs },
         })),
       ),
+  guess({ parameters }, config) {
+    const { rows, inputs, outputs, gpuOnly } = SHAPES[parameters.shape as string]!;
+    // A GPU's are quick.
+    return { contenders: 1 + peersDoing('gemm', config).length, work: gpuOnly ? 0 : 2 * rows * inputs * outputs };
+  },
   async open(spec: CaseSpec, config: BenchConfig, environment: Environment): Promise<OpenCase> {
     const op = spec.parameters.op as GemmTask['op'];
     const shape = SHAPES[spec.parameters.shape as string]!;

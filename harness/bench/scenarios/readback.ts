@@ -12,13 +12,19 @@ import type {
 } from '../contract.js';
 import { downhillStep } from '../ours/step.js';
 import { expectedLosses } from './check-step.js';
-import { peerContenders, runnerOf } from './contenders.js';
+import { peerContenders, peersDoing, runnerOf } from './contenders.js';
 import { NETS } from './step.js';
 import { stepFlops, stepTask } from './tasks.js';
 
 const EVERY = 10;
 /** Behind a contender's name: when it waits for a loss before it goes on. downhill's losses all arrive in any mode. */
 const MODES: Readonly<Record<string, ReadLoss>> = { '': 'end', [` every ${EVERY}`]: EVERY, ' every 1': 1 };
+
+// On the CPU a loss is there when its step is: only what trains on a GPU can lose time over it.
+const onGpu = (config: BenchConfig): BenchConfig => ({
+  ...config,
+  peers: config.peers.filter((name) => name.endsWith('-webgpu')),
+});
 
 export const readback: Scenario = {
   name: 'readback',
@@ -31,6 +37,10 @@ export const readback: Scenario = {
       parameters: { batchSize: 64, every: EVERY },
     },
   ],
+  guess: (_, config) => ({
+    contenders: (config.quick ? 2 : 3) * (1 + peersDoing('step', onGpu(config)).length),
+    work: 0,
+  }),
   async open(_: CaseSpec, config: BenchConfig, environment: Environment): Promise<OpenCase> {
     const net = NETS['lecture-64-sgd']!;
     const task = stepTask(net, config.seed);
@@ -56,10 +66,8 @@ export const readback: Scenario = {
         },
       }));
     };
-    // On the CPU a loss is there when its step is: only what trains on a GPU can lose time over it.
-    const onGpu = { ...config, peers: config.peers.filter((name) => name.endsWith('-webgpu')) };
     const peers = new Map<string, StepPeer>();
-    const others = peerContenders('step', onGpu, environment, async (peer) => {
+    const others = peerContenders('step', onGpu(config), environment, async (peer) => {
       const part = await peer.step!(task, environment);
       peers.set(peer.name, part);
       return runnerOf(part, { run: (steps) => part.train(steps), check: () => expected.compare(part) });

@@ -21,6 +21,7 @@ export const resolution: Scenario = {
       parameters: { elements: ELEMENTS },
     },
   ],
+  guess: () => ({ contenders: 1 + Object.keys(MORE).length, work: 0 }),
   async open(_: CaseSpec, config: BenchConfig, environment: Environment): Promise<OpenCase> {
     const contender = (name: string): Contender => ({
       name,

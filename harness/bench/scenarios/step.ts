@@ -12,7 +12,7 @@ import type {
 import { slowed } from '../ours/slowed.js';
 import { downhillStep } from '../ours/step.js';
 import { expectedLosses } from './check-step.js';
-import { peerContenders, runnerOf } from './contenders.js';
+import { peerContenders, peersDoing, runnerOf } from './contenders.js';
 import { type NetShape, stepFlops, stepTask } from './tasks.js';
 
 const LECTURE = [784, 100, 100, 100, 100, 10];
@@ -55,6 +55,8 @@ export const NETS: Readonly<Record<string, Net>> = {
   },
 };
 
+const netOf = (id: string): Net => NETS[id.slice('step/'.length)]!;
+
 export const step: Scenario = {
   name: 'step',
   help: 'training steps per second: the lecture net 784-100-100-100-100-10, a 1024-wide one, a tiny one',
@@ -67,8 +69,12 @@ export const step: Scenario = {
         title,
         parameters: { sizes: sizes.join('-'), batchSize, rule },
       })),
+  guess({ id }, config) {
+    const { sizes, batchSize } = netOf(id);
+    return { contenders: 1 + peersDoing('step', config).length, work: stepFlops(sizes, batchSize) };
+  },
   async open(spec: CaseSpec, config: BenchConfig, environment: Environment): Promise<OpenCase> {
-    const net = NETS[spec.id.slice('step/'.length)]!;
+    const net = netOf(spec.id);
     const task = stepTask(net, config.seed);
     return {
       work: { unit: 'step', flops: stepFlops(net.sizes, net.batchSize) },

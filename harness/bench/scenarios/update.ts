@@ -1,4 +1,4 @@
-/** The update alone: every rule's fused kernel beside a copy of as many arrays, the naive kernel, and the peers'. */
+/** The update alone: every rule's kernel and optimizer beside a copy of as many arrays, the naive kernel, and the peers'. */
 import { type Rule, resolveRule, rules, sgd } from '../../../src/index.js';
 import { Path, type ReferenceRule, referenceRules, referenceState, worst } from '../../../src/reference/index.js';
 import type {
@@ -13,25 +13,36 @@ import type {
   UpdateTask,
 } from '../contract.js';
 import { slowed } from '../ours/slowed.js';
-import { checkElements, downhillUpdate } from '../ours/update.js';
+import { checkElements, downhillUpdate, optimizerUpdate } from '../ours/update.js';
 import { copyKernel, naiveUpdate } from '../ours/yardsticks.js';
 import { places, uniform } from '../random.js';
-import { peerContenders, runnerOf } from './contenders.js';
+import { peerContenders, peersDoing, runnerOf } from './contenders.js';
+
+interface Row {
+  readonly title: string;
+  readonly make: () => Rule;
+  readonly peer?: UpdateTask['rule'];
+  /** The lecture's ten tensors also in quick runs. */
+  readonly lecture?: boolean;
+}
 
 /** Rules in the table, with their defaults; and SGD with what it is mostly used with. */
-const RULES: Readonly<
-  Record<string, { readonly title: string; readonly make: () => Rule; readonly peer?: UpdateTask['rule'] }>
-> = {
+const RULES: Readonly<Record<string, Row>> = {
   ...Object.fromEntries(
     Object.entries(rules).map(([name, { row }]) => [name, { title: row.title, make: () => resolveRule(rules, name) }]),
   ),
-  sgd: { title: 'SGD', make: () => sgd() as Rule, peer: 'sgd' },
+  sgd: { title: 'SGD', make: () => sgd() as Rule, peer: 'sgd', lecture: true },
   'sgd-momentum': { title: 'SGD, momentum 0.9', make: () => sgd({ momentum: 0.9 }) as Rule, peer: 'momentum' },
-  adam: { title: 'Adam', make: () => resolveRule(rules, 'adam'), peer: 'adam' },
+  adam: { title: 'Adam', make: () => resolveRule(rules, 'adam'), peer: 'adam', lecture: true },
 };
 
 const SIZES = [1e4, 1e5, 1e6, 1e7, 1e8];
 const QUICK_SIZES = [1e6];
+/** Weights and biases of the lecture's net, one behind the other: what an app's optimizer gets. */
+const LECTURE = [784, 100, 100, 100, 100, 10].flatMap((outputs, i, widths) =>
+  i === 0 ? [] : [widths[i - 1]! * outputs, outputs],
+);
+const LECTURE_ELEMENTS = LECTURE.reduce((sum, size) => sum + size, 0);
 
 const CHECKED = 1024;
 const UPDATES = 3;
@@ -40,19 +51,32 @@ const UPDATES = 3;
  * which costs up to 1e-3 of a step; a wrong formula costs tens of per cent.
  */
 const OTHERS = 2 ** 14;
+const OURS = 64;
 
 export const update: Scenario = {
   name: 'update',
   help: 'one update by every rule, 1e4 to 1e8 elements: bytes per element, share of the bandwidth of a copy',
   cases: ({ quick }) =>
-    Object.entries(RULES).flatMap(([name, { title }]) =>
-      (quick ? QUICK_SIZES : SIZES).map((elements) => ({
+    Object.entries(RULES).flatMap(([name, { title, lecture }]) => {
+      const spec = (id: string, elements: number, what: string) => ({
         scenario: 'update',
-        id: `update/${name}-1e${Math.log10(elements)}`,
-        title: `${title}, ${elements.toLocaleString('en')} elements`,
+        id: `update/${name}-${id}`,
+        title: `${title}, ${what}`,
         parameters: { rule: name, elements },
-      })),
-    ),
+      });
+      return [
+        ...(quick ? QUICK_SIZES : SIZES).map((elements) =>
+          spec(`1e${Math.log10(elements)}`, elements, `${elements.toLocaleString('en')} elements`),
+        ),
+        ...(quick && !lecture ? [] : [spec('lecture', LECTURE_ELEMENTS, 'the ten tensors of the lecture net')]),
+      ];
+    }),
+  guess({ parameters }, config) {
+    const elements = parameters.elements as number;
+    const { peer } = RULES[parameters.rule as string]!;
+    const peers = elements === LECTURE_ELEMENTS ? 0 : peersDoing('update', config).length;
+    return { contenders: peer ? 4 + peers : config.quick ? 2 : 3, work: 24 * elements };
+  },
   async open({ parameters }: CaseSpec, config: BenchConfig, environment: Environment): Promise<OpenCase> {
     const { make, peer: peerRule } = RULES[parameters.rule as string]!;
     const elements = parameters.elements as number;
@@ -65,10 +89,16 @@ export const update: Scenario = {
         check: () => checkUpdates(peer, rule, elements, config.seed + 2 * checks++, roundings),
       });
     };
-    const ours: Contender = {
-      name: 'downhill',
-      open: async () => contender(await downhillUpdate(rule, elements, environment), 64),
-    };
+    const lecture = elements === LECTURE_ELEMENTS;
+    const ours: Contender[] = [
+      { name: 'downhill', open: async () => contender(await downhillUpdate(rule, elements, environment), OURS) },
+    ];
+    // Its kernels are the same for every rule but the rule: a quick run takes the best-known ones.
+    if (peerRule || !config.quick) {
+      const sizes = lecture ? LECTURE : [elements];
+      const open = async () => contender(await optimizerUpdate(rule, sizes, environment), OURS);
+      ours.push({ name: 'downhill createOptimizer', open });
+    }
     const others: Contender[] = [{ name: 'copy', open: () => copyKernel(elements, states, environment) }];
     if (peerRule) {
       const { lr } = rule.hyper as { readonly lr: number };
@@ -78,7 +108,8 @@ export const update: Scenario = {
       });
       const task = (): UpdateTask => ({ rule: peerRule, lr, ...inputs(elements, config.seed) });
       others.push(
-        ...peerContenders('update', config, environment, async (peer) => {
+        // What a library would make of ten tensors is not asked here.
+        ...peerContenders('update', lecture ? { ...config, peers: [] } : config, environment, async (peer) => {
           if (peer.name.endsWith('-webgpu')) await checkFits(elements, environment);
           return contender(await peer.update!(task(), environment));
         }),
@@ -88,7 +119,7 @@ export const update: Scenario = {
       // Parameter and states are read and written, the gradient is read.
       work: { unit: 'update', bytes: 4 * (3 + 2 * states) * elements },
       baseline: 'downhill',
-      contenders: [slowed(ours, config.slow), ...others],
+      contenders: [...ours.map((each) => slowed(each, config.slow)), ...others],
     };
   },
 };
