@@ -1,7 +1,7 @@
 /** How a run goes, as the page shows it. Sparingly: whatever is drawn is taken from what is being measured. */
 import type { Machine, Report } from '../../harness/bench/contract.js';
 import { PEERS } from '../../harness/bench/peers.js';
-import type { Item } from '../../harness/bench/plan.js';
+import { type Item, TimeLeft } from '../../harness/bench/plan.js';
 import { METHOD, machineFacts } from '../../harness/bench/report/summary.js';
 import { duration, plural } from '../../harness/common/format.js';
 import { byId, make, setText } from '../dom.js';
@@ -14,14 +14,13 @@ const ANNOUNCE_MS = 20_000;
 
 /** What is over, what is left. */
 export class ProgressView {
-  readonly #total: number;
-  readonly #start = performance.now();
+  readonly #time: TimeLeft;
   #drawn = Number.NEGATIVE_INFINITY;
   #announced = performance.now();
   #index = -1;
 
   constructor(private readonly items: readonly Item[]) {
-    this.#total = items.reduce((sum, { seconds }) => sum + seconds, 0);
+    this.#time = new TimeLeft(items);
   }
 
   update(index: number, share: number, contender: string): void {
@@ -29,28 +28,19 @@ export class ProgressView {
     if (index === this.#index && now - this.#drawn < REDRAW_MS) return;
     this.#drawn = now;
     this.#index = index;
-    const { scenario, title, seconds } = this.items[index]!;
-    const before = this.items.slice(0, index).reduce((sum, item) => sum + item.seconds, 0);
-    const done = before + share * seconds;
-    const left = leftText(this.#left(done));
+    const { scenario, title } = this.items[index]!;
+    const done = this.#time.share(index, share);
+    const left = leftText(this.#time.left(index, share));
     const far = `${index + 1} / ${this.items.length}`;
-    byId<HTMLProgressElement>('progress').value = done / this.#total;
+    byId<HTMLProgressElement>('progress').value = done;
     setText(byId('case'), far);
     setText(byId('left'), left);
     setText(byId('contender'), contender);
     setText(byId('now'), `${scenario}: ${title}`);
-    document.title = `${Math.floor((100 * done) / this.#total)} % · downhill benchmarks`;
+    document.title = `${Math.floor(100 * done)} % · downhill benchmarks`;
     if (now - this.#announced < ANNOUNCE_MS) return;
     this.#announced = now;
     setText(byId('announcement'), `Case ${index + 1} of ${this.items.length}, ${left} left`);
-  }
-
-  /** Seconds, by how well the guesses held so far. */
-  #left(done: number): number {
-    const spent = (performance.now() - this.#start) / 1000;
-    // The guess counts as ten seconds of experience, so that the first case does not decide alone.
-    const pace = (spent + 10) / (done + 10);
-    return Math.max((this.#total - done) * pace, 0);
   }
 }
 

@@ -58,3 +58,32 @@ function secondsOf({ contenders, work }: ReturnType<Scenario['guess']>, config: 
     contenders * (OPEN_SECONDS + (2 * warmUpMs + rounds * sampleMs) / 1000 + (LEAST_ITERATIONS * work) / SLOW_FLOPS);
   return config.sessions * session;
 }
+
+/** How long the rest takes, by how well the guesses held so far. */
+export class TimeLeft {
+  /** Guessed seconds of everything. */
+  readonly total: number;
+  readonly #start = performance.now();
+
+  constructor(private readonly items: readonly Item[]) {
+    this.total = this.#guessed(items.length, 0);
+  }
+
+  /** From 0 to 1, with the item of this index `share` done. */
+  share(index: number, share: number): number {
+    return this.#guessed(index, share) / this.total;
+  }
+
+  /** Seconds. */
+  left(index: number, share: number): number {
+    const spent = (performance.now() - this.#start) / 1000;
+    const done = this.#guessed(index, share);
+    // The guess counts as ten seconds of experience, so that the first case does not decide alone.
+    return Math.max((this.total - done) * ((spent + 10) / (done + 10)), 0);
+  }
+
+  #guessed(index: number, share: number): number {
+    const before = this.items.slice(0, index).reduce((sum, { seconds }) => sum + seconds, 0);
+    return before + share * (this.items[index]?.seconds ?? 0);
+  }
+}

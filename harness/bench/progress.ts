@@ -1,36 +1,26 @@
 /** What is said while a benchmark runs: a line that moves on a terminal, a line per case elsewhere. */
-
-import { duration } from '../common/format.js';
-import { type Io, painter } from '../common/io.js';
-import type { Item } from './plan.js';
-
-const REDRAW_MS = 100;
+import { duration, plural } from '../common/format.js';
+import type { Io } from '../common/io.js';
+import { Progress } from '../common/progress.js';
+import { type Item, TimeLeft } from './plan.js';
 
 export class BenchProgress {
-  readonly #paint;
-  readonly #total: number;
-  /** Guessed seconds of what is over, and what it took. */
-  #guessed = 0;
-  readonly #start = performance.now();
+  readonly #line: Progress;
+  readonly #time: TimeLeft;
   #item: Item | undefined;
   #index = 0;
-  #drawn = Number.NEGATIVE_INFINITY;
-  #open = false;
 
   constructor(
     io: Io,
     private readonly items: readonly Item[],
-    /** A moving line, if the stream is a terminal. */
-    private readonly stream = io.stderr,
   ) {
-    this.#paint = painter(stream);
-    this.#total = items.reduce((sum, { seconds }) => sum + seconds, 0);
+    this.#line = new Progress(io.stderr);
+    this.#time = new TimeLeft(items);
   }
 
   /** Before the first case: how much there is. */
   announce(): void {
-    const cases = `${this.items.length} ${this.items.length === 1 ? 'part' : 'parts'}`;
-    this.stream.write(`  ${cases}, about ${duration(this.#total)}\n`);
+    this.#line.say(`${plural(this.items.length, 'part')}, about ${duration(this.#time.total)}`);
   }
 
   begin(item: Item, index: number): void {
@@ -40,41 +30,25 @@ export class BenchProgress {
   }
 
   update(share: number, contender: string): void {
-    const now = performance.now();
-    if (!this.stream.isTTY || !this.#item || now - this.#drawn < REDRAW_MS) return;
-    this.#drawn = now;
-    this.#open = true;
-    const columns = (this.stream.columns ?? 80) - 1;
-    const count = `${this.#index + 1}/${this.items.length}`;
-    const left = `${duration(this.#left(share))} left`;
-    const what = `${this.#item.scenario}: ${this.#item.title}${contender && `, ${contender}`}`;
-    const text = `  ${count}  ${left}  ${what}`.slice(0, columns);
-    this.stream.write(`\r${this.#paint('gray', text)}\x1b[K`);
+    if (!this.#item) return;
+    const { scenario, title } = this.#item;
+    const left = `${duration(this.#time.left(this.#index, share))} left`;
+    const what = `${scenario}: ${title}${contender && `, ${contender}`}`;
+    this.#line.draw([`${this.#index + 1}/${this.items.length}  ${left}  ${what}`]);
   }
 
   /** A part is over, with what came of it in a few words. */
   end(outcome: string, ok: boolean): void {
-    const item = this.#item!;
-    this.#guessed += item.seconds;
-    this.clear();
-    const mark = ok ? this.#paint('green', '✓') : this.#paint('red', '✗');
-    const left = this.#index + 1 < this.items.length ? `, ${duration(this.#left(0))} left` : '';
-    const place = new Set(this.items.map((each) => each.place)).size > 1 ? `${item.place} ` : '';
-    this.stream.write(`  ${mark} ${place}${item.scenario}: ${item.title}  ${this.#paint('gray', outcome + left)}\n`);
+    const { place, scenario, title } = this.#item!;
+    const { paint } = this.#line;
+    const mark = ok ? paint('green', '✓') : paint('red', '✗');
+    const next = this.#index + 1;
+    const left = next < this.items.length ? `, ${duration(this.#time.left(next, 0))} left` : '';
+    const where = new Set(this.items.map((each) => each.place)).size > 1 ? `${place} ` : '';
+    this.#line.say(`${mark} ${where}${scenario}: ${title}  ${paint('gray', outcome + left)}`);
   }
 
   clear(): void {
-    if (this.#open) this.stream.write('\r\x1b[K');
-    this.#open = false;
-    this.#drawn = Number.NEGATIVE_INFINITY;
-  }
-
-  /** Seconds, by how well the guesses held so far. */
-  #left(share: number): number {
-    const spent = (performance.now() - this.#start) / 1000;
-    const done = this.#guessed + share * (this.#item?.seconds ?? 0);
-    // The guess counts as ten seconds of experience, so that the first case does not decide alone.
-    const pace = (spent + 10) / (done + 10);
-    return Math.max((this.#total - done) * pace, 0);
+    this.#line.clear();
   }
 }

@@ -7,7 +7,7 @@ import { labelled } from '../common/table.js';
 import { showHyper, type TrainConfig } from './config.js';
 import type { JobEvent, JobResult } from './events.js';
 import { profileLines } from './profile-table.js';
-import { Progress } from './progress.js';
+import { TrainProgress } from './progress.js';
 
 export interface Reporter {
   event(event: JobEvent): void;
@@ -26,7 +26,7 @@ const unbroken = (item: string): string => item.replaceAll(' ', '\u00a0');
 
 export class TextReporter implements Reporter {
   readonly #paint;
-  #progress: Progress | undefined;
+  #progress: TrainProgress | undefined;
   /** First step whose loss was not finite. */
   #broken: number | undefined;
   #profiled = false;
@@ -44,7 +44,7 @@ export class TextReporter implements Reporter {
       this.#line('adapter', event.adapter.name);
     } else if (event.type === 'plan') {
       this.#plan(event);
-      this.#progress = new Progress(this.io, event.steps, undefined, event.schedule !== undefined);
+      this.#progress = new TrainProgress(this.io, event.steps, undefined, event.schedule !== undefined);
     } else if (event.type === 'steps') {
       this.#progress?.add(event.steps);
       this.#watch(event.steps);

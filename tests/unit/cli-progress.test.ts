@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { duration, lossText, percent, rateText } from '../../harness/common/format.js';
+import { fitted } from '../../harness/common/progress.js';
 import type { JobEvent } from '../../harness/train/events.js';
 import { parseTrain, type TrainCommand } from '../../harness/train/options.js';
-import { Progress, progressParts } from '../../harness/train/progress.js';
+import { progressParts, TrainProgress } from '../../harness/train/progress.js';
 import { JsonReporter, TextReporter } from '../../harness/train/reporter.js';
 import type { AdapterReport, PlanReport } from '../../src/index.js';
 import { fakeIo, jsonLines } from '../support/cli.js';
@@ -38,31 +39,36 @@ describe('the progress line', () => {
   const state = { step: 612, total: 1250, loss: 0.2134, rate: 310 };
 
   it('has a bar where there is room, and never reaches the last column', () => {
-    expect(progressParts(state, 100)).toEqual({ bar: 24, text: '  612/1,250  loss 0.2134  310 steps/s  2.1 s left' });
+    expect(fitted(progressParts(state), 100)).toEqual({
+      bar: 24,
+      text: '  612/1,250  loss 0.2134  310 steps/s  2.1 s left',
+    });
     for (let columns = 1; columns <= 120; columns++) {
-      const { bar, text } = progressParts(state, columns);
+      const { bar, text } = fitted(progressParts(state), columns);
       expect(2 + bar + (bar > 0 ? 2 : 0) + text.length).toBeLessThanOrEqual(Math.max(columns - 1, 2));
     }
   });
 
   it('shows the learning rate where it changes', () => {
-    expect(progressParts({ ...state, lr: 0.0009871 }, 100).text).toMatch(/loss 0.2134 {2}lr 9.87e-4 {2}310 steps/);
+    expect(fitted(progressParts({ ...state, lr: 0.0009871 }), 100).text).toMatch(
+      /loss 0.2134 {2}lr 9.87e-4 {2}310 steps/,
+    );
     const io = fakeIo();
-    const progress = new Progress(io, 40, () => 0, true);
+    const progress = new TrainProgress(io, 40, () => 0, true);
     progress.add(steps(1, 10));
     expect(io.out()).toBe('  10/40  loss 0.5000  lr 1.00e-3\n');
   });
 
   it('gives up the bar first, then the parts from the right', () => {
-    expect(progressParts(state, 50)).toEqual({ bar: 0, text: '  612/1,250  loss 0.2134  310 steps/s' });
-    expect(progressParts(state, 32)).toEqual({ bar: 0, text: '  612/1,250  loss 0.2134' });
-    expect(progressParts(state, 14)).toEqual({ bar: 0, text: '  612/1,250' });
+    expect(fitted(progressParts(state), 50)).toEqual({ bar: 0, text: '  612/1,250  loss 0.2134  310 steps/s' });
+    expect(fitted(progressParts(state), 32)).toEqual({ bar: 0, text: '  612/1,250  loss 0.2134' });
+    expect(fitted(progressParts(state), 14)).toEqual({ bar: 0, text: '  612/1,250' });
   });
 
   it('is redrawn at most ten times a second, in place', () => {
     const io = fakeIo(80);
     let now = 0;
-    const progress = new Progress(io, 1000, () => now);
+    const progress = new TrainProgress(io, 1000, () => now);
     for (let step = 1; step <= 1000; step++) {
       now += 5;
       progress.add(steps(step, step));
@@ -78,7 +84,7 @@ describe('the progress line', () => {
   it('counts the rate from the first read-back: before it, drivers compile', () => {
     const io = fakeIo();
     let now = 0;
-    const progress = new Progress(io, 40, () => now);
+    const progress = new TrainProgress(io, 40, () => now);
     now = 10_000;
     progress.add(steps(1, 10));
     now = 11_000;
@@ -90,7 +96,7 @@ describe('the progress line', () => {
     const lines = (milliseconds: number) => {
       const io = fakeIo();
       let now = 0;
-      const progress = new Progress(io, 1000, () => now);
+      const progress = new TrainProgress(io, 1000, () => now);
       for (let step = 1; step <= 1000; step++) {
         now += milliseconds;
         progress.add(steps(step, step));
