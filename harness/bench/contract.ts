@@ -26,16 +26,9 @@ export interface Environment {
   quiet?(): Promise<void>;
 }
 
-/** A contender, ready to be timed. */
-export interface Runner {
-  /** Does `iterations`, each dependent on the one before, and resolves when the last is done (on the device, too). */
-  run(iterations: number): Promise<void>;
-  /**
-   * Compares with what is right. Called before the timing and once more after it, on fresh inputs and poisoned outputs
-   * where that can be: a contender that fails has no times.
-   */
-  check(): Promise<Check>;
-  /** Records `iterations` without waiting for them, where the contender can run ahead: its time is the host's. */
+/** What can be done with anything that runs, whoever made it. */
+export interface Part {
+  /** Records `iterations` without waiting for them, where it can run ahead: its time is the host's. */
   record?(iterations: number): void;
   /** Waits for what `record` left under way. */
   settle?(): Promise<void>;
@@ -45,7 +38,7 @@ export interface Runner {
    */
   relocate?(): void | Promise<void>;
   /**
-   * Milliseconds of recording one iteration, by the contender's own account, where `record` cannot be had.
+   * Milliseconds of recording one iteration, by its own account, where `record` cannot be had.
    *
    * @param iterations of a sample: as many as it may well do for it
    */
@@ -53,6 +46,20 @@ export interface Runner {
   /** Its device, for GPU time and counts; undefined for what runs on the CPU. */
   readonly device?: GPUDevice;
   destroy(): void | Promise<void>;
+}
+
+/** A contender, ready to be timed. */
+export interface Runner {
+  readonly part: Part;
+  /** Does `iterations`, each dependent on the one before, and resolves when the last is done (on the device, too). */
+  run(iterations: number): Promise<void>;
+  /**
+   * Compares with what is right. Called before the timing and once more after it, on fresh inputs and poisoned outputs
+   * where that can be: a contender that fails has no times.
+   */
+  check(): Promise<Check>;
+  /** Instead of the part's `destroy`. */
+  destroy?(): void | Promise<void>;
 }
 
 export interface Contender {
@@ -106,17 +113,11 @@ export interface StepBatch {
 /** 'end': one loss after the last step of `train`. A number: of every so many steps, waited for before going on. */
 export type ReadLoss = 'end' | number;
 
-export interface StepPeer {
+export interface StepPeer extends Part {
   /** `steps` steps on the first batch, from the task's weights and fresh optimizer state; the loss of each, before its update. */
   losses(steps: number): Promise<number[]>;
   /** Steps on the batches in turn, from wherever the weights are; resolves when the last step is done. */
   train(steps: number, read?: ReadLoss): Promise<void>;
-  /** As Runner.record. */
-  record?(steps: number): void;
-  settle?(): Promise<void>;
-  hostMs?(steps: number): Promise<number>;
-  readonly device?: GPUDevice;
-  destroy(): void | Promise<void>;
 }
 
 /**
@@ -133,18 +134,13 @@ export interface GemmTask {
   readonly b: Float32Array<ArrayBuffer>;
 }
 
-export interface GemmPeer {
+export interface GemmPeer extends Part {
   /** New operands in place of the task's, of the same shapes. */
   set(a: Float32Array<ArrayBuffer>, b: Float32Array<ArrayBuffer>): Promise<void>;
   /** One product; its result in host memory. */
   product(): Promise<Float32Array>;
   /** That many products of the same operands; resolves when the last is done. */
   run(products: number): Promise<void>;
-  relocate?(): void | Promise<void>;
-  record?(products: number): void;
-  settle?(): Promise<void>;
-  readonly device?: GPUDevice;
-  destroy(): void | Promise<void>;
 }
 
 /** Updates of one flat tensor by a gradient that stays the same. */
@@ -155,18 +151,12 @@ export interface UpdateTask {
   readonly grad: Float32Array<ArrayBuffer>;
 }
 
-export interface UpdatePeer {
+export interface UpdatePeer extends Part {
   /** Starts over with these, and fresh state. */
   set(param: Float32Array<ArrayBuffer>, grad: Float32Array<ArrayBuffer>): Promise<void>;
   run(updates: number): Promise<void>;
   /** The parameters as they are. */
   read(): Promise<Float32Array>;
-  /** As Runner.relocate. */
-  relocate?(): void | Promise<void>;
-  record?(updates: number): void;
-  settle?(): Promise<void>;
-  readonly device?: GPUDevice;
-  destroy(): void | Promise<void>;
 }
 
 /** Another library, or plain JavaScript, doing the same work in its best documented mode. */

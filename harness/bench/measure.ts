@@ -86,7 +86,7 @@ class Entry {
     const { runner } = this;
     this.runner = undefined;
     try {
-      await runner?.destroy();
+      await (runner?.destroy ? runner.destroy() : runner?.part.destroy());
     } catch {
       // What it measured stands; a library that fails to clean up has nothing more to say.
     }
@@ -159,7 +159,7 @@ async function prepare(entry: Entry, plan: MeasurePlan): Promise<void> {
     return entry.fail(error);
   }
   // What a device refuses it leaves out, and leaving out work is fast: no time of such a contender counts.
-  entry.runner.device?.addEventListener('uncapturederror', ({ error }) => {
+  entry.runner.part.device?.addEventListener('uncapturederror', ({ error }) => {
     entry.fail(new Error(`the device refused work: ${error.message}`));
   });
   await check(entry);
@@ -222,7 +222,7 @@ async function runRounds(
       progress(Math.max((round + i / live.length) / plan.maxRounds, Math.min(spent / plan.caseMs, 1)), entry.name);
       collectGarbage();
       await entry.attempt(async (runner) => {
-        await runner.relocate?.();
+        await runner.part.relocate?.();
         const lead = Math.round(entry.iterations * LEAD);
         if (lead > 0) await runner.run(lead);
         entry.samples.push((await timed(runner, entry.iterations)) / entry.iterations);
@@ -275,30 +275,23 @@ async function inspect(entry: Entry, runner: Runner): Promise<void> {
 
 async function inspectDevice(entry: Entry, runner: Runner): Promise<void> {
   const { iterations } = entry;
-  if (runner.device) {
-    const { counts, gpuMs } = await instrument(runner.device, () => runner.run(iterations));
-    const each = (total: number) => total / iterations;
-    entry.note({
-      counts: {
-        dispatches: each(counts.dispatches),
-        submits: each(counts.submits),
-        buffers: each(counts.buffers),
-        bindGroups: each(counts.bindGroups),
-      },
-      ...(gpuMs !== undefined && { gpuMs: each(gpuMs) }),
-    });
+  const { device } = runner.part;
+  if (device) {
+    const { counts, gpuMs } = await instrument(device, () => runner.run(iterations));
+    const each = Object.fromEntries(Object.entries(counts).map(([what, total]) => [what, total / iterations]));
+    entry.note({ counts: each as typeof counts, ...(gpuMs !== undefined && { gpuMs: gpuMs / iterations }) });
   }
 }
 
-async function inspectHost(entry: Entry, runner: Runner): Promise<void> {
+async function inspectHost(entry: Entry, { part }: Runner): Promise<void> {
   const { iterations } = entry;
-  if (runner.record) {
+  if (part.record) {
     const few = Math.min(iterations, 20);
     const start = performance.now();
-    runner.record(few);
+    part.record(few);
     entry.note({ hostMs: (performance.now() - start) / few });
-    await runner.settle?.();
-  } else if (runner.hostMs) {
-    entry.note({ hostMs: await runner.hostMs(iterations) });
+    await part.settle?.();
+  } else if (part.hostMs) {
+    entry.note({ hostMs: await part.hostMs(iterations) });
   }
 }

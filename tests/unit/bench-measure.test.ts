@@ -38,7 +38,7 @@ function fake(name: string, { ms = () => 1, check = () => true, open, run }: Fak
           vi.advanceTimersByTime(iterations * ms(runs++));
         },
         check: async () => ({ ok: check(checks++), detail: 'as it should be' }),
-        destroy: () => void log.push(`${name} destroyed`),
+        part: { destroy: () => void log.push(`${name} destroyed`) },
       };
     },
   };

@@ -1,5 +1,6 @@
 /** Runs passes of downhill/kernels over and over: what contenders that are kernels share. */
 import { encodePass, type Pass } from '../../../src/kernels/index.js';
+import type { Part } from '../contract.js';
 import { generator } from '../random.js';
 
 /** Iterations of one submit. */
@@ -15,7 +16,7 @@ export const encodeAll =
   };
 
 /** A kernel on arrays of its own, which can be moved. */
-export class KernelRunner<Name extends string> {
+export class KernelRunner<Name extends string> implements Part {
   #encode: Encode = () => {};
   #arrays: Readonly<Record<Name, GPUBuffer>>;
   #spacer: GPUBuffer | undefined;
@@ -88,6 +89,10 @@ export class KernelRunner<Name extends string> {
     this.#encode = await this.bind(this.#arrays);
     await this.settle();
     for (const buffer of [...(Object.values(old) as GPUBuffer[]), spacer]) buffer?.destroy();
+  }
+
+  destroy(): void {
+    this.device.destroy();
   }
 
   #allocate(): Record<Name, GPUBuffer> {

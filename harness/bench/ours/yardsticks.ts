@@ -35,13 +35,9 @@ export async function copyKernel(elements: number, states: number, environment: 
   });
   let checks = 0;
   return {
-    device,
+    part: kernels,
     run: (copies) => kernels.run(copies),
-    record: (copies) => kernels.record(copies),
-    settle: () => kernels.settle(),
-    relocate: () => kernels.relocate(),
     check: () => checkCopy(kernels, names.slice(0, states + 2), elements, 10 * ++checks),
-    destroy: () => device.destroy(),
   };
 }
 

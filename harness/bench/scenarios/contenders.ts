@@ -7,27 +7,6 @@ import { loadPeer, PEERS, type PeerTask } from '../peers.js';
 export const peersDoing = (task: PeerTask, { peers }: Pick<BenchConfig, 'peers'>): string[] =>
   peers.filter((name) => PEERS[name]!.tasks.includes(task));
 
-/** What any peer, at any task, has in common with a runner. */
-interface PeerPart {
-  record?(iterations: number): void;
-  settle?(): Promise<void>;
-  hostMs?(iterations: number): Promise<number>;
-  relocate?(): void | Promise<void>;
-  readonly device?: GPUDevice;
-  destroy(): void | Promise<void>;
-}
-
-/** A runner of a peer's part: `how` says what an iteration is and what is checked. */
-export const runnerOf = (part: PeerPart, how: Pick<Runner, 'run' | 'check'>): Runner => ({
-  ...how,
-  ...(part.record && { record: (iterations: number) => part.record!(iterations) }),
-  ...(part.settle && { settle: () => part.settle!() }),
-  ...(part.relocate && { relocate: () => part.relocate!() }),
-  ...(part.hostMs && { hostMs: (iterations: number) => part.hostMs!(iterations) }),
-  ...(part.device && { device: part.device }),
-  destroy: () => part.destroy(),
-});
-
 /** The chosen peers that do `task`, as contenders; `open` makes a runner of a peer that was loaded. */
 export function peerContenders(
   task: PeerTask,

@@ -10,12 +10,13 @@ import type {
   GemmPeer,
   GemmTask,
   OpenCase,
+  Runner,
   Scenario,
 } from '../contract.js';
 import { downhillGemm } from '../ours/gemm.js';
 import { slowed } from '../ours/slowed.js';
 import { places, uniform } from '../random.js';
-import { peerContenders, peersDoing, runnerOf } from './contenders.js';
+import { peerContenders, peersDoing } from './contenders.js';
 
 interface Shape {
   readonly title: string;
@@ -74,16 +75,16 @@ export const gemm: Scenario = {
     const task = gemmTask(op, shape, config.seed);
     const ours: Contender = { name: 'downhill', open: async () => runner(await downhillGemm(task, environment)) };
     let checks = 0;
-    const runner = (peer: GemmPeer) =>
-      runnerOf(peer, {
-        run: (products) => peer.run(products),
-        check: async () => {
-          // Fresh operands every time: a result left from before would be wrong for them.
-          const fresh = gemmTask(op, shape, config.seed + 10 * ++checks);
-          await peer.set(fresh.a, fresh.b);
-          return checkProduct(await peer.product(), fresh, config.seed);
-        },
-      });
+    const runner = (peer: GemmPeer): Runner => ({
+      part: peer,
+      run: (products) => peer.run(products),
+      check: async () => {
+        // Fresh operands every time: a result left from before would be wrong for them.
+        const fresh = gemmTask(op, shape, config.seed + 10 * ++checks);
+        await peer.set(fresh.a, fresh.b);
+        return checkProduct(await peer.product(), fresh, config.seed);
+      },
+    });
     const { rows, inputs, outputs } = shape;
     const contenders = [
       slowed(ours, config.slow),

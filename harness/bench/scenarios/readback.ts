@@ -12,7 +12,7 @@ import type {
 } from '../contract.js';
 import { downhillStep } from '../ours/step.js';
 import { expectedLosses } from './check-step.js';
-import { peerContenders, peersDoing, runnerOf } from './contenders.js';
+import { peerContenders, peersDoing } from './contenders.js';
 import { NETS } from './step.js';
 import { stepFlops, stepTask } from './tasks.js';
 
@@ -60,7 +60,9 @@ export const readback: Scenario = {
             return checks[calls++]!;
           };
           return {
-            ...runnerOf(part, { run: (steps) => part.train(steps, read), check }),
+            part,
+            run: (steps: number) => part.train(steps, read),
+            check,
             destroy: release,
           };
         },
@@ -70,7 +72,7 @@ export const readback: Scenario = {
     const others = peerContenders('step', onGpu(config), environment, async (peer) => {
       const part = await peer.step!(task, environment);
       peers.set(peer.name, part);
-      return runnerOf(part, { run: (steps) => part.train(steps), check: () => expected.compare(part) });
+      return { part: part, run: (steps) => part.train(steps), check: () => expected.compare(part) };
     });
     return {
       work: { unit: 'step', flops: stepFlops(net.sizes, net.batchSize) },

@@ -4,7 +4,6 @@ import type { BenchConfig, CaseSpec, Contender, Environment, OpenCase, Scenario 
 import { slowed } from '../ours/slowed.js';
 import { downhillUpdate } from '../ours/update.js';
 import { uniform } from '../random.js';
-import { runnerOf } from './contenders.js';
 
 const ELEMENTS = 1e5;
 /** Per cent of more work. */
@@ -28,13 +27,14 @@ export const resolution: Scenario = {
       async open() {
         const peer = await downhillUpdate(adam() as Rule, ELEMENTS, environment);
         await peer.set(uniform(ELEMENTS, config.seed), uniform(ELEMENTS, config.seed + 1, 0.1));
-        return runnerOf(peer, {
+        return {
+          part: peer,
           run: (updates) => peer.run(updates),
           check: async () => {
             const finite = (await peer.read()).every(Number.isFinite);
             return { ok: finite, detail: 'every parameter is finite; their values are checked in `update`' };
           },
-        });
+        };
       },
     });
     return {

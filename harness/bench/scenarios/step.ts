@@ -5,6 +5,7 @@ import type {
   Contender,
   Environment,
   OpenCase,
+  Runner,
   Scenario,
   StepPeer,
   StepTask,
@@ -12,7 +13,7 @@ import type {
 import { slowed } from '../ours/slowed.js';
 import { downhillStep } from '../ours/step.js';
 import { expectedLosses } from './check-step.js';
-import { peerContenders, peersDoing, runnerOf } from './contenders.js';
+import { peerContenders, peersDoing } from './contenders.js';
 import { type NetShape, stepFlops, stepTask } from './tasks.js';
 
 const LECTURE = [784, 100, 100, 100, 100, 10];
@@ -87,8 +88,11 @@ export const step: Scenario = {
 /** downhill and every peer that trains, each checked against the same losses. */
 function stepContenders(task: StepTask, config: BenchConfig, environment: Environment): Contender[] {
   const expected = expectedLosses(task, config.quick);
-  const runner = (peer: StepPeer) =>
-    runnerOf(peer, { run: (steps) => peer.train(steps), check: () => expected.compare(peer) });
+  const runner = (peer: StepPeer): Runner => ({
+    part: peer,
+    run: (steps) => peer.train(steps),
+    check: () => expected.compare(peer),
+  });
   const ours = { name: 'downhill', open: async () => runner(await downhillStep(task, environment)) };
   return [
     slowed(ours, config.slow),

@@ -8,6 +8,7 @@ import type {
   Contender,
   Environment,
   OpenCase,
+  Runner,
   Scenario,
   UpdatePeer,
   UpdateTask,
@@ -16,7 +17,7 @@ import { slowed } from '../ours/slowed.js';
 import { checkElements, downhillUpdate, optimizerUpdate } from '../ours/update.js';
 import { copyKernel, naiveUpdate } from '../ours/yardsticks.js';
 import { places, uniform } from '../random.js';
-import { peerContenders, peersDoing, runnerOf } from './contenders.js';
+import { peerContenders, peersDoing } from './contenders.js';
 
 interface Row {
   readonly title: string;
@@ -82,12 +83,13 @@ export const update: Scenario = {
     const elements = parameters.elements as number;
     const rule = make();
     const states = rule.row.slots(rule.hyper).length;
-    const contender = (peer: UpdatePeer, roundings = OTHERS) => {
+    const contender = (peer: UpdatePeer, roundings = OTHERS): Runner => {
       let checks = 0;
-      return runnerOf(peer, {
+      return {
+        part: peer,
         run: (updates) => peer.run(updates),
         check: () => checkUpdates(peer, rule, elements, config.seed + 2 * checks++, roundings),
-      });
+      };
     };
     const lecture = elements === LECTURE_ELEMENTS;
     const ours: Contender[] = [
