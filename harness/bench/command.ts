@@ -5,18 +5,18 @@ import { duration, plural } from '../common/format.js';
 import type { Io } from '../common/io.js';
 import { defaultFolder } from '../common/output.js';
 import type { CaseResult, ContenderResult, Report } from './contract.js';
+import { servePage } from './hosts/pages.js';
 import { type BenchCommand, benchHelp, parseBench } from './options.js';
 import { type Item, planOf } from './plan.js';
 import { BenchProgress } from './progress.js';
 import { compare } from './report/compare.js';
 import { comparisonMarkdown, printComparison } from './report/compare-text.js';
-import { INSTALL } from './report/png.js';
+import { INSTALL } from './report/layout.js';
 import { readReport } from './report/read.js';
 import { isOurs } from './report/summary.js';
 import { printReport } from './report/text.js';
 import { prepareFolder, writeComparison, writeJson, writeReport } from './report/write.js';
 import { openHosts, Run } from './run.js';
-import { servePage } from './serve-page.js';
 
 /** The exit code of a run that Ctrl+C ended: 128 and the number of SIGINT. */
 const INTERRUPTED = 130;

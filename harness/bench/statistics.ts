@@ -98,7 +98,7 @@ export const ratio = (a: Samples, b: Samples): Estimate => interval(pairedRatios
  * Draws of a sample's median by the bootstrap, in random order; undefined of too few samples. Two samples of independent
  * runs need it: there are no pairs whose order could be counted.
  */
-export function medianDraws(samples: Samples, seed: number, draws = DRAWS): Float64Array | undefined {
+function medianDraws(samples: Samples, seed: number, draws = DRAWS): Float64Array | undefined {
   const values = Float64Array.from(present(samples)).sort();
   const n = values.length;
   if (n < LEAST_SAMPLES) return undefined;

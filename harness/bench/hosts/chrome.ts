@@ -1,17 +1,13 @@
 /** Cases in a page of a headless browser, here or at the far end of a Playwright connection. */
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
-import { DownhillError, type ErrorCode } from '../../../src/index.js';
-import { packageRoot } from '../../common/versions.js';
+import { DownhillError } from '../../../src/index.js';
 import { connectBrowser, launchBrowser } from '../../pages/find.js';
-import { type Served, serve } from '../../pages/server.js';
+import type { Served } from '../../pages/server.js';
 import type { BenchConfig, CaseResult, CaseSpec, Machine } from '../contract.js';
 import type { Progress } from '../measure.js';
-import { caseLimitMs, Died, type Host } from './host.js';
+import { type Answer, caseLimitMs, Died, type Host, unpacked } from './host.js';
 import { hardware } from './machine.js';
-import type { Answer } from './page.js';
-import { peerFiles } from './peer-files.js';
+import { serveBench } from './pages.js';
 
 const START_MS = 60_000;
 /** Lets a page collect its garbage between samples. */
@@ -93,15 +89,7 @@ export class ChromeHost implements Host {
   }
 
   async #url(): Promise<string> {
-    const pages = join(packageRoot(), 'dist/pages');
-    if (!existsSync(join(pages, 'bench-case.html'))) {
-      throw new DownhillError(
-        'INTERNAL',
-        `The pages are not built: ${pages} has no bench-case.html.`,
-        'Run: npm run build',
-      );
-    }
-    this.#server ??= await serve(pages, { files: peerFiles(), wasm: true });
+    this.#server ??= await serveBench();
     return `${this.#server.url}bench-case.html`;
   }
 
@@ -138,11 +126,9 @@ export class ChromeHost implements Host {
         return work(page);
       })();
       result.catch(() => {});
-      const { value, error } = await Promise.race([result, ended]);
+      const answered = await Promise.race([result, ended]);
       await page.close().catch(() => {});
-      if (error?.code) throw new DownhillError(error.code as ErrorCode, error.message, error.fix);
-      if (error) throw new Error(error.message);
-      return value as T;
+      return unpacked(answered);
     } catch (error) {
       if (error instanceof DownhillError) throw error;
       // Whatever state it is in, the next case gets another one.

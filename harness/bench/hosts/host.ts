@@ -1,4 +1,5 @@
 /** Where cases run, seen from the command line: a child process, or a page of a browser near or far. */
+import { DownhillError, type ErrorCode } from '../../../src/index.js';
 import type { BenchConfig, CaseResult, CaseSpec, Machine, Place } from '../contract.js';
 import type { Progress } from '../measure.js';
 import type { StartPhases } from '../run-case.js';
@@ -31,3 +32,26 @@ export class Died extends Error {
 
 /** A case that takes longer than this hangs: its contenders are timed for a minute or so. */
 export const caseLimitMs = ({ quick }: BenchConfig) => (quick ? 120_000 : 900_000);
+
+/** What a page or a process answers, as plain JSON: an exception loses its code on the way. */
+export interface Answer<T> {
+  readonly value?: T;
+  /** `code` is undefined where it is no error of ours. */
+  readonly error?: { readonly code?: string; readonly message: string; readonly fix: string };
+}
+
+export async function answerOf<T>(work: () => Promise<T>): Promise<Answer<T>> {
+  try {
+    return { value: await work() };
+  } catch (error) {
+    if (!(error instanceof DownhillError)) return { error: { message: String(error), fix: 'Report this.' } };
+    const { code, message, fix } = error;
+    return { error: { code, message: message.replace(` [${code}] ${fix}`, ''), fix } };
+  }
+}
+
+export function unpacked<T>({ value, error }: Answer<T>): T {
+  if (error?.code) throw new DownhillError(error.code as ErrorCode, error.message, error.fix);
+  if (error) throw new Error(error.message);
+  return value as T;
+}

@@ -1,20 +1,17 @@
 /** Cases in Node on Dawn, in processes of their own: what a driver or a library takes down is that one case. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { join } from 'node:path';
-import { DownhillError, type ErrorCode } from '../../../src/index.js';
-import type { ErrorParts } from '../../common/io.js';
 import { packageRoot } from '../../common/versions.js';
 import type { BenchConfig, CaseResult, CaseSpec, Machine } from '../contract.js';
 import type { Progress } from '../measure.js';
 import type { StartPhases } from '../run-case.js';
-import { caseLimitMs, Died, type Host } from './host.js';
+import { type Answer, caseLimitMs, Died, type Host, unpacked } from './host.js';
 import { hardware } from './machine.js';
 import type { WorkerRequest } from './worker.js';
 
 type Message =
   | { readonly type: 'progress'; readonly share: number; readonly contender: string }
-  | { readonly type: 'answer'; readonly value: unknown }
-  | { readonly type: 'error'; readonly error: ErrorParts | null; readonly text: string };
+  | ({ readonly type: 'answer' } & Answer<unknown>);
 
 const START_LIMIT_MS = 60_000;
 
@@ -115,7 +112,7 @@ export class NodeHost implements Host {
       listeners.push([event, listener]);
       child.on(event, listener as () => void);
     };
-    return new Promise((resolve, reject) => {
+    const answered = new Promise<Answer<unknown>>((resolve, reject) => {
       let timedOut = false;
       timer = setTimeout(() => {
         timedOut = true;
@@ -126,11 +123,7 @@ export class NodeHost implements Host {
         if (message.type === 'progress') {
           contender = message.contender;
           progress(message.share, message.contender);
-        } else if (message.type === 'answer') {
-          resolve(message.value);
-        } else {
-          reject(failureOf(message));
-        }
+        } else resolve(message);
       });
       on('close', (code: number | null, signal: string | null) => {
         const how = timedOut
@@ -139,16 +132,12 @@ export class NodeHost implements Host {
         reject(new Died(how + lastLine(worker.said), contender));
       });
       child.send(request);
-    }).finally(() => {
+    });
+    return answered.then(unpacked).finally(() => {
       clearTimeout(timer);
       for (const [event, listener] of listeners) child.off(event, listener as () => void);
     });
   }
-}
-
-function failureOf({ error, text }: Extract<Message, { type: 'error' }>): Error {
-  if (error) return new DownhillError(error.code as ErrorCode, error.message, error.fix);
-  return new Error(text);
 }
 
 function lastLine(said: string): string {

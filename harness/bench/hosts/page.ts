@@ -1,16 +1,10 @@
 /**
- * The page's side of `--in chrome`: app/bench-case.html loads it, chrome.ts calls it. Answers are plain JSON, because an
- * exception loses its code on the way to Node.
+ * The page's side of `--in chrome`: app/bench-case.html loads it, chrome.ts calls it.
  */
-import { type AdapterReport, DownhillError, requestDevice } from '../../../src/index.js';
+import { type AdapterReport, requestDevice } from '../../../src/index.js';
 import type { BenchConfig, CaseSpec, Environment } from '../contract.js';
 import { adapterOf, runCase, startOnce } from '../run-case.js';
-
-export interface Answer<T> {
-  readonly value?: T;
-  /** `code` is undefined where it is no error of ours. */
-  readonly error?: { readonly code?: string; readonly message: string; readonly fix: string };
-}
+import { type Answer, answerOf } from './host.js';
 
 /** What a page knows of its machine. */
 export interface PageMachine {
@@ -39,21 +33,13 @@ const environment: Environment = {
   requestDevice: (label) => requestDevice({ label }),
 };
 
-async function answer<T>(work: () => Promise<T>): Promise<Answer<T>> {
-  try {
-    return { value: await work() };
-  } catch (error) {
-    if (!(error instanceof DownhillError)) return { error: { message: String(error), fix: 'Report this.' } };
-    const { code, message, fix } = error;
-    return { error: { code, message: message.replace(` [${code}] ${fix}`, ''), fix } };
-  }
-}
-
 globalThis.downhillBench = {
   run: (spec, config) =>
-    answer(() => runCase(spec, config, environment, (share, name) => void globalThis.downhillProgress?.(share, name))),
+    answerOf(() =>
+      runCase(spec, config, environment, (share, name) => void globalThis.downhillProgress?.(share, name)),
+    ),
   machine: () =>
-    answer(async () => ({
+    answerOf(async () => ({
       adapter: await adapterOf(environment),
       userAgent: navigator.userAgent,
       cores: navigator.hardwareConcurrency,
@@ -66,5 +52,5 @@ const wanted = new URLSearchParams(location.search);
 const start = wanted.get('start');
 if (start) {
   const config = JSON.parse(wanted.get('config')!) as BenchConfig;
-  globalThis.downhillBench.started = answer(() => startOnce(start, config, environment, 0));
+  globalThis.downhillBench.started = answerOf(() => startOnce(start, config, environment, 0));
 }

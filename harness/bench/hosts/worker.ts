@@ -1,9 +1,8 @@
 /** The child process of `--in node`: does what it is asked until nobody is left to ask. Built to dist/cli/bench-worker.js. */
-import { DownhillError } from '../../../src/index.js';
 import { requestDevice, requestGpu } from '../../../src/node/index.js';
-import { errorParts } from '../../common/io.js';
 import type { BenchConfig, CaseSpec, Environment } from '../contract.js';
 import { adapterOf, runCase, startOnce } from '../run-case.js';
+import { answerOf } from './host.js';
 
 export type WorkerRequest =
   | { readonly kind: 'case'; readonly spec: CaseSpec; readonly config: BenchConfig }
@@ -51,14 +50,5 @@ async function answer(request: WorkerRequest): Promise<unknown> {
 
 process.on('disconnect', () => process.exit(0));
 process.on('message', (request: WorkerRequest) => {
-  const send = (message: object) => process.send!(message);
-  answer(request).then(
-    (value) => send({ type: 'answer', value }),
-    (error: unknown) =>
-      send({
-        type: 'error',
-        error: error instanceof DownhillError ? errorParts(error) : null,
-        text: String((error as Error)?.stack ?? error),
-      }),
-  );
+  void answerOf(() => answer(request)).then((answered) => process.send!({ type: 'answer', ...answered }));
 });

@@ -18,8 +18,8 @@ export async function downhillStep(task: StepTask, environment: Environment): Pr
 
 /** All batches as one data set. Every step reads one of them, in an order of the trainer's own. */
 function datasetOf({ sizes, loss }: StepTask, batches: readonly StepBatch[]): Dataset {
-  const concat = (parts: readonly ArrayLike<number>[], Type: typeof Float32Array | typeof Uint32Array) => {
-    const whole = new Type(parts.reduce((sum, part) => sum + part.length, 0));
+  const joined = <A extends Float32Array | Uint32Array>(Type: new (n: number) => A, parts: ArrayLike<number>[]): A => {
+    const whole = new Type(parts.reduce((sum, { length }) => sum + length, 0));
     let at = 0;
     for (const part of parts) {
       whole.set(part, at);
@@ -27,21 +27,23 @@ function datasetOf({ sizes, loss }: StepTask, batches: readonly StepBatch[]): Da
     }
     return whole;
   };
-  const x = concat(
-    batches.map((batch) => batch.x),
-    Float32Array,
-  ) as Float32Array;
   const features = sizes[0]!;
-  if (loss === 'mse') {
-    const y = concat(
-      batches.map((batch) => batch.values!),
-      Float32Array,
-    );
-    return arrays({ x, y, features });
-  }
-  const y = concat(
-    batches.map((batch) => batch.labels!),
+  const x = joined(
+    Float32Array,
+    batches.map((batch) => batch.x),
+  );
+  if (loss === 'mse')
+    return arrays({
+      x,
+      y: joined(
+        Float32Array,
+        batches.map(({ values }) => values!),
+      ),
+      features,
+    });
+  const y = joined(
     Uint32Array,
+    batches.map(({ labels }) => labels!),
   );
   return arrays({ x, y, classes: sizes.at(-1)!, features });
 }

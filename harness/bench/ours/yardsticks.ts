@@ -2,9 +2,7 @@
 import type { Check, Environment, Runner, UpdatePeer, UpdateTask } from '../contract.js';
 import copyCode from './copy.wgsl?raw';
 import { KernelRunner } from './kernel-runner.js';
-import adamCode from './naive-adam.wgsl?raw';
-import momentumCode from './naive-momentum.wgsl?raw';
-import sgdCode from './naive-sgd.wgsl?raw';
+import naiveCode from './naive.wgsl?raw';
 import { checkElements, updatePeer } from './update.js';
 
 /** Most states of copy.wgsl. */
@@ -62,11 +60,8 @@ async function checkCopy(
   return { ok: true, detail: `${states + 1} arrays of ${elements} elements copied exactly` };
 }
 
-const NAIVE: Readonly<Record<UpdateTask['rule'], { readonly code: string; readonly states: number }>> = {
-  sgd: { code: sgdCode, states: 0 },
-  momentum: { code: momentumCode, states: 1 },
-  adam: { code: adamCode, states: 2 },
-};
+/** State slots of each. */
+const NAIVE: Readonly<Record<UpdateTask['rule'], number>> = { sgd: 0, momentum: 1, adam: 2 };
 const NAIVE_WORKGROUP = 256;
 
 /** One invocation per scalar. */
@@ -78,11 +73,10 @@ export async function naiveUpdate(
 ): Promise<UpdatePeer> {
   const device = await environment.requestDevice('bench:naive');
   checkElements(device, elements);
-  const { code, states } = NAIVE[rule];
-  const pipeline = await compile(device, code, 'update', {});
+  const pipeline = await compile(device, naiveCode, rule, {});
   const { UNIFORM, COPY_DST } = GPUBufferUsage;
   const settings = device.createBuffer({ label: 'bench/settings', size: 32, usage: UNIFORM | COPY_DST });
-  const slots = Array.from({ length: states }, (_, i) => `s${i}`);
+  const slots = Array.from({ length: NAIVE[rule] }, (_, i) => `s${i}`);
   const names = ['param', 'grad', ...slots];
   const groups = Math.ceil(elements / NAIVE_WORKGROUP);
   const y = Math.ceil(groups / device.limits.maxComputeWorkgroupsPerDimension);

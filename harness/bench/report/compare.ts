@@ -16,12 +16,12 @@ import { adapterName, isControl, isOurs, reasonOf, summarize } from './summary.j
  * Two runs of one commit on one machine agree within this, drift removed; what lies between them has to be more. A kernel
  * slowed by 20 % is seen, one by 2 % is not.
  */
-export const NOTICEABLE = 0.1;
+const NOTICEABLE = 0.1;
 /**
  * Where a run has one session a case, as with --quick: what a process has by luck (where its arrays and threads lie) is in
  * no interval then.
  */
-export const NOTICEABLE_QUICK = 0.15;
+const NOTICEABLE_QUICK = 0.15;
 /** Controls that can speak for their case; fewer are as likely to have been lucky themselves. */
 const ENOUGH_CONTROLS = 3;
 
@@ -52,7 +52,7 @@ export interface Change {
 }
 
 /** Measured then, not now. */
-export interface Broken {
+interface Broken {
   readonly id: string;
   readonly place: Place;
   readonly contender: string;

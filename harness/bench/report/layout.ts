@@ -11,6 +11,9 @@ import {
   summarize,
 } from './summary.js';
 
+/** What an installed `downhill` lacks to draw PNG files. */
+export const INSTALL = 'npm install @resvg/resvg-wasm@2.6.2 dejavu-fonts-ttf';
+
 /** One picture: the cases of a scenario in one place, or a part of them where they are many. */
 export interface BenchChart {
   readonly scenario: string;

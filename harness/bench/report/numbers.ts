@@ -31,7 +31,7 @@ export function signed(change: number): string {
 }
 
 /** 14,300 as '14.3 kB'; sizes of files and bundles. */
-export function bytesText(bytes: number): string {
+function bytesText(bytes: number): string {
   const units = ['B', 'kB', 'MB', 'GB'];
   const power = Math.min(3, Math.max(0, Math.floor(Math.log10(bytes || 1) / 3)));
   return `${power === 0 ? bytes : three(bytes / 1000 ** power)} ${units[power]}`;

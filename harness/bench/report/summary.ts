@@ -119,7 +119,7 @@ export function reasonOf({ note, check }: ContenderSummary): string {
   return parts.join('; ') || 'no reason given';
 }
 
-export interface Reason {
+interface Reason {
   readonly outcome: 'failed' | 'skipped';
   readonly names: readonly string[];
   readonly reason: string;

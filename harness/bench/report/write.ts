@@ -5,9 +5,7 @@ import { outputError } from '../../common/output.js';
 import type { Report } from '../contract.js';
 import { type BenchChart, benchCharts } from './layout.js';
 import { markdown } from './markdown.js';
-import { canDraw, svgPng } from './png.js';
 import { readReport } from './read.js';
-import { chartSvg } from './svg.js';
 
 const JSON_FILE = 'report.json';
 
@@ -60,6 +58,7 @@ export async function writeReport(path: string, report: Report): Promise<string[
   write(JSON_FILE, jsonOf(report));
   const pictures = charts.map(({ scenario, file, title }) => ({ scenario, title, file: `${file}.svg` }));
   write('report.md', markdown(report, pictures));
+  const { canDraw, chartSvg, svgPng } = await import('./draw.js');
   for (const chart of charts) {
     const svg = chartSvg(chart);
     write(`${chart.file}.svg`, svg);

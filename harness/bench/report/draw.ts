@@ -1,17 +1,34 @@
 /**
- * SVG to PNG by resvg, compiled to WebAssembly. It and the font come to 3.2 MB: a build puts them beside its modules, so
- * that the command runs from dist/ alone; the npm package has neither, and takes them from packages that a user installs.
+ * Charts as SVG and PNG, drawn without a browser: by ECharts, and by resvg, compiled to WebAssembly. resvg and the font come
+ * to 3.2 MB: a build puts them beside its modules, so that the command runs from dist/ alone; the npm package has neither,
+ * and takes them from packages that a user installs. Import this file only to draw.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { initWasm, Resvg } from '@resvg/resvg-wasm';
+import { CustomChart } from 'echarts/charts';
+import { GridComponent, TitleComponent } from 'echarts/components';
+import { init, use } from 'echarts/core';
+import { SVGRenderer } from 'echarts/renderers';
+import { chartOption } from './chart.js';
+import type { BenchChart } from './layout.js';
 
-/** What an installed `downhill` lacks to draw PNG files. */
-export const INSTALL = 'npm install @resvg/resvg-wasm@2.6.2 dejavu-fonts-ttf';
 const WASM = '@resvg/resvg-wasm/index_bg.wasm';
 const FONT = 'dejavu-fonts-ttf/ttf/DejaVuSans.ttf';
+
+export function chartSvg(chart: BenchChart): string {
+  use([CustomChart, GridComponent, TitleComponent, SVGRenderer]);
+  const { option, width, height } = chartOption(chart);
+  const instance = init(null, null, { renderer: 'svg', ssr: true, width, height });
+  try {
+    instance.setOption(option);
+    return instance.renderToSVGString();
+  } finally {
+    instance.dispose();
+  }
+}
 
 /** Pixels of the picture for one of the SVG: sharp on dense screens, and where a document scales it. */
 export const SCALE = 2;

@@ -9,7 +9,22 @@ struct Settings { lr: f32, beta1: f32, beta2: f32, eps: f32, t: f32, momentum: f
 @group(0) @binding(4) var<storage, read_write> v: array<f32>;
 
 @compute @workgroup_size(256)
-fn update(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+fn sgd(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = id.y * groups.x * 256u + id.x;
+  if (i >= arrayLength(&param)) { return; }
+  param[i] = param[i] - settings.lr * grad[i];
+}
+
+@compute @workgroup_size(256)
+fn momentum(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = id.y * groups.x * 256u + id.x;
+  if (i >= arrayLength(&param)) { return; }
+  m[i] = settings.momentum * m[i] + grad[i];
+  param[i] = param[i] - settings.lr * m[i];
+}
+
+@compute @workgroup_size(256)
+fn adam(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let i = id.y * groups.x * 256u + id.x;
   if (i >= arrayLength(&param)) { return; }
   let g = grad[i];
