@@ -7,7 +7,7 @@ export async function updateOnce(device, { param, grad, elements }) {
   const hyper = device.createBuffer({ size: HYPER_BYTES, usage: UNIFORM | COPY_DST });
   const groupOf = device.createBuffer({ size: (4 * elements) / 64, usage: STORAGE }); // all 0: everything is group 0
 
-  // The row of the first update (count 0): the header, the same for every rule, and the rule's scalars, in float64.
+  // The record of the first update (count 0): the header, the same for every rule, and the rule's scalars, in float64.
   const rule = sgd({ lr: 0.1 });
   const { row } = rule;
   const slots = row.slots(rule.hyper); // none here: a state buffer for each goes into `state`

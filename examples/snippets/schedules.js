@@ -1,4 +1,4 @@
-import { adamw, createOptimizer } from 'downhill';
+import { adamw, createOptimizer, scale } from 'downhill';
 import { cosine, linear, warmup } from 'downhill/schedules';
 
 /** Any number may be a function of the update count, which is 0 at the first update. */
@@ -9,5 +9,5 @@ export const makeScheduled = (device, tensors) => {
   return createOptimizer(device, adamw({ lr, weightDecay, betas: [beta1, 0.999] }), tensors);
 };
 
-/** Later: another rate, for every step submitted from here on. */
-export const slowDown = (optimizer) => optimizer.set({ lr: 1e-5 });
+/** Later, for every step submitted from here on: a tenth of each group's rate. */
+export const slowDown = (optimizer) => optimizer.set({ lr: scale(0.1) });
