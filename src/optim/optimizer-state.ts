@@ -1,6 +1,7 @@
 import { readRanges } from '../gpu/buffers.js';
 import { DownhillError, show } from '../gpu/errors.js';
-import { type Clock, clockBytes, readClocks } from '../kernels/advance.js';
+import { clockBytes, readClocks } from '../kernels/advance.js';
+import { elementsOf, type TensorShape } from '../space/space.js';
 import { readTensors, writeTensor } from '../space/vectors.js';
 import type { OptimizerState } from './optimizer-types.js';
 import type { Updater } from './updater.js';
@@ -72,7 +73,7 @@ export function loadStates(updater: Updater, states: readonly OptimizerState[]):
   );
   device.queue.writeBuffer(clock.buffer, clock.offset, clocks);
   updater.scalars.restart(
-    readClocks(clocks) as readonly Clock[],
+    readClocks(clocks),
     updater.groups.flatMap((_, group) => carries.map((own) => own[group]!)),
   );
 }
@@ -82,8 +83,8 @@ const refuse = (message: string, fix: string): never => {
 };
 
 /** Refuses a state that is not of this rule, these tensors and these options. @throws DownhillError STATE-MISMATCH. */
-function checkState({ options, ...updater }: Updater, names: readonly string[], state: OptimizerState): void {
-  const { row, micro } = options;
+function checkState(updater: Updater, names: readonly string[], state: OptimizerState): void {
+  const { row, micro, space } = updater.options;
   if (typeof state !== 'object' || state === null || typeof state.tensors !== 'object' || state.tensors === null) {
     refuse(`load needs the state of an optimizer, got ${show(state)}.`, 'Pass what `state` returned.');
   }
@@ -109,17 +110,13 @@ function checkState({ options, ...updater }: Updater, names: readonly string[], 
       'Load it where accumulate.steps is the same.',
     );
   }
-  checkTensors(
-    vectorsOf(updater as Updater).map(({ name }) => name),
-    options.space.tensors,
-    names,
-    state,
-  );
+  const slots = vectorsOf(updater).map(({ name }) => name);
+  checkTensors(slots, space.tensors, names, state);
 }
 
 function checkTensors(
   slots: readonly string[],
-  tensors: Updater['options']['space']['tensors'],
+  tensors: readonly TensorShape[],
   names: readonly string[],
   state: OptimizerState,
 ): void {
@@ -130,7 +127,7 @@ function checkTensors(
     if (extra !== undefined)
       refuse(`The state of ${show(name)} has ${show(extra)}, which this optimizer does not use.`, same);
   }
-  const sizes = new Map(tensors.map(({ name, shape }) => [name, shape.reduce((product, size) => product * size, 1)]));
+  const sizes = new Map(tensors.map((tensor) => [tensor.name, elementsOf(tensor)]));
   for (const name of names) {
     const own = Object.hasOwn(state.tensors, name) ? state.tensors[name] : undefined;
     for (const slot of slots) {
