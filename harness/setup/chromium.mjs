@@ -2,7 +2,7 @@
 import path from 'node:path';
 import { aptInstall, asRoot, mayUseApt, ROOT, run, say } from './system.mjs';
 
-const PLAYWRIGHT = path.join(ROOT, 'node_modules/playwright-core/cli.js');
+const PLAYWRIGHT = path.join(ROOT, 'node_modules/playwright/cli.js');
 
 /**
  * Gets a Chromium: Playwright's, else the system's package. Says why, where neither can be had.
