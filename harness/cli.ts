@@ -24,7 +24,10 @@ const HELP = `npx downhill <command>
   --version  the version of downhill
 `;
 
-/** @returns the exit code: 0, 1 when something failed, 2 when it was asked for in a wrong way, 130 after Ctrl+C */
+/**
+ * @returns the exit code: 0, 1 when something failed, 2 when it was asked for in a wrong way, 3 when a training diverged,
+ * 128 and a signal's number after that signal
+ */
 export async function main(args: readonly string[], io: Io = processIo()): Promise<number> {
   try {
     return await run(args, io);

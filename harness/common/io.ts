@@ -15,8 +15,11 @@ export interface Stream {
 export interface Io {
   readonly stdout: Stream;
   readonly stderr: Stream;
-  /** Calls `handler` at every Ctrl+C, which then no longer ends the process. Returns a function that stops this. */
-  onInterrupt(handler: () => void): () => void;
+  /**
+   * Calls `handler` at every Ctrl+C, SIGTERM and SIGHUP, which then no longer end the process, with the exit code that
+   * tells of it: 128 and the signal's number. Returns a function that stops this.
+   */
+  onInterrupt(handler: (code: number) => void): () => void;
   /** Ends the process at once. */
   exit(code: number): void;
 }
@@ -31,24 +34,35 @@ export function painter(stream: Stream): Paint {
   return (style, text) => (colours ? styleText(style, text) : text);
 }
 
+/** Signals that ask a process to end, by the exit code that a shell tells of them. */
+const SIGNALS: Readonly<Record<number, NodeJS.Signals>> = { 129: 'SIGHUP', 130: 'SIGINT', 143: 'SIGTERM' };
+
 /** The real process. */
 export function processIo(): Io {
   // `downhill train | head`: whoever read is gone, which is no error of ours. 141 is what SIGPIPE ends with.
-  process.stdout.on('error', ({ code }: NodeJS.ErrnoException) => {
-    if (code === 'EPIPE') process.exit(141);
-  });
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', ({ code }: NodeJS.ErrnoException) => {
+      if (code === 'EPIPE') process.exit(141);
+    });
+  }
   return {
     stdout: process.stdout,
     stderr: process.stderr,
     onInterrupt(handler) {
-      process.on('SIGINT', handler);
-      return () => process.off('SIGINT', handler);
+      const listeners = Object.entries(SIGNALS).map(([code, signal]) => [signal, () => handler(Number(code))] as const);
+      for (const [signal, listener] of listeners) process.on(signal, listener);
+      return () => {
+        for (const [signal, listener] of listeners) process.off(signal, listener);
+      };
     },
     exit: (code) => {
-      if (code !== 130) process.exit(code);
-      // Of the signal itself, as a shell's 130 means: process.exit would take a driver down under its running threads.
-      process.removeAllListeners('SIGINT');
-      process.kill(process.pid, 'SIGINT');
+      const signal = SIGNALS[code];
+      if (!signal) process.exit(code);
+      // Of the signal itself, as such a code means: process.exit would take a driver down under its running threads. What
+      // is done at an exit (browsers ended, temporary folders removed) is done first.
+      process.emit('exit', code);
+      process.removeAllListeners(signal);
+      process.kill(process.pid, signal);
     },
   };
 }

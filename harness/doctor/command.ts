@@ -46,6 +46,7 @@ export async function doctor(args: readonly string[], io: Io = processIo()): Pro
     (flags.has('json') ? io.stderr : io.stdout).write(`${lines.join('\n')}\n`);
     if (!ok) return 1;
   }
+  io.onInterrupt((code) => io.exit(code));
   const report = await examine();
   if (flags.has('json')) io.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
   else printReport(report, io);
@@ -109,7 +110,7 @@ async function examineBrowser(problems: ErrorParts[]): Promise<BrowserReport | n
     problems.push(errorParts(error));
     return null;
   }
-  const { browser, name, version, executablePath } = launched;
+  const { browser, close, name, version, executablePath } = launched;
   try {
     const page = await browser.newPage();
     // WebGPU exists in secure contexts only; a page of localhost is one, and this one needs no server.
@@ -130,6 +131,6 @@ async function examineBrowser(problems: ErrorParts[]): Promise<BrowserReport | n
     }
     return { name, version, path: executablePath ?? null, adapter };
   } finally {
-    await browser.close();
+    await close();
   }
 }

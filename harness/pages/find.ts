@@ -7,6 +7,7 @@ import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { DownhillError } from '../../src/index.js';
+import { endBrowser, scratchFolder } from '../common/scratch.js';
 
 export interface FoundBrowser {
   readonly name: string;
@@ -21,7 +22,14 @@ export interface LaunchedBrowser extends FoundBrowser {
   readonly version: string;
   /** What it was started with, besides Playwright's own; empty where somebody else started it. */
   readonly flags: readonly string[];
+  /** Ends it within CLOSE_MS, also when it hangs. */
+  close(): Promise<void>;
 }
+
+/** A browser that hangs would take for ever to close. */
+const CLOSE_MS = 2000;
+/** A browser that starts has this long; half a minute was not enough on a machine whose cores all had work. */
+const LAUNCH_MS = 90_000;
 
 const INSTALL =
   'Install Chrome or Chromium, name one in DOWNHILL_BROWSER, or run: npx playwright-core install --with-deps chromium';
@@ -137,7 +145,11 @@ export async function launchBrowser(
       headless: options.headless ?? true,
       chromiumSandbox, // false adds --no-sandbox
       args,
-      handleSIGINT: false, // the command ends the run itself, and then closes the browser
+      timeout: LAUNCH_MS,
+      // The command ends the run itself, and then closes the browser.
+      handleSIGINT: false,
+      handleSIGTERM: false,
+      handleSIGHUP: false,
     });
   const start = async () => {
     // Chrome refuses to run as root with its sandbox, and containers often forbid what the sandbox is made of.
@@ -148,10 +160,13 @@ export async function launchBrowser(
     });
   };
   try {
-    const browser = await start();
-    return { ...found, browser, version: browser.version(), flags: args };
+    const folder = scratchFolder();
+    const browser = await withTemporary(folder, start);
+    const close = () => closeWithin(browser, () => endBrowser(folder));
+    return { ...found, browser, version: browser.version(), flags: args, close };
   } catch (cause) {
-    const reason = (cause as Error).message.split('\n').find((line) => /error|cannot|missing|failed/i.test(line)) ?? '';
+    const reason =
+      (cause as Error).message.split('\n').find((line) => /error|cannot|missing|failed|exceeded/i.test(line)) ?? '';
     const where = found.executablePath ?? chromium.executablePath();
     throw new DownhillError(
       'NO-BROWSER',
@@ -160,6 +175,34 @@ export async function launchBrowser(
       cause,
     );
   }
+}
+
+/** Runs `action` where whatever asks for a temporary folder gets `folder`: Playwright's profiles, and the browser itself. */
+async function withTemporary<T>(folder: string, action: () => Promise<T>): Promise<T> {
+  const names = process.platform === 'win32' ? ['TEMP', 'TMP'] : ['TMPDIR'];
+  const saved = names.map((name) => [name, process.env[name]] as const);
+  for (const name of names) process.env[name] = folder;
+  try {
+    return await action();
+  } finally {
+    for (const [name, value] of saved) {
+      if (value === undefined) delete process.env[name];
+      else process.env[name] = value;
+    }
+  }
+}
+
+async function closeWithin(browser: Browser, force: () => void): Promise<void> {
+  const closed = browser.close().catch(() => {}); // of a connection that is gone
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<'late'>((resolve) => {
+    timer = setTimeout(() => resolve('late'), CLOSE_MS);
+  });
+  const end = await Promise.race([closed, late]);
+  clearTimeout(timer);
+  if (end !== 'late') return;
+  force();
+  await closed;
 }
 
 /** A browser elsewhere has this long to answer. */
@@ -177,7 +220,8 @@ export async function connectBrowser(address: string, reachable: string): Promis
   const { chromium } = await loadPlaywright();
   try {
     const browser = await chromium.connect(address, { exposeNetwork: reachable, timeout: CONNECT_MS });
-    return { name: `Chromium at ${new URL(address).host}`, browser, version: browser.version(), flags: [] };
+    const name = `Chromium at ${new URL(address).host}`;
+    return { name, browser, version: browser.version(), flags: [], close: () => browser.close() };
   } catch (cause) {
     const reason = (cause as Error).message.split('\n')[0]!.slice(0, 200);
     throw new DownhillError(

@@ -2,11 +2,11 @@
  * Runs a job in a page of a headless browser: dist/pages is served on the loopback address, the page trains, its events
  * come back through a function that Playwright puts into the page.
  */
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { DownhillError, type ErrorCode } from '../../src/index.js';
+import { scratchFolder } from '../common/scratch.js';
 import { packageRoot, versionOf } from '../common/versions.js';
 import { launchBrowser } from '../pages/find.js';
 import { serve } from '../pages/server.js';
@@ -16,25 +16,27 @@ import type { Emit, JobEvent, JobResult } from './events.js';
 import type { IdxBytes } from './node.js';
 import type { PageJob } from './page.js';
 
-const START_MS = 30_000;
+/** A page that tells nothing for so long will not any more: its graphics process, or the browser itself, hangs. */
+const SILENCE_MS = 60_000;
 
 export async function runInChrome(
   config: TrainConfig,
   files: IdxBytes | undefined,
   emit: Emit,
   signal: AbortSignal,
+  silenceMs = SILENCE_MS,
 ): Promise<JobResult> {
   const pages = join(packageRoot(), 'dist/pages');
   if (!existsSync(join(pages, 'train.html'))) {
     throw new DownhillError('INTERNAL', `The pages are not built: ${pages} has no train.html.`, 'Run: npm run build');
   }
   const shared = files && shareFiles(files);
-  const closing: (() => unknown)[] = [() => shared?.remove()];
+  const closing: (() => unknown)[] = [];
   try {
     const server = await serve(pages, { files: shared?.served });
     closing.push(() => server.close());
-    const { browser, name, version } = await launchBrowser();
-    closing.push(() => browser.close());
+    const { browser, close, name, version } = await launchBrowser();
+    closing.push(close);
     const versions = {
       downhill: versionOf('downhill') ?? 'unknown',
       node: process.versions.node,
@@ -42,11 +44,44 @@ export async function runInChrome(
       'playwright-core': versionOf('playwright-core') ?? 'unknown',
     };
     emit({ type: 'runtime', versions });
-    const page = await browser.newPage();
-    return await runPage(page, `${server.url}train.html`, config, shared?.addresses, emit, signal);
+    const job = async (told: Emit) =>
+      runPage(await browser.newPage(), `${server.url}train.html`, config, shared?.addresses, told, signal);
+    return await unlessSilent(silenceMs, emit, job);
   } finally {
     for (const close of closing.reverse()) await close();
   }
+}
+
+/** Runs `job`, and gives it up when it emits nothing for `ms`. */
+function unlessSilent<T>(ms: number, emit: Emit, job: (emit: Emit) => Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    let over = false;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const end = (settle: () => void) => {
+      over = true; // what comes now comes too late
+      clearTimeout(timer);
+      settle();
+    };
+    const lost = new DownhillError(
+      'BROWSER-LOST',
+      `The browser told nothing for ${ms / 1000} s: its page or its graphics process hangs.`,
+      'Start again; where a step takes so long, use a smaller --batch or --in node.',
+    );
+    const wait = () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => end(() => reject(lost)), ms);
+    };
+    const heard: Emit = (event) => {
+      if (over) return;
+      wait();
+      emit(event);
+    };
+    wait();
+    job(heard).then(
+      (result) => end(() => resolve(result)),
+      (error) => end(() => reject(error)),
+    );
+  });
 }
 
 async function runPage(
@@ -71,8 +106,8 @@ async function runPage(
   });
   const abort = () => void page.evaluate(() => globalThis.downhillJob?.abort()).catch(() => {});
   try {
-    await page.goto(url, { timeout: START_MS });
-    await page.waitForFunction(() => globalThis.downhillJob !== undefined, undefined, { timeout: START_MS });
+    await page.goto(url, { timeout: 0 }); // the silence ends it
+    await page.waitForFunction(() => globalThis.downhillJob !== undefined, undefined, { timeout: 0 });
     signal.addEventListener('abort', abort);
     if (signal.aborted) abort();
     const failure = await page.evaluate(([job, parts]) => (globalThis.downhillJob as PageJob).run(job, parts), [
@@ -126,7 +161,7 @@ function pageFailed(cause: unknown, page: Page, { errors, crashed }: Complaints)
 
 /** Puts the bytes where the server can serve them from: a folder of their own, and nothing else of the disk. */
 function shareFiles(files: IdxBytes) {
-  const folder = mkdtempSync(join(tmpdir(), 'downhill-'));
+  const folder = scratchFolder();
   const served: Record<string, string> = {};
   const share = (name: string, bytes: Uint8Array) => {
     served[`/data/${name}`] = join(folder, name);
@@ -141,5 +176,5 @@ function shareFiles(files: IdxBytes) {
     train: pair('train', files.train),
     ...(files.test ? { test: pair('test', files.test) } : {}),
   };
-  return { served, addresses, remove: () => rmSync(folder, { recursive: true, force: true }) };
+  return { served, addresses };
 }

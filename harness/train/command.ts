@@ -11,8 +11,11 @@ import { parseTrain } from './options.js';
 import { JsonReporter, TextReporter, writeJson } from './reporter.js';
 import { RunFolder } from './run-folder.js';
 
-/** The exit code of a run that Ctrl+C ended: 128 and the number of SIGINT. */
-const INTERRUPTED = 130;
+/** The exit code of a run whose loss got worse instead of better. */
+const DIVERGED = 3;
+
+/** A run that is told to end has this long to evaluate what it reached. */
+const STOP_MS = 4000;
 
 /**
  * @returns the exit code
@@ -27,13 +30,21 @@ export async function train(args: readonly string[], io: Io): Promise<number> {
   const { config, json, out, force } = command;
   const reporter = new (json ? JsonReporter : TextReporter)(io, config);
   const controller = new AbortController();
-  const stopListening = io.onInterrupt(() => {
-    if (controller.signal.aborted) return io.exit(INTERRUPTED);
+  let folder: RunFolder | undefined;
+  let interrupted = 0; // the exit code, once a signal came
+  let late: ReturnType<typeof setTimeout> | undefined;
+  const stopListening = io.onInterrupt((code) => {
+    if (interrupted) return io.exit(code);
+    interrupted = code;
+    late = setTimeout(() => {
+      const saved = folder?.abandon() ? folder.path : undefined;
+      reporter.failed(TOO_LATE, saved);
+      io.exit(interrupted);
+    }, STOP_MS);
     reporter.stopping();
     controller.abort();
   });
 
-  let folder: RunFolder | undefined;
   try {
     // Everything that can be wrong is looked at before a device is asked for.
     const files = config.data.kind === 'idx' ? await readIdx(config.data.folder) : undefined;
@@ -53,17 +64,25 @@ export async function train(args: readonly string[], io: Io): Promise<number> {
       config.in === 'node' && data
         ? await runInNode(config, data, emit, controller.signal)
         : await runInChrome(config, files, emit, controller.signal);
-    folder.finish(result);
-    reporter.done(result, folder.path);
-    return result.interrupted ? INTERRUPTED : 0;
+    const diverged = folder.finish(result);
+    reporter.done(result, folder.path, diverged);
+    if (result.interrupted) return interrupted;
+    return diverged && !command.allowDivergence ? DIVERGED : 0;
   } catch (error) {
     const saved = folder?.abandon() ? folder.path : undefined;
     reporter.failed(error instanceof DownhillError ? errorParts(error) : undefined, saved);
     throw error;
   } finally {
+    clearTimeout(late);
     stopListening();
   }
 }
+
+const TOO_LATE = {
+  code: 'INTERRUPTED',
+  message: `The run did not end within ${STOP_MS / 1000} s; what it reached is not evaluated.`,
+  fix: 'Start again.',
+};
 
 /** `parseTrain`, whose errors a program that asked for JSON finds on stdout, too. */
 function readCommand(args: readonly string[], io: Io) {

@@ -35,6 +35,17 @@ export function trainHelp(): string {
   }
   lines.push(
     '',
+    'exit codes',
+    ...entry('0', 'trained, evaluated and saved'),
+    ...entry('1', 'an error, of which a message tells; what was reached is saved'),
+    ...entry('2', 'a flag or a value that is not one'),
+    ...entry(
+      '3',
+      'the training diverged: its last loss is not finite, or the loss at the end (median of the last tenth) is over ' +
+        '3 times that at the start (mean of the first 32 samples); --allow-divergence makes it 0',
+    ),
+    ...entry('130, 143', 'ended by Ctrl+C or SIGTERM; evaluated where 4 s were enough for that, and saved'),
+    '',
     'examples',
     '  npx downhill train --optimizer sgd --lr 0.1 --momentum 0.9 --nesterov',
     '  npx downhill train --schedule cosine --warmup 100',

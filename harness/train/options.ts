@@ -32,6 +32,8 @@ export interface TrainCommand {
   readonly out: string | undefined;
   readonly force: boolean;
   readonly json: boolean;
+  /** A run that diverged is a success, too. */
+  readonly allowDivergence: boolean;
 }
 
 /** The schedules that take an option. */
@@ -86,6 +88,7 @@ export const FLAGS: Readonly<Record<string, Flags>> = {
     },
     profile: { help: 'where the time of a step goes: measures the last steps, adds profile.json and trace.json' },
     force: { help: 'overwrite the run that is in --out' },
+    'allow-divergence': { help: 'exit with 0 also where the training diverged' },
     json: { help: 'JSON lines on stdout instead of text, one per event and step' },
     ...HELP,
   },
@@ -168,7 +171,13 @@ export function parseTrain(args: readonly string[]): TrainCommand | 'help' {
   };
   // As far as it can be checked now: how many steps epochs are, the data says.
   if (schedule) makeSchedule(schedule, hyper.lr as number, config.steps ?? Number.MAX_SAFE_INTEGER);
-  return { config, out: given.get('out'), force: given.has('force'), json: given.has('json') };
+  return {
+    config,
+    out: given.get('out'),
+    force: given.has('force'),
+    json: given.has('json'),
+    allowDivergence: given.has('allow-divergence'),
+  };
 }
 
 const SCHEDULE_FLAGS = ['stepSize', 'milestones', 'gamma', 'power', 'minLr'] as const;

@@ -13,7 +13,8 @@ export interface Reporter {
   event(event: JobEvent): void;
   /** The first Ctrl+C. */
   stopping(): void;
-  done(result: JobResult, folder: string): void;
+  /** `diverged`: in words how, where it did. */
+  done(result: JobResult, folder: string, diverged?: string): void;
   /** Before an error is printed; `folder` where something was saved. */
   failed(error: ErrorParts | undefined, folder: string | undefined): void;
 }
@@ -62,7 +63,7 @@ export class TextReporter implements Reporter {
     this.#write('  Stopping; what was reached is evaluated and saved. Ctrl+C again quits at once.');
   }
 
-  done(result: JobResult, folder: string): void {
+  done(result: JobResult, folder: string, diverged?: string): void {
     const { accuracy, loss, step, trainSeconds, stepsPerSecond, interrupted, profiled = 0 } = result;
     const verdict = accuracy === undefined ? '' : `accuracy ${this.#paint('bold', percent(accuracy))}, `;
     this.#write('');
@@ -72,6 +73,8 @@ export class TextReporter implements Reporter {
     const rest = profiled > 0 ? `; and ${count(profiled)} for the profile` : '';
     this.#line('time', `${steps} in ${duration(trainSeconds)}, ${rateText(stepsPerSecond)}${rest}`);
     this.#saved(folder);
+    if (diverged)
+      this.#write(`\n  ${this.#paint('yellow', `The training diverged: ${diverged}.`)} A smaller --lr may help.`);
     this.#write('');
   }
 
@@ -157,8 +160,8 @@ export class JsonReporter implements Reporter {
     this.#write({ type: 'stopping' });
   }
 
-  done(result: JobResult, folder: string): void {
-    this.#write({ type: 'result', ...result, folder });
+  done(result: JobResult, folder: string, diverged?: string): void {
+    this.#write({ type: 'result', ...result, folder, ...(diverged && { diverged }) });
   }
 
   failed(error: ErrorParts | undefined, folder: string | undefined): void {

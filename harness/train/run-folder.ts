@@ -6,9 +6,11 @@ import { appendFileSync, existsSync, mkdirSync, rmdirSync, rmSync, writeFileSync
 import { dirname, join, resolve } from 'node:path';
 import { DownhillError, rules } from '../../src/index.js';
 import { count, lossText, percent, plural } from '../common/format.js';
+import { lockFolder } from '../common/lock.js';
 import { outputError } from '../common/output.js';
 import { lossSvg } from './chart.js';
 import type { TrainConfig } from './config.js';
+import { divergence } from './divergence.js';
 import type { JobEvent, JobResult } from './events.js';
 import { traceOf } from './trace.js';
 
@@ -20,6 +22,8 @@ export class RunFolder {
   readonly #path: string;
   /** The first folder made, with those in it; undefined when all were there. */
   readonly #made: string | undefined;
+  /** Lets other runs write here. */
+  readonly #unlock: () => void;
   readonly #losses: number[] = [];
   readonly #start = new Date();
   #versions: Readonly<Record<string, string>> = {};
@@ -29,7 +33,8 @@ export class RunFolder {
 
   /**
    * @param path As given, for messages.
-   * @throws DownhillError OUTPUT-UNWRITABLE when files cannot be written there, or a run is there and `force` is not set.
+   * @throws DownhillError OUTPUT-UNWRITABLE when files cannot be written there, another run writes there, or a run
+   *   is there and `force` is not set.
    */
   constructor(
     readonly path: string,
@@ -37,17 +42,16 @@ export class RunFolder {
     force = false,
   ) {
     this.#path = resolve(path);
+    this.#made = this.#try(() => mkdirSync(this.#path, { recursive: true }));
+    this.#unlock = this.#try(() => lockFolder(this.#path, path));
     if (!force && ['config.json', 'metrics.jsonl'].some((file) => existsSync(join(this.#path, file)))) {
+      this.#unlock();
       throw new DownhillError(
         'OUTPUT-UNWRITABLE',
         `The folder ${path} has a run in it already.`,
         'Name another folder, or add --force.',
       );
     }
-    this.#made = this.#try(() => mkdirSync(this.#path, { recursive: true }));
-    const probe = join(this.#path, `.downhill-${process.pid}`);
-    this.#try(() => writeFileSync(probe, ''));
-    rmSync(probe, { force: true });
   }
 
   event(event: JobEvent): void {
@@ -74,13 +78,16 @@ export class RunFolder {
     }
   }
 
-  finish(result: JobResult): void {
+  /** @returns in words how the training diverged; undefined where it did not */
+  finish(result: JobResult): string | undefined {
     const { step, loss: testLoss, accuracy: testAccuracy } = result;
     const line = JSON.stringify({ step, testLoss, testAccuracy });
     this.#try(() => appendFileSync(join(this.#path, 'metrics.jsonl'), `${line}\n`));
     this.#writeConfig(result);
     const verdict = testAccuracy === undefined ? '' : `test accuracy ${percent(testAccuracy)}, `;
     this.#chart(`${verdict}test loss ${lossText(testLoss)} after ${plural(step, 'step')}`);
+    this.#unlock();
+    return divergence(this.#losses, this.config.batchSize ?? Number.POSITIVE_INFINITY);
   }
 
   /**
@@ -91,6 +98,7 @@ export class RunFolder {
    */
   abandon(): boolean {
     try {
+      this.#unlock();
       if (this.#plan) this.#chart(`broke off after ${plural(this.#losses.length, 'step')}`);
       else this.#removeEmpty();
       return this.#plan !== undefined;
@@ -129,6 +137,7 @@ export class RunFolder {
     try {
       return action();
     } catch (cause) {
+      if (cause instanceof DownhillError) throw cause;
       throw outputError(this.path, cause, this.#plan ? 'it is no longer there' : undefined);
     }
   }

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { ensureBuild } from '../../harness/setup/build.mjs';
 import { downhill, jsonLines, readLines, scratch, writeIdx } from '../support/cli.js';
@@ -153,6 +153,39 @@ describe('downhill train in Node', () => {
     await run.seen(/"type":"stopping"/);
     run.process.kill('SIGINT');
     expect((await run.done).code).toBe(130);
+  });
+
+  it('ends cleanly at SIGTERM, too: exit code 143', async () => {
+    const run = downhill([...tiny(), '--steps', '10000000', '--json', '--out', folder.path('terminated')]);
+    await run.seen(/"type":"step"/);
+    run.process.kill('SIGTERM');
+    const { code, out, err } = await run.done;
+    expect(code, err).toBe(143);
+    expect(jsonLines(out).at(-1)).toMatchObject({ type: 'result', interrupted: true });
+  });
+
+  it('ends with 3 when it diverged, unless that is allowed', async () => {
+    const args = [...tiny(), '--optimizer', 'sgd', '--lr', '1e6', '--steps', '20'];
+    const run = await downhill([...args, '--out', folder.path('diverged')]).done;
+    expect(run.code, run.err).toBe(3);
+    expect(run.out).toMatch(/The training diverged: its loss .*\n/);
+    expect(readdirSync(folder.path('diverged')).sort()).toEqual([...FILES].sort());
+    const allowed = await downhill([...args, '--allow-divergence', '--json', '--out', folder.path('allowed')]).done;
+    expect(allowed.code, allowed.err).toBe(0);
+    expect(jsonLines(allowed.out).at(-1)).toMatchObject({ type: 'result', diverged: expect.stringMatching(/loss/) });
+  });
+
+  it('refuses the folder that another run is writing, with --force too', async () => {
+    const out = folder.path('shared');
+    const first = downhill([...tiny(), '--steps', '10000000', '--json', '--out', out]);
+    await first.seen(/"type":"step"/);
+    const second = await downhill([...tiny(), '--steps', '5', '--force', '--out', out]).done;
+    expect(second.code).toBe(1);
+    expect(second.err).toMatch(new RegExp(`in use by another run .*${first.process.pid}[\\s\\S]*OUTPUT-UNWRITABLE`));
+    first.process.kill('SIGINT');
+    expect((await first.done).code).toBe(130);
+    const steps = readLines(folder.path('shared', 'metrics.jsonl')).slice(0, -1);
+    expect(steps.map(({ step }) => step)).toEqual(steps.map((_, i) => i + 1));
   });
 
   it('refuses an --out that cannot be written', async () => {

@@ -1,7 +1,7 @@
 /** What the tests of the command line share: an Io that keeps what was said, spawning the built command, small files. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Io } from '../../harness/common/io.js';
@@ -10,7 +10,7 @@ export interface FakeIo extends Io {
   readonly out: () => string;
   readonly err: () => string;
   /** As Ctrl+C. */
-  interrupt(): void;
+  interrupt(code?: number): void;
   readonly exits: number[];
 }
 
@@ -18,7 +18,7 @@ export interface FakeIo extends Io {
 export function fakeIo(columns?: number): FakeIo {
   const out: string[] = [];
   const err: string[] = [];
-  const handlers = new Set<() => void>();
+  const handlers = new Set<(code: number) => void>();
   const exits: number[] = [];
   return {
     stdout: { write: (text) => out.push(text), isTTY: columns !== undefined, columns },
@@ -30,8 +30,8 @@ export function fakeIo(columns?: number): FakeIo {
     exit: (code) => void exits.push(code),
     out: () => out.join(''),
     err: () => err.join(''),
-    interrupt: () => {
-      for (const handler of handlers) handler();
+    interrupt: (code = 130) => {
+      for (const handler of handlers) handler(code);
     },
     exits,
   };
@@ -41,20 +41,20 @@ export interface Spawned {
   readonly process: ChildProcess;
   /** Resolves when stdout so far matches. */
   seen(pattern: RegExp): Promise<void>;
-  /** `code` as a shell tells it: 130 also for a process that died of SIGINT. */
+  /** `code` as a shell tells it: 130 also for a process that died of SIGINT, 143 of SIGTERM. */
   readonly done: Promise<{ code: number | null; out: string; err: string }>;
 }
 
 const ROOT = join(import.meta.dirname, '../..');
 
 /** Starts the built command line (dist/cli) as its own process. */
-export function downhill(args: readonly string[]): Spawned {
+export function downhill(args: readonly string[], env: Readonly<Record<string, string>> = {}): Spawned {
   const cli = pathToFileURL(join(ROOT, 'dist/cli/cli.js')).href;
   const script = `const { main } = await import(${JSON.stringify(cli)}); process.exitCode = await main(process.argv.slice(1));`;
   const child = spawn(process.execPath, ['--input-type=module', '-e', script, '--', ...args], {
     cwd: ROOT,
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, NO_COLOR: '1' },
+    env: { ...process.env, NO_COLOR: '1', ...env },
   });
   let [out, err] = ['', ''];
   const watchers = new Set<() => void>();
@@ -67,7 +67,7 @@ export function downhill(args: readonly string[]): Spawned {
   });
   const done = new Promise<{ code: number | null; out: string; err: string }>((resolve, reject) => {
     child.on('error', reject);
-    child.on('close', (code, signal) => resolve({ code: signal === 'SIGINT' ? 130 : code, out, err }));
+    child.on('close', (code, signal) => resolve({ code: signal ? 128 + constants.signals[signal] : code, out, err }));
   });
   const seen = (pattern: RegExp) =>
     new Promise<void>((resolve, reject) => {

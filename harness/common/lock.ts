@@ -1,0 +1,79 @@
+/** A folder that one process writes at a time. */
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { DownhillError } from '../../src/index.js';
+import { isAlive } from './scratch.js';
+
+const FILE = '.downhill-lock';
+
+/**
+ * Takes the folder at `path` for this process. A process that was killed holds nothing: its lock is taken over.
+ *
+ * @param folder As given by the user, for the message.
+ * @returns a function that gives it back, as the exit of the process does
+ * @throws DownhillError OUTPUT-UNWRITABLE where another process has it; what the file system says, when it cannot be written.
+ */
+export function lockFolder(path: string, folder: string): () => void {
+  const file = join(path, FILE);
+  const own = JSON.stringify({ pid: process.pid, host: hostname() });
+  for (let attempt = 0; !write(file, own); attempt++) {
+    const holder = read(file);
+    const by = holder && holderOf(holder);
+    if (by || attempt > 9) {
+      throw new DownhillError(
+        'OUTPUT-UNWRITABLE',
+        `The folder ${folder} is in use by another run (${by || 'one of many'}).`,
+        `Name another folder with --out, or wait for that run to end; where there is none, remove ${file}.`,
+      );
+    }
+    if (holder !== undefined) takeAway(file, holder);
+  }
+  const release = () => {
+    process.off('exit', release);
+    if (read(file) === own) rmSync(file, { force: true });
+  };
+  process.on('exit', release);
+  return release;
+}
+
+/** @returns false where there is a lock already */
+function write(file: string, text: string): boolean {
+  try {
+    writeFileSync(file, text, { flag: 'wx' });
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+function read(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+/** Who has the lock, in words; undefined where that is a dead process. */
+function holderOf(text: string): string | undefined {
+  try {
+    const { pid, host } = JSON.parse(text) as { pid: number; host: string };
+    return host !== hostname() || isAlive(pid) ? `process ${pid} on ${host}` : undefined;
+  } catch {
+    return undefined; // cut off while it was written
+  }
+}
+
+/** Removes the lock of a dead process, unless another run was faster and has put its own there. */
+function takeAway(file: string, holder: string): void {
+  const aside = `${file}-${process.pid}`;
+  try {
+    renameSync(file, aside);
+    if (read(aside) === holder) rmSync(aside, { force: true });
+    else renameSync(aside, file);
+  } catch {
+    // gone meanwhile
+  }
+}

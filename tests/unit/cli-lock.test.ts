@@ -1,0 +1,89 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { afterAll, describe, expect, it } from 'vitest';
+import { lockFolder } from '../../harness/common/lock.js';
+import { isAlive, sweep } from '../../harness/common/scratch.js';
+import { parseTrain, type TrainCommand } from '../../harness/train/options.js';
+import { RunFolder } from '../../harness/train/run-folder.js';
+import { scratch } from '../support/cli.js';
+
+const folder = scratch();
+afterAll(folder.remove);
+
+const { config } = parseTrain([]) as TrainCommand;
+/** The number of a process that is no more. */
+const dead = spawnSync(process.execPath, ['-e', '']).pid;
+const lockFile = (name: string) => folder.path(name, '.downhill-lock');
+const holderOf = (name: string) => JSON.parse(readFileSync(lockFile(name), 'utf8')).pid;
+
+describe('the folder of a run', () => {
+  it('is refused to a second run at once, with --force too, and given to the next one', () => {
+    const first = new RunFolder(folder.path('run'), config);
+    const refused = expect.objectContaining({
+      code: 'OUTPUT-UNWRITABLE',
+      message: expect.stringMatching(new RegExp(`in use by another run .*${process.pid}`)),
+    });
+    for (const force of [false, true]) expect(() => new RunFolder(folder.path('run'), config, force)).toThrow(refused);
+    first.abandon();
+    expect(existsSync(folder.path('run')), 'an empty folder goes again').toBe(false);
+    new RunFolder(folder.path('run'), config).abandon();
+  });
+
+  it('keeps no lock when it refuses for the run that is there', () => {
+    mkdirSync(folder.path('old'));
+    writeFileSync(folder.path('old', 'config.json'), '{}');
+    expect(() => new RunFolder(folder.path('old'), config)).toThrow(/has a run in it already/);
+    expect(readdirSync(folder.path('old'))).toEqual(['config.json']);
+  });
+
+  it.each([
+    ['a process that is dead', JSON.stringify({ pid: dead, host: hostname() })],
+    ['a process that was killed while it wrote', '{"pid":'],
+  ])('is not held by %s', (_, text) => {
+    mkdirSync(folder.path('stale'), { recursive: true });
+    writeFileSync(lockFile('stale'), text);
+    const unlock = lockFolder(folder.path('stale'), 'stale');
+    expect(holderOf('stale')).toBe(process.pid);
+    unlock();
+    expect(readdirSync(folder.path('stale'))).toEqual([]);
+  });
+
+  it('is held by a process of another machine, of which nothing can be known', () => {
+    mkdirSync(folder.path('far'));
+    writeFileSync(lockFile('far'), JSON.stringify({ pid: dead, host: `${hostname()}-2` }));
+    expect(() => lockFolder(folder.path('far'), 'far')).toThrow(/in use/);
+  });
+});
+
+describe('what a killed process leaves', () => {
+  const tmp = (pid: number) => folder.path('tmp', `downhill-${pid}-x`);
+
+  it('is swept away; what belongs to others and to the living stays', () => {
+    for (const pid of [dead, process.pid]) mkdirSync(`${tmp(pid)}/0/profile`, { recursive: true });
+    mkdirSync(folder.path('tmp', 'else'));
+    sweep(folder.path('tmp'));
+    expect(readdirSync(folder.path('tmp'))).toEqual([`downhill-${process.pid}-x`, 'else']);
+  });
+
+  it('its browser too, also a stopped one, but no process that only has its number', async (context) => {
+    context.skip(process.platform !== 'linux', 'command lines are read from /proc');
+    const start = (...args: string[]) =>
+      spawn(process.execPath, ['-e', 'setInterval(() => {}, 1e6)', '--', ...args], { detached: true, stdio: 'ignore' });
+    const browser = start(`${tmp(dead)}/0/profile`);
+    const other = start();
+    browser.kill('SIGSTOP');
+    for (const [name, { pid }] of Object.entries({ profile: browser, reused: other })) {
+      mkdirSync(`${tmp(dead)}/0/${name}`, { recursive: true });
+      symlinkSync(`${hostname()}-${pid}`, `${tmp(dead)}/0/${name}/SingletonLock`);
+    }
+    const ended = (child: ChildProcess) => new Promise((resolve) => child.on('exit', (_, signal) => resolve(signal)));
+    const end = ended(browser);
+    sweep(folder.path('tmp'));
+    expect(await end).toBe('SIGKILL');
+    expect(isAlive(other.pid!)).toBe(true);
+    other.kill('SIGKILL');
+    await ended(other);
+    expect(existsSync(tmp(dead))).toBe(false);
+  });
+});
