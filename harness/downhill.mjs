@@ -15,7 +15,7 @@ async function prepare() {
   try {
     setupBuild();
     const { needs } = await loadCli();
-    setup(needs(args));
+    setup(needs(args), { names: false });
     return true;
   } catch (error) {
     sayFailure(error);

@@ -3,9 +3,10 @@
  * Ends with 1 when something is broken: no adapter, a failed self-test, a browser that is there but has no WebGPU.
  */
 import { DownhillError, describeAdapter } from '../../src/index.js';
-import { type Driver, requestDevice, requestGpu } from '../../src/node/index.js';
+import { type Driver, requestDevice } from '../../src/node/index.js';
 import { entry, type Flags, flagHelp, HELP, readFlags } from '../common/flags.js';
 import { type ErrorParts, errorParts, type Io, processIo } from '../common/io.js';
+import { findGpu } from '../common/quiet.js';
 import { versionOf } from '../common/versions.js';
 import { findBrowser, launchBrowser } from '../pages/find.js';
 import { installLavapipe } from '../setup/lavapipe.mjs';
@@ -64,7 +65,7 @@ async function examine(): Promise<DoctorReport> {
   let driver: Driver | null = null;
   let tests: readonly SelfTestResult[] = [];
   try {
-    driver = (await requestGpu()).driver;
+    driver = (await findGpu()).driver;
     const device = await requestDevice({ label: 'downhill:doctor' });
     adapter = describeAdapter(device);
     tests = await selfTest(device);

@@ -33,9 +33,10 @@ export function setupBuild() {
 /**
  * @param {{ adapter?: boolean, browser?: boolean, peers?: boolean }} [needs] what must be there at the end; by default an
  *   adapter
+ * @param {{ names?: boolean }} [say] whether to name the adapter: a command does that itself
  * @throws SetupError when it cannot go on; print it with sayFailure
  */
-export function setup({ adapter = true, browser = false, peers = false } = {}) {
+export function setup({ adapter = true, browser = false, peers = false } = {}, { names = true } = {}) {
   setupBuild();
   if (peers) ensurePeers();
   if (!adapter && !browser) return;
@@ -54,7 +55,7 @@ export function setup({ adapter = true, browser = false, peers = false } = {}) {
     );
     found = probe();
   }
-  if (adapter) sayAdapter(found);
+  if (adapter) sayAdapter(found, names);
   if (!browser || found.browser) return;
   if (namedBrowser) {
     throw new SetupError(`DOWNHILL_BROWSER names ${namedBrowser}, which is not there.`, [
@@ -96,8 +97,8 @@ function probe() {
   }
 }
 
-/** @param {Probe} found */
-function sayAdapter({ adapter, error }) {
+/** @param {Probe} found @param {boolean} names */
+function sayAdapter({ adapter, error }, names) {
   if (!adapter) {
     // Our errors read "what [CODE] fix": the fix goes on a line of its own.
     throw new SetupError(
@@ -105,7 +106,7 @@ function sayAdapter({ adapter, error }) {
       (error?.fix ?? '').split('; '),
     );
   }
-  say('adapter', adapter.name);
+  if (names) say('adapter', adapter.name);
   if (adapter.driver === 'swiftshader' && process.platform === 'linux' && mayUseApt()) {
     say('hint', '`npx downhill doctor --install-lavapipe` installs a CPU driver that trains several times faster');
   }

@@ -2,6 +2,7 @@
 import { DownhillError } from '../../src/index.js';
 import { type IdxFiles, idxFolder, idxParts, requestDevice } from '../../src/node/index.js';
 import { errorParts } from '../common/io.js';
+import { findGpu } from '../common/quiet.js';
 import { versionOf } from '../common/versions.js';
 import type { TrainConfig } from './config.js';
 import { buildData, type IdxParts, type JobData } from './data.js';
@@ -22,6 +23,7 @@ export async function runInNode(
       webgpu: versionOf('webgpu') ?? 'unknown',
     },
   });
+  await findGpu();
   const device = await requestDevice({ label: 'downhill:train' });
   try {
     return await runJob(device, config, data, emit, signal);

@@ -42,6 +42,16 @@ it('answers a mistyped flag before it looks for an adapter or a browser', () => 
   }
 });
 
+it('names the adapter once, and keeps what Dawn says of it off the terminal', () => {
+  // A pipe of the shell's, which can be set aside as a terminal can; those of Node are sockets.
+  const args = ['train', '--samples', '200', '--model', '784-10', '--steps', '2', '--out', folder.path('once')];
+  const line = [process.execPath, 'harness/downhill.mjs', ...args].map((word) => `'${word}'`).join(' ');
+  const { stdout } = spawnSync('sh', ['-c', `{ ${line}; } 2>&1 | cat`], { encoding: 'utf8' });
+  expect(stdout.match(/^ *adapter /gm)).toHaveLength(1);
+  expect(stdout).not.toMatch(/artificially reduced/);
+  expect(stdout).toMatch(/test +accuracy/);
+});
+
 describe('downhill train in Node', () => {
   it('trains, says so, and leaves its three files; a second run gives the same bytes', async () => {
     const [a, b] = [folder.path('a'), folder.path('b')];
