@@ -1,17 +1,31 @@
 import { defineConfig } from 'vitest/config';
 
+/** Tests that choose a driver or look for an adapter anew: each file is the only one of its process. */
+const ALONE = ['tests/gpu/node-device.test.ts', 'tests/gpu/doctor.test.ts'];
+
+const suite = (name: string, options: { include?: string[]; exclude?: string[]; isolate?: boolean } = {}) => ({
+  extends: true as const,
+  test: { name, include: [`tests/${name}/**/*.test.ts`], ...options },
+});
+
 export default defineConfig({
   test: {
-    // GPU tests share two cores and one driver: one file at a time, each in its own process (the driver is chosen by
-    // environment variables, which worker threads cannot set).
+    // Processes, since the driver is chosen by environment variables, which worker threads cannot set. Two files at a
+    // time: on a CPU adapter most of a GPU test is the driver compiling a shader, on one core.
     pool: 'forks',
-    fileParallelism: false,
+    maxWorkers: 2,
     testTimeout: 120_000,
     hookTimeout: 120_000,
     server: { deps: { external: [/\/dist\/peers\//] } }, // imported by Node itself, as benchmarks do
-    projects: ['unit', 'wgsl', 'gpu', 'browser', 'slow'].map((name) => ({
-      extends: true as const,
-      test: { name, include: [`tests/${name}/**/*.test.ts`] },
-    })),
+    projects: [
+      suite('unit'),
+      suite('wgsl'),
+      // The files of one process share its modules, and with them one device and its pipelines (tests/support/gpu.ts).
+      suite('gpu', { exclude: ALONE, isolate: false }),
+      suite('gpu-alone', { include: ALONE }),
+      suite('browser'),
+      // Other people's libraries, long runs, the page of benchmarks: all of it in CI, a case of each in the others.
+      suite('slow'),
+    ],
   },
 });

@@ -1,5 +1,6 @@
-// `npm test`: makes the machine ready (packages, build, peers, adapter, browser), runs every test, says which were skipped and
-// why, and ends with the plain line "N passed, N failed[, N skipped]". Arguments go to vitest.
+// `npm test`: makes the machine ready (packages, build, adapter, browser), runs every test but tests/slow, says which were
+// skipped and why, and ends with the plain line "N passed, N failed[, N skipped]". Arguments go to vitest; those that name
+// tests/slow (npm test -- --project slow) also have the peers installed and built.
 
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -20,6 +21,7 @@ function runTests(args) {
         '--reporter=default',
         '--reporter=json',
         '--reporter=./harness/skipped.ts',
+        '--reporter=./tests/support/budgets.ts',
         `--outputFile.json=${report}`,
         ...args,
       ],
@@ -47,8 +49,11 @@ function runTests(args) {
 }
 
 try {
-  setup({ adapter: true, browser: true, peers: true });
-  const { passed, failed, skipped } = runTests(process.argv.slice(2));
+  const args = process.argv.slice(2);
+  const slow = args.some((arg) => /\bslow\b/.test(arg));
+  const chosen = slow || args.some((arg) => arg.startsWith('--project'));
+  setup({ adapter: true, browser: true, peers: slow });
+  const { passed, failed, skipped } = runTests(chosen ? args : ['--project=!slow', ...args]);
   console.log(`\n${passed} passed, ${failed} failed${skipped ? `, ${skipped} skipped` : ''}`);
   process.exitCode = failed === 0 && passed > 0 ? 0 : 1;
 } catch (error) {
