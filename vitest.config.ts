@@ -3,7 +3,10 @@ import { defineConfig } from 'vitest/config';
 /** Tests that choose a driver or look for an adapter anew: each file is the only one of its process. */
 const ALONE = ['tests/gpu/node-device.test.ts', 'tests/gpu/doctor.test.ts'];
 
-const suite = (name: string, options: { include?: string[]; exclude?: string[]; isolate?: boolean } = {}) => ({
+const suite = (
+  name: string,
+  options: { include?: string[]; exclude?: string[]; isolate?: boolean; maxWorkers?: number } = {},
+) => ({
   extends: true as const,
   test: { name, include: [`tests/${name}/**/*.test.ts`], ...options },
 });
@@ -24,8 +27,9 @@ export default defineConfig({
       suite('gpu', { exclude: ALONE, isolate: false }),
       suite('gpu-alone', { include: ALONE }),
       suite('browser'),
-      // Other people's libraries, long runs, the page of benchmarks: all of it in CI, a case of each in the others.
-      suite('slow'),
+      // Other people's libraries, long runs, the page of benchmarks: all of it in CI, a case of each in the others. One file
+      // at a time: some of these libraries take every core.
+      suite('slow', { maxWorkers: 1 }),
     ],
   },
 });
