@@ -3,10 +3,7 @@ import { defineConfig } from 'vitest/config';
 /** Tests that choose a driver or look for an adapter anew: each file is the only one of its process. */
 const ALONE = ['tests/gpu/node-device.test.ts', 'tests/gpu/doctor.test.ts'];
 
-const suite = (
-  name: string,
-  options: { include?: string[]; exclude?: string[]; isolate?: boolean; maxWorkers?: number } = {},
-) => ({
+const suite = (name: string, options: { include?: string[]; exclude?: string[]; maxWorkers?: number } = {}) => ({
   extends: true as const,
   test: { name, include: [`tests/${name}/**/*.test.ts`], ...options },
 });
@@ -23,8 +20,7 @@ export default defineConfig({
     projects: [
       suite('unit'),
       suite('wgsl'),
-      // The files of one process share its modules, and with them one device and its pipelines (tests/support/gpu.ts).
-      suite('gpu', { exclude: ALONE, isolate: false }),
+      suite('gpu', { exclude: ALONE }),
       suite('gpu-alone', { include: ALONE }),
       suite('browser'),
       // Other people's libraries, long runs, the page of benchmarks: all of it in CI, a case of each in the others. One file
