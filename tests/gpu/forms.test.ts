@@ -29,12 +29,12 @@ function repeat(values: Float32Array, times: number, stride = LENGTH): Float32Ar
 }
 
 /** Writes the rows of an update, one for each rule. */
-function rowWriter(all: readonly Rule[], hyper: GPUBuffer): (step: number) => Promise<void> {
+function rowWriter(all: readonly Rule[], hyper: GPUBuffer, skip = 0): (step: number) => Promise<void> {
   const rows = all.map((rule) => new RuleRows(rule));
   const words = new ArrayBuffer(4 * ROW_WORDS * all.length);
   const views = { u32: new Uint32Array(words), f32: new Float32Array(words) };
   return async (step) => {
-    for (const [i, each] of rows.entries()) packRow(all[i]!.row.shader, views, i, each.at(step));
+    for (const [i, each] of rows.entries()) packRow(all[i]!.row.shader, views, i, { ...each.at(step), skip });
     (await testDevice()).queue.writeBuffer(hyper, 0, words);
   };
 }
@@ -87,8 +87,8 @@ async function foreign(
   all: readonly Rule[],
   at: { param: number; grad: number } | { both: number },
   kernels: readonly string[],
-  form?: string,
-): Promise<Uint32Array[]> {
+  { form, unit, zero = false, skip = 0 }: { form?: string; unit?: number; zero?: boolean; skip?: number } = {},
+): Promise<{ params: Uint32Array[]; grads: Uint32Array[] }> {
   const gpu = await testDevice();
   const buffers = buffersFor(gpu, 'forms');
   const elements = LENGTH * all.length;
@@ -101,7 +101,7 @@ async function foreign(
   const hyper = buffers.make('hyper', HYPER_BYTES, GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST);
   const map = foreignMap(
     all.map((_, i) => ({ elements: LENGTH, row: i })),
-    { param: p, grad: g, unit: 1, shared },
+    { param: p, grad: g, unit: unit ?? 1, shared },
   );
   const state = slots.map((slot) => {
     const initial = new Float32Array(map.lead + elements);
@@ -117,8 +117,8 @@ async function foreign(
     map,
     table: range(buffers.upload('map', map.words)),
     flags: slotFlags(row, slots),
-    fixed: false,
-    zero: false,
+    fixed: unit !== undefined,
+    zero,
     hyper: range(hyper),
     param: range(params),
     grad: shared ? undefined : range(grads),
@@ -127,16 +127,23 @@ async function foreign(
   const { passes } = lower(ops, updateForms, gpu, form ? { foreign: form } : {});
   expect(passes.map(({ shader }) => shader.name)).toEqual(kernels.map((kernel) => `${row.shader.name}_${kernel}`));
   gpu.queue.writeBuffer(params, 4 * p, repeat(start(), all.length));
-  const write = rowWriter(all, hyper);
+  const write = rowWriter(all, hyper, skip);
   for (let step = 0; step < STEPS; step++) {
     await write(step);
-    gpu.queue.writeBuffer(grads, 4 * g, repeat(gradient(step), all.length));
+    const values = repeat(gradient(step), all.length);
+    gpu.queue.writeBuffer(
+      grads,
+      4 * g,
+      unit === undefined ? values : Int32Array.from(values, (v) => Math.round(v / unit)),
+    );
     await dispatch(gpu, passes);
   }
   const result = await readFloats(gpu, range(params, 0, 4 * (p + elements)));
+  const left = await readFloats(gpu, range(grads, 4 * g, 4 * elements));
   buffers.destroy();
   expect(result.subarray(0, p).every((value) => Object.is(value, 0))).toBe(true);
-  return all.map((_, i) => bits(result.subarray(p + i * LENGTH, p + (i + 1) * LENGTH)));
+  const parts = (values: Float32Array) => all.map((_, i) => bits(values.subarray(i * LENGTH, (i + 1) * LENGTH)));
+  return { params: parts(result.subarray(p)), grads: parts(left) };
 }
 
 const bits = (values: Float32Array) => new Uint32Array(values.slice().buffer);
@@ -152,10 +159,47 @@ describe.each(ruleNames)('%s', (name) => {
       const expected = await arena(all, 'update/lanes-4');
       for (const each of expected) expect(each).not.toEqual(bits(start()));
       expect(await arena(all, 'update/lanes-1')).toEqual(expected);
-      expect(await foreign(all, { param: 0, grad: 0 }, ['body', 'range'])).toEqual(expected);
-      expect(await foreign(all, { param: 3, grad: 67 }, ['body', 'range'], 'update/lanes-4')).toEqual(expected);
-      expect(await foreign(all, { param: 3, grad: 0 }, ['range'])).toEqual(expected);
-      expect(await foreign(all, { both: 1 }, ['shared'])).toEqual(expected);
+      expect((await foreign(all, { param: 0, grad: 0 }, ['body', 'range'])).params).toEqual(expected);
+      expect((await foreign(all, { param: 3, grad: 67 }, ['body', 'range'])).params).toEqual(expected);
+      expect((await foreign(all, { param: 3, grad: 0 }, ['range'])).params).toEqual(expected);
+      expect((await foreign(all, { both: 1 }, ['shared'])).params).toEqual(expected);
     },
   );
+});
+
+describe('a run in foreign memory', () => {
+  const all = [0.1, 0.01].map((lr) => resolveRule(rules, 'sgd', { lr, momentum: 0.9 }));
+  const vectors = { param: 3, grad: 67 };
+  const floats = { param: 3, grad: 0 };
+  const kernels = ['body', 'range'];
+  const untouched = all.map(() => bits(start()));
+  const cleared = all.map(() => new Uint32Array(LENGTH));
+
+  it('reads fixed-point gradients and clears them, the same by vec4s and float by float', async () => {
+    const how = { unit: 2 ** -16, zero: true };
+    const found = await foreign(all, vectors, kernels, how);
+    expect(found).toEqual(await foreign(all, floats, ['range'], how));
+    expect(found).toEqual(await foreign(all, { both: 1 }, ['shared'], how));
+    expect(found.grads).toEqual(cleared);
+    // To half a unit the gradients are those of the other tests.
+    const exact = await foreign(all, vectors, kernels, { form: 'update/lanes-4' });
+    expect(await foreign(all, vectors, kernels, { form: 'update/lanes-1' })).toEqual(exact);
+    expect(found.params).not.toEqual(untouched);
+    expect(exact.grads).not.toEqual(cleared);
+    const [a, b] = [found, exact].map(({ params }) => new Float32Array(params[0]!.buffer)) as [
+      Float32Array,
+      Float32Array,
+    ];
+    expect(a.every((value, i) => Math.abs(value - b[i]!) < 1e-5)).toBe(true);
+  });
+
+  it('leaves out an update, whose gradients are spent; and leaves those alone that still accumulate', async () => {
+    const left = all.map(() => bits(gradient(STEPS - 1)));
+    for (const at of [vectors, floats]) {
+      const run = at === vectors ? kernels : ['range'];
+      expect(await foreign(all, at, run, { zero: true, skip: 1 })).toEqual({ params: untouched, grads: cleared });
+      expect(await foreign(all, at, run, { zero: true, skip: 2 })).toEqual({ params: untouched, grads: left });
+      expect(await foreign(all, at, run, { skip: 1 })).toEqual({ params: untouched, grads: left });
+    }
+  });
 });

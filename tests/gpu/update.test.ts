@@ -188,8 +188,8 @@ describe.each(ruleNames)('%s', (name) => {
     );
     const seen = (await all).get(rule)!;
     for (const found of compare(rule, CASE, seen)) expect(found.ratio, JSON.stringify(found)).toBeLessThanOrEqual(1);
-    // Padding belongs to no tensor and must stay as it is.
-    expect(seen.at(-1)!.every((value, i) => PADDING[i] === 0 || Object.is(value, 0))).toBe(true);
+    // Padding belongs to no tensor and must stay as it is, but where the state that was filled with it moves it.
+    if (startsStill(rule)) expect(seen.at(-1)!.every((value, i) => PADDING[i] === 0 || Object.is(value, 0))).toBe(true);
   });
 
   it('changes no bit where the gradient is zero and nothing decays', async () => {
