@@ -46,6 +46,7 @@ const SOURCE_LABELS: Record<Settings['source'], string> = { digits: 'built-in di
 const SCALING_LABELS: Record<Scaling, string> = { standard: 'zero mean, unit variance', unit: '0 to 1' };
 const SAMPLING_LABELS: Record<Sampling, string> = {
   shuffle: 'shuffle: once per epoch',
+  sequential: 'sequential: in the data’s order',
   replacement: 'replacement: independent draws',
   full: 'full: all in every step',
 };

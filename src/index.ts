@@ -11,6 +11,7 @@ export { DownhillError, type ErrorCode, show, suggest } from './gpu/errors.js';
 export type { Field, Fields, HyperOf, OptionsOf, Schedule } from './gpu/fields.js';
 export { checkChoice, checkInteger, checkOptions, describeField } from './gpu/fields.js';
 export { checkTimestamps } from './gpu/timing.js';
+export { SAMPLINGS, type Sampling } from './kernels/account.js';
 export type { Layer } from './nn/layer.js';
 export {
   gelu,
@@ -38,20 +39,18 @@ export * from './optim/rules.gen.js';
 export { type Scale, scale } from './optim/scalars.js';
 export * from './optim/schedules.js';
 export { createTrainer } from './train/trainer.js';
-export {
-  type Evaluation,
-  type ParameterRange,
-  type PlanReport,
-  type Profile,
-  type ProfileLabel,
-  type ProfileOptions,
-  type ProfilePass,
-  type ProfileSubmit,
-  type RunOptions,
-  SAMPLINGS,
-  type Sampling,
-  type StepReport,
-  type StepTimes,
-  type Trainer,
-  type TrainerOptions,
+export type {
+  Evaluation,
+  ParameterRange,
+  PlanReport,
+  Profile,
+  ProfileLabel,
+  ProfileOptions,
+  ProfilePass,
+  ProfileSubmit,
+  RunOptions,
+  StepReport,
+  StepTimes,
+  Trainer,
+  TrainerOptions,
 } from './train/types.js';

@@ -65,7 +65,7 @@ export const FLAGS: Readonly<Record<string, Flags>> = {
     steps: { value: 'N', help: 'steps to do, instead of --epochs' },
     sampling: {
       value: 'NAME',
-      help: 'shuffle (each sample once per epoch), replacement (independent draws) or full (all samples in every step)',
+      help: 'shuffle (each sample once per epoch), sequential (the same in the data’s own order), replacement (independent draws) or full (all samples in every step)',
       default: 'shuffle',
     },
     seed: { value: 'N', help: 'seed of the initial weights and the batches', default: '0' },

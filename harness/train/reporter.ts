@@ -101,7 +101,12 @@ export class TextReporter implements Reporter {
     const source = config.data.kind === 'idx' ? config.data.folder : 'drawn digits';
     const scale = config.scale === 'standard' ? 'standardised' : 'scaled to [0, 1]';
     this.#line('data', `${source}, ${count(data.train)} to train, ${count(data.test)} to test, ${scale}`);
-    const order = { shuffle: 'shuffled', replacement: 'drawn with replacement', full: 'all samples' }[config.sampling];
+    const order = {
+      shuffle: 'shuffled',
+      sequential: 'in order',
+      replacement: 'drawn with replacement',
+      full: 'all samples',
+    }[config.sampling];
     const epochs = Number((steps / stepsPerEpoch).toFixed(1));
     this.#line(
       'batches',

@@ -3,7 +3,7 @@
 // One invocation takes one row:  loss = Σ_j (z_j - t_j)² / n,  dz_j = 2 (z_j - t_j) / (n · valid), so that the batch's
 // loss is the mean over all outputs of its valid rows. Rows past `valid` (a short last batch) get loss 0, gradient 0.
 //
-//   z        [rows, z_stride]  outputs            clock   per replica; `valid` is read
+//   z        [rows, z_stride]  outputs            stream  per replica; `valid` is read
 //   targets  [samples, n]      of the data set    batch   sample of each row, [replica, rows]
 //   dz       [rows, z_stride]  written            result  (loss, 0) per row, written
 
@@ -11,16 +11,13 @@ override WORKGROUP: u32 = 32;
 
 struct Shape { rows: u32, n: u32, z_stride: u32, }
 
-struct Clock {
-  step: u32, count: u32, valid: u32, epoch: u32, seed: u32, fault: u32,
-  skipped: u32, streak: u32, micro: u32, grad_norm: f32, spare0: u32, spare1: u32,
-}
+struct Stream { step: u32, valid: u32, epoch: u32, seed: u32 }
 
 @group(0) @binding(0) var<uniform> shape: Shape;
 @group(0) @binding(1) var<storage, read> z: array<f32>;
 @group(0) @binding(2) var<storage, read> targets: array<f32>;
 @group(0) @binding(3) var<storage, read> batch: array<u32>;
-@group(0) @binding(4) var<storage, read> clock: array<Clock>;
+@group(0) @binding(4) var<storage, read> stream: array<Stream>;
 @group(0) @binding(5) var<storage, read_write> dz: array<f32>;
 @group(0) @binding(6) var<storage, read_write> result: array<vec2f>;
 
@@ -38,7 +35,7 @@ fn loss(
   }
   let at = replica * shape.rows + row;
   let first = at * shape.z_stride;
-  let valid = clock[replica].valid;
+  let valid = stream[replica].valid;
   if (row >= valid) {
     for (var j = 0u; j < n; j++) { dz[first + j] = 0.0; }
     result[at] = vec2f();

@@ -4,7 +4,7 @@
 // dz_j = (exp(z_j - m) / Σ - [j = label]) / valid, so that the batch's loss is the mean over its valid rows.
 // Rows past `valid` (a short last batch) get loss 0 and gradient 0.
 //
-//   z       [rows, z_stride]  logits             clock    per replica; `valid` is read
+//   z       [rows, z_stride]  logits             stream   per replica; `valid` is read
 //   labels  one u32 per sample of the data set   batch    sample of each row, [replica, rows]
 //   dz      [rows, z_stride]  written            result   (loss, correct) per row, written
 
@@ -12,16 +12,13 @@ override WORKGROUP: u32 = 32;
 
 struct Shape { rows: u32, n: u32, z_stride: u32, }
 
-struct Clock {
-  step: u32, count: u32, valid: u32, epoch: u32, seed: u32, fault: u32,
-  skipped: u32, streak: u32, micro: u32, grad_norm: f32, spare0: u32, spare1: u32,
-}
+struct Stream { step: u32, valid: u32, epoch: u32, seed: u32 }
 
 @group(0) @binding(0) var<uniform> shape: Shape;
 @group(0) @binding(1) var<storage, read> z: array<f32>;
 @group(0) @binding(2) var<storage, read> labels: array<u32>;
 @group(0) @binding(3) var<storage, read> batch: array<u32>;
-@group(0) @binding(4) var<storage, read> clock: array<Clock>;
+@group(0) @binding(4) var<storage, read> stream: array<Stream>;
 @group(0) @binding(5) var<storage, read_write> dz: array<f32>;
 @group(0) @binding(6) var<storage, read_write> result: array<vec2f>;
 
@@ -39,7 +36,7 @@ fn loss(
   }
   let at = replica * shape.rows + row;
   let first = at * shape.z_stride;
-  let valid = clock[replica].valid;
+  let valid = stream[replica].valid;
   if (row >= valid) {
     for (var j = 0u; j < n; j++) { dz[first + j] = 0.0; }
     result[at] = vec2f();

@@ -1,7 +1,8 @@
+import type { Sampling } from '../kernels/account.js';
 import { pcgHash } from '../kernels/random.js';
 
 /*
- * Which samples make a batch: the host's twin of shaders/data/advance_network.wgsl, bit for bit. The trainer uses it for the
+ * Which samples make a batch: the host's twin of shaders/data/account.wgsl, bit for bit. The trainer uses it for the
  * very first batch (the GPU picks every later one), tests for all of them.
  */
 
@@ -27,11 +28,12 @@ export function permute(index: number, key: number, samples: number): number {
   return value;
 }
 
+/** What batches are made of. */
 export interface BatchPlan {
   readonly samples: number;
   readonly rows: number;
   readonly stepsPerEpoch: number;
-  readonly sampling: 'shuffle' | 'replacement' | 'full';
+  readonly sampling: Sampling;
 }
 
 /** Steps of an epoch: a short last batch counts unless it is dropped. */
@@ -44,7 +46,7 @@ export function batchOf(
   plan: BatchPlan,
   seed: number,
   step: number,
-): { indices: Uint32Array<ArrayBuffer>; valid: number } {
+): { indices: Uint32Array<ArrayBuffer>; valid: number; epoch: number } {
   const { samples, rows, sampling } = plan;
   const epoch = Math.floor(step / plan.stepsPerEpoch);
   const start = (step % plan.stepsPerEpoch) * rows;
@@ -58,5 +60,5 @@ export function batchOf(
     else if (sampling === 'replacement') indices[row] = pcgHash(drawKey, within, 0) % samples;
     else indices[row] = start + within;
   }
-  return { indices, valid };
+  return { indices, valid, epoch };
 }

@@ -1,39 +1,44 @@
-import { type BufferRange, type BufferSet, checkBindable, range } from '../gpu/buffers.js';
+import { type BufferRange, BufferSet, checkBindable, range } from '../gpu/buffers.js';
 import { rowStride } from '../kernels/matrix.js';
 import type { Dataset } from './dataset.js';
 
-/** A data set on the GPU: bytes stay bytes, rows start at multiples of 4 values. */
-export interface DeviceData {
+/** Samples without targets: what a network takes to predict. */
+export type Samples = Pick<Dataset, 'samples' | 'features' | 'x' | 'scale' | 'shift'>;
+
+/** Samples on the GPU: bytes stay bytes, rows start at multiples of 4 values. */
+export interface DeviceSamples {
   readonly samples: number;
-  readonly features: number;
   readonly encoding: 'bytes' | 'f32';
   readonly scale: number;
   readonly shift: number;
   readonly x: BufferRange;
-  /** One u32 per sample, or [samples, width] float32. */
-  readonly targets: BufferRange;
   readonly bytes: number;
 }
 
-/** Rows moved at once when a data set must be padded: bounds the host memory it takes. */
+/** A data set on the GPU. */
+export interface DeviceData extends DeviceSamples {
+  /** One u32 per sample, or [samples, width] float32. */
+  readonly targets: BufferRange;
+}
+
+/** Rows moved at once when samples must be padded: bounds the host memory it takes. */
 const CHUNK_ROWS = 4096;
 
-/**
- * Throws LIMIT-BINDING when the data set cannot be one binding.
- */
-export function checkUploadable(device: GPUDevice, data: Dataset): void {
+/** Throws LIMIT-BINDING when samples, or their targets, cannot be one binding. */
+export function checkUploadable(device: GPUDevice, data: Samples & Partial<Pick<Dataset, 'targets'>>): void {
   const { samples, targets } = data;
   const width = data.x instanceof Uint8Array ? 1 : 4;
   const bytes = samples * rowStride(data.features) * width;
   const fix = width === 4 ? 'Keep the values as bytes (Uint8Array), or use fewer samples.' : 'Use fewer samples.';
   checkBindable(device, `The data set (${samples} samples)`, bytes, fix);
+  if (!targets) return;
   const perSample = targets.kind === 'classes' ? 1 : targets.width;
   checkBindable(device, `The targets of ${samples} samples`, 4 * samples * perSample, 'Use fewer samples.');
 }
 
-/** Uploads a data set. The buffers belong to `buffers`. */
-export function uploadDataset(buffers: BufferSet, data: Dataset): DeviceData {
-  const { samples, features, targets } = data;
+/** Uploads samples. The buffer belongs to `buffers`. */
+export function uploadSamples(buffers: BufferSet, data: Samples): DeviceSamples {
+  const { samples, features, scale, shift } = data;
   const bytesPerValue = data.x.BYTES_PER_ELEMENT;
   const stride = rowStride(features);
   const x = buffers.storage('data', samples * stride * bytesPerValue);
@@ -49,15 +54,48 @@ export function uploadDataset(buffers: BufferSet, data: Dataset): DeviceData {
         padded.set(source.subarray(row * features, (row + 1) * features), row * stride);
     buffers.device.queue.writeBuffer(x, first * stride * bytesPerValue, padded);
   }
+  return { samples, encoding: bytesPerValue === 1 ? 'bytes' : 'f32', scale, shift, x: range(x), bytes: x.size };
+}
+
+/** Uploads a data set. The buffers belong to `buffers`. */
+export function uploadDataset(buffers: BufferSet, data: Dataset): DeviceData {
+  const { targets } = data;
   const wanted = targets.kind === 'classes' ? Uint32Array.from(targets.labels) : new Float32Array(targets.values);
-  return {
-    samples,
-    features,
-    encoding: bytesPerValue === 1 ? 'bytes' : 'f32',
-    scale: data.scale,
-    shift: data.shift,
-    x: range(x),
-    targets: range(buffers.upload('targets', wanted)),
-    bytes: x.size + wanted.byteLength,
-  };
+  const onGpu = uploadSamples(buffers, data);
+  return { ...onGpu, targets: range(buffers.upload('targets', wanted)), bytes: onGpu.bytes + wanted.byteLength };
+}
+
+/** One copy of each data set on the GPU, for as long as somebody uses it. */
+export class Uploads {
+  readonly #held = new Map<Dataset, { readonly buffers: BufferSet; readonly data: DeviceData; users: number }>();
+
+  constructor(
+    readonly device: GPUDevice,
+    readonly label: string,
+  ) {}
+
+  /** The data set's copy; `give` it back. Creates buffers where there is none yet: call it in an error scope. */
+  take(data: Dataset): DeviceData {
+    let held = this.#held.get(data);
+    if (!held) {
+      const buffers = new BufferSet(this.device, this.label);
+      held = { buffers, data: uploadDataset(buffers, data), users: 0 };
+      this.#held.set(data, held);
+    }
+    held.users++;
+    return held.data;
+  }
+
+  give(data: Dataset): void {
+    const held = this.#held.get(data);
+    if (!held || --held.users > 0) return;
+    held.buffers.destroy();
+    this.#held.delete(data);
+  }
+
+  /** Frees all copies, whoever uses them. */
+  destroy(): void {
+    for (const { buffers } of this.#held.values()) buffers.destroy();
+    this.#held.clear();
+  }
 }

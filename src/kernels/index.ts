@@ -8,7 +8,9 @@
 export { type BufferRange, range } from '../gpu/buffers.js';
 export { createPasses, encodePass, type Pass, type PassSpec } from '../gpu/pipelines.js';
 export type { Shader, ShaderBinding, ShaderField, ShaderStruct } from '../shaders/shader.js';
+export { account, accountForms, STREAM_BYTES, streamWord } from './account.js';
 export { activation, activationGradient, KERNEL_ACTIVATIONS, type KernelActivation, savesInput } from './activation.js';
+export { ADVANCE_FORMS, advance, CLOCK_BYTES, clockBytes, readClocks } from './advance.js';
 export {
   type DenseOperands,
   dense,
@@ -22,16 +24,4 @@ export { lower } from './lower.js';
 export { type DenseBatch, matrixBytes, rowStride } from './matrix.js';
 export { nnForms } from './nn-forms.js';
 export type { Form, Op, Plan } from './op.js';
-export {
-  ARENA_BLOCK,
-  advance,
-  CLOCK_BYTES,
-  clockWord,
-  HYPER_BYTES,
-  packRow,
-  ROW_BLOCK,
-  ROW_RING,
-  ROW_WORDS,
-  update,
-  updateForms,
-} from './update.js';
+export { ARENA_BLOCK, HYPER_BYTES, packRow, ROW_BLOCK, ROW_WORDS, update, updateForms } from './update.js';

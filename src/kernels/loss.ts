@@ -16,7 +16,7 @@ export interface LossOperands {
   readonly targets: BufferRange;
   /** Sample of each row: one u32 per row and replica. */
   readonly batch: BufferRange;
-  /** One clock per replica; `valid` is the number of valid rows. */
+  /** Per replica where the data is; `valid` is the number of valid rows. */
   readonly stream: BufferRange;
   /** As z, written: the gradient of the mean loss over the valid rows. */
   readonly dz: BufferRange;
@@ -58,7 +58,7 @@ export const lossForms = [
         shader,
         constants: { WORKGROUP },
         shape: { rows: shape.rows, n: shape.outputs, z_stride: rowStride(shape.outputs) },
-        buffers: { ...rest, clock: stream, [targets]: wanted },
+        buffers: { ...rest, stream, [targets]: wanted },
         groups: Math.ceil(shape.rows / WORKGROUP),
         replicas,
       },

@@ -3,15 +3,12 @@ import { describeAdapter } from '../gpu/device.js';
 import { DownhillError, show } from '../gpu/errors.js';
 import { checkInteger } from '../gpu/fields.js';
 import type { PassSpec } from '../gpu/pipelines.js';
-import { advanceNetworkShader as advanceShader } from '../shaders/data/advance_network.gen.js';
-import { normShader } from '../shaders/reduce/norm.gen.js';
 import type { Shader } from '../shaders/shader.js';
 import { formOf } from './lower.js';
 import type { Form, Op } from './op.js';
 
 /*
- * The two dispatches of an optimizer step: `advance`, which puts the step's scalars into `hyper`, and `update`, one
- * rule's kernel over a whole arena. Bindings and layouts are the contract of DESIGN 3.4.
+ * A rule's kernel over a whole arena, and the records of scalars it reads. Bindings and layouts are the contract of DESIGN 3.4.
  */
 
 /** Words of a row of per-step scalars: 64 bytes, of which the first six are the same for every rule. */
@@ -19,109 +16,10 @@ export const ROW_WORDS = 16;
 /** Rows the uniform holds: tensor groups times replicas. */
 export const MAX_ROWS = 1024;
 export const HYPER_BYTES = MAX_ROWS * ROW_WORDS * 4;
-/**
- * Rows are written ahead in blocks. The ring holds the rows of all updates that steps under way may still need: two
- * submits of a block each, the one to come, and the rest of its block.
- */
+/** Records are written ahead in blocks of so many updates. */
 export const ROW_BLOCK = 256;
-export const ROW_RING = 4 * ROW_BLOCK;
-/** In what `advance` notes beside a loss: the step's update was left out. The rest is the count. */
-export const LEFT_OUT = 0x8000_0000;
-/** Bytes of one replica's clock. */
-export const CLOCK_BYTES = advanceShader.structs.Clock!.size;
 /** Tensors in an arena start at multiples of this many elements, and `group_of` has one entry per so many. */
 export const ARENA_BLOCK = 64;
-
-/** Word of a clock's field. */
-export const clockWord = (
-  field: 'step' | 'count' | 'valid' | 'epoch' | 'seed' | 'fault' | 'skipped' | 'streak' | 'micro' | 'grad_norm',
-) => advanceShader.structs.Clock!.fields[field]!.offset / 4;
-
-/** Bits of a clock's `fault`: a row of another count stood in the ring; too many gradients in a row were not finite. */
-export const FAULT = { stale: 1, stopped: 2 } as const;
-
-const SAMPLING_NUMBERS = { full: 0, shuffle: 1, replacement: 2 } as const;
-
-const CLIPS = { none: 0, global: 1, tensor: 2 } as const;
-
-/** What happens to a gradient between its norm and the update. */
-export interface GradientControl {
-  /** Segments the norm kernel summed, all replicas' one after another, per replica so many. */
-  readonly segments: number;
-  readonly partial: BufferRange;
-  /** First segment of each group and the end: for the norms of groups. */
-  readonly rows: BufferRange;
-  /** What an element of the gradient counts: the absolute value of its scale. */
-  readonly unit: number;
-  readonly clip?: { readonly by: 'global' | 'tensor'; readonly norm: number; readonly optax: boolean };
-  /** Leave out steps with unusable gradients; after so many in a row, all. */
-  readonly skip?: { readonly atMost: number };
-}
-
-/** `advance` for an optimizer alone, or for a whole network's step. */
-export function advance(operands: {
-  readonly label: string;
-  readonly groups: number;
-  readonly replicas?: number;
-  /** Rows of the ring. Default {@link ROW_RING}. */
-  readonly ringRows?: number;
-  /** Micro-steps to an update. Default 1. */
-  readonly micro?: number;
-  readonly control?: GradientControl;
-  readonly clock: BufferRange;
-  readonly ring: BufferRange;
-  readonly hyper: BufferRange;
-  readonly network?: {
-    readonly rows: number;
-    readonly samples: number;
-    readonly stepsPerEpoch: number;
-    readonly sampling: keyof typeof SAMPLING_NUMBERS;
-    readonly lossRing: number;
-    readonly batch: BufferRange;
-    readonly result: BufferRange;
-    readonly losses: BufferRange;
-  };
-}): PassSpec {
-  const { label, clock, ring, hyper, network, control } = operands;
-  return {
-    label,
-    shader: advanceShader,
-    constants: {
-      GROUPS: operands.groups,
-      RING: operands.ringRows ?? ROW_RING,
-      MICRO: operands.micro ?? 1,
-      ...(control && {
-        SEGMENTS: control.segments,
-        UNIT: control.unit,
-        CLIP: CLIPS[control.clip?.by ?? 'none'],
-        MAX_NORM: control.clip?.norm ?? 1,
-        OPTAX: control.clip?.optax ?? false,
-        SKIP: control.skip !== undefined,
-        MAX_STREAK: control.skip?.atMost ?? 1,
-      }),
-      ...(network && {
-        NETWORK: true,
-        ROWS: network.rows,
-        SAMPLES: network.samples,
-        EPOCH_STEPS: network.stepsPerEpoch,
-        SAMPLING: SAMPLING_NUMBERS[network.sampling],
-        LOSS_RING: network.lossRing,
-      }),
-    },
-    buffers: {
-      clock,
-      ring,
-      hyper,
-      batch: network?.batch,
-      result: network?.result,
-      losses: network?.losses,
-      partial: control?.partial,
-      rows: control?.rows,
-    },
-    groups: 1,
-    replicas: operands.replicas ?? 1,
-  };
-}
 
 const WORKGROUP = 64;
 /** Enough workgroups to fill a large GPU; the kernel strides over the rest. */
@@ -241,36 +139,4 @@ export function packRow(
     if (type === 'f32') words.f32[at] = value;
     else words.u32[at] = value;
   }
-}
-
-/** A foreign range: where its first element lies in its binding, and how many there are. 16 bytes, a uniform. */
-export function rangeWords(first: number, count: number, unit: number): Uint32Array<ArrayBuffer> {
-  const words = new Uint32Array([first, count, 0, 0]);
-  new Float32Array(words.buffer)[2] = unit;
-  return words;
-}
-
-/** Longest segment of a norm: one workgroup sums it. */
-export const SEGMENT = 16_384;
-
-/** Sums of squares of a gradient's segments, and how many of its elements are unusable. */
-export function gradientNorm(operands: {
-  readonly label: string;
-  readonly segments: number;
-  /** `rangeWords(first, segments, unit)`. */
-  readonly bounds: BufferRange;
-  readonly grad: BufferRange;
-  readonly table: BufferRange;
-  readonly partial: BufferRange;
-  readonly fixed: boolean;
-}): PassSpec {
-  const { label, segments, bounds, grad, table, partial, fixed } = operands;
-  return {
-    label,
-    shader: normShader,
-    constants: { FIXED: fixed, WORKGROUP },
-    buffers: { bounds, grad, segments: table, partial },
-    groups: segments,
-    replicas: 1,
-  };
 }

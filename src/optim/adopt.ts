@@ -3,7 +3,7 @@ import { COMPUTE_STAGE, USAGE } from '../gpu/constants.js';
 import { DownhillError, show } from '../gpu/errors.js';
 import { checkOptions, type Fields, type OptionsOf } from '../gpu/fields.js';
 import type { PlacedTensor } from '../space/adopted.js';
-import { changed } from './groups.js';
+import { ruleOfGroup } from './groups.js';
 import type { Rule } from './rule.js';
 
 /*
@@ -92,25 +92,7 @@ function adoptTensor(rule: Rule, tensor: TensorOptions, index: number): AdoptedT
   const elements = countElements(where, shape);
   const param = adoptRange(`${where}: param`, tensor.param, elements);
   const grad = adoptRange(`${where}: grad`, tensor.grad, elements);
-  return { name, shape, elements, param, grad, frozen, rules: [ofGroup(where, rule, tensor.group)] };
-}
-
-/** The rule with a group's own hyper-parameters. */
-function ofGroup(where: string, rule: Rule, group: unknown): Rule {
-  if (group !== undefined && (typeof group !== 'object' || group === null || Array.isArray(group))) {
-    throw new DownhillError(
-      'OPTION-TYPE',
-      `${where}: group must be an object of hyper-parameters, got ${show(group)}.`,
-      'Pass for example { weightDecay: 0 }.',
-    );
-  }
-  try {
-    return changed(rule, group ?? {});
-  } catch (error) {
-    if (!(error instanceof DownhillError)) throw error;
-    const what = error.message.slice(0, error.message.lastIndexOf(` [${error.code}]`));
-    throw new DownhillError(error.code, `${where}, group: ${what}`, error.fix, error);
-  }
+  return { name, shape, elements, param, grad, frozen, rules: [ruleOfGroup(`${where}, group`, rule, tensor.group)] };
 }
 
 function countElements(where: string, shape: unknown): number {

@@ -62,6 +62,24 @@ export function changed({ row, hyper }: Rule, options: object): Rule {
   );
 }
 
+/** The rule with a group's own hyper-parameters. */
+export function ruleOfGroup(where: string, rule: Rule, group: unknown): Rule {
+  if (group !== undefined && (typeof group !== 'object' || group === null || Array.isArray(group))) {
+    throw new DownhillError(
+      'OPTION-TYPE',
+      `${where} must be an object of hyper-parameters, got ${show(group)}.`,
+      'Pass for example { weightDecay: 0 }.',
+    );
+  }
+  try {
+    return changed(rule, group ?? {});
+  } catch (error) {
+    if (!(error instanceof DownhillError)) throw error;
+    const what = error.message.slice(0, error.message.lastIndexOf(` [${error.code}]`));
+    throw new DownhillError(error.code, `${where}: ${what}`, error.fix, error);
+  }
+}
+
 type Scaled<T> = T extends readonly unknown[]
   ? { readonly [K in keyof T]: T[K] | Scale } | Scale
   : number extends T

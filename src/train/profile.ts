@@ -3,7 +3,7 @@ import { DownhillError, show } from '../gpu/errors.js';
 import { checkInteger, checkOptions } from '../gpu/fields.js';
 import type { Pass } from '../gpu/pipelines.js';
 import { intervalsOf, looksQuantised, MAX_QUERIES, PassTimer } from '../gpu/timing.js';
-import type { Engine } from './engine.js';
+import type { Program } from './program.js';
 import { type Flight, MAX_FLIGHTS, type Recorder, recordSteps } from './scheduler.js';
 import type { Profile, ProfileLabel, ProfileOptions, ProfilePass, ProfileSubmit, StepReport } from './types.js';
 
@@ -33,11 +33,11 @@ export function checkProfileOptions(options: ProfileOptions, room: number): Chec
 
 /** Trains 2 × `steps` steps: without timestamps, to compare with, then with them. */
 export async function profileSteps(
-  engine: Engine,
+  program: Program,
   { steps, separate }: CheckedProfileOptions,
   train: Train,
 ): Promise<Profile> {
-  const { device, scheduler, passes, options } = engine;
+  const { device, scheduler, passes, options } = program;
   const timers: PassTimer[] = [];
   try {
     // Before any step, so that a device without room for them refuses first. As many steps as fit one query set go into
@@ -48,7 +48,7 @@ export async function profileSteps(
       while (timers.length < MAX_FLIGHTS) timers.push(new PassTimer(device, options.label, needed));
     });
     const plain = await measure(steps, train, (wanted) => scheduler.submit(wanted));
-    const recording = new Recording(engine, separate, timers);
+    const recording = new Recording(program, separate, timers);
     const timed = await measure(steps, train, (wanted) => recording.submit(wanted));
     return {
       separate,
@@ -89,7 +89,7 @@ async function measure(steps: number, train: Train, submit: Submit) {
 
 /** Submits steps with timestamps, and keeps these until all are there. */
 class Recording {
-  readonly #engine: Engine;
+  readonly #program: Program;
   readonly #separate: boolean;
   /** One for each flight; a flight gives its timer back before the next can be submitted. */
   readonly #free: PassTimer[];
@@ -97,14 +97,14 @@ class Recording {
   readonly #passes: Pick<ProfilePass, 'step' | 'steps' | 'label'>[] = [];
   readonly #stamps: BigUint64Array[] = [];
 
-  constructor(engine: Engine, separate: boolean, timers: readonly PassTimer[]) {
-    this.#engine = engine;
+  constructor(program: Program, separate: boolean, timers: readonly PassTimer[]) {
+    this.#program = program;
     this.#separate = separate;
     this.#free = [...timers];
   }
 
   submit(most: number): Flight | undefined {
-    const { scheduler, passes } = this.#engine;
+    const { scheduler, passes } = this.#program;
     const timer = this.#free.pop();
     if (!timer) throw new DownhillError('INTERNAL', 'No timer is free.', 'Report this.');
     const first = scheduler.step + 1;
@@ -131,7 +131,7 @@ class Recording {
   /** Every dispatch in a pass of its own: timestamps exist only at the ends of passes. */
   #recordPasses(encoder: GPUCommandEncoder, first: number, steps: number, timer: PassTimer): void {
     for (let i = 0; i < steps; i++) {
-      for (const each of this.#engine.passes) {
+      for (const each of this.#program.passes) {
         recordSteps(encoder, [each], 1, each.label, timer.writes());
         this.#passes.push({ step: first + i, steps: 1, label: each.label });
       }
@@ -157,7 +157,7 @@ class Recording {
       const [begin, end] = intervals[i] ?? [null, null];
       return { ...pass, begin, end };
     });
-    return summarize(passes, this.#engine.passes, steps, looksQuantised(stamps));
+    return summarize(passes, this.#program.passes, steps, looksQuantised(stamps));
   }
 }
 

@@ -1,31 +1,28 @@
-import type { BufferSet } from '../gpu/buffers.js';
+import type { BufferRange, BufferSet } from '../gpu/buffers.js';
 import { MAP_READ, USAGE } from '../gpu/constants.js';
 import { DownhillError } from '../gpu/errors.js';
 import { untilLost } from '../gpu/lost.js';
 import type { Pass } from '../gpu/pipelines.js';
-import { CLOCK_BYTES, clockWord, FAULT, LEFT_OUT } from '../kernels/update.js';
-import type { Rule } from '../optim/rule.js';
-import { RowRing } from './row-ring.js';
+import { LEFT_OUT } from '../kernels/account.js';
+import { CLOCK_BYTES, type Clock, FAULT, readClocks } from '../kernels/advance.js';
+import type { Rates } from '../optim/scalars.js';
+import type { Updater } from '../optim/updater.js';
 
 /*
  * Records whole steps, K at a time, and brings the losses back without waiting for them. Every step's commands are the
- * same: what changes from step to step is on the GPU (the clocks) or in the ring of rows written ahead.
+ * same: what changes from step to step is on the GPU (the clocks, the stream) or in the ring of records written ahead.
  */
 
 /** Most steps of one submit. */
 export const MAX_STEPS = 256;
 /** Losses kept on the GPU: more than the steps of all submits that can be in flight. */
 export const LOSS_RING = 4 * MAX_STEPS;
+/** Updates whose records the ring holds: two submits under way, the one to come, and the rest of its block. */
+export const SCALARS_AHEAD = 4 * MAX_STEPS;
 /** Bytes of one step's result on the GPU, per replica: the loss and a note. */
 export const LOSS_BYTES = 8;
 /** Submits not yet delivered: one running, one queued behind it. */
 export const MAX_FLIGHTS = 2;
-
-/** One of the networks that train in the same dispatches: same shape, same rule, own seed and hyper-parameters. */
-export interface Replica {
-  readonly seed: number;
-  readonly rule: Rule;
-}
 
 /** What came of one step of one replica. */
 export interface StepResult {
@@ -47,12 +44,10 @@ export interface Flight {
 
 export interface SchedulerParts {
   readonly passes: readonly Pass[];
-  readonly replicas: readonly Replica[];
+  readonly updater: Updater;
+  /** The ring of losses. */
+  readonly losses: BufferRange;
   readonly submitMs: number;
-  readonly clock: GPUBuffer;
-  readonly losses: GPUBuffer;
-  readonly ring: GPUBuffer;
-  readonly clipValue?: number;
 }
 
 /** Records `steps` steps of `passes`. */
@@ -85,26 +80,17 @@ export class Scheduler {
   readonly #parts: SchedulerParts;
   /** Free staging buffers: one more than flights, so that a reader need not hurry. */
   readonly #staging: GPUBuffer[] = [];
-  readonly #rows: RowRing;
   #failure: DownhillError | undefined;
-  /** What was read back last: steps then, and the lowest and highest count of any replica. */
-  #seen = { step: 0, low: 0, high: 0 };
   #step = 0;
   /** Steps of the next submit. */
   #steps = 1;
   #lastArrival = 0;
 
   constructor(buffers: BufferSet, parts: SchedulerParts) {
-    this.#rows = new RowRing(
-      buffers.device.queue,
-      parts.ring,
-      parts.replicas.map(({ rule }) => rule),
-      parts.clipValue,
-    );
     this.#device = buffers.device;
     this.#label = `downhill:${buffers.label}/submit`;
     this.#parts = parts;
-    const replicas = parts.replicas.length;
+    const { replicas } = parts.updater.options.space;
     for (let i = 0; i <= MAX_FLIGHTS; i++) {
       const bytes = LOSS_BYTES * MAX_STEPS * replicas + CLOCK_BYTES * replicas;
       this.#staging.push(buffers.make(`staging-${i}`, bytes, USAGE.COPY_DST | USAGE.MAP_READ));
@@ -129,10 +115,10 @@ export class Scheduler {
    * @throws DownhillError HYPER-* where a schedule has no value for the next step; the steps before it were submitted.
    */
   submit(most: number, record: Recorder = recordSteps): Flight | undefined {
-    const { passes, losses, clock, replicas } = this.#parts;
+    const { passes, losses, updater } = this.#parts;
+    const { clock, scalars } = updater;
     const first = this.#step;
-    const high = this.#seen.high + (first - this.#seen.step);
-    const steps = this.#rows.write(this.#seen.low, high, Math.min(most, this.#steps));
+    const steps = scalars.issue(Math.min(most, this.#steps));
     if (steps === 0) return undefined;
 
     const encoder = this.#device.createCommandEncoder({ label: this.#label });
@@ -140,51 +126,47 @@ export class Scheduler {
 
     const staging = this.#staging.pop();
     if (!staging) throw new DownhillError('INTERNAL', 'No staging buffer is free.', 'Report this.');
-    const perStep = LOSS_BYTES * replicas.length;
+    const perStep = LOSS_BYTES * updater.options.space.replicas;
     const from = first % LOSS_RING;
     const untilWrap = Math.min(steps, LOSS_RING - from);
-    encoder.copyBufferToBuffer(losses, from * perStep, staging, 0, untilWrap * perStep);
+    encoder.copyBufferToBuffer(losses.buffer, from * perStep, staging, 0, untilWrap * perStep);
     if (untilWrap < steps)
-      encoder.copyBufferToBuffer(losses, 0, staging, untilWrap * perStep, (steps - untilWrap) * perStep);
-    encoder.copyBufferToBuffer(clock, 0, staging, steps * perStep, CLOCK_BYTES * replicas.length);
+      encoder.copyBufferToBuffer(losses.buffer, 0, staging, untilWrap * perStep, (steps - untilWrap) * perStep);
+    encoder.copyBufferToBuffer(clock.buffer, clock.offset, staging, steps * perStep, clock.size);
     this.#device.queue.submit([encoder.finish()]);
     this.#step += steps;
-    const flight = { first, steps, results: this.#arrive(staging, first, steps, performance.now()) };
+    const flight = { first, steps, results: this.#arrive(staging, first, steps, scalars.rates()) };
     // Whoever awaits the flight sees a rejection; nobody may be left to, after a `break`.
     flight.results.catch(() => {});
     return flight;
   }
 
-  async #arrive(staging: GPUBuffer, first: number, steps: number, submitted: number): Promise<StepResult[]> {
-    const { replicas } = this.#parts;
-    const bytes = LOSS_BYTES * steps * replicas.length;
-    await untilLost(this.#device, staging.mapAsync(MAP_READ, 0, bytes + CLOCK_BYTES * replicas.length));
+  async #arrive(staging: GPUBuffer, first: number, steps: number, rates: Rates): Promise<StepResult[]> {
+    const submitted = performance.now();
+    const { clock, options } = this.#parts.updater;
+    const { replicas } = options.space;
+    const bytes = LOSS_BYTES * steps * replicas;
+    await untilLost(this.#device, staging.mapAsync(MAP_READ, 0, bytes + clock.size));
     this.#adapt(steps, submitted);
-    const mapped = staging.getMappedRange(0, bytes + CLOCK_BYTES * replicas.length);
+    const mapped = staging.getMappedRange(0, bytes + clock.size);
     const words = new Uint32Array(mapped.slice(0, bytes));
-    const clocks = new Uint32Array(mapped.slice(bytes));
+    const clocks = readClocks(mapped.slice(bytes));
     staging.unmap();
     this.#staging.push(staging);
     this.#checkClocks(clocks, first, steps);
     const losses = new Float32Array(words.buffer);
     return Array.from({ length: words.length / 2 }, (_, i) => {
-      const count = (words[2 * i + 1]! & ~LEFT_OUT) >>> 0;
-      return {
-        loss: losses[2 * i]!,
-        lr: this.#rows.lr(count, i % replicas.length),
-        skipped: words[2 * i + 1]! >= LEFT_OUT,
-      };
+      const note = words[2 * i + 1]!;
+      // Of the first group: its records come first, one per replica.
+      return { loss: losses[2 * i]!, lr: rates(i % replicas, (note & ~LEFT_OUT) >>> 0), skipped: note >= LEFT_OUT };
     });
   }
 
   /** What the clocks say after a flight: whether it ran, and how many updates were applied. */
-  #checkClocks(clocks: Uint32Array, first: number, steps: number): void {
-    const counts: number[] = [];
-    for (let replica = 0; replica < this.#parts.replicas.length; replica++) {
-      const clock = clocks.subarray((replica * CLOCK_BYTES) / 4);
-      const fault = clock[clockWord('fault')]!;
+  #checkClocks(clocks: readonly Clock[], first: number, steps: number): void {
+    for (const { fault, step } of clocks) {
       if ((fault & FAULT.stale) !== 0) {
-        throw new DownhillError('INTERNAL', 'A step found a row of another count in the ring.', 'Report this.');
+        throw new DownhillError('INTERNAL', 'A step found a record of another count in the ring.', 'Report this.');
       }
       if ((fault & FAULT.stopped) !== 0) {
         // The steps before it are good, and delivered.
@@ -195,16 +177,15 @@ export class Scheduler {
         );
       }
       // A submit that the GPU process dropped leaves old numbers where the losses should be; its clock stands still.
-      if (clock[clockWord('step')] !== (first + steps) % 2 ** 32) {
+      if (step !== (first + steps) % 2 ** 32) {
         throw new DownhillError(
           'GPU-VALIDATION',
           `Steps ${first + 1} to ${first + steps} did not run.`,
           'Report this with your adapter.',
         );
       }
-      counts.push(clock[clockWord('count')]!);
     }
-    this.#seen = { step: first + steps, low: Math.min(...counts), high: Math.max(...counts) };
+    this.#parts.updater.scalars.see(clocks);
   }
 
   /** Sizes the next submit from how long this one took: since it was submitted, or since the one before it arrived. */

@@ -1,4 +1,5 @@
 import type { Dataset } from '../data/dataset.js';
+import { type Samples, Uploads } from '../data/upload.js';
 import { DownhillError, show } from '../gpu/errors.js';
 import {
   checkChoice,
@@ -8,26 +9,24 @@ import {
   checkNumber,
   checkOptions,
   checkText,
+  type Fields,
 } from '../gpu/fields.js';
 import { checkNotLost } from '../gpu/lost.js';
 import { checkTimestamps } from '../gpu/timing.js';
-import { checkModel, type Model } from '../nn/model.js';
+import { SAMPLINGS } from '../kernels/account.js';
+import { checkModel, type Model, tensorsOf } from '../nn/model.js';
 import { checkTargets } from '../nn/targets.js';
+import { makeGroups, type SetOptions } from '../optim/groups.js';
 import { checkOptimizerOptions } from '../optim/optimizer-options.js';
-import type { Rule } from '../optim/rule.js';
-import { Engine } from './engine.js';
-import { Evaluator } from './evaluator.js';
+import { readState } from '../optim/optimizer-state.js';
+import { checkRule } from '../optim/rule.js';
+import { Evaluator } from './evaluate.js';
+import { groupTensors } from './groups.js';
+import { networkObjective } from './objective.js';
 import { checkProfileOptions, profileSteps, type Submit } from './profile.js';
+import { Program } from './program.js';
 import { type Flight, MAX_FLIGHTS, type StepResult } from './scheduler.js';
-import {
-  type Profile,
-  type ProfileOptions,
-  type RunOptions,
-  SAMPLINGS,
-  type StepReport,
-  type Trainer,
-  type TrainerOptions,
-} from './types.js';
+import type { Profile, ProfileOptions, RunOptions, StepReport, Trainer, TrainerOptions } from './types.js';
 
 const OPTIONS = [
   'model',
@@ -39,8 +38,10 @@ const OPTIONS = [
   'dropLast',
   'submitMs',
   'label',
+  'groups',
   'clip',
   'skipNonFinite',
+  'accumulate',
 ] as const;
 const MAX_SEED = 2 ** 32 - 1;
 /** Steps are counted in 32 bits on the GPU, one of which says that an update was left out. */
@@ -61,19 +62,23 @@ const MAX_STEP = 2 ** 31 - 1;
  * LIMIT-BINDING where a batch or the data exceeds what the device binds; DEVICE-LOST when the device is gone;
  * GPU-OUT-OF-MEMORY, SHADER-COMPILE.
  */
-export async function createTrainer(device: GPUDevice, options: TrainerOptions): Promise<Trainer> {
-  const checked = checkTrainerOptions(device, options);
+export async function createTrainer<F extends Fields>(
+  device: GPUDevice,
+  options: TrainerOptions<F>,
+): Promise<Trainer<F>> {
+  const checked = checkTrainerOptions(device, options as TrainerOptions);
   await checkNotLost(device);
-  const engine = await Engine.create(device, checked);
-  return new NetworkTrainer(engine);
+  return NetworkTrainer.create<F>(device, checked);
 }
+
+type Checked = ReturnType<typeof checkTrainerOptions>;
 
 function checkTrainerOptions(device: GPUDevice, options: TrainerOptions) {
   checkDevice('createTrainer', device);
   checkOptions('createTrainer', options, OPTIONS);
-  const { rule, data } = options;
+  const { data } = options;
   const model = checkModel('createTrainer', options.model);
-  checkMade('rule', 'adam({ lr: 1e-3 })', rule?.row !== undefined && rule.hyper !== undefined);
+  const rule = checkRule('createTrainer', options.rule);
   checkData(model, data);
 
   const sampling = checkChoice('sampling', options.sampling ?? 'shuffle', SAMPLINGS);
@@ -86,37 +91,20 @@ function checkTrainerOptions(device: GPUDevice, options: TrainerOptions) {
     );
   }
   const batchSize = full ? data.samples : (options.batchSize ?? Math.min(64, data.samples));
+  const { clip, skipNonFinite, accumulate, label = 'train' } = options;
+  const settings = checkOptimizerOptions({ clip, skipNonFinite, accumulate, label: checkText('label', label) });
   return {
     model,
-    rule: rule as Rule,
+    row: rule.row,
     data,
     rows: checkInteger('batchSize', batchSize, 1, data.samples),
     sampling,
     dropLast: checkFlag('dropLast', options.dropLast ?? false),
     submitMs: checkNumber('submitMs', options.submitMs ?? 50, { above: 0 }),
-    label: checkText('label', options.label ?? 'train'),
-    ...checkGradientOptions(options),
-    replicas: [{ seed: checkInteger('seed', options.seed ?? 0, 0, MAX_SEED), rule: rule as Rule }],
+    settings,
+    groups: makeGroups(groupTensors(tensorsOf(model), [rule], options.groups), settings.clip?.by === 'tensor'),
+    seed: checkInteger('seed', options.seed ?? 0, 0, MAX_SEED),
   };
-}
-
-/** The trainer's part of what createOptimizer offers: one group, so no norm per tensor. */
-function checkGradientOptions({ clip, skipNonFinite }: TrainerOptions) {
-  if (clip !== undefined) checkOptions('clip', clip, ['value', 'globalNorm', 'convention']);
-  const checked = checkOptimizerOptions({
-    ...(clip && { clip }),
-    ...(skipNonFinite !== undefined && { skipNonFinite }),
-  });
-  return { clip: checked.clip, clipValue: checked.clipValue, skip: checked.skip };
-}
-
-function checkMade(name: string, example: string, ok: boolean): void {
-  if (!ok)
-    throw new DownhillError(
-      'OPTION-TYPE',
-      `createTrainer: ${name} is missing or of the wrong kind.`,
-      `Pass ${name}: ${example}.`,
-    );
 }
 
 /**
@@ -124,14 +112,23 @@ function checkMade(name: string, example: string, ok: boolean): void {
  * Before anything is created.
  */
 export function checkData(model: Model, data: Dataset): void {
-  const { samples, features, x, targets, scale, shift } = data ?? {};
-  const whole = (value: unknown) => Number.isInteger(value) && (value as number) > 0;
-  const isBytesOrFloats = x instanceof Uint8Array || x instanceof Float32Array;
-  checkMade(
-    'data',
-    'digits() or arrays({ x, y, classes })',
-    whole(samples) && whole(features) && isBytesOrFloats && typeof targets === 'object' && targets !== null,
+  checkSamples(model, data);
+  if (typeof data.targets !== 'object' || data.targets === null) throw noData();
+  checkTargets(model.loss, data.targets, model.output, data.samples);
+}
+
+function noData(): DownhillError {
+  return new DownhillError(
+    'OPTION-TYPE',
+    'The data is missing or of the wrong kind.',
+    'Pass data: digits() or arrays({ x, y, classes }).',
   );
+}
+
+function checkSamples(model: Model, data: Samples): void {
+  const { samples, features, x, scale, shift } = data ?? {};
+  const whole = (value: unknown) => Number.isInteger(value) && (value as number) > 0;
+  if (!whole(samples) || !whole(features) || !(x instanceof Uint8Array || x instanceof Float32Array)) throw noData();
   if (features !== model.input) {
     throw new DownhillError(
       'SHAPE-MISMATCH',
@@ -139,14 +136,12 @@ export function checkData(model: Model, data: Dataset): void {
       `Make the first size ${features}.`,
     );
   }
-  if (x.length !== samples * features || !Number.isFinite(scale) || !Number.isFinite(shift)) {
-    throw new DownhillError(
-      'DATA-MISMATCH',
-      `The data says ${samples} samples of ${features} features: that needs ${samples * features} values and a finite scale and shift; it holds ${x.length}, ${scale}, ${shift}.`,
-      'Make it with arrays(), idx() or digits().',
-    );
-  }
-  checkTargets(model.loss, targets, model.output, samples);
+  if (x.length === samples * features && Number.isFinite(scale) && Number.isFinite(shift)) return;
+  throw new DownhillError(
+    'DATA-MISMATCH',
+    `The data says ${samples} samples of ${features} features: that needs ${samples * features} values and a finite scale and shift; it holds ${x.length}, ${scale}, ${shift}.`,
+    'Make it with arrays(), idx() or digits().',
+  );
 }
 
 /** Data sets whose evaluation stays ready on the GPU: one to train on, one to validate, one to test. */
@@ -155,22 +150,41 @@ const KEPT_EVALUATORS = 3;
 /** Frees an evaluator once it is made and idle; one that failed has freed itself. */
 const release = (evaluator: Promise<Evaluator>) => void evaluator.then((made) => made.destroy()).catch(() => {});
 
-class NetworkTrainer implements Trainer {
-  readonly #engine: Engine;
+class NetworkTrainer<F extends Fields> implements Trainer<F> {
+  readonly #program: Program;
+  readonly #uploads: Uploads;
+  readonly #model: Model;
+  readonly #data: Dataset;
   readonly #evaluators = new Map<Dataset, Promise<Evaluator>>();
   #running = false;
   #destroyed = false;
 
-  constructor(engine: Engine) {
-    this.#engine = engine;
+  private constructor(program: Program, uploads: Uploads, { model, data }: Checked) {
+    this.#program = program;
+    this.#uploads = uploads;
+    this.#model = model;
+    this.#data = data;
+  }
+
+  static async create<F extends Fields>(device: GPUDevice, options: Checked): Promise<NetworkTrainer<F>> {
+    const { label } = options.settings;
+    const uploads = new Uploads(device, label);
+    try {
+      const objective = networkObjective({ ...options, uploads });
+      const program = await Program.create(device, { ...options, label, objective, seeds: [options.seed] });
+      return new NetworkTrainer<F>(program, uploads, options);
+    } catch (error) {
+      uploads.destroy();
+      throw error;
+    }
   }
 
   get step(): number {
-    return this.#engine.scheduler.step;
+    return this.#program.scheduler.step;
   }
 
   get stepsPerEpoch(): number {
-    return this.#engine.stepsPerEpoch;
+    return this.#program.options.objective.stepsPerEpoch;
   }
 
   run(options: RunOptions): AsyncGenerator<StepReport, void, void> {
@@ -204,10 +218,10 @@ class NetworkTrainer implements Trainer {
   async profile(options: ProfileOptions = {}): Promise<Profile> {
     this.#checkAlive();
     const checked = checkProfileOptions(options, MAX_STEP - this.step);
-    checkTimestamps(this.#engine.device);
+    checkTimestamps(this.#program.device);
     this.#begin();
     try {
-      return await profileSteps(this.#engine, checked, (steps, submit) => this.#run(steps, undefined, submit));
+      return await profileSteps(this.#program, checked, (steps, submit) => this.#run(steps, undefined, submit));
     } finally {
       this.#running = false;
     }
@@ -233,7 +247,7 @@ class NetworkTrainer implements Trainer {
     profiled?: Submit,
   ): AsyncGenerator<StepReport, void, void> {
     if (!profiled) this.#begin();
-    const { device, scheduler } = this.#engine;
+    const { device, scheduler } = this.#program;
     const submitSteps = profiled ?? ((most: number) => scheduler.submit(most));
     const end = scheduler.step + steps;
     const flights: Flight[] = [];
@@ -282,11 +296,26 @@ class NetworkTrainer implements Trainer {
     return skipped ? { ...report, skipped } : report;
   }
 
+  set(options: SetOptions<F>, tensors?: readonly string[]): void {
+    this.#checkAlive();
+    this.#program.updater.set(options, tensors);
+  }
+
+  state() {
+    this.#checkAlive();
+    return readState(this.#program.updater);
+  }
+
+  get #trained() {
+    const { space, params, options } = this.#program;
+    return { label: options.label, model: this.#model, space, params };
+  }
+
   async evaluate(data: Dataset) {
     this.#checkAlive();
-    const { device, network } = this.#engine;
-    checkData(network.model, data);
-    const evaluator = this.#evaluators.get(data) ?? Evaluator.create(device, network, data);
+    checkData(this.#model, data);
+    const evaluator =
+      this.#evaluators.get(data) ?? Evaluator.ofDataset(this.#program.device, this.#trained, data, this.#uploads);
     // Again, so that the most recently used come last; those before the last few give their memory back.
     this.#evaluators.delete(data);
     this.#evaluators.set(data, evaluator);
@@ -298,28 +327,57 @@ class NetworkTrainer implements Trainer {
     const made = await evaluator;
     this.#checkAlive();
     const { step } = this;
-    const { loss, correct } = await made.run();
-    return { step, loss, accuracy: network.model.loss.row.metrics.includes('accuracy') ? correct : undefined };
+    const { loss, counted } = await made.loss();
+    return { step, loss, accuracy: this.#model.loss.row.metrics.includes('accuracy') ? counted : undefined };
+  }
+
+  async predict(x: Float32Array | Uint8Array | Samples): Promise<Float32Array> {
+    this.#checkAlive();
+    const evaluator = await Evaluator.ofSamples(this.#program.device, this.#trained, this.#samplesOf(x));
+    try {
+      this.#checkAlive();
+      return await evaluator.outputs();
+    } finally {
+      evaluator.destroy();
+    }
+  }
+
+  /** Raw values are those of the training data: they get its scale. */
+  #samplesOf(x: Float32Array | Uint8Array | Samples): Samples {
+    const { input } = this.#model;
+    const { scale, shift } = this.#data;
+    const raw = x instanceof Float32Array || x instanceof Uint8Array;
+    if (raw && (x.length === 0 || x.length % input !== 0)) {
+      throw new DownhillError(
+        'DATA-MISMATCH',
+        `predict got ${x.length} values; a sample has ${input}.`,
+        'Pass whole samples, at least one, row by row.',
+      );
+    }
+    const samples = raw ? { samples: x.length / input, features: input, x, scale, shift } : x;
+    checkSamples(this.#model, samples);
+    return samples;
   }
 
   parameters() {
     this.#checkAlive();
-    return this.#engine.parameters();
+    return this.#program.parameters();
   }
 
   readParameters() {
     this.#checkAlive();
-    return this.#engine.readParameters();
+    return this.#program.readParameters();
   }
 
   describe() {
-    return this.#engine.describe();
+    return this.#program.describe();
   }
 
   destroy(): void {
     if (this.#destroyed) return;
     this.#destroyed = true;
-    this.#engine.destroy();
+    this.#program.destroy();
+    this.#uploads.destroy();
     for (const evaluator of this.#evaluators.values()) release(evaluator);
   }
 

@@ -1,20 +1,27 @@
 import type { Dataset } from '../data/index.js';
+import type { Samples } from '../data/upload.js';
+import type { Fields, OptionsOf } from '../gpu/fields.js';
+import type { Sampling } from '../kernels/account.js';
 import type { Model } from '../nn/model.js';
-import type { ClipOptions } from '../optim/optimizer-options.js';
+import type { SetOptions } from '../optim/groups.js';
+import type { ClipOptions, OptimizerOptions } from '../optim/optimizer-options.js';
+import type { OptimizerState } from '../optim/optimizer-types.js';
 import type { Rule } from '../optim/rule.js';
 
-/** How the rows of a batch are chosen, on the GPU. */
-export const SAMPLINGS = ['shuffle', 'replacement', 'full'] as const;
-/**
- * 'shuffle': every sample once per epoch, in an order keyed by seed and epoch. 'replacement': independent uniform draws,
- * the lecture's mini-batch SGD. 'full': all samples in every step (gradient descent).
- */
-export type Sampling = (typeof SAMPLINGS)[number];
+/** Tensors with hyper-parameters of their own; the rest are the rule's. */
+export type TensorGroup<F extends Fields = Fields> = (string extends keyof F
+  ? Readonly<Record<string, unknown>>
+  : OptionsOf<F>) & {
+  /** Names of tensors, such as '0.bias', or patterns in which `*` stands for any characters: '*.bias'. */
+  readonly tensors: string | readonly string[];
+  /** Never updated; takes no part in norms. Default false. */
+  readonly frozen?: boolean;
+};
 
 /** Options of {@link createTrainer}. */
-export interface TrainerOptions {
+export interface TrainerOptions<F extends Fields = Fields> {
   readonly model: Model;
-  readonly rule: Rule;
+  readonly rule: Rule<F>;
   readonly data: Dataset;
   /** Rows per step. Default 64, or as many samples as there are if fewer; with sampling 'full' always all of them. */
   readonly batchSize?: number;
@@ -26,13 +33,17 @@ export interface TrainerOptions {
   readonly dropLast?: boolean;
   /** Longest a single submit should keep the GPU, in milliseconds: low keeps a page responsive. Default 50. */
   readonly submitMs?: number;
-  /** Clip the gradient by value or by the norm of all of it, on the GPU. */
-  readonly clip?: Omit<ClipOptions, 'tensorNorm'>;
+  /** Tensors with hyper-parameters of their own: `[{ tensors: '*.bias', weightDecay: 0 }]`. */
+  readonly groups?: readonly TensorGroup<F>[];
+  /** Clip the gradient, on the GPU. */
+  readonly clip?: ClipOptions;
   /**
    * Leave out a step whose gradient is not finite (as createOptimizer does); the next step draws a fresh batch. After
    * `atMost` in a row (default 5) `run` throws GRADIENT-NONFINITE. Default false.
    */
   readonly skipNonFinite?: boolean | { readonly atMost?: number };
+  /** Every so many steps make one update, of the sum (PyTorch's way) or the mean of their gradients. */
+  readonly accumulate?: OptimizerOptions['accumulate'];
   /** In the label of every GPU object: 'downhill:<label>/<pass>'. Default 'train'. */
   readonly label?: string;
 }
@@ -84,6 +95,8 @@ export interface PlanReport {
   /** Dispatches per step. */
   readonly dispatches: number;
   readonly passes: readonly { readonly label: string; readonly kernel: string; readonly grid: readonly number[] }[];
+  /** The form of every operation, by pass name: 'forward-0' -> 'dense/tile-activation'. */
+  readonly choice: Readonly<Record<string, string>>;
   readonly parameters: number;
   /** Bytes on the GPU: parameters, gradients, optimizer state, activations, data. */
   readonly bytes: Readonly<Record<'parameters' | 'gradients' | 'state' | 'activations' | 'data', number>>;
@@ -171,7 +184,7 @@ export interface Profile extends StepTimes {
 }
 
 /** A network in training. Made by {@link createTrainer}. */
-export interface Trainer {
+export interface Trainer<F extends Fields = Fields> {
   /** Steps submitted so far. */
   readonly step: number;
   readonly stepsPerEpoch: number;
@@ -197,11 +210,32 @@ export interface Trainer {
    * RUN-DESTROYED, DEVICE-LOST, HYPER-*, GRADIENT-NONFINITE as `run`.
    */
   profile(options?: ProfileOptions): Promise<Profile>;
-  /** Loss and accuracy over a data set, of the parameters after everything submitted so far. */
+  /**
+   * Changes hyper-parameters of every group, or of the groups of the tensors named, for all steps submitted after the call:
+   * of a run under way, two submits may be on their way already. `{ lr: scale(0.1) }` keeps the ratios of groups.
+   *
+   * @example trainer.set({ lr: 1e-4 }); trainer.set({ weightDecay: 0.1 }, ['0.weight']);
+   * @throws DownhillError OPTION-*, HYPER-*; all stays as it was.
+   */
+  set(options: SetOptions<F>, tensors?: readonly string[]): void;
+  /** What the optimizer remembers, after everything submitted so far: by tensor the rule's state, and its counters. */
+  state(): Promise<OptimizerState>;
+  /** Loss, and accuracy where the loss has it, over a data set, of the parameters after everything submitted so far. */
   evaluate(data: Dataset): Promise<Evaluation>;
-  /** The tensors by PyTorch's names ('0.weight', '0.bias', '2.weight' …), on the GPU. A tensor split over arenas is a list. */
-  parameters(): Readonly<Record<string, ParameterRange | readonly ParameterRange[]>>;
-  /** The same in host memory. */
+  /**
+   * What the network says of samples, of the parameters after everything submitted so far.
+   *
+   * @param x raw values as in the training data, row by row (scaled as those are), or samples that bring their own scale
+   * @returns [samples, outputs], row-major: probabilities for softmax cross-entropy, else the outputs
+   * @throws DownhillError SHAPE-MISMATCH, DATA-MISMATCH, OPTION-TYPE
+   */
+  predict(x: Float32Array | Uint8Array | Samples): Promise<Float32Array>;
+  /**
+   * The tensors by PyTorch's names ('0.weight', '0.bias', '2.weight' …), on the GPU. One that is larger than a binding has
+   * an entry for the rows of each part: '0.weight[0:4096]'.
+   */
+  parameters(): Readonly<Record<string, ParameterRange>>;
+  /** The same in host memory, each in one piece. */
   readParameters(): Promise<Record<string, Float32Array>>;
   describe(): PlanReport;
   /** Frees what the trainer made; the device is the caller's. */

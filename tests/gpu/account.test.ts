@@ -1,100 +1,70 @@
 import { describe, expect, it } from 'vitest';
 import { type BatchPlan, batchOf, stepsPerEpoch } from '../../src/data/batching.js';
+import { DataStream } from '../../src/data/stream.js';
 import { range, readRanges } from '../../src/gpu/buffers.js';
-import { advance, CLOCK_BYTES, clockWord, HYPER_BYTES, ROW_RING, ROW_WORDS } from '../../src/kernels/update.js';
+import { accountForms, LEFT_OUT, STREAM_BYTES, streamWord } from '../../src/kernels/account.js';
+import { type Clock, clockBytes, FATE } from '../../src/kernels/advance.js';
+import { lower } from '../../src/kernels/lower.js';
 import { buffersFor, dispatch, randomFloats, testDevice } from '../support/gpu.js';
 
-const words = CLOCK_BYTES / 4;
+const LOSS_RING = 16;
 
-async function runAdvance(
+/** Runs the accounts of some steps, behind a clock that stands where `advance` would have left it. */
+async function runAccounts(
   plan: BatchPlan,
   seeds: readonly number[],
   steps: number,
-  ring: Uint32Array<ArrayBuffer>,
-  startStep = 0,
+  clocks?: readonly Partial<Clock>[],
 ) {
   const gpu = await testDevice();
-  const buffers = buffersFor(gpu, 'advance');
+  const buffers = buffersFor(gpu, 'account');
   const replicas = seeds.length;
-  const clocks = new Uint32Array(words * replicas);
-  for (const [replica, seed] of seeds.entries()) {
-    clocks[replica * words + clockWord('step')] = startStep;
-    clocks[replica * words + clockWord('valid')] = batchOf(plan, seed, startStep).valid;
-    clocks[replica * words + clockWord('seed')] = seed;
-  }
-  const clock = buffers.upload('clock', clocks);
-  const batch = buffers.storage('batch', 4 * plan.rows * replicas);
-  const losses = buffers.storage('losses', 8 * 16 * replicas);
-  const hyper = buffers.make('hyper', HYPER_BYTES, GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC);
+  const data = new DataStream(buffers, plan, seeds);
+  const clock = range(buffers.upload('clock', new Uint8Array(clockBytes(clocks ?? seeds.map(() => ({ count: 1 }))))));
   const rowLosses = randomFloats(2 * plan.rows * replicas, 31).map(Math.abs);
-  const spec = advance({
-    label: 'test/advance',
-    groups: 1,
-    replicas,
-    clock: range(clock),
-    ring: range(buffers.upload('ring', ring)),
-    hyper: range(hyper),
-    network: {
-      ...plan,
-      lossRing: 16,
-      batch: range(batch),
-      result: range(buffers.upload('result', rowLosses)),
-      losses: range(losses),
-    },
-  });
+  const result = range(buffers.upload('result', rowLosses));
+  const losses = range(buffers.storage('losses', 8 * LOSS_RING * replicas));
+  const { passes } = lower([data.next('test/account', { clock, result, losses }, LOSS_RING)], accountForms, gpu);
   const batches: Uint32Array[] = [];
   for (let step = 0; step < steps; step++) {
-    await dispatch(gpu, [spec]);
-    batches.push(new Uint32Array((await readRanges(gpu, 'test', [range(batch)]))[0]!));
+    await dispatch(gpu, passes);
+    batches.push(new Uint32Array((await readRanges(gpu, 'test', [data.batch]))[0]!));
   }
-  const [c, h, l] = await readRanges(gpu, 'test', [range(clock), range(hyper), range(losses)]);
+  const [stream, ring] = await readRanges(gpu, 'test', [data.stream, losses]);
   buffers.destroy();
-  return {
-    batches,
-    clock: new Uint32Array(c!),
-    hyper: new Uint32Array(h!),
-    losses: new Float32Array(l!).filter((_, i) => i % 2 === 0),
-    rowLosses,
-  };
-}
-
-/** Rows whose number is right and whose other words say where they came from. */
-function numberedRing(replicas: number, first = 0): Uint32Array<ArrayBuffer> {
-  const ring = new Uint32Array(ROW_RING * replicas * ROW_WORDS);
-  for (let count = first; count < first + ROW_RING; count++) {
-    for (let replica = 0; replica < replicas; replica++) {
-      const at = ((count % ROW_RING) * replicas + replica) * ROW_WORDS;
-      ring[at] = count;
-      for (let word = 3; word < ROW_WORDS; word++) ring[at + word] = 1000 * count + 100 * replica + word;
-    }
-  }
-  return ring;
+  const notes = new Uint32Array(ring!).filter((_, i) => i % 2 === 1);
+  const means = new Float32Array(ring!).filter((_, i) => i % 2 === 0);
+  return { batches, stream: new Uint32Array(stream!), losses: means, notes, rowLosses };
 }
 
 const PLANS: readonly Omit<BatchPlan, 'stepsPerEpoch'>[] = [
   { samples: 103, rows: 10, sampling: 'shuffle' },
   { samples: 64, rows: 64, sampling: 'shuffle' },
   { samples: 1, rows: 1, sampling: 'shuffle' },
+  { samples: 103, rows: 10, sampling: 'sequential' },
   { samples: 1000, rows: 7, sampling: 'replacement' },
   { samples: 70, rows: 70, sampling: 'full' },
 ];
 
-describe('advance', () => {
+describe('account', () => {
   it.each(PLANS)('picks the batches its host twin picks: $samples samples, $rows rows, $sampling', async (partial) => {
     const plan = { ...partial, stepsPerEpoch: stepsPerEpoch(partial.samples, partial.rows, false) };
     const seeds = [0, 4_000_000_000];
-    const { batches, clock } = await runAdvance(plan, seeds, 24, numberedRing(2));
+    const { batches, stream } = await runAccounts(plan, seeds, 24);
     for (const [step, picked] of batches.entries()) {
       for (const [replica, seed] of seeds.entries()) {
         const expected = batchOf(plan, seed, step + 1);
         expect([...picked.subarray(replica * plan.rows, (replica + 1) * plan.rows)]).toEqual([...expected.indices]);
       }
     }
-    const { valid } = batchOf(plan, seeds[1]!, 24);
-    expect(clock[words + clockWord('valid')]).toBe(valid);
-    expect(clock[words + clockWord('step')]).toBe(24);
-    expect(clock[words + clockWord('count')]).toBe(24);
-    expect(clock[words + clockWord('epoch')]).toBe(Math.floor(24 / plan.stepsPerEpoch));
+    const own = stream.subarray(STREAM_BYTES / 4);
+    const { valid, epoch } = batchOf(plan, seeds[1]!, 24);
+    expect([
+      own[streamWord('step')],
+      own[streamWord('valid')],
+      own[streamWord('epoch')],
+      own[streamWord('seed')],
+    ]).toEqual([24, valid, epoch, seeds[1]]);
   });
 
   it('shows every sample once per epoch, in another order each epoch and for each seed', () => {
@@ -109,28 +79,9 @@ describe('advance', () => {
     expect(new Set(orders.map(String)).size).toBe(3);
   });
 
-  it('copies the row of its count, replica by replica', async () => {
-    const plan: BatchPlan = { samples: 50, rows: 5, sampling: 'shuffle', stepsPerEpoch: 10 };
-    const { hyper, clock } = await runAdvance(plan, [1, 2, 3], 4, numberedRing(3));
-    for (let replica = 0; replica < 3; replica++) {
-      const row = hyper.subarray(replica * ROW_WORDS, (replica + 1) * ROW_WORDS);
-      expect([...row.subarray(0, 4)]).toEqual([3, 0, 0, 3000 + 100 * replica + 3]);
-    }
-    expect(clock[clockWord('fault')]).toBe(0);
-  });
-
-  it('refuses a row of another count: flags it, skips the update, does not count it', async () => {
-    const plan: BatchPlan = { samples: 50, rows: 5, sampling: 'shuffle', stepsPerEpoch: 10 };
-    const { hyper, clock } = await runAdvance(plan, [1], 2, numberedRing(1, ROW_RING));
-    expect(clock[clockWord('fault')]).toBe(1);
-    expect(clock[clockWord('count')]).toBe(0);
-    expect(clock[clockWord('step')]).toBe(2);
-    expect(hyper[1]).toBe(1);
-  });
-
   it('takes the mean loss of the valid rows into the slot of the step', async () => {
     const plan: BatchPlan = { samples: 103, rows: 100, sampling: 'shuffle', stepsPerEpoch: 2 };
-    const { losses, rowLosses } = await runAdvance(plan, [5, 6], 2, numberedRing(2));
+    const { losses, rowLosses } = await runAccounts(plan, [5, 6], 2);
     const mean = (replica: number, valid: number) => {
       let sum = 0;
       for (let row = 0; row < valid; row++) sum += rowLosses[2 * (replica * 100 + row)]!;
@@ -141,6 +92,17 @@ describe('advance', () => {
       expect(losses[replica]! / mean(replica, 100)).toBeCloseTo(1, 6);
       expect(losses[2 + replica]! / mean(replica, 3)).toBeCloseTo(1, 6);
     }
+  });
+
+  it('notes the count that the loss was made at, and whether the update was left out', async () => {
+    const plan: BatchPlan = { samples: 4, rows: 4, sampling: 'full', stepsPerEpoch: 1 };
+    const clocks = [
+      { count: 8, fate: FATE.apply },
+      { count: 8, fate: FATE.leave },
+      { count: 8, fate: FATE.wait },
+    ];
+    const { notes } = await runAccounts(plan, [0, 0, 0], 1, clocks);
+    expect([...notes.subarray(0, 3)]).toEqual([7, LEFT_OUT + 8, 8]);
   });
 
   it('draws with replacement evenly', () => {

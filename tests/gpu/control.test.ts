@@ -3,18 +3,19 @@ import { arrays } from '../../src/data/arrays.js';
 import { batchOf } from '../../src/data/batching.js';
 import { initialize } from '../../src/nn/init.js';
 import { mlp } from '../../src/nn/mlp.js';
+import type { Rule } from '../../src/optim/rule.js';
 import { adam, sgd } from '../../src/optim/rules.gen.js';
 import { type ReferenceRule, referenceMlp, referenceRules, referenceState } from '../../src/reference/index.js';
 import { createTrainer } from '../../src/train/trainer.js';
 import { testDevice } from '../support/gpu.js';
-import { collect, noise } from '../support/train.js';
+import { collect, noise, replicasOf } from '../support/train.js';
 
 /* Clipping and skipping in the trainer: on the GPU, without the host. */
 
 const reference = (name: string) => (referenceRules as Readonly<Record<string, ReferenceRule>>)[name]!;
 
 describe('clipping in the trainer', () => {
-  it.each([{ globalNorm: 0.3 }, { value: 0.05 }])(
+  it.each([{ globalNorm: 0.3 }, { tensorNorm: 0.2 }, { value: 0.05 }])(
     '%o agrees with the reference, for one more dispatch at most',
     async (clip) => {
       const data = noise(40, 9, 4);
@@ -23,7 +24,7 @@ describe('clipping in the trainer', () => {
       const device = await testDevice();
       const plain = await createTrainer(device, { model, rule, data, sampling: 'full' });
       const trainer = await createTrainer(device, { model, rule, data, sampling: 'full', clip });
-      expect(trainer.describe().dispatches - plain.describe().dispatches).toBe('globalNorm' in clip ? 1 : 0);
+      expect(trainer.describe().dispatches - plain.describe().dispatches).toBe('value' in clip ? 0 : 1);
       const reports = await collect(trainer, { steps: 30 });
 
       const network = referenceMlp(model);
@@ -34,9 +35,13 @@ describe('clipping in the trainer', () => {
         const { loss, gradients } = network.lossAndGradients(parameters, data.x, labels, 40);
         expect(Math.abs(report.loss / loss - 1)).toBeLessThan(1e-5);
         const norm = Math.sqrt(gradients.flatMap((g) => [...g]).reduce((sum, g) => sum + g * g, 0));
-        const factor = 'globalNorm' in clip ? Math.min(1, clip.globalNorm! / (norm + 1e-6)) : 1;
+        const toNorm = (own: number) => {
+          if ('globalNorm' in clip) return Math.min(1, clip.globalNorm! / (norm + 1e-6));
+          return 'tensorNorm' in clip ? Math.min(1, clip.tensorNorm! / (own + 1e-6)) : 1;
+        };
         const most = 'value' in clip ? clip.value! : Number.POSITIVE_INFINITY;
         for (const [i, gradient] of gradients.entries()) {
+          const factor = toNorm(Math.sqrt(gradient.reduce((sum, g) => sum + g * g, 0)));
           const clipped = gradient.map((g) => Math.min(Math.max(g * factor, -most), most));
           reference('sgd').update(parameters[i]!, clipped, states[i]!, step + 1, rule.hyper);
         }
@@ -50,7 +55,7 @@ describe('clipping in the trainer', () => {
     const options = { model: mlp({ sizes: [9, 4] }), rule: sgd(), data: noise(10, 9, 4) };
     const device = await testDevice();
     for (const wrong of [
-      { clip: { tensorNorm: 1 } },
+      { clip: { tensorNorm: 1, globalNorm: 1 } },
       { clip: { globalNorm: 0 } },
       { clip: { value: 'x' } },
       { skipNonFinite: 'yes' },
@@ -129,28 +134,21 @@ describe('skipping in the trainer', () => {
 
   it('skips replicas one by one', async () => {
     const data = halfBad();
-    const { Engine } = await import('../../src/train/engine.js');
-    const common = {
-      label: 'skip',
-      model: mlp({ sizes: [3, 2] }),
-      data,
-      rows: 1,
-      sampling: 'shuffle',
-      dropLast: false,
-      submitMs: 500,
-      skip: { atMost: 5 },
-    } as const;
     const replicas = [
-      { seed: 1, rule: adam() },
-      { seed: 2, rule: adam({ lr: 0.01 }) },
+      { seed: 1, rule: adam() as Rule },
+      { seed: 2, rule: adam({ lr: 0.01 }) as Rule },
     ];
     const run = async (list: typeof replicas) => {
-      const engine = await Engine.create(await testDevice(), { ...common, replicas: list });
-      const results = [];
-      while (engine.scheduler.step < 40)
-        results.push(...(await engine.scheduler.submit(40 - engine.scheduler.step)!.results));
-      const parameters = await Promise.all(list.map((_, replica) => engine.readParameters(replica)));
-      engine.destroy();
+      const made = await replicasOf(await testDevice(), {
+        model: mlp({ sizes: [3, 2] }),
+        data,
+        rows: 1,
+        replicas: list,
+        optimizer: { skipNonFinite: { atMost: 5 } },
+      });
+      const results = await made.run(40);
+      const parameters = await Promise.all(list.map((_, replica) => made.program.readParameters(replica)));
+      made.destroy();
       return { results, parameters };
     };
     const both = await run(replicas);

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { range } from '../../src/gpu/buffers.js';
+import { STREAM_BYTES, streamWord } from '../../src/kernels/account.js';
 import { lower } from '../../src/kernels/lower.js';
 import { rowStride } from '../../src/kernels/matrix.js';
 import { nnForms } from '../../src/kernels/nn-forms.js';
-import { CLOCK_BYTES, clockWord } from '../../src/kernels/update.js';
 import { losses } from '../../src/nn/losses.js';
 import { referenceLosses, worst } from '../../src/reference/index.js';
 import { buffersFor, dense, dispatch, randomFloats, readFloats, strided, testDevice } from '../support/gpu.js';
@@ -32,8 +32,8 @@ async function runLoss({ loss, rows, outputs, valid = rows, ...given }: LossCase
   // Samples are looked up through the batch: row r is sample rows - 1 - r.
   const labels = given.labels ?? Uint32Array.from({ length: rows }, (_, i) => (i * 7) % outputs);
   const values = randomFloats(rows * outputs, 22);
-  const clock = new Uint32Array(CLOCK_BYTES / 4);
-  clock[clockWord('valid')] = valid;
+  const stream = new Uint32Array(STREAM_BYTES / 4);
+  stream[streamWord('valid')] = valid;
   const dz = buffers.upload('dz', new Float32Array(rows * stride).fill(99));
   const result = buffers.upload('result', new Float32Array(rows * 2).fill(99));
   const operands = {
@@ -48,7 +48,7 @@ async function runLoss({ loss, rows, outputs, valid = rows, ...given }: LossCase
         Uint32Array.from({ length: rows }, (_, row) => rows - 1 - row),
       ),
     ),
-    stream: range(buffers.upload('clock', clock)),
+    stream: range(buffers.upload('stream', stream)),
     dz: range(dz),
     result: range(result),
   };

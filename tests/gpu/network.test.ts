@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { range, roundUp } from '../../src/gpu/buffers.js';
+import { STREAM_BYTES, streamWord } from '../../src/kernels/account.js';
 import type { Piece } from '../../src/kernels/dense.js';
 import { lower } from '../../src/kernels/lower.js';
 import { rowStride } from '../../src/kernels/matrix.js';
 import { nnForms } from '../../src/kernels/nn-forms.js';
-import { CLOCK_BYTES, clockWord } from '../../src/kernels/update.js';
 import { initialize } from '../../src/nn/init.js';
 import { gelu, identity, linear, relu, sigmoid, silu, tanh } from '../../src/nn/layers.js';
 import { mse } from '../../src/nn/losses.js';
@@ -74,8 +74,8 @@ async function gradients(model: Model, run: Run = {}) {
   const classes = model.loss.row.targets === 'classes';
   const values = randomFloats(SAMPLES * output, 32);
   const labels = Uint32Array.from({ length: SAMPLES }, (_, i) => (i * 3) % output);
-  const clock = new Uint32Array((CLOCK_BYTES / 4) * seeds.length);
-  for (const i of seeds.keys()) clock[i * (CLOCK_BYTES / 4) + clockWord('valid')] = VALID;
+  const stream = new Uint32Array((STREAM_BYTES / 4) * seeds.length);
+  for (const i of seeds.keys()) stream[i * (STREAM_BYTES / 4) + streamWord('valid')] = VALID;
   const batch = range(buffers.upload('batch', Uint32Array.from(seeds.flatMap(() => [...PICKED]))));
   const [params, grads] = [placer(buffers, 'params', model, run), placer(buffers, 'grads', model, run)];
   for (const [replica, seed] of seeds.entries()) {
@@ -98,7 +98,7 @@ async function gradients(model: Model, run: Run = {}) {
     input: { x: range(x), batch: { indices: batch, encoding: bytes ? 'bytes' : 'f32', scale, shift } },
     targets: range(buffers.upload('targets', classes ? labels : values)),
     batch,
-    stream: range(buffers.upload('clock', clock)),
+    stream: range(buffers.upload('stream', stream)),
     result: range(result),
     train: true,
   });

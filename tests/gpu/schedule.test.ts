@@ -6,11 +6,10 @@ import { hyperAt, type Rule } from '../../src/optim/rule.js';
 import { adam, adamw, nadam, sgd } from '../../src/optim/rules.gen.js';
 import { cosine, join, linear, plateau, warmup } from '../../src/optim/schedules.js';
 import { type ReferenceRule, referenceMlp, referenceRules, referenceState } from '../../src/reference/index.js';
-import { Engine } from '../../src/train/engine.js';
 import { createTrainer } from '../../src/train/trainer.js';
 import type { Trainer, TrainerOptions } from '../../src/train/types.js';
 import { testDevice } from '../support/gpu.js';
-import { collect, losses, noise } from '../support/train.js';
+import { collect, losses, noise, replicasOf } from '../support/train.js';
 
 const model = mlp({ sizes: [9, 7, 4], activation: 'tanh', init: 'xavier-normal' });
 const data = noise(50, 9, 4);
@@ -193,25 +192,15 @@ describe('plateau', () => {
   it('rewrites rows of a rule whose rows depend on those before, of both replicas', async () => {
     const beta = plateau(0.9, { factor: 0.5, patience: 0 });
     const rule = nadam({ lr: 0.01, betas: [beta, 0.999] });
-    const options = {
-      label: 'test',
-      model,
-      data,
-      rows: ROWS,
-      sampling: 'shuffle',
-      dropLast: false,
-      submitMs: 500,
-    } as const;
     const replicas = [
-      { seed: 7, rule },
-      { seed: 7, rule: nadam({ lr: 0.01 }) },
+      { seed: 7, rule: rule as Rule },
+      { seed: 7, rule: nadam({ lr: 0.01 }) as Rule },
     ];
-    const engine = await Engine.create(await testDevice(), { ...options, replicas });
-    made.push(engine);
+    const both = await replicasOf(await testDevice(), { model, data, rows: ROWS, replicas });
+    made.push(both);
     const all: number[] = [];
     const run = async (end: number) => {
-      while (engine.scheduler.step < end)
-        all.push(...(await engine.scheduler.submit(end - engine.scheduler.step)!.results).map(({ loss }) => loss));
+      all.push(...(await both.run(end)).map(({ loss }) => loss));
     };
     await run(2); // later the product of the betas would be too small to tell
     beta.report(1);

@@ -65,7 +65,11 @@ describe('createTrainer refuses, before it creates anything on the GPU,', () => 
 
   it('a batch or data set beyond what the device binds', async () => {
     const device = await testDevice();
-    const limits = { maxStorageBufferBindingSize: 4096, maxBufferSize: 1 << 20 };
+    const limits = {
+      maxStorageBufferBindingSize: 4096,
+      maxBufferSize: 1 << 20,
+      minStorageBufferOffsetAlignment: 256,
+    };
     const small = new Proxy(device, {
       get: (target, key) => {
         if (key === 'limits') return limits;

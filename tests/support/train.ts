@@ -1,6 +1,16 @@
 import { arrays } from '../../src/data/arrays.js';
 import { type Dataset, digits } from '../../src/data/index.js';
-import type { StepReport, Trainer } from '../../src/train/types.js';
+import { Uploads } from '../../src/data/upload.js';
+import type { Sampling } from '../../src/kernels/account.js';
+import { type Model, tensorsOf } from '../../src/nn/model.js';
+import { makeGroups } from '../../src/optim/groups.js';
+import { checkOptimizerOptions, type OptimizerOptions } from '../../src/optim/optimizer-options.js';
+import type { Rule } from '../../src/optim/rule.js';
+import { groupTensors } from '../../src/train/groups.js';
+import { networkObjective } from '../../src/train/objective.js';
+import { Program } from '../../src/train/program.js';
+import type { StepResult } from '../../src/train/scheduler.js';
+import type { StepReport, TensorGroup, Trainer } from '../../src/train/types.js';
 import { randomFloats } from './gpu.js';
 
 export async function collect(trainer: Trainer, options: Parameters<Trainer['run']>[0]): Promise<StepReport[]> {
@@ -49,6 +59,50 @@ export function countCreations(device: GPUDevice): { counts: Record<string, numb
     counts,
     restore: () => {
       for (const name of new Set(names)) delete own[name];
+    },
+  };
+}
+
+/** Several networks in the same dispatches, as a trainer makes one. */
+export async function replicasOf(
+  device: GPUDevice,
+  options: {
+    readonly model: Model;
+    readonly data: Dataset;
+    readonly rows: number;
+    readonly sampling?: Sampling;
+    readonly replicas: readonly { readonly seed: number; readonly rule: Rule }[];
+    readonly groups?: readonly TensorGroup[];
+    readonly optimizer?: OptimizerOptions;
+    readonly maxArenaBytes?: number;
+  },
+) {
+  const { model, replicas, sampling = 'shuffle', maxArenaBytes } = options;
+  const settings = checkOptimizerOptions({ label: 'replicas', ...options.optimizer });
+  const uploads = new Uploads(device, 'replicas');
+  const rules = replicas.map(({ rule }) => rule);
+  const program = await Program.create(device, {
+    label: 'replicas',
+    objective: networkObjective({ ...options, sampling, dropLast: false, uploads }),
+    row: rules[0]!.row,
+    groups: makeGroups(groupTensors(tensorsOf(model), rules, options.groups), settings.clip?.by === 'tensor'),
+    settings,
+    seeds: replicas.map(({ seed }) => seed),
+    submitMs: 500,
+    ...(maxArenaBytes && { maxArenaBytes }),
+  });
+  return {
+    program,
+    /** Trains on to a step: step by step what came of each replica. */
+    async run(end: number): Promise<StepResult[]> {
+      const results: StepResult[] = [];
+      const { scheduler } = program;
+      while (scheduler.step < end) results.push(...(await scheduler.submit(end - scheduler.step)!.results));
+      return results;
+    },
+    destroy() {
+      program.destroy();
+      uploads.destroy();
     },
   };
 }

@@ -1,5 +1,5 @@
 /** downhill's side of `step`: a trainer, used as anybody would. */
-import { adam, arrays, createTrainer, type Dataset, mlp, sgd, type Trainer } from '../../../src/index.js';
+import { adam, arrays, createTrainer, type Dataset, mlp, type Rule, sgd, type Trainer } from '../../../src/index.js';
 import type { Environment, ReadLoss, StepBatch, StepPeer, StepTask } from '../contract.js';
 
 const RULES = { sgd, adam };
@@ -51,7 +51,7 @@ function datasetOf({ sizes, loss }: StepTask, batches: readonly StepBatch[]): Da
 async function makeTrainer(device: GPUDevice, task: StepTask, data: Dataset): Promise<Trainer> {
   const trainer = await createTrainer(device, {
     model: mlp({ sizes: task.sizes, activation: 'relu', loss: task.loss }),
-    rule: RULES[task.rule]({ lr: task.lr }),
+    rule: RULES[task.rule]({ lr: task.lr }) as Rule,
     data,
     batchSize: task.batchSize,
     submitMs: 200, // nobody scrolls a benchmark

@@ -1,0 +1,211 @@
+import type { Dataset } from '../data/dataset.js';
+import { checkUploadable, type DeviceSamples, type Samples, type Uploads, uploadSamples } from '../data/upload.js';
+import { type BufferRange, BufferSet, guarded, range, readRanges, roundUp } from '../gpu/buffers.js';
+import { createPasses, encodePass, type Pass } from '../gpu/pipelines.js';
+import { STREAM_BYTES, streamWord } from '../kernels/account.js';
+import { lower } from '../kernels/lower.js';
+import { matrixBytes, rowStride } from '../kernels/matrix.js';
+import { nnForms } from '../kernels/nn-forms.js';
+import type { Model } from '../nn/model.js';
+import { type BatchMemory, type BoundNetwork, bindNetwork } from '../nn/network.js';
+import type { Space, Vector } from '../space/space.js';
+import { pieces } from './objective.js';
+
+/** Samples evaluated at a time; a multiple of 64, so that each chunk's indices and results start where bindings may. */
+const CHUNK = 512;
+/** Chunks per submit: on a slow adapter one submit stays well under what watchdogs allow. */
+const CHUNKS_PER_SUBMIT = 8;
+
+/** A network whose parameters lie in a vector; the first replica's are used. */
+export interface Trained {
+  readonly label: string;
+  readonly model: Model;
+  readonly space: Space;
+  readonly params: Vector;
+}
+
+/**
+ * Runs a network over samples, in order, a chunk at a time. Its passes read the network's parameters where they are, so
+ * that one made once serves as often as it is asked.
+ */
+export class Evaluator {
+  private constructor(
+    readonly buffers: BufferSet,
+    readonly trained: Trained,
+    readonly samples: number,
+    readonly chunks: readonly { readonly passes: readonly Pass[]; readonly network: BoundNetwork }[],
+    /** (loss, what the metric counts) of every sample; undefined without targets. */
+    readonly result: BufferRange | undefined,
+    readonly release: () => void,
+  ) {}
+
+  /** For the loss over a data set, whose one copy on the GPU it shares with whoever trains on it. */
+  static ofDataset(device: GPUDevice, trained: Trained, data: Dataset, uploads: Uploads): Promise<Evaluator> {
+    checkUploadable(device, data);
+    const take = () => uploads.take(data);
+    return Evaluator.#create(device, trained, take, () => uploads.give(data));
+  }
+
+  /** For the outputs of samples without targets. */
+  static ofSamples(device: GPUDevice, trained: Trained, samples: Samples): Promise<Evaluator> {
+    checkUploadable(device, samples);
+    return Evaluator.#create(
+      device,
+      trained,
+      (buffers) => uploadSamples(buffers, samples),
+      () => {},
+    );
+  }
+
+  static async #create(
+    device: GPUDevice,
+    trained: Trained,
+    take: (buffers: BufferSet) => DeviceSamples & { readonly targets?: BufferRange },
+    release: () => void,
+  ): Promise<Evaluator> {
+    const buffers = new BufferSet(device, `${trained.label}-evaluate`);
+    let taken = false;
+    try {
+      const { onGpu, networks, specs, result } = await guarded(device, buffers.label, () => {
+        const data = take(buffers);
+        taken = true;
+        return { onGpu: data, ...makeChunks(buffers, trained, data) };
+      });
+      const passes = await createPasses(device, specs.flat(), buffers);
+      let at = 0;
+      const chunks = networks.map((network, i) => {
+        const own = passes.slice(at, at + specs[i]!.length);
+        at += own.length;
+        return { passes: own, network };
+      });
+      return new Evaluator(buffers, trained, onGpu.samples, chunks, result, release);
+    } catch (error) {
+      buffers.destroy();
+      if (taken) release();
+      throw error;
+    }
+  }
+
+  /** Records and submits every chunk, and whatever `after` records behind it. */
+  #submit(after: (encoder: GPUCommandEncoder, chunk: number) => void = () => {}): void {
+    const { device, label } = this.buffers;
+    for (let first = 0; first < this.chunks.length; first += CHUNKS_PER_SUBMIT) {
+      const encoder = device.createCommandEncoder({ label: `downhill:${label}/submit` });
+      for (const [i, { passes }] of this.chunks.slice(first, first + CHUNKS_PER_SUBMIT).entries()) {
+        const pass = encoder.beginComputePass({ label: `downhill:${label}/submit` });
+        for (const each of passes) encodePass(each, pass);
+        pass.end();
+        after(encoder, first + i);
+      }
+      device.queue.submit([encoder.finish()]);
+    }
+  }
+
+  /** Mean loss, and share of what the metric counts, summed in float64 in the order of the samples. */
+  async loss(): Promise<{ loss: number; counted: number }> {
+    this.#submit();
+    const { device, label } = this.buffers;
+    const [bytes] = await readRanges(device, label, [{ ...this.result!, size: 8 * this.samples }]);
+    const values = new Float32Array(bytes!);
+    let loss = 0;
+    let counted = 0;
+    for (let i = 0; i < values.length; i += 2) {
+      const own = values[i]!;
+      loss += own;
+      // Where an output is not a number there is no largest one.
+      if (Number.isFinite(own)) counted += values[i + 1]!;
+    }
+    return { loss: loss / this.samples, counted: counted / this.samples };
+  }
+
+  /** What the network says of every sample, [samples, outputs]: probabilities where its loss has them. */
+  async outputs(): Promise<Float32Array> {
+    const { device, label } = this.buffers;
+    const { output, loss } = this.trained.model;
+    const bytes = this.chunks[0]!.network.outputs.size;
+    // A buffer for each chunk's: no binding, so no limit of bindings.
+    const copies = new BufferSet(device, label);
+    try {
+      const kept = this.chunks.map((_, i) => copies.storage(`outputs-${i}`, bytes));
+      this.#submit((encoder, i) => {
+        const { buffer, offset } = this.chunks[i]!.network.outputs;
+        encoder.copyBufferToBuffer(buffer, offset, kept[i]!, 0, bytes);
+      });
+      const read = await readRanges(
+        device,
+        label,
+        kept.map((buffer) => range(buffer, 0, bytes)),
+      );
+      const outputs = new Float32Array(this.samples * output);
+      const stride = rowStride(output);
+      let sample = 0;
+      for (const chunk of read.map((each) => new Float32Array(each))) {
+        for (let row = 0; (row + 1) * stride <= chunk.length && sample < this.samples; row++, sample++)
+          outputs.set(chunk.subarray(row * stride, row * stride + output), sample * output);
+      }
+      return loss.row.predict?.(outputs, output) ?? outputs;
+    } finally {
+      copies.destroy();
+    }
+  }
+
+  destroy(): void {
+    this.buffers.destroy();
+    this.release();
+  }
+}
+
+/** As many rows as a layer's activations may take in one binding, in multiples of 64. */
+function chunkRows(device: GPUDevice, { layers }: Model, samples: number): number {
+  const limit = Math.min(device.limits.maxStorageBufferBindingSize, device.limits.maxBufferSize);
+  const widest = Math.max(...layers.map(({ output }) => output));
+  const fitting = Math.floor(limit / matrixBytes(1, widest) / 64) * 64;
+  return Math.min(CHUNK, roundUp(samples, 64), Math.max(fitting, 64));
+}
+
+function makeChunks(
+  buffers: BufferSet,
+  { model, space, params }: Trained,
+  data: DeviceSamples & { readonly targets?: BufferRange },
+) {
+  const { samples, targets } = data;
+  const rows = chunkRows(buffers.device, model, samples);
+  const count = Math.ceil(samples / rows);
+  const result = targets && range(buffers.storage('result', 8 * rows * count));
+
+  // Past the end the last sample is repeated; `valid` keeps it out of the result.
+  const order = Uint32Array.from({ length: rows * count }, (_, i) => Math.min(i, samples - 1));
+  const indices = buffers.upload('batch', order);
+  const streams = [rows, samples - (count - 1) * rows].map((valid, i) => {
+    const words = new Uint32Array(STREAM_BYTES / 4);
+    words[streamWord('valid')] = valid;
+    return range(buffers.upload(`stream-${i}`, words), 0, STREAM_BYTES);
+  });
+
+  let memory: BatchMemory | undefined;
+  const networks = Array.from({ length: count }, (_, chunk) => {
+    const batch = range(indices, 4 * rows * chunk, 4 * rows);
+    const network = bindNetwork({
+      label: buffers.label,
+      model,
+      rows,
+      replicas: 1,
+      buffers,
+      ...(memory && { memory }),
+      params: pieces(space, params, 1),
+      input: { x: data.x, batch: { ...data, indices: batch } },
+      // Without targets the loss is not asked for.
+      targets: targets ?? data.x,
+      batch,
+      stream: streams[chunk === count - 1 ? 1 : 0]!,
+      result: result ? range(result.buffer, 8 * rows * chunk, 8 * rows) : data.x,
+      train: false,
+    });
+    memory ??= network.memory;
+    return network;
+  });
+  const specs = networks.map(({ forward, loss }) => [
+    ...lower(targets ? [...forward, loss] : forward, nnForms, buffers.device).passes,
+  ]);
+  return { networks, specs, result };
+}

@@ -1,0 +1,114 @@
+import { stepsPerEpoch } from '../data/batching.js';
+import type { Dataset } from '../data/dataset.js';
+import { DataStream } from '../data/stream.js';
+import { checkUploadable, type Uploads } from '../data/upload.js';
+import { type BufferRange, type BufferSet, range } from '../gpu/buffers.js';
+import type { Sampling } from '../kernels/account.js';
+import type { Piece } from '../kernels/dense.js';
+import type { Op } from '../kernels/op.js';
+import { initialize } from '../nn/init.js';
+import { type Model, tensorsOf } from '../nn/model.js';
+import { bindNetwork, checkNetwork } from '../nn/network.js';
+import type { Space, TensorShape, Vector } from '../space/space.js';
+import type { Stateful } from '../space/stateful.js';
+
+/** Something to minimize: a loss of some tensors, whose gradient it can write. */
+export interface Objective {
+  readonly tensors: readonly TensorShape[];
+  readonly stepsPerEpoch: number;
+  /** Throws where it does not fit the device. Before any GPU work. */
+  check(device: GPUDevice, replicas: number): void;
+  /** The tensors to start from, in their order. */
+  initial(seed: number): readonly Float32Array[];
+  /** Makes what it needs beside parameters and gradients. Creates buffers: call it in an error scope. */
+  bind(binding: ObjectiveBinding): BoundObjective;
+}
+
+export interface ObjectiveBinding {
+  /** In front of every pass's name. */
+  readonly label: string;
+  readonly buffers: BufferSet;
+  readonly space: Space;
+  readonly params: Vector;
+  readonly grads: Vector;
+  /** One per replica. */
+  readonly seeds: readonly number[];
+}
+
+/** An objective on the GPU. */
+export interface BoundObjective {
+  /** Writes values and gradients for the parameters as they are. */
+  readonly gradient: readonly Op[];
+  /** After the update: takes the value into the ring of losses, and goes on to what the next step looks at. */
+  next(ranges: { readonly clock: BufferRange; readonly losses: BufferRange }, lossRing: number): readonly Op[];
+  /** What it remembers from step to step. */
+  readonly parts: readonly Stateful[];
+  /** Bytes it takes, known once its passes are made. */
+  readonly bytes: { readonly activations: number; readonly data: number };
+}
+
+/** Where a vector's tensors lie, as the products take them. */
+export const pieces =
+  (space: Space, { ranges }: Vector, replicas = space.replicas) =>
+  (tensor: string): Piece[] =>
+    space.partsOf(tensor).map(({ span, at, start, elements }) => {
+      const stride = space.spans[span]!.elements;
+      const { buffer, offset } = ranges[span]!;
+      const size = 4 * ((replicas - 1) * stride + elements);
+      return { range: { buffer, offset: offset + 4 * at, size }, stride, start, elements };
+    });
+
+/** The mean loss of a network over the batches of a data set. */
+export function networkObjective(options: {
+  readonly model: Model;
+  readonly data: Dataset;
+  readonly rows: number;
+  readonly sampling: Sampling;
+  readonly dropLast: boolean;
+  readonly uploads: Uploads;
+}): Objective {
+  const { model, data, rows, sampling, uploads } = options;
+  const perEpoch = stepsPerEpoch(data.samples, rows, options.dropLast);
+  return {
+    tensors: tensorsOf(model),
+    stepsPerEpoch: perEpoch,
+    check(device, replicas) {
+      checkUploadable(device, data);
+      checkNetwork(device, model, rows, replicas);
+    },
+    initial: (seed) => initialize(model, seed),
+    bind({ label, buffers, space, params, grads, seeds }) {
+      const replicas = seeds.length;
+      const onGpu = uploads.take(data);
+      const plan = { samples: data.samples, rows, stepsPerEpoch: perEpoch, sampling };
+      const batches = new DataStream(buffers, plan, seeds);
+      const result = range(buffers.storage('result', 8 * rows * replicas), 0, 8 * rows * replicas);
+      const network = bindNetwork({
+        label,
+        model,
+        rows,
+        replicas,
+        buffers,
+        params: pieces(space, params),
+        grads: pieces(space, grads),
+        input: { x: onGpu.x, batch: { ...onGpu, indices: batches.batch } },
+        targets: onGpu.targets,
+        batch: batches.batch,
+        stream: batches.stream,
+        result,
+        train: true,
+      });
+      return {
+        gradient: [...network.forward, network.loss, ...network.backward],
+        next: (ranges, lossRing) => [batches.next(`${label}/account`, { ...ranges, result }, lossRing)],
+        parts: [batches],
+        bytes: {
+          get activations() {
+            return network.memory.bytes;
+          },
+          data: onGpu.bytes,
+        },
+      };
+    },
+  };
+}

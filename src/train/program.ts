@@ -1,0 +1,148 @@
+import { BufferSet, guarded, range } from '../gpu/buffers.js';
+import { createPasses, type Pass } from '../gpu/pipelines.js';
+import { accountForms } from '../kernels/account.js';
+import { lower } from '../kernels/lower.js';
+import { nnForms } from '../kernels/nn-forms.js';
+import type { Form, Plan } from '../kernels/op.js';
+import type { RuleRow } from '../optim/rule.js';
+import type { Group } from '../optim/scalars.js';
+import { type GradientSettings, UPDATER_FORMS, Updater } from '../optim/updater.js';
+import { arenaSpace } from '../space/arena.js';
+import { elementsOf, type Space, type Vector } from '../space/space.js';
+import type { Stateful } from '../space/stateful.js';
+import { partRange, readTensors, writeTensor } from '../space/vectors.js';
+import type { BoundObjective, Objective } from './objective.js';
+import { LOSS_BYTES, LOSS_RING, SCALARS_AHEAD, Scheduler } from './scheduler.js';
+import type { ParameterRange, PlanReport } from './types.js';
+
+/** Everything that training is made of. Those of one op in a row are tried in order: fused ones stand first. */
+const FORMS: readonly Form[] = [...nnForms, ...UPDATER_FORMS, ...accountForms];
+
+export interface ProgramOptions {
+  readonly label: string;
+  readonly objective: Objective;
+  readonly row: RuleRow;
+  /** Every tensor is in one of them; as many rules in each as there are replicas. */
+  readonly groups: readonly Group[];
+  readonly settings: GradientSettings;
+  /** One per replica. */
+  readonly seeds: readonly number[];
+  readonly submitMs: number;
+  /** Forms by pass name, where another plan than the default one is wanted. */
+  readonly choice?: Plan['choice'];
+  /** Largest arena, in bytes; default what the device binds. Tests lower it to see arenas split. */
+  readonly maxArenaBytes?: number;
+}
+
+/**
+ * N replicas of an objective with their optimizer on the GPU: every buffer, and the list of passes of one step, made once.
+ * The scheduler records that list.
+ */
+export class Program {
+  private constructor(
+    readonly device: GPUDevice,
+    readonly options: ProgramOptions,
+    readonly space: Space,
+    readonly params: Vector,
+    readonly updater: Updater,
+    readonly passes: readonly Pass[],
+    readonly scheduler: Scheduler,
+    readonly bound: BoundObjective,
+    readonly choice: Plan['choice'],
+  ) {}
+
+  static async create(device: GPUDevice, options: ProgramOptions): Promise<Program> {
+    const { label, objective, row, groups, settings, seeds } = options;
+    const limit = Math.min(device.limits.maxStorageBufferBindingSize, device.limits.maxBufferSize);
+    const maxBytes = options.maxArenaBytes ?? limit;
+    const space = arenaSpace(objective.tensors, { replicas: seeds.length, maxBytes });
+    objective.check(device, seeds.length);
+
+    const buffers = new BufferSet(device, label);
+    try {
+      const made = await guarded(device, label, () => {
+        const params = space.vector(buffers, 'parameters');
+        const grads = space.vector(buffers, 'gradients');
+        writeInitial(device, objective, space, params, seeds);
+        const bound = objective.bind({ label, buffers, space, params, grads, seeds });
+        const updaterOptions = { ...settings, label, row, space, param: params, grad: grads, groups };
+        const updater = new Updater(buffers, { ...updaterOptions, updates: SCALARS_AHEAD });
+        const losses = range(buffers.storage('losses', LOSS_BYTES * LOSS_RING * seeds.length));
+        const ops = [...bound.gradient, ...updater.ops, ...bound.next({ clock: updater.clock, losses }, LOSS_RING)];
+        return { params, bound, updater, losses, ...lower(ops, FORMS, device, options.choice) };
+      });
+      const { params, updater, bound, losses, choice } = made;
+      const passes = await createPasses(device, made.passes, buffers);
+      const parts = { passes, updater, losses, submitMs: options.submitMs };
+      const scheduler = await guarded(device, label, () => new Scheduler(buffers, parts));
+      return new Program(device, options, space, params, updater, passes, scheduler, bound, choice);
+    } catch (error) {
+      buffers.destroy();
+      throw error;
+    }
+  }
+
+  /** Everything that remembers: a checkpoint is these parts, and the parameters. */
+  get parts(): readonly Stateful[] {
+    return [this.updater, ...this.bound.parts];
+  }
+
+  /** Where one replica's tensors lie. One that is cut where a limit asks has an entry for the rows of each part. */
+  parameters(replica = 0): Record<string, ParameterRange> {
+    const ranges: Record<string, ParameterRange> = {};
+    for (const { name, shape } of this.space.tensors) {
+      const parts = this.space.partsOf(name);
+      for (const part of parts) {
+        const own = partRange(this.space, this.params, part, replica);
+        const width = shape.at(-1)!;
+        const [first, rows] = [part.start / width, part.elements / width];
+        if (parts.length === 1) ranges[name] = { ...own, shape };
+        else ranges[`${name}[${first}:${first + rows}]`] = { ...own, shape: [rows, width] };
+      }
+    }
+    return ranges;
+  }
+
+  /** One replica's tensors in host memory, after everything submitted so far. */
+  async readParameters(replica = 0): Promise<Record<string, Float32Array>> {
+    const [tensors] = await readTensors(this.device, this.options.label, this.space, [this.params], replica);
+    return Object.fromEntries(tensors!);
+  }
+
+  describe(): PlanReport {
+    const { bound, space, updater } = this;
+    const size = (vectors: readonly Vector[]) =>
+      vectors.flatMap(({ ranges }) => ranges).reduce((sum, range) => sum + range.size, 0);
+    return {
+      label: this.options.label,
+      dispatches: this.passes.length,
+      passes: this.passes.map(({ label, kernel, grid }) => ({ label, kernel, grid })),
+      choice: this.choice,
+      parameters: space.tensors.reduce((sum, tensor) => sum + elementsOf(tensor), 0),
+      bytes: {
+        parameters: size([this.params]),
+        gradients: size([updater.options.grad]),
+        state: size(updater.slots),
+        ...{ activations: bound.bytes.activations, data: bound.bytes.data },
+      },
+    };
+  }
+
+  destroy(): void {
+    this.updater.buffers.destroy();
+  }
+}
+
+/** Every replica's initial tensors, drawn from its seed. */
+function writeInitial(
+  device: GPUDevice,
+  objective: Objective,
+  space: Space,
+  params: Vector,
+  seeds: readonly number[],
+): void {
+  for (const [replica, seed] of seeds.entries()) {
+    for (const [i, values] of objective.initial(seed).entries())
+      writeTensor(device, space, params, objective.tensors[i]!.name, values, replica);
+  }
+}
