@@ -1,7 +1,7 @@
 // y = act(x), elementwise: an activation that no product beside it takes along. One invocation computes four columns.
 //
 //   x       [rows, stride]  f32; or, as the first layer (GATHER), rows of the data set picked by `batch`:
-//   data    [samples, stride]  f32 or bytes (BYTES), decoded as raw·scale + shift
+//   data    [samples, stride]  f32 or bytes (BYTES), decoded as raw·SCALE + SHIFT
 //   y       [rows, stride]  written, padding included
 //
 // The z axis of the grid is the replica. The functions are those of dense_forward, word for word.
@@ -9,9 +9,11 @@
 override ACTIVATION: u32 = 0;
 override GATHER: bool = false;
 override BYTES: bool = false;
+override SCALE: f32 = 1.0;
+override SHIFT: f32 = 0.0;
 override WORKGROUP: u32 = 32;
 
-struct Shape { rows: u32, stride: u32, scale: f32, shift: f32, }
+struct Shape { rows: u32, stride: u32, }
 
 @group(0) @binding(0) var<uniform> shape: Shape;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
@@ -24,15 +26,15 @@ fn bytes(word: u32) -> vec4f {
   return vec4f(vec4u(word, word >> 8u, word >> 16u, word >> 24u) & vec4u(255u));
 }
 
-// Four consecutive inputs from element `at`, a multiple of 4; `decode` is scale and shift.
-fn load_x(at: u32, decode: vec2f) -> vec4f {
+// Four consecutive inputs from element `at`, a multiple of 4.
+fn load_x(at: u32) -> vec4f {
   if (!GATHER) {
     return x[at / 4u];
   }
   if (BYTES) {
-    return bytes(data[at / 4u]) * decode.x + decode.y;
+    return bytes(data[at / 4u]) * SCALE + SHIFT;
   }
-  return bitcast<vec4f>(vec4u(data[at], data[at + 1u], data[at + 2u], data[at + 3u])) * decode.x + decode.y;
+  return bitcast<vec4f>(vec4u(data[at], data[at + 1u], data[at + 2u], data[at + 3u])) * SCALE + SHIFT;
 }
 
 // Exponentials are clamped where f32 overflows: WGSL leaves what follows an infinity undefined.
@@ -93,5 +95,5 @@ fn apply(
   if (GATHER) {
     start = batch[at / quads] * shape.stride + 4u * (i % quads);
   }
-  y[at] = activate(load_x(start, vec2f(shape.scale, shape.shift)));
+  y[at] = activate(load_x(start));
 }

@@ -5,7 +5,7 @@
 // edge are computed from the nearest valid one and not stored.
 //
 //   x       [rows, x_stride]  f32; or, in the first layer (GATHER), rows of the data set picked by `batch`:
-//   data    [samples, x_stride]  f32 or bytes (BYTES), decoded as raw·scale + shift
+//   data    [samples, x_stride]  f32 or bytes (BYTES), decoded as raw·SCALE + SHIFT
 //   weight  W [k, n] at replica · weight_stride
 //   bias    b [n] at replica · bias_stride, where there is one (BIAS)
 //   y       [rows, y_stride]  written; `saved` gets x·W + b where the activation's gradient needs it (SAVE)
@@ -16,16 +16,18 @@
 override ACTIVATION: u32 = 0;
 override GATHER: bool = false;
 override BYTES: bool = false;
+override SCALE: f32 = 1.0;
+override SHIFT: f32 = 0.0;
 override FIRST: bool = true;
 override LAST: bool = true;
 override BIAS: bool = false;
 override SAVE: bool = false;
 override WORKGROUP: u32 = 32;
 
-// What only sizes loops is no override: another batch size or width needs no other pipeline.
+// What only sizes loops is no override: another batch size or width needs no other pipeline. (SCALE and SHIFT stand in the
+// innermost one: from a uniform they cost lavapipe a tenth of the first layer.)
 struct Shape {
   rows: u32, k: u32, n: u32, k_begin: u32, x_stride: u32, y_stride: u32, weight_stride: u32, bias_stride: u32,
-  scale: f32, shift: f32,
 }
 
 @group(0) @binding(0) var<uniform> shape: Shape;
@@ -42,15 +44,15 @@ fn bytes(word: u32) -> vec4f {
   return vec4f(vec4u(word, word >> 8u, word >> 16u, word >> 24u) & vec4u(255u));
 }
 
-// Four consecutive inputs from element `at`, a multiple of 4; `decode` is scale and shift.
-fn load_x(at: u32, decode: vec2f) -> vec4f {
+// Four consecutive inputs from element `at`, a multiple of 4.
+fn load_x(at: u32) -> vec4f {
   if (!GATHER) {
     return x[at / 4u];
   }
   if (BYTES) {
-    return bytes(data[at / 4u]) * decode.x + decode.y;
+    return bytes(data[at / 4u]) * SCALE + SHIFT;
   }
-  return bitcast<vec4f>(vec4u(data[at], data[at + 1u], data[at + 2u], data[at + 3u])) * decode.x + decode.y;
+  return bitcast<vec4f>(vec4u(data[at], data[at + 1u], data[at + 2u], data[at + 3u])) * SCALE + SHIFT;
 }
 
 // First element of a row of x: through the batch for the data set, which all replicas share.
@@ -141,7 +143,6 @@ fn forward(
   let rows = shape.rows;
   let inputs = shape.k;
   let n = shape.n;
-  let decode = vec2f(shape.scale, shape.shift);
   let across = (n + 4u * WORKGROUP - 1u) / (4u * WORKGROUP);
   let tile = group.y * groups.x + group.x;
   let row = (tile / across) * 4u;
@@ -162,10 +163,10 @@ fn forward(
   var w = replica * shape.weight_stride;
   // Four inputs at a time; Tint does not unroll, so the four products are written out.
   for (var k = 0u; k + 4u <= inputs; k += 4u) {
-    let v0 = load_x(x0 + k, decode);
-    let v1 = load_x(x1 + k, decode);
-    let v2 = load_x(x2 + k, decode);
-    let v3 = load_x(x3 + k, decode);
+    let v0 = load_x(x0 + k);
+    let v1 = load_x(x1 + k);
+    let v2 = load_x(x2 + k);
+    let v3 = load_x(x3 + k);
     let wa = vec4f(weight[w + columns.x], weight[w + columns.y], weight[w + columns.z], weight[w + columns.w]);
     w += n;
     let wb = vec4f(weight[w + columns.x], weight[w + columns.y], weight[w + columns.z], weight[w + columns.w]);
@@ -182,10 +183,10 @@ fn forward(
   // The last k mod 4 inputs, one at a time: a row's padding never meets another tensor's numbers.
   let rest = inputs & ~3u;
   if (rest < inputs) {
-    let v0 = load_x(x0 + rest, decode);
-    let v1 = load_x(x1 + rest, decode);
-    let v2 = load_x(x2 + rest, decode);
-    let v3 = load_x(x3 + rest, decode);
+    let v0 = load_x(x0 + rest);
+    let v1 = load_x(x1 + rest);
+    let v2 = load_x(x2 + rest);
+    let v3 = load_x(x3 + rest);
     for (var k = rest; k < inputs; k++) {
       let wa = vec4f(weight[w + columns.x], weight[w + columns.y], weight[w + columns.z], weight[w + columns.w]);
       w += n;

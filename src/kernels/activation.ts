@@ -7,8 +7,7 @@ import {
   type InputShape,
   inputBindings,
   inputBuffers,
-  inputFlags,
-  inputScale,
+  inputConstants,
   inputShape,
   rowStride,
 } from './matrix.js';
@@ -103,8 +102,8 @@ export const activationForms = [
     {
       label,
       shader: activationShader,
-      constants: { ACTIVATION: activationNumber(shape.activation), WORKGROUP, ...inputFlags(shape) },
-      shape: { rows: shape.rows, stride: rowStride(shape.width), ...inputScale(shape) },
+      constants: { ACTIVATION: activationNumber(shape.activation), WORKGROUP, ...inputConstants(shape) },
+      shape: { rows: shape.rows, stride: rowStride(shape.width) },
       buffers: { ...inputBindings(shape, buffers), y: buffers.y },
       groups: quads(shape),
       replicas,

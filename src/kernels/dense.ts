@@ -11,8 +11,7 @@ import {
   type InputShape,
   inputBindings,
   inputBuffers,
-  inputFlags,
-  inputScale,
+  inputConstants,
   inputShape,
   rowStride,
 } from './matrix.js';
@@ -169,7 +168,7 @@ function forwardTiles(op: DenseOp, next?: ActivationOp): PassSpec[] {
         BIAS: bias,
         SAVE: save,
         WORKGROUP,
-        ...inputFlags(shape),
+        ...inputConstants(shape),
       },
       shape: {
         rows,
@@ -180,7 +179,6 @@ function forwardTiles(op: DenseOp, next?: ActivationOp): PassSpec[] {
         y_stride: rowStride(outputs),
         weight_stride: piece.stride,
         bias_stride: biasStride ?? 0,
-        ...inputScale(shape),
       },
       buffers: {
         ...inputBindings(shape, buffers),
@@ -228,7 +226,7 @@ function weightGradientTiles(op: DenseWeightGradientOp): PassSpec[] {
     const place = gradientPlace(buffers[`weight-${i}`]!, bias ? buffers.bias : undefined);
     return {
       shader: denseWeightGradientShader,
-      constants: { BIAS: bias, SHARED: place.shared, WORKGROUP, ...inputFlags(shape) },
+      constants: { BIAS: bias, SHARED: place.shared, WORKGROUP, ...inputConstants(shape) },
       shape: {
         rows,
         k: piece.inputs,
@@ -240,7 +238,6 @@ function weightGradientTiles(op: DenseWeightGradientOp): PassSpec[] {
         weight_stride: piece.stride,
         bias_at: place.biasAt,
         bias_stride: biasStride ?? 0,
-        ...inputScale(shape),
       },
       buffers: { ...inputBindings(shape, buffers), dy: buffers.dy, grads: place.grads, bias: place.bias },
       groups: tiles(piece.inputs, 8, outputs),

@@ -57,9 +57,10 @@ export const inputBindings = (
   { x, batch }: Readonly<Record<string, BufferRange | undefined>>,
 ) => (decoding ? { data: x, batch } : { x });
 
-export const inputFlags = ({ decoding }: InputShape) => ({
+/** Constants of a kernel that reads an input. */
+export const inputConstants = ({ decoding }: InputShape) => ({
   GATHER: decoding !== undefined,
   BYTES: decoding?.encoding === 'bytes',
+  SCALE: decoding?.scale ?? 1,
+  SHIFT: decoding?.shift ?? 0,
 });
-
-export const inputScale = ({ decoding }: InputShape) => ({ scale: decoding?.scale ?? 1, shift: decoding?.shift ?? 0 });
