@@ -34,7 +34,7 @@ export { createOptimizer } from './optim/optimizer.js';
 export type { ClipOptions, OptimizerOptions } from './optim/optimizer-options.js';
 export type { Optimizer, OptimizerDescription, OptimizerReport, OptimizerState } from './optim/optimizer-types.js';
 export type { Rule, RuleRow } from './optim/rule.js';
-export { resolveRule, rowFor, slotFlags } from './optim/rule.js';
+export { recordFor, resolveRule, slotFlags } from './optim/rule.js';
 export * from './optim/rules.gen.js';
 export { type Scale, scale } from './optim/scalars.js';
 export * from './optim/schedules.js';

@@ -1,5 +1,5 @@
-import { rowFor, sgd, slotFlags } from 'downhill';
-import { createPasses, encodePass, HYPER_BYTES, lower, packRow, range, update, updateForms } from 'downhill/kernels';
+import { recordFor, sgd, slotFlags } from 'downhill';
+import { createPasses, encodePass, HYPER_BYTES, lower, packRecord, range, update, updateForms } from 'downhill/kernels';
 
 /** One fused update, by its kernel alone: `elements` floats, a multiple of 64, padded with zeros. */
 export async function updateOnce(device, { param, grad, elements }) {
@@ -12,7 +12,7 @@ export async function updateOnce(device, { param, grad, elements }) {
   const { row } = rule;
   const slots = row.slots(rule.hyper); // none here: a state buffer for each goes into `state`
   const bytes = new ArrayBuffer(64);
-  packRow(row.shader, { u32: new Uint32Array(bytes), f32: new Float32Array(bytes) }, 0, rowFor(rule, 0));
+  packRecord(row.shader, { u32: new Uint32Array(bytes), f32: new Float32Array(bytes) }, 0, recordFor(rule, 0));
   device.queue.writeBuffer(hyper, 0, bytes);
 
   const op = update({

@@ -5,29 +5,29 @@ import type { Op } from './op.js';
 import { ARENA_BLOCK, type UpdateOp } from './update.js';
 
 /*
- * Updates of a run: a stretch of foreign memory, of any first element and length and of several groups. Elements are
- * numbered so that element 0 lies on a 16-byte boundary of param and grad; the run begins at `lead`, which is 0 to 3, and its
+ * Updates of a span: a stretch of foreign memory, of any first element and length and of several groups. Elements are
+ * numbered so that element 0 lies on a 16-byte boundary of param and grad; the span begins at `lead`, which is 0 to 3, and its
  * state has as many floats in front. So whole 64-float chunks of one group are vec4s in every array ('body'); the chunks
  * that are left, mostly two at the ends, go float by float ('range'), as all do where param and grad lie differently.
  */
 
-/** A stretch of a run whose elements belong to one group. */
+/** A stretch of a span whose elements belong to one group. */
 export interface Stretch {
   readonly elements: number;
   /** Row of `hyper`. */
   readonly row: number;
 }
 
-/** What the kernels must know of a run. */
+/** What the kernels must know of a span. */
 export interface ForeignMap {
   /**
-   * For `group_of`: 0 the end of the run, 1 its lead, 2 where element 0 lies in param, 3 in grad, 4 bits of what one unit of
+   * For `group_of`: 0 the end of the span, 1 its lead, 2 where element 0 lies in param, 3 in grad, 4 bits of what one unit of
    * a fixed-point gradient is worth, 5 start of the borders, 6 and 7 start and length of the list of chunks for 'range'; from
    * 8 on one word per chunk: the row of its group, or MIXED | border, where a border is (end, row) and holds for the
    * elements before its end.
    */
   readonly words: Uint32Array<ArrayBuffer>;
-  /** Elements in front of the run: its state is so much longer. */
+  /** Elements in front of the span: its state is so much longer. */
   readonly lead: number;
   /** Chunks that the vec4s are taken from: all, or none. */
   readonly body: number;
@@ -40,7 +40,7 @@ const MIXED = 0x8000_0000;
 const FEW = 64;
 
 /**
- * @param first the run's first element in the bindings of param and grad, which begin on a 16-byte boundary; `unit`: the
+ * @param first the span's first element in the bindings of param and grad, which begin on a 16-byte boundary; `unit`: the
  * worth of a fixed-point gradient's 1; `shared`: one binding holds both
  */
 export function foreignMap(
@@ -88,12 +88,12 @@ export function foreignMap(
 }
 
 /**
- * One rule's update of a run: an op for its body, one for the rest, where there is any.
+ * One rule's update of a span: an op for its body, one for the rest, where there is any.
  *
  * @param shader of a rule
  * @param map of {@link foreignMap}, its words in `table`
  * @param grad left out where `param` holds both
- * @param state by slot name, of `map.lead` floats more than the run has
+ * @param state by slot name, of `map.lead` floats more than the span has
  */
 export function updateForeign(operands: {
   readonly label: string;

@@ -24,4 +24,4 @@ export { lower } from './lower.js';
 export { type DenseBatch, matrixBytes, rowStride } from './matrix.js';
 export { nnForms } from './nn-forms.js';
 export type { Form, Op, Plan } from './op.js';
-export { ARENA_BLOCK, HYPER_BYTES, packRow, ROW_BLOCK, ROW_WORDS, update, updateForms } from './update.js';
+export { ARENA_BLOCK, HYPER_BYTES, packRecord, RECORD_BLOCK, RECORD_WORDS, update, updateForms } from './update.js';

@@ -12,12 +12,12 @@ import type { Form, Op } from './op.js';
  */
 
 /** Words of a row of per-step scalars: 64 bytes, of which the first six are the same for every rule. */
-export const ROW_WORDS = 16;
+export const RECORD_WORDS = 16;
 /** Rows the uniform holds: tensor groups times replicas. */
-export const MAX_ROWS = 1024;
-export const HYPER_BYTES = MAX_ROWS * ROW_WORDS * 4;
+export const MAX_RECORDS = 1024;
+export const HYPER_BYTES = MAX_RECORDS * RECORD_WORDS * 4;
 /** Records are written ahead in blocks of so many updates. */
-export const ROW_BLOCK = 256;
+export const RECORD_BLOCK = 256;
 /** Tensors in an arena start at multiples of this many elements, and `group_of` has one entry per so many. */
 export const ARENA_BLOCK = 64;
 
@@ -124,7 +124,7 @@ export const updateForms: readonly Form[] = [
 ];
 
 /** Writes one row of per-step scalars into the views of a block, by the layout read from the rule's WGSL. */
-export function packRow(
+export function packRecord(
   shader: Shader,
   words: { readonly u32: Uint32Array; readonly f32: Float32Array },
   row: number,
@@ -135,7 +135,7 @@ export function packRow(
     const value = values[name];
     if (value === undefined)
       throw new DownhillError('INTERNAL', `${shader.name}: nobody computes ${name}.`, 'Report this.');
-    const at = row * ROW_WORDS + offset / 4;
+    const at = row * RECORD_WORDS + offset / 4;
     if (type === 'f32') words.f32[at] = value;
     else words.u32[at] = value;
   }

@@ -1,6 +1,6 @@
 import { DownhillError, show } from '../gpu/errors.js';
 import { checkOptions, type Fields, type OptionsOf, type Schedule, type SettingsOf } from '../gpu/fields.js';
-import { MAX_ROWS } from '../kernels/update.js';
+import { MAX_RECORDS } from '../kernels/update.js';
 import { allSlots, type Rule, type RuleRow, resolveHyper } from './rule.js';
 import { type Group, Scale } from './scalars.js';
 import { madeOf, named } from './schedules/core.js';
@@ -36,11 +36,11 @@ export function makeGroups(tensors: readonly GroupedTensor[], perTensor: boolean
     else groups.push({ tensors: [tensor.name], frozen: tensor.frozen, rules: tensor.rules });
   }
   const replicas = tensors[0]?.rules.length ?? 1;
-  if (groups.length * replicas > MAX_ROWS) {
+  if (groups.length * replicas > MAX_RECORDS) {
     const times = replicas > 1 ? ` for each of ${replicas} replicas` : '';
     throw new DownhillError(
       'OPTION-RANGE',
-      `The tensors make ${groups.length} groups${times}; ${MAX_ROWS} are the most.`,
+      `The tensors make ${groups.length} groups${times}; ${MAX_RECORDS} are the most.`,
       perTensor
         ? 'Clip by the global norm, or use several optimizers.'
         : `Let tensors share hyper-parameters${replicas > 1 ? ', or train fewer replicas at once' : ''}.`,

@@ -1,6 +1,5 @@
-import { DownhillError, show } from '../gpu/errors.js';
+import { DownhillError } from '../gpu/errors.js';
 import { checkChoice, checkFlag, checkInteger, checkNumber, checkOptions, checkText } from '../gpu/fields.js';
-import type { Rule } from './rule.js';
 import type { GradientSettings } from './updater.js';
 
 /** How gradients are clipped, all of it on the GPU. */
@@ -111,14 +110,4 @@ function checkClip(clip: ClipOptions | undefined): Pick<OptimizerSettings, 'clip
   if (tensorNorm !== undefined)
     return { clipValue, clip: { by: 'tensor', norm: positive('clip.tensorNorm', tensorNorm), optax } };
   return { clipValue, clip: undefined };
-}
-
-export function checkRule(rule: Rule): void {
-  if (typeof rule?.row?.derive !== 'function' || typeof rule.hyper !== 'object' || rule.hyper === null) {
-    throw new DownhillError(
-      'OPTION-TYPE',
-      `createOptimizer needs a rule, got ${show(rule)}.`,
-      'Pass for example adam({ lr: 1e-3 }).',
-    );
-  }
 }

@@ -6,14 +6,14 @@ import { createPasses, encodePass, type Pass } from '../gpu/pipelines.js';
 import { FAULT, readClocks } from '../kernels/advance.js';
 import { lower } from '../kernels/lower.js';
 import type { Plan } from '../kernels/op.js';
-import { ROW_BLOCK } from '../kernels/update.js';
+import { RECORD_BLOCK } from '../kernels/update.js';
 import { adoptedSpace, longestSpan } from '../space/adopted.js';
 import { adoptTensors, probeTensors, type TensorOptions } from './adopt.js';
 import { makeGroups, type SetOptions } from './groups.js';
-import { checkOptimizerOptions, checkRule, type OptimizerOptions } from './optimizer-options.js';
+import { checkOptimizerOptions, type OptimizerOptions } from './optimizer-options.js';
 import { loadStates, readState } from './optimizer-state.js';
 import type { Optimizer, OptimizerDescription, OptimizerReport, OptimizerState } from './optimizer-types.js';
-import { allSlots, hyperAt, type Rule } from './rule.js';
+import { allSlots, checkRule, hyperAt, type Rule } from './rule.js';
 import { UPDATER_FORMS, Updater } from './updater.js';
 
 /**
@@ -37,10 +37,10 @@ export async function createOptimizer<F extends Fields>(
   options: OptimizerOptions = {},
 ): Promise<Optimizer<F>> {
   checkDevice('createOptimizer', device);
-  checkRule(rule);
+  const checked = checkRule('createOptimizer', rule);
   const settings = checkOptimizerOptions(options);
-  const { row } = rule as Rule;
-  const adopted = adoptTensors(rule as Rule, tensors as readonly TensorOptions[]);
+  const { row } = checked;
+  const adopted = adoptTensors(checked, tensors as readonly TensorOptions[]);
   const bindings = allSlots(row.shader).length + 3;
   const most = device.limits.maxStorageBuffersPerShaderStage;
   if (Math.max(bindings, 8) > most) {
@@ -166,7 +166,7 @@ class BufferOptimizer<F extends Fields> implements Optimizer<F> {
   }
 
   get #ahead(): number {
-    return this.#updater.scalars.updates - ROW_BLOCK;
+    return this.#updater.scalars.updates - RECORD_BLOCK;
   }
 
   async state(): Promise<OptimizerState> {

@@ -195,31 +195,12 @@ export function recordAt(rule: Rule, count: number, carry: number): ScalarRecord
   };
 }
 
-/** The records of a rule's updates, cheapest when asked in order: with rules that carry something each needs all before. */
-export class RuleRows {
-  #next = 0;
-  #carry = 1;
-  #lr = Number.NaN;
-
-  constructor(readonly rule: Rule) {}
-
-  /** The learning rate of the record made last. */
-  get lr(): number {
-    return this.#lr;
-  }
-
-  /** The record of the update with this count (0 is the first). */
-  at(count: number): Readonly<Record<string, number>> {
-    if (count < this.#next || !this.rule.row.carry) [this.#next, this.#carry] = [this.rule.row.carry ? 0 : count, 1];
-    for (; this.#next < count; this.#next++) this.#carry = recordAt(this.rule, this.#next, this.#carry).carry;
-    const { values, lr, carry } = recordAt(this.rule, count, this.#carry);
-    [this.#next, this.#carry, this.#lr] = [count + 1, carry, lr];
-    return values;
-  }
+/** The record of one update alone: for a rule that carries something, by way of all before it. */
+export function recordFor(rule: Rule, count: number): Readonly<Record<string, number>> {
+  let carry = 1;
+  for (let before = 0; rule.row.carry && before < count; before++) carry = recordAt(rule, before, carry).carry;
+  return recordAt(rule, count, carry).values;
 }
-
-/** The record of one update alone. */
-export const rowFor = (rule: Rule, count: number): Readonly<Record<string, number>> => new RuleRows(rule).at(count);
 
 /** Hyper-parameters that were resolved, and for which row. */
 const resolved = new WeakMap<object, RuleRow>();

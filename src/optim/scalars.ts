@@ -1,7 +1,7 @@
 import { type BufferRange, type BufferSet, range } from '../gpu/buffers.js';
 import { checkNumber } from '../gpu/fields.js';
 import type { Clock } from '../kernels/advance.js';
-import { packRow, ROW_BLOCK, ROW_WORDS } from '../kernels/update.js';
+import { packRecord, RECORD_BLOCK, RECORD_WORDS } from '../kernels/update.js';
 import { type Rule, type RuleRow, recordAt } from './rule.js';
 import { isDynamic } from './schedules/core.js';
 
@@ -68,16 +68,16 @@ export class ScalarRing {
   constructor(buffers: BufferSet, options: ScalarOptions) {
     const { groups, replicas, row } = options;
     const records = groups.length * replicas;
-    const fitting = Math.floor(RING_BYTES / (4 * ROW_WORDS * records) / ROW_BLOCK) * ROW_BLOCK;
-    this.updates = options.updates ?? Math.max(2 * ROW_BLOCK, Math.min(MOST_UPDATES, fitting));
+    const fitting = Math.floor(RING_BYTES / (4 * RECORD_WORDS * records) / RECORD_BLOCK) * RECORD_BLOCK;
+    this.updates = options.updates ?? Math.max(2 * RECORD_BLOCK, Math.min(MOST_UPDATES, fitting));
     this.#options = options;
     this.#queue = buffers.device.queue;
     this.#rules = groups.flatMap(({ rules }) => rules);
     this.#version = this.#versions();
-    this.range = range(buffers.storage('ring', 4 * ROW_WORDS * this.updates * records));
-    const bytes = new ArrayBuffer(4 * ROW_WORDS * ROW_BLOCK * records);
+    this.range = range(buffers.storage('ring', 4 * RECORD_WORDS * this.updates * records));
+    const bytes = new ArrayBuffer(4 * RECORD_WORDS * RECORD_BLOCK * records);
     this.#block = { u32: new Uint32Array(bytes), f32: new Float32Array(bytes) };
-    this.#rates = Array.from({ length: this.updates / ROW_BLOCK }, () => new Float64Array(0));
+    this.#rates = Array.from({ length: this.updates / RECORD_BLOCK }, () => new Float64Array(0));
     this.#carries = new Float64Array(row.carry ? this.updates * records : 0).fill(1);
     this.#starts = new Array<number>(replicas).fill(0);
   }
@@ -155,7 +155,7 @@ export class ScalarRing {
     const records = this.#rules.length;
     return (record, count) => {
       const at = count % this.updates;
-      return blocks[Math.floor(at / ROW_BLOCK)]![(at % ROW_BLOCK) * records + record] ?? Number.NaN;
+      return blocks[Math.floor(at / RECORD_BLOCK)]![(at % RECORD_BLOCK) * records + record] ?? Number.NaN;
     };
   }
 
@@ -203,20 +203,20 @@ export class ScalarRing {
   #writeBlock(): boolean {
     const records = this.#rules.length;
     const first = this.#written;
-    const place = first % ROW_BLOCK;
-    const slot = Math.floor((first % this.updates) / ROW_BLOCK);
-    const rates = new Float64Array(ROW_BLOCK * records);
+    const place = first % RECORD_BLOCK;
+    const slot = Math.floor((first % this.updates) / RECORD_BLOCK);
+    const rates = new Float64Array(RECORD_BLOCK * records);
     if (place > 0) rates.set(this.#rates[slot]!);
     let done = 0;
     this.#failure = undefined;
     try {
-      for (; place + done < ROW_BLOCK; done++) {
+      for (; place + done < RECORD_BLOCK; done++) {
         this.#pack(first + done, done, rates.subarray((place + done) * records, (place + done + 1) * records));
       }
     } catch (error) {
       this.#failure = error;
     }
-    const words = ROW_WORDS * records;
+    const words = RECORD_WORDS * records;
     const at = this.range.offset + 4 * words * (first % this.updates);
     if (done > 0) this.#queue.writeBuffer(this.range.buffer, at, this.#block.u32, 0, words * done);
     this.#rates = this.#rates.map((block, i) => (i === slot ? rates : block));
@@ -231,7 +231,7 @@ export class ScalarRing {
     for (const [record, rule] of this.#rules.entries()) {
       const carried = this.carry(record, count);
       const { values, lr, carry } = recordAt(rule, count, carried);
-      packRow(row.shader, this.#block, place * this.#rules.length + record, {
+      packRecord(row.shader, this.#block, place * this.#rules.length + record, {
         ...values,
         skip: groups[Math.floor(record / replicas)]!.frozen ? 1 : 0,
         grad_scale: values.grad_scale! * gradScale,

@@ -2,19 +2,19 @@ import { describe, expect, it } from 'vitest';
 import { range, readRanges } from '../../src/gpu/buffers.js';
 import { ADVANCE_FORMS, advance, type Clock, clockBytes, FAULT, readClocks } from '../../src/kernels/advance.js';
 import { lower } from '../../src/kernels/lower.js';
-import { HYPER_BYTES, ROW_WORDS } from '../../src/kernels/update.js';
+import { HYPER_BYTES, RECORD_WORDS } from '../../src/kernels/update.js';
 import { buffersFor, dispatch, testDevice } from '../support/gpu.js';
 
 const RING = 512;
 
 /** Records whose number is right and whose other words say where they came from. */
 function numberedRing(groups: number, replicas: number, first = 0): Uint32Array<ArrayBuffer> {
-  const ring = new Uint32Array(RING * groups * replicas * ROW_WORDS);
+  const ring = new Uint32Array(RING * groups * replicas * RECORD_WORDS);
   for (let count = first; count < first + RING; count++) {
     for (let record = 0; record < groups * replicas; record++) {
-      const at = ((count % RING) * groups * replicas + record) * ROW_WORDS;
+      const at = ((count % RING) * groups * replicas + record) * RECORD_WORDS;
       ring[at] = count;
-      for (let word = 3; word < ROW_WORDS; word++) ring[at + word] = 10_000 * count + 100 * record + word;
+      for (let word = 3; word < RECORD_WORDS; word++) ring[at + word] = 10_000 * count + 100 * record + word;
     }
   }
   return ring;
@@ -43,7 +43,7 @@ describe('advance', () => {
     const counts = [3, 700, 1023];
     const ring = numberedRing(2, 3);
     const later = numberedRing(2, 3, RING);
-    const words = 2 * 3 * ROW_WORDS;
+    const words = 2 * 3 * RECORD_WORDS;
     for (const count of [700, 1023])
       ring.set(later.subarray((count % RING) * words, ((count % RING) + 1) * words), (count % RING) * words);
     const { hyper, clocks } = await runAdvance(
@@ -54,7 +54,7 @@ describe('advance', () => {
     for (const [replica, count] of counts.entries()) {
       for (const group of [0, 1]) {
         const record = group * 3 + replica;
-        const own = hyper.subarray(record * ROW_WORDS, (record + 1) * ROW_WORDS);
+        const own = hyper.subarray(record * RECORD_WORDS, (record + 1) * RECORD_WORDS);
         expect([...own.subarray(0, 4)]).toEqual([count, 0, 0, 10_000 * count + 100 * record + 3]);
       }
     }

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { range, roundUp } from '../../src/gpu/buffers.js';
 import { foreignMap, updateForeign } from '../../src/kernels/foreign.js';
 import { lower } from '../../src/kernels/lower.js';
-import { ARENA_BLOCK, HYPER_BYTES, packRow, ROW_WORDS, update, updateForms } from '../../src/kernels/update.js';
-import { type Rule, RuleRows, resolveRule, slotFlags } from '../../src/optim/rule.js';
+import { ARENA_BLOCK, HYPER_BYTES, packRecord, RECORD_WORDS, update, updateForms } from '../../src/kernels/update.js';
+import { type Rule, recordFor, resolveRule, slotFlags } from '../../src/optim/rule.js';
 import { rules } from '../../src/optim/rules.gen.js';
 import { buffersFor, dispatch, randomFloats, readFloats, testDevice } from '../support/gpu.js';
 import { ruleNames, slotCases } from '../support/rule-cases.js';
@@ -30,11 +30,10 @@ function repeat(values: Float32Array, times: number, stride = LENGTH): Float32Ar
 
 /** Writes the rows of an update, one for each rule. */
 function rowWriter(all: readonly Rule[], hyper: GPUBuffer, skip = 0): (step: number) => Promise<void> {
-  const rows = all.map((rule) => new RuleRows(rule));
-  const words = new ArrayBuffer(4 * ROW_WORDS * all.length);
+  const words = new ArrayBuffer(4 * RECORD_WORDS * all.length);
   const views = { u32: new Uint32Array(words), f32: new Float32Array(words) };
   return async (step) => {
-    for (const [i, each] of rows.entries()) packRow(all[i]!.row.shader, views, i, { ...each.at(step), skip });
+    for (const [i, each] of all.entries()) packRecord(each.row.shader, views, i, { ...recordFor(each, step), skip });
     (await testDevice()).queue.writeBuffer(hyper, 0, words);
   };
 }

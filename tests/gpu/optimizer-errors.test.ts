@@ -151,6 +151,16 @@ describe('createOptimizer refuses, before it creates anything on the GPU,', () =
       );
     });
 
+    it('of a rule that was made by hand', async () => {
+      const one = tensor({ shape: [4], param: floats([1, 2, 3, 4]), grad: floats([1, 1, 1, 1]) });
+      const byHand = (hyper: object) => ({ row: adam.row, hyper }) as unknown as Rule;
+      await expect(make(byHand({ lr: Number.NaN }), [one])).rejects.toEqual(at('HYPER-RANGE'));
+      await expect(make(byHand({ rate: 1 }), [one])).rejects.toEqual(at('HYPER-UNKNOWN'));
+      await expect(make({ row: { name: 'adam' }, hyper: {} } as unknown as Rule, [one])).rejects.toEqual(
+        at('OPTION-TYPE'),
+      );
+    });
+
     it.each([null, 'lr', 3, [1]])('that are no object: %o', async (group) => {
       await refuses(at('OPTION-TYPE', 'Tensor "w": group'), () => [tensor({ group })]);
     });

@@ -28,6 +28,8 @@ describe('createTrainer refuses, before it creates anything on the GPU,', () => 
     ['no model', 'OPTION-TYPE', { model: undefined }],
     ['a rule by name', 'OPTION-TYPE', { rule: 'sgd' }],
     ['the function of a rule instead of a rule', 'OPTION-TYPE', { rule: sgd }],
+    ['a rule made by hand with a bad rate', 'HYPER-RANGE', { rule: { row: sgd.row, hyper: { lr: Number.NaN } } }],
+    ['a rule made by hand without its row', 'OPTION-TYPE', { rule: { row: { name: 'sgd' }, hyper: {} } }],
     ['no data', 'OPTION-TYPE', { data: null }],
     [
       'data that is still a promise',

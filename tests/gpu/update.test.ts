@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { type BufferRange, range, roundUp } from '../../src/gpu/buffers.js';
 import { lower } from '../../src/kernels/lower.js';
-import { ARENA_BLOCK, HYPER_BYTES, packRow, ROW_WORDS, update, updateForms } from '../../src/kernels/update.js';
-import { type Rule, RuleRows, resolveRule, slotFlags } from '../../src/optim/rule.js';
+import { ARENA_BLOCK, HYPER_BYTES, packRecord, RECORD_WORDS, update, updateForms } from '../../src/kernels/update.js';
+import { type Rule, recordFor, resolveRule, slotFlags } from '../../src/optim/rule.js';
 import { rules } from '../../src/optim/rules.gen.js';
 import { Path, type ReferenceRule, referenceRules, referenceState, worst } from '../../src/reference/index.js';
 import { buffersFor, dispatch, randomFloats, readFloats, testDevice } from '../support/gpu.js';
@@ -123,12 +123,11 @@ async function runRules(all: readonly Rule[], { start, gradient, at }: Run, form
     groupOf: range(buffers.storage('group-of', (4 * start.length) / ARENA_BLOCK)),
   });
   const { passes } = lower([op], updateForms, gpu, form ? { update: form } : {});
-  const words = new ArrayBuffer(4 * ROW_WORDS * replicas);
+  const words = new ArrayBuffer(4 * RECORD_WORDS * replicas);
   const block = { u32: new Uint32Array(words), f32: new Float32Array(words) };
-  const rows = all.map((each) => new RuleRows(each));
   const seen: Float32Array[][] = all.map(() => []);
   for (let step = 0; step < Math.max(...at); step++) {
-    for (const [replica, each] of rows.entries()) packRow(row.shader, block, replica, each.at(step));
+    for (const [replica, each] of all.entries()) packRecord(row.shader, block, replica, recordFor(each, step));
     gpu.queue.writeBuffer(hyperBuffer, 0, words);
     const values = gradient(step);
     write(grad, () => values);
@@ -247,9 +246,9 @@ describe('the update kernels', () => {
     const buffers = buffersFor(gpu, 'exact');
     const { row, hyper: settings } = resolveRule(rules, 'sgd', { lr: 0.5 });
     const hyper = buffers.make('hyper', HYPER_BYTES, GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST);
-    const words = new ArrayBuffer(4 * ROW_WORDS * 2);
+    const words = new ArrayBuffer(4 * RECORD_WORDS * 2);
     const block = { u32: new Uint32Array(words), f32: new Float32Array(words) };
-    for (const replica of [0, 1]) packRow(row.shader, block, replica, new RuleRows({ row, hyper: settings }).at(0));
+    for (const replica of [0, 1]) packRecord(row.shader, block, replica, recordFor({ row, hyper: settings }, 0));
     gpu.queue.writeBuffer(hyper, 0, words);
     const ones = new Float32Array(1024).fill(1);
     const param = range(buffers.upload('param', ones), 256);

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SEGMENT } from '../../src/kernels/advance.js';
-import { ARENA_BLOCK, MAX_ROWS } from '../../src/kernels/update.js';
+import { ARENA_BLOCK, MAX_RECORDS } from '../../src/kernels/update.js';
 import type { AdoptedTensor } from '../../src/optim/adopt.js';
 import { makeGroups } from '../../src/optim/groups.js';
 import type { Rule } from '../../src/optim/rule.js';
@@ -113,11 +113,11 @@ describe('makeGroups', () => {
         message: expect.stringContaining(words),
         fix: expect.stringMatching(/\S/),
       });
-    expect(makeGroups(many(MAX_ROWS + 1, 1), false)).toHaveLength(1);
-    expect(() => makeGroups(many(MAX_ROWS + 1, 1), true)).toThrow(refusal('1025 groups'));
+    expect(makeGroups(many(MAX_RECORDS + 1, 1), false)).toHaveLength(1);
+    expect(() => makeGroups(many(MAX_RECORDS + 1, 1), true)).toThrow(refusal('1025 groups'));
     expect(makeGroups(many(4, 256), true)).toHaveLength(4);
     expect(() => makeGroups(many(4, 257), true)).toThrow(refusal('4 groups for each of 257 replicas'));
-    expect(() => makeGroups(many(1, MAX_ROWS + 1), false)).toThrow(refusal('1024 are the most'));
+    expect(() => makeGroups(many(1, MAX_RECORDS + 1), false)).toThrow(refusal('1024 are the most'));
   });
 });
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type RuleRow, rowFor } from '../../src/optim/rule.js';
+import { type RuleRow, recordFor } from '../../src/optim/rule.js';
 import {
   adadelta as ada,
   adagrad as grad,
@@ -454,21 +454,21 @@ describe('the rows of these rules', () => {
   });
 
   it('carry float64 scalars', () => {
-    expect(rowFor(grad({ lr: 0.1, lrDecay: 0.5 }), 2)).toMatchObject({
+    expect(recordFor(grad({ lr: 0.1, lrDecay: 0.5 }), 2)).toMatchObject({
       step_size: 0.05,
       eps_inside: 0,
       eps_outside: 1e-10,
     });
-    expect(rowFor(ada({ rho: 0.95 }), 0).rho_c).toBe(1 - 0.95);
-    expect(rowFor(rms({ convention: 'keras' }), 0)).toMatchObject({
+    expect(recordFor(ada({ rho: 0.95 }), 0).rho_c).toBe(1 - 0.95);
+    expect(recordFor(rms({ convention: 'keras' }), 0)).toMatchObject({
       eps_inside: 1e-7,
       eps_outside: 0,
       lr_inside: 1e-3,
       lr_outside: 1,
     });
-    expect(rowFor(rms(), 0)).toMatchObject({ eps_inside: 0, eps_outside: 1e-8, lr_inside: 1, lr_outside: 1e-2 });
-    expect(rowFor(max(), 2).step_size).toBeCloseTo(2e-3 / 0.271, 16);
-    expect(rowFor(leader({ lr: 0.1, l2: 3, beta: 1, l2Shrinkage: 2 }), 0)).toMatchObject({
+    expect(recordFor(rms(), 0)).toMatchObject({ eps_inside: 0, eps_outside: 1e-8, lr_inside: 1, lr_outside: 1e-2 });
+    expect(recordFor(max(), 2).step_size).toBeCloseTo(2e-3 / 0.271, 16);
+    expect(recordFor(leader({ lr: 0.1, l2: 3, beta: 1, l2Shrinkage: 2 }), 0)).toMatchObject({
       ridge: 1 + 6 * 0.1,
       shrinkage: 4,
     });

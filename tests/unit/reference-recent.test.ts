@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { rowFor } from '../../src/optim/rule.js';
+import { recordFor } from '../../src/optim/rule.js';
 import { adan as adanRule, lion as lionRule, yogi as yogiRule } from '../../src/optim/rules.gen.js';
 import { type ReferenceRule, referenceRules, referenceState } from '../../src/reference/index.js';
 
@@ -202,14 +202,14 @@ describe('adan', () => {
 
   it('has host scalars in which decay and a shorter step are the division', () => {
     // a = lr · weightDecay = 0.05: p / 1.05 = p - p · 0.05 / 1.05; the step of t = 2 is 0.1 / 1.05 / (1 - 0.98²)
-    const prox = rowFor(adanRule({ lr: 0.1, weightDecay: 0.5 }), 1);
+    const prox = recordFor(adanRule({ lr: 0.1, weightDecay: 0.5 }), 1);
     expect(prox.decay).toBeCloseTo(0.05 / 1.05, 15);
     expect(prox.step_size).toBeCloseTo(0.1 / 1.05 / 0.0396, 12);
     expect(prox.step_size_diff).toBeCloseTo((0.1 * 0.92) / 1.05 / 0.1536, 12);
-    const plain = rowFor(adanRule({ lr: 0.1, weightDecay: 0.5, noProx: true }), 1);
+    const plain = recordFor(adanRule({ lr: 0.1, weightDecay: 0.5, noProx: true }), 1);
     expect(plain.decay).toBeCloseTo(0.05, 15);
     expect(plain.step_size).toBeCloseTo(0.1 / 0.0396, 12);
-    const l2 = rowFor(adanRule({ lr: 0.1, weightDecay: 0.5, decoupledWeightDecay: false }), 1);
+    const l2 = recordFor(adanRule({ lr: 0.1, weightDecay: 0.5, decoupledWeightDecay: false }), 1);
     expect(l2).toMatchObject({ decay: 0, l2: 0.5 });
     expect(l2.step_size).toBeCloseTo(0.1 / 0.0396, 12);
   });

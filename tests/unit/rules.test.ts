@@ -3,7 +3,15 @@ import { resolve } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import type { Field } from '../../src/gpu/fields.js';
-import { allSlots, checkRule, type Rule, type RuleRow, resolveRule, rowFor, slotFlags } from '../../src/optim/rule.js';
+import {
+  allSlots,
+  checkRule,
+  type Rule,
+  type RuleRow,
+  recordFor,
+  resolveRule,
+  slotFlags,
+} from '../../src/optim/rule.js';
 import { type AdamOptions, adam, adamw, adan, rules, sgd } from '../../src/optim/rules.gen.js';
 import { referenceRules } from '../../src/reference/index.js';
 
@@ -172,10 +180,10 @@ describe('rows', () => {
   });
 
   it('carry count, sign and float64 scalars', () => {
-    const row = rowFor(adam({ lr: 1e-3, maximize: true }), 0);
+    const row = recordFor(adam({ lr: 1e-3, maximize: true }), 0);
     expect(row).toMatchObject({ count: 0, skip: 0, grad_scale: -1 });
     expect(row.step_size).toBeCloseTo(1e-2, 15);
-    expect(rowFor(adam(), 9).v_scale).toBeCloseTo(1 / Math.sqrt(1 - 0.999 ** 10), 12);
+    expect(recordFor(adam(), 9).v_scale).toBeCloseTo(1 / Math.sqrt(1 - 0.999 ** 10), 12);
   });
 });
 

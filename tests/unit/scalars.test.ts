@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { BufferSet } from '../../src/gpu/buffers.js';
 import { clockBytes, readClocks } from '../../src/kernels/advance.js';
-import { ROW_WORDS } from '../../src/kernels/update.js';
+import { RECORD_WORDS } from '../../src/kernels/update.js';
 import { nextRules } from '../../src/optim/groups.js';
 import { type Rule, recordAt } from '../../src/optim/rule.js';
 import { adam, nadam, sgd } from '../../src/optim/rules.gen.js';
@@ -15,7 +15,7 @@ function makeRing(
   groups: readonly Group[],
   { micro = 1, updates = 1024, clipValue = undefined as number | undefined } = {},
 ) {
-  const bytes = new Uint8Array(4 * ROW_WORDS * updates * groups.reduce((sum, { rules }) => sum + rules.length, 0));
+  const bytes = new Uint8Array(4 * RECORD_WORDS * updates * groups.reduce((sum, { rules }) => sum + rules.length, 0));
   let writes = 0;
   const device = {
     createBuffer: ({ size }: { size: number }) => ({ size }),
@@ -40,7 +40,7 @@ function makeRing(
   const records = groups.length * replicas;
   const field = (name: string, record: number, count: number) => {
     const { offset, type } = row.shader.structs.Hyper!.fields[name]!;
-    const at = 4 * ROW_WORDS * ((count % updates) * records + record) + offset;
+    const at = 4 * RECORD_WORDS * ((count % updates) * records + record) + offset;
     return new (type === 'f32' ? Float32Array : Uint32Array)(bytes.buffer, at, 1)[0]!;
   };
   const see = (...counts: number[]) => {

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { parseWgsl, validate } from 'naga-wasm';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { create, globals } from 'webgpu';
-import { type RuleRow, resolveRule, rowFor } from '../../src/optim/rule.js';
+import { type RuleRow, recordFor, resolveRule } from '../../src/optim/rule.js';
 import { rules } from '../../src/optim/rules.gen.js';
 import type { Shader } from '../../src/shaders/shader.js';
 
@@ -163,7 +163,7 @@ describe('an update kernel', () => {
     '%s’s row computes every field and names its own slots',
     (_, row) => {
       const rule = resolveRule(rules, row.name);
-      expect(Object.keys(rowFor(rule, 0)).sort()).toEqual(Object.keys(row.shader.structs.Hyper!.fields).sort());
+      expect(Object.keys(recordFor(rule, 0)).sort()).toEqual(Object.keys(row.shader.structs.Hyper!.fields).sort());
       const slots = row.shader.bindings.slice(3, -1).map(({ name }) => name);
       for (const slot of row.slots(rule.hyper)) expect(slots).toContain(slot);
     },

@@ -1,6 +1,14 @@
 /** downhill's side of `update`: a rule's fused kernel through downhill/kernels, and `createOptimizer`. */
-import { createOptimizer, DownhillError, type Optimizer, type Rule, rowFor, slotFlags } from '../../../src/index.js';
-import { createPasses, HYPER_BYTES, lower, packRow, range, update, updateForms } from '../../../src/kernels/index.js';
+import { createOptimizer, DownhillError, type Optimizer, type Rule, recordFor, slotFlags } from '../../../src/index.js';
+import {
+  createPasses,
+  HYPER_BYTES,
+  lower,
+  packRecord,
+  range,
+  update,
+  updateForms,
+} from '../../../src/kernels/index.js';
 import type { Environment, UpdatePeer } from '../contract.js';
 import { encodeAll, KernelRunner } from './kernel-runner.js';
 
@@ -54,7 +62,7 @@ export async function downhillUpdate(rule: Rule, elements: number, environment: 
     ownRows: OWN_ROWS,
     writeRow: (count) => {
       const bytes = new ArrayBuffer(64);
-      packRow(row.shader, { u32: new Uint32Array(bytes), f32: new Float32Array(bytes) }, 0, rowFor(rule, count));
+      packRecord(row.shader, { u32: new Uint32Array(bytes), f32: new Float32Array(bytes) }, 0, recordFor(rule, count));
       device.queue.writeBuffer(hyper, 0, bytes);
     },
   });
