@@ -162,7 +162,7 @@ describe('createOptimizer refuses, before it creates anything on the GPU,', () =
     });
 
     it.each([null, 'lr', 3, [1]])('that are no object: %o', async (group) => {
-      await refuses(at('OPTION-TYPE', 'Tensor "w": group'), () => [tensor({ group })]);
+      await refuses(at('OPTION-TYPE', 'Tensor "w", group must be'), () => [tensor({ group })]);
     });
   });
 
