@@ -56,7 +56,7 @@ export const lossForms = [
       {
         label,
         shader,
-        constants: { WORKGROUP },
+        constants: { WORKGROUP, ...('N' in shader.overrides && { N: shape.outputs }) },
         shape: { rows: shape.rows, n: shape.outputs, z_stride: rowStride(shape.outputs) },
         buffers: { ...rest, stream, [targets]: wanted },
         groups: Math.ceil(shape.rows / WORKGROUP),
