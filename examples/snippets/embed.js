@@ -19,7 +19,7 @@ export async function train(device, { params, gradients, recordGradients, steps 
     const encoder = device.createCommandEncoder();
     const pass = encoder.beginComputePass();
     recordGradients(pass);
-    optimizer.step(pass); // records three dispatches; submits, maps and allocates nothing
+    optimizer.step(pass); // records four dispatches; submits, maps and allocates nothing
     pass.end();
     device.queue.submit([encoder.finish()]);
   }

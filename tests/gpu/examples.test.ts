@@ -80,7 +80,7 @@ describe('the snippets of docs/', () => {
       await train(await testDevice(), { params, gradients, recordGradients: () => recorded++, steps: 2 }),
     );
     expect(recorded).toBe(2);
-    expect(optimizer.describe().dispatches).toBe(3);
+    expect(optimizer.describe().dispatches).toBe(4);
     expect(await optimizer.read()).toMatchObject({ step: 2, count: 2, gradNorm: 0 });
     const values = await valuesOf(params);
     expect(values[0]).toBeCloseTo((1 - 1e-5) ** 2, 6);
