@@ -5,5 +5,13 @@ import { runnerImport } from 'vite';
 
 const [node = '', , file = '', ...args] = process.argv;
 process.argv = [node, file, ...args];
-const { module } = await runnerImport(resolve(file), { configFile: false, logLevel: 'error' });
-if (module.main) process.exitCode = (await module.main(args)) ?? process.exitCode;
+// The program runs inside an import, as Vite stops compiling after it: what main imports later has its turn, too.
+const START = 'virtual:start';
+const load = (id) =>
+  id === START
+    ? `import * as program from ${JSON.stringify(resolve(file))};
+       export const code = await program.main?.(${JSON.stringify(args)});`
+    : undefined;
+const plugins = [{ name: 'start', resolveId: (id) => (id === START ? id : undefined), load }];
+const { module } = await runnerImport(START, { configFile: false, logLevel: 'error', plugins });
+process.exitCode = module.code ?? process.exitCode;
