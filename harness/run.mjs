@@ -7,11 +7,11 @@ const [node = '', , file = '', ...args] = process.argv;
 process.argv = [node, file, ...args];
 // The program runs inside an import, as Vite stops compiling after it: what main imports later has its turn, too.
 const START = 'virtual:start';
-const load = (id) =>
+const load = (/** @type {string} */ id) =>
   id === START
     ? `import * as program from ${JSON.stringify(resolve(file))};
        export const code = await program.main?.(${JSON.stringify(args)});`
     : undefined;
-const plugins = [{ name: 'start', resolveId: (id) => (id === START ? id : undefined), load }];
+const plugins = [{ name: 'start', resolveId: (/** @type {string} */ id) => (id === START ? id : undefined), load }];
 const { module } = await runnerImport(START, { configFile: false, logLevel: 'error', plugins });
 process.exitCode = module.code ?? process.exitCode;

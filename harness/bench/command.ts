@@ -18,9 +18,6 @@ import { printReport } from './report/text.js';
 import { prepareFolder, writeComparison, writeJson, writeReport } from './report/write.js';
 import { openHosts, Run } from './run.js';
 
-/** The exit code of a run that Ctrl+C ended: 128 and the number of SIGINT. */
-const INTERRUPTED = 130;
-
 /**
  * @returns the exit code: 1 where something of downhill's failed, or became slower than in the older report
  * @throws DownhillError for flags, folders and old reports that cannot be used, and where there is no adapter or browser
@@ -41,10 +38,12 @@ async function measureAll(command: BenchCommand, io: Io): Promise<number> {
   const out = command.out ?? defaultFolder('bench');
   prepareFolder(out);
   const hosts = openHosts(places, connect);
-  let stopping = false;
-  const stop = io.onInterrupt(() => {
-    if (stopping) return io.exit(INTERRUPTED);
-    stopping = true;
+  /** The exit code that tells of the signal. */
+  let stopped: number | undefined;
+  const stopping = () => stopped !== undefined;
+  const stop = io.onInterrupt((code) => {
+    if (stopping()) return io.exit(code);
+    stopped = code;
     io.stderr.write('\n  Stopping; what was measured is written down. Ctrl+C again to leave at once.\n');
     for (const host of Object.values(hosts)) void host.close(); // ends the case at work
   });
@@ -53,7 +52,7 @@ async function measureAll(command: BenchCommand, io: Io): Promise<number> {
     const machines = await run.look();
     for (const { place, adapter } of machines)
       io.stderr.write(`  ${place.padEnd(7)} ${adapter?.name ?? 'no adapter'}\n`);
-    await runParts(run, planOf(config, places), io, out, () => stopping);
+    await runParts(run, planOf(config, places), io, out, stopping);
     const report = run.report();
     // Said before it is drawn: a disk that is full takes no pictures, but the tables are worth having.
     if (json) io.stdout.write(`${JSON.stringify(report)}\n`);
@@ -63,7 +62,7 @@ async function measureAll(command: BenchCommand, io: Io): Promise<number> {
     const files = await writeReport(out, report);
     if (comparison) files.push(writeComparison(out, comparisonMarkdown(comparison)));
     io.stderr.write(`  ${out}: ${summary(files)}\n\n`);
-    if (stopping) return INTERRUPTED;
+    if (stopped !== undefined) return stopped;
     const failed = report.cases.some(({ error, contenders }) => error || contenders.some(oursFailed));
     return failed || (comparison?.regressions ?? 0) > 0 ? 1 : 0;
   } finally {

@@ -192,7 +192,8 @@ async function withTemporary<T>(folder: string, action: () => Promise<T>): Promi
   }
 }
 
-async function closeWithin(browser: Browser, force: () => void): Promise<void> {
+/** @param force ends it without its help; without that, one that hangs is left to itself. */
+async function closeWithin(browser: Browser, force?: () => void): Promise<void> {
   const closed = browser.close().catch(() => {}); // of a connection that is gone
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<'late'>((resolve) => {
@@ -200,7 +201,7 @@ async function closeWithin(browser: Browser, force: () => void): Promise<void> {
   });
   const end = await Promise.race([closed, late]);
   clearTimeout(timer);
-  if (end !== 'late') return;
+  if (end !== 'late' || !force) return;
   force();
   await closed;
 }
@@ -221,7 +222,7 @@ export async function connectBrowser(address: string, reachable: string): Promis
   try {
     const browser = await chromium.connect(address, { exposeNetwork: reachable, timeout: CONNECT_MS });
     const name = `Chromium at ${new URL(address).host}`;
-    return { name, browser, version: browser.version(), flags: [], close: () => browser.close() };
+    return { name, browser, version: browser.version(), flags: [], close: () => closeWithin(browser) };
   } catch (cause) {
     const reason = (cause as Error).message.split('\n')[0]!.slice(0, 200);
     throw new DownhillError(

@@ -1,7 +1,7 @@
 /** Cases in a page of a headless browser, here or at the far end of a Playwright connection. */
-import type { Browser, Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { DownhillError } from '../../../src/index.js';
-import { connectBrowser, launchBrowser } from '../../pages/find.js';
+import { connectBrowser, type LaunchedBrowser, launchBrowser } from '../../pages/find.js';
 import type { Served } from '../../pages/server.js';
 import type { BenchConfig, CaseResult, CaseSpec, Machine } from '../contract.js';
 import type { Progress } from '../measure.js';
@@ -13,18 +13,11 @@ const START_MS = 60_000;
 /** Lets a page collect its garbage between samples. */
 const FLAGS = ['--js-flags=--expose-gc'];
 
-interface Launched {
-  readonly browser: Browser;
-  readonly name: string;
-  readonly version: string;
-  readonly flags: readonly string[];
-}
-
 export class ChromeHost implements Host {
   readonly place = 'chrome';
   #closed = false;
   #server: Served | undefined;
-  #launched: Launched | undefined;
+  #launched: LaunchedBrowser | undefined;
 
   /** @param connect a `ws://` address where Playwright serves a browser; else one is started here. */
   constructor(private readonly connect?: string) {}
@@ -76,15 +69,14 @@ export class ChromeHost implements Host {
   async #quit(): Promise<void> {
     const launched = this.#launched;
     this.#launched = undefined;
-    await launched?.browser.close().catch(() => {});
+    await launched?.close();
   }
 
-  async #browser(url: string): Promise<Launched> {
+  async #browser(url: string): Promise<LaunchedBrowser> {
     if (this.#launched?.browser.isConnected()) return this.#launched;
-    const { browser, name, version, flags } = this.connect
+    this.#launched = this.connect
       ? await connectBrowser(this.connect, new URL(url).host)
       : await launchBrowser({ args: FLAGS });
-    this.#launched = { browser, name, version, flags };
     return this.#launched;
   }
 

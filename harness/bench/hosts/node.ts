@@ -141,10 +141,6 @@ export class NodeHost implements Host {
 }
 
 function lastLine(said: string): string {
-  const line = said
-    .trim()
-    .split('\n')
-    .filter((each) => !each.startsWith('Warning: maxDynamic'))
-    .at(-1);
+  const line = said.trim().split('\n').at(-1);
   return line ? `: ${line.slice(0, 200)}` : '';
 }

@@ -1,5 +1,6 @@
 /** The child process of `--in node`: does what it is asked until nobody is left to ask. Built to dist/cli/bench-worker.js. */
-import { requestDevice, requestGpu } from '../../../src/node/index.js';
+import { requestDevice } from '../../../src/node/index.js';
+import { findGpu } from '../../common/quiet.js';
 import type { BenchConfig, CaseSpec, Environment } from '../contract.js';
 import { adapterOf, runCase, startOnce } from '../run-case.js';
 import { answerOf } from './host.js';
@@ -38,7 +39,7 @@ async function answer(request: WorkerRequest): Promise<unknown> {
   if (request.kind === 'start' && !/^downhill|-webgpu$/.test(request.name)) {
     return starts(request, { place: 'node', gpu: undefined, requestDevice: (label) => requestDevice({ label }) });
   }
-  const { gpu, driver } = await requestGpu();
+  const { gpu, driver } = await findGpu();
   const environment: Environment = { place: 'node', gpu, requestDevice: (label) => requestDevice({ label }), quiet };
   if (request.kind === 'machine') {
     return { adapter: await adapterOf(environment), driver: driver.kind };
