@@ -1,6 +1,7 @@
 /** The flags of `downhill bench`. */
 import { checkInteger, DownhillError, suggest } from '../../src/index.js';
-import { entry, type Flags, flagHelp, HELP, readFlags, toNumber } from '../common/flags.js';
+import { entry, type Flags, flagHelp, HELP, readFlags } from '../common/flags.js';
+import { toNumber } from '../common/settings.js';
 import { BYTES_HELP } from './bytes.js';
 import type { BenchConfig, Place } from './contract.js';
 import { PEERS } from './peers.js';

@@ -81,13 +81,6 @@ export function readFlags(command: string, args: readonly string[], table: Flags
   return { flags: given, words: found };
 }
 
-/** A number where the text is one; else the text, so that the library's check can say what it got. */
-export function toNumber(text: string): number | string {
-  const value = Number(text);
-  const isNumber = text.trim() !== '' && (!Number.isNaN(value) || text === 'NaN');
-  return isNumber ? value : text;
-}
-
 /** 'weightDecay' as a flag: 'weight-decay'. */
 export const kebab = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 

@@ -3,13 +3,7 @@
  * config.json. No Node here: a page imports this file.
  */
 import type { Activation, Init, Loss, Sampling } from '../../src/index.js';
-
-/** 'standard': mean 0 and variance 1, by the training part's statistics. 'unit': into [0, 1]. */
-export const SCALES = ['standard', 'unit'] as const;
-export type Scale = (typeof SCALES)[number];
-
-export const PLACES = ['node', 'chrome'] as const;
-export type Place = (typeof PLACES)[number];
+import type { Place, Scale } from '../common/settings.js';
 
 export type DataConfig =
   /** The library's own generator. */
@@ -38,6 +32,7 @@ export interface ScheduleConfig extends ScheduleOptions {
 
 export interface TrainConfig {
   readonly data: DataConfig;
+  /** 'standard': mean 0 and variance 1, by the training part's statistics. 'unit': into [0, 1]. */
   readonly scale: Scale;
   readonly model: {
     readonly sizes: readonly number[];

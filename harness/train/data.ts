@@ -10,6 +10,7 @@ import {
   statistics,
   unitRange,
 } from '../../src/index.js';
+import { DIGITS, TRAIN_SHARE } from '../common/settings.js';
 import type { TrainConfig } from './config.js';
 import type { DataShape } from './events.js';
 import { profiledSteps, runSteps, scheduleOf } from './schedule.js';
@@ -34,13 +35,11 @@ export interface IdxParts {
   readonly test?: IdxPair;
 }
 
-/** A network trains on the first 80 % of data that comes in one part. */
-const TRAIN_SHARE = 0.8;
+/** Of data that comes in one part. */
 const trainCount = (samples: number) => Math.floor(samples * TRAIN_SHARE);
 
 /** The generator's images are always the same, so that runs with different --seed differ in the training alone. */
 const DIGITS_SEED = 0;
-const DIGITS = { features: 28 * 28, classes: 10 } as const;
 
 /**
  * Loads or generates the data, splits, scales, and turns classes into targets of the loss.

@@ -1,7 +1,7 @@
 /** The text of `downhill train --help`, made from the tables of flags and the rows of the rules. */
-import { describeField, type Field, type RuleRow, rules } from '../../src/index.js';
+import { type Field, type RuleRow, rules } from '../../src/index.js';
 import { entry, flagHelp, opposite, wrap } from '../common/flags.js';
-import { type HyperValue, showHyper } from './config.js';
+import { explain } from '../common/settings.js';
 import { FLAGS, hyperFlags, valueName } from './options.js';
 import { SCHEDULES } from './schedule.js';
 
@@ -61,9 +61,8 @@ export function trainHelp(): string {
 function groupUses(uses: readonly { row: RuleRow; field: Field }[]): { text: string; names: string[] }[] {
   const groups = new Map<string, string[]>();
   for (const { row, field } of uses) {
-    const range = field.kind === 'flag' ? '' : `, ${describeField(field)}`;
-    const fallback = field.kind === 'flag' ? (field.default ? 'on' : 'off') : showHyper(field.default as HyperValue);
-    const text = `${field.help}${range} [${fallback}]`;
+    const fallback = field.kind === 'flag' ? (field.default ? 'on' : 'off') : String(field.default);
+    const text = `${explain(field)} [${fallback}]`;
     groups.set(text, [...(groups.get(text) ?? []), row.name]);
   }
   return [...groups].map(([text, names]) => ({ text, names }));

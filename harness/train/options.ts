@@ -1,29 +1,18 @@
 /** The flags of `downhill train`: what they are called, what they mean, and how they become a TrainConfig. */
 import { resolve } from 'node:path';
 import {
-  ACTIVATIONS,
   checkChoice,
   checkInteger,
   DownhillError,
   type Field,
-  INITS,
-  LOSSES,
   mlp,
   type RuleRow,
   resolveRule,
   rules,
-  SAMPLINGS,
 } from '../../src/index.js';
-import { type Flag, type Flags, HELP, kebab, opposite, readFlags, toNumber } from '../common/flags.js';
-import {
-  type DataConfig,
-  type HyperValue,
-  PLACES,
-  SCALES,
-  type ScheduleConfig,
-  type ScheduleOptions,
-  type TrainConfig,
-} from './config.js';
+import { type Flag, type Flags, HELP, kebab, opposite, readFlags } from '../common/flags.js';
+import { DIGITS, explain, HIDDEN, readSetting, readText, SETTINGS, toNumber } from '../common/settings.js';
+import type { DataConfig, HyperValue, ScheduleConfig, ScheduleOptions, TrainConfig } from './config.js';
 import { makeSchedule, SCHEDULES } from './schedule.js';
 
 export interface TrainCommand {
@@ -41,39 +30,47 @@ const schedulesWith = (option: keyof ScheduleOptions): string[] =>
   Object.keys(SCHEDULES).filter((name) => SCHEDULES[name]!.options.includes(option));
 const forSchedules = (option: keyof ScheduleOptions) => `of ${schedulesWith(option).join(', ')}`;
 
+/** What stands for a field's value in the help. */
+export const valueName = (field: Field): string =>
+  field.kind === 'tuple'
+    ? field.default.map((_, i) => 'XYZ'[i]).join(',')
+    : { number: 'X', integer: 'N', flag: '', choice: 'NAME' }[field.kind];
+
+const flagsOf = (...names: (keyof typeof SETTINGS)[]): Flags =>
+  Object.fromEntries(
+    names.map((name) => {
+      const field = SETTINGS[name];
+      return [name, { value: valueName(field), help: explain(field), default: String(field.default) }];
+    }),
+  );
+
 /** The flags by the headings of the help text. */
 export const FLAGS: Readonly<Record<string, Flags>> = {
   data: {
     data: {
       value: 'SOURCE',
-      help: 'digits (drawn on the spot) or idx:DIR (a folder with IDX files, such as MNIST)',
-      default: 'digits',
+      help: `digits (${SETTINGS.data.words.digits}) or idx:DIR (a folder with ${SETTINGS.data.words.files})`,
+      default: SETTINGS.data.default,
     },
-    samples: { value: 'N', help: 'how many digits to draw; the first 80 % train, the rest test', default: '10000' },
-    scale: { value: 'NAME', help: `${SCALES.join(' (mean 0, variance 1) or ')} (0 to 1)`, default: 'standard' },
+    ...flagsOf('samples', 'scale'),
   },
   network: {
-    model: { value: 'WIDTHS', help: 'layer widths from input to output', default: '784-100-100-100-100-10' },
-    activation: { value: 'NAME', help: `${ACTIVATIONS.join(', ')}`, default: 'relu' },
-    init: { value: 'NAME', help: `${INITS.join(', ')}`, default: 'he-normal' },
-    loss: { value: 'NAME', help: `${LOSSES.join(' or ')} (against one-hot classes)`, default: 'softmax-cross-entropy' },
+    model: {
+      value: 'WIDTHS',
+      help: 'layer widths from input to output',
+      default: [DIGITS.features, ...HIDDEN, DIGITS.classes].join('-'),
+    },
+    ...flagsOf('activation', 'init', 'loss'),
   },
   training: {
-    optimizer: { value: 'NAME', help: 'one of the update rules below', default: 'adam' },
-    batch: { value: 'N', help: 'samples per step', default: '64' },
-    epochs: { value: 'N', help: 'passes over the training part', default: '10' },
+    optimizer: { value: 'NAME', help: 'one of the update rules below', default: SETTINGS.optimizer.default },
+    ...flagsOf('batch', 'epochs'),
     steps: { value: 'N', help: 'steps to do, instead of --epochs' },
-    sampling: {
-      value: 'NAME',
-      help: 'shuffle (each sample once per epoch), sequential (the same in the data’s own order), replacement (independent draws) or full (all samples in every step)',
-      default: 'shuffle',
-    },
-    seed: { value: 'N', help: 'seed of the initial weights and the batches', default: '0' },
-    in: { value: 'PLACE', help: 'node, or chrome: the same in a headless browser', default: 'node' },
+    ...flagsOf('sampling', 'seed', 'in'),
   },
   schedule: {
     schedule: { value: 'NAME', help: 'what --lr follows over the run: one of those below', default: 'constant' },
-    warmup: { value: 'N', help: 'steps in which the rate rises to --lr, in front of the schedule', default: '0' },
+    ...flagsOf('warmup'),
     'step-size': { value: 'N', help: forSchedules('stepSize'), default: 'a third of the run' },
     milestones: { value: 'N,N', help: forSchedules('milestones'), default: 'half and three quarters of the run' },
     gamma: { value: 'X', help: forSchedules('gamma'), default: '0.1' },
@@ -132,17 +129,19 @@ export function parseTrain(args: readonly string[]): TrainCommand | 'help' {
   const { flags: given } = readFlags('train', args, knownFlags());
   if (given.has('help')) return 'help';
   const text = (name: string) => given.get(name) ?? general[name]?.default ?? '';
+  const setting = <K extends keyof typeof SETTINGS>(name: K): (typeof SETTINGS)[K]['default'] =>
+    readSetting(`--${name}`, SETTINGS[name], text(name));
   const { row, hyper } = resolveRule(rules, text('optimizer'), readHyper(given, text('optimizer')));
   const model = {
     sizes: text('model')
       .split(/(?<=\d)-/)
       .map(toNumber) as number[],
-    activation: checkChoice('--activation', text('activation'), ACTIVATIONS),
-    init: checkChoice('--init', text('init'), INITS),
-    loss: checkChoice('--loss', text('loss'), LOSSES),
+    activation: setting('activation'),
+    init: setting('init'),
+    loss: setting('loss'),
   };
   mlp(model);
-  const sampling = checkChoice('--sampling', text('sampling'), SAMPLINGS);
+  const sampling = setting('sampling');
   if (sampling === 'full' && given.has('batch')) {
     throw new DownhillError(
       'OPTION-RANGE',
@@ -153,20 +152,20 @@ export function parseTrain(args: readonly string[]): TrainCommand | 'help' {
   if (given.has('steps') && given.has('epochs')) {
     throw new DownhillError('OPTION-RANGE', '--steps and --epochs both say how long to train.', 'Give one of them.');
   }
-  const integer = (name: string, min: number, max?: number) =>
-    checkInteger(`--${name}`, toNumber(text(name)), min, max);
-  const schedule = readSchedule(given, integer('warmup', 0));
+  const schedule = readSchedule(given, setting('warmup'));
   const config: TrainConfig = {
-    data: readData(text('data'), given.has('samples'), () => integer('samples', 2, 1_000_000)),
-    scale: checkChoice('--scale', text('scale'), SCALES),
+    data: readData(text('data'), given.has('samples'), () => setting('samples')),
+    scale: setting('scale'),
     model,
     optimizer: { name: row.name, hyper: hyper as Record<string, HyperValue> },
     ...(schedule && { schedule }),
-    ...(sampling === 'full' ? {} : { batchSize: integer('batch', 1) }),
+    ...(sampling === 'full' ? {} : { batchSize: setting('batch') }),
     sampling,
-    ...(given.has('steps') ? { steps: integer('steps', 1) } : { epochs: integer('epochs', 1) }),
-    seed: integer('seed', 0, 2 ** 32 - 1),
-    in: checkChoice('--in', text('in'), PLACES),
+    ...(given.has('steps')
+      ? { steps: checkInteger('--steps', toNumber(text('steps')), 1) }
+      : { epochs: setting('epochs') }),
+    seed: setting('seed'),
+    in: setting('in'),
     ...(given.has('profile') && { profile: true }),
   };
   // As far as it can be checked now: how many steps epochs are, the data says.
@@ -206,12 +205,6 @@ function readSchedule(given: ReadonlyMap<string, string>, warmup: number): Sched
   return name === 'constant' && warmup === 0 ? undefined : { name, warmup, ...options };
 }
 
-/** What stands for a hyper-parameter's value in the help. */
-export const valueName = (field: Field): string =>
-  field.kind === 'tuple'
-    ? field.default.map((_, i) => 'XYZ'[i]).join(',')
-    : { number: 'X', integer: 'N', flag: '', choice: 'NAME' }[field.kind];
-
 /** The hyper-parameters given, as the rule's options. */
 function readHyper(given: ReadonlyMap<string, string>, optimizer: string): Record<string, unknown> {
   const options: Record<string, unknown> = {};
@@ -228,16 +221,10 @@ function readHyper(given: ReadonlyMap<string, string>, optimizer: string): Recor
           `Leave out --${typed}, or use --optimizer ${owners[0]}.`,
         );
       }
-      if (use) options[key] = readValue(use.field, value, typed === name);
+      if (use) options[key] = use.field.kind === 'flag' ? typed === name : readText(use.field, value);
     }
   }
   return options;
-}
-
-function readValue(field: Field, text: string, on: boolean): unknown {
-  if (field.kind === 'flag') return on;
-  if (field.kind === 'choice') return text;
-  return field.kind === 'tuple' ? text.split(',').map(toNumber) : toNumber(text);
 }
 
 function readData(text: string, samplesGiven: boolean, samples: () => number): DataConfig {

@@ -94,8 +94,8 @@ export const triple = (
 export const flag = (help: string, value = false): FlagField => ({ kind: 'flag', help, default: value });
 export const choice = <const C extends string>(
   help: string,
-  choices: readonly [C, ...C[]],
-  value: C = choices[0],
+  choices: readonly C[],
+  value: C = choices[0]!,
 ): ChoiceField<C> => ({ kind: 'choice', help, choices, default: value });
 
 /** "at least 0 and below 1", or the choices, for messages and help; nothing for a flag. */

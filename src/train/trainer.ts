@@ -43,7 +43,9 @@ const OPTIONS = [
   'skipNonFinite',
   'accumulate',
 ] as const;
-const MAX_SEED = 2 ** 32 - 1;
+/** Of the options of {@link createTrainer}; with fewer samples than a batch, a batch is all of them. */
+export const TRAINER_DEFAULTS = { batchSize: 64, sampling: 'shuffle', seed: 0 } as const;
+export const MAX_SEED = 2 ** 32 - 1;
 /** Steps are counted in 32 bits on the GPU, one of which says that an update was left out. */
 const MAX_STEP = 2 ** 31 - 1;
 
@@ -81,7 +83,7 @@ function checkTrainerOptions(device: GPUDevice, options: TrainerOptions) {
   const rule = checkRule('createTrainer', options.rule);
   checkData(model, data);
 
-  const sampling = checkChoice('sampling', options.sampling ?? 'shuffle', SAMPLINGS);
+  const sampling = checkChoice('sampling', options.sampling ?? TRAINER_DEFAULTS.sampling, SAMPLINGS);
   const full = sampling === 'full';
   if (full && options.batchSize !== undefined && options.batchSize !== data.samples) {
     throw new DownhillError(
@@ -90,7 +92,7 @@ function checkTrainerOptions(device: GPUDevice, options: TrainerOptions) {
       "Leave batchSize out, or choose 'shuffle' or 'replacement'.",
     );
   }
-  const batchSize = full ? data.samples : (options.batchSize ?? Math.min(64, data.samples));
+  const batchSize = full ? data.samples : (options.batchSize ?? Math.min(TRAINER_DEFAULTS.batchSize, data.samples));
   const { clip, skipNonFinite, accumulate, label = 'train' } = options;
   const settings = checkOptimizerOptions({ clip, skipNonFinite, accumulate, label: checkText('label', label) });
   return {
@@ -103,7 +105,7 @@ function checkTrainerOptions(device: GPUDevice, options: TrainerOptions) {
     submitMs: checkNumber('submitMs', options.submitMs ?? 50, { above: 0 }),
     settings,
     groups: makeGroups(groupTensors(tensorsOf(model), [rule], options.groups), settings.clip?.by === 'tensor'),
-    seed: checkInteger('seed', options.seed ?? 0, 0, MAX_SEED),
+    seed: checkInteger('seed', options.seed ?? TRAINER_DEFAULTS.seed, 0, MAX_SEED),
   };
 }
 

@@ -1,0 +1,106 @@
+/**
+ * What a person chooses of a run, in one table: the page makes its controls of it, the command line its flags. What the
+ * library has choices, a default or a range of comes from there. No Node here: the page imports this file.
+ */
+import { type ChoiceField, choice, describeField, type Field, type IntegerField, integer } from '../../src/fields.js';
+import {
+  ACTIVATIONS,
+  checkChoice,
+  checkInteger,
+  INITS,
+  LOSSES,
+  type Loss,
+  MAX_SEED,
+  mlp,
+  rules,
+  SAMPLINGS,
+  type Sampling,
+  TRAINER_DEFAULTS,
+} from '../../src/index.js';
+
+/** A field; of a choice, what its values mean, by value. */
+export type Setting<F extends Field = Field> = F & { readonly words?: Readonly<Record<string, string>> };
+
+const explained = <const C extends string>(help: string, words: Readonly<Record<C, string>>) => ({
+  ...choice(help, Object.keys(words) as C[]),
+  words,
+});
+/** Made without options, a model has the defaults. */
+const { activation, init, loss } = mlp({ sizes: [1, 1] });
+const titles = Object.fromEntries(Object.entries(rules).map(([name, { row }]) => [name, row.title]));
+const samplings: Record<Sampling, string> = {
+  shuffle: 'each sample once per epoch',
+  sequential: 'the same in the data’s own order',
+  replacement: 'independent draws',
+  full: 'all samples in every step',
+};
+
+/** Share to train on, where the data brings no test part of its own. */
+export const TRAIN_SHARE = 0.8;
+export const DIGITS = { features: 28 * 28, classes: 10 } as const;
+/** Widths of the hidden layers. */
+export const HIDDEN: readonly number[] = [100, 100, 100, 100];
+
+export const SETTINGS = {
+  data: explained('source', { digits: 'drawn on the spot', files: 'IDX files, such as MNIST' }),
+  samples: integer(`digits to draw (the first ${100 * TRAIN_SHARE} % train, the rest tests)`, 10_000, {
+    min: 2,
+    max: 1_000_000,
+  }),
+  classes: integer('labels run from 0 to one less', DIGITS.classes, { min: 2, max: 256 }),
+  scale: explained('scaling of the inputs', { standard: 'mean 0, variance 1', unit: '0 to 1' }),
+  activation: choice('of the hidden layers', ACTIVATIONS, activation),
+  init: choice('of the weights', INITS, init),
+  loss: { ...choice('of the outputs', LOSSES, loss.row.name as Loss), words: { mse: 'against one-hot classes' } },
+  optimizer: { ...choice('update rule', Object.keys(rules), 'adam'), words: titles },
+  batch: integer('samples per step', TRAINER_DEFAULTS.batchSize, { min: 1 }),
+  epochs: integer('passes over the training part', 10, { min: 1 }),
+  sampling: { ...choice('of the batches', SAMPLINGS, TRAINER_DEFAULTS.sampling), words: samplings },
+  seed: integer('seed of the initial weights and the batches', TRAINER_DEFAULTS.seed, { min: 0, max: MAX_SEED }),
+  in: explained('where to run', { node: 'on Dawn', chrome: 'the same in a headless browser' }),
+  warmup: integer('steps in which the rate rises to --lr, in front of the schedule', 0, { min: 0 }),
+} as const satisfies Readonly<Record<string, Setting<ChoiceField | IntegerField>>>;
+
+export type Scale = (typeof SETTINGS.scale)['default'];
+export type Place = (typeof SETTINGS.in)['default'];
+
+/** What a setting means, with its choices or its range. */
+export function explain(field: Setting): string {
+  if (field.kind === 'flag') return field.help;
+  const { words = {} } = field;
+  const said = (each: string) => (words[each] ? `${each} (${words[each]})` : each);
+  return field.kind === 'choice'
+    ? `${field.help}: ${field.choices.map(said).join(', ')}`
+    : `${field.help}, ${describeField(field)}`;
+}
+
+/** A number where the text is one; else the text, so that the library's check can say what it got. */
+export function toNumber(text: string): number | string {
+  const value = Number(text);
+  const isNumber = text.trim() !== '' && (!Number.isNaN(value) || text === 'NaN');
+  return isNumber ? value : text;
+}
+
+const readers: Record<Field['kind'], (text: string) => unknown> = {
+  number: toNumber,
+  integer: toNumber,
+  tuple: (text) => text.split(',').map(toNumber),
+  flag: (text) => (text === 'true' ? true : text === 'false' ? false : text),
+  choice: (text) => text,
+};
+/** What was typed, as the library takes it, which checks it. */
+export const readText = (field: Field, text: string): unknown => readers[field.kind](text);
+
+/**
+ * Reads and checks a setting.
+ *
+ * @throws DownhillError OPTION-*.
+ */
+export function readSetting<F extends Setting<ChoiceField | IntegerField>>(where: string, field: F, text: string) {
+  const value = readText(field, text);
+  const checked: unknown =
+    field.kind === 'choice'
+      ? checkChoice(where, value, field.choices)
+      : checkInteger(where, value, field.min ?? Number.MIN_SAFE_INTEGER, field.max);
+  return checked as F['default'];
+}
