@@ -1,4 +1,4 @@
-import { describeField, type Field } from '../src/index.js';
+import { describeField } from '../src/index.js';
 import { byId, make, setText } from './dom.js';
 import { problemOf } from './problem.js';
 import {
@@ -101,11 +101,9 @@ export class SettingsForm {
     this.#rule = name;
     const row = describeRule(name);
     for (const key of this.#entries.keys()) if (key.startsWith(`${RULE_KEY}.`)) this.#entries.delete(key);
-    const fields: Readonly<Record<string, Field>> = row.fields;
     byId('option-controls').replaceChildren(
       ...ruleControls(name).map((control) => {
-        const field = fields[control.name!]!;
-        const element = this.#add(control, describeField(field));
+        const element = this.#add(control);
         const before = this.#left.get(name)?.[control.key];
         if (before !== undefined) write(this.#entries.get(control.key)!, before);
         return element;
@@ -120,8 +118,9 @@ export class SettingsForm {
     byId('paper').replaceChildren(...(link.protocol === 'https:' ? [link] : [row.paper]));
   }
 
-  #add(control: Control, range = ''): HTMLElement {
-    const { key, label, kind, hint, name } = control;
+  #add(control: Control): HTMLElement {
+    const { key, label, kind, field, hint, name } = control;
+    const range = field && kind !== 'choice' ? describeField(field) : '';
     const id = `control-${key.replaceAll('.', '-')}`;
     const problem = make('p', { className: 'problem', id: `${id}-problem` });
     const inputs = kind === 'choice' ? [select(control, id)] : boxes(control, id);

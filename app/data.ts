@@ -1,6 +1,6 @@
+import { type Scale, TRAIN_SHARE } from '../harness/common/settings.js';
 import { type Dataset, digits, idx, split, standardize, statistics } from '../src/index.js';
 import { PageError } from './problem.js';
-import type { Scaling } from './settings.js';
 
 /** What a run trains on, and what it is tested on. */
 export interface Parts {
@@ -8,11 +8,8 @@ export interface Parts {
   readonly test: Dataset;
 }
 
-/** Share to train on, where the data brings no test set of its own; the same as on the command line. */
-const TRAIN_SHARE = 0.8;
-
 /** Splits where needed; both parts get the scaling of the training part. */
-export function prepare(data: Dataset | Parts, scaling: Scaling): Parts {
+export function prepare(data: Dataset | Parts, scaling: Scale): Parts {
   let parts: Parts;
   if ('train' in data) parts = data;
   else {

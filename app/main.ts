@@ -1,3 +1,4 @@
+import { DIGITS } from '../harness/common/settings.js';
 import { type Dataset, DownhillError, describeAdapter, requestDevice, tensorsOf } from '../src/index.js';
 import { LossChart } from './chart.js';
 import { SettingsForm } from './controls.js';
@@ -155,7 +156,7 @@ const classesOf = ({ targets }: Dataset): number => (targets.kind === 'classes' 
 // ------------------------------------------------------------------------------------------------------------- form
 
 const files = new FileChooser(
-  () => form.settings?.classes ?? 10,
+  () => form.settings?.classes ?? DIGITS.classes,
   () => settingsChanged(),
   () => {
     form.texts = { ...form.texts, data: 'files' };

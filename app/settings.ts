@@ -1,7 +1,14 @@
 import {
-  ACTIVATIONS,
+  HIDDEN,
+  readSetting,
+  readText,
+  type Scale,
+  SETTINGS,
+  type Setting,
+  toNumber,
+} from '../harness/common/settings.js';
+import {
   type Activation,
-  checkChoice,
   checkInteger,
   type Field,
   type Mlp,
@@ -9,25 +16,24 @@ import {
   type Rule,
   resolveRule,
   rules,
-  SAMPLINGS,
   type Sampling,
 } from '../src/index.js';
 
 /*
  * What a person can choose. The form and the address hold it as text, under the same keys; `parse` turns it into what the
- * library takes. The library checks: no range or default of a hyper-parameter is written here.
+ * library takes. Choices, ranges and defaults are the command line's (harness/common/settings.ts) and the library's: none is written here.
  */
 
 /** The settings as text: key -> what stands in the control. */
 export type Texts = Readonly<Record<string, string>>;
 
 export interface Settings {
-  readonly source: 'digits' | 'files';
+  readonly source: (typeof SETTINGS.data)['default'];
   /** Of the built-in digits. */
   readonly samples: number;
   /** Of the person's own files. */
   readonly classes: number;
-  readonly scaling: Scaling;
+  readonly scaling: Scale;
   /** Widths of the hidden layers. */
   readonly hidden: readonly number[];
   readonly activation: Activation;
@@ -38,19 +44,6 @@ export interface Settings {
   readonly seed: number;
 }
 
-const SOURCES = ['digits', 'files'] as const;
-const SCALINGS = ['standard', 'unit'] as const;
-export type Scaling = (typeof SCALINGS)[number];
-
-const SOURCE_LABELS: Record<Settings['source'], string> = { digits: 'built-in digits', files: 'my own IDX files' };
-const SCALING_LABELS: Record<Scaling, string> = { standard: 'zero mean, unit variance', unit: '0 to 1' };
-const SAMPLING_LABELS: Record<Sampling, string> = {
-  shuffle: 'shuffle: once per epoch',
-  sequential: 'sequential: in the data’s order',
-  replacement: 'replacement: independent draws',
-  full: 'full: all in every step',
-};
-
 /** One control of the page. */
 export interface Control {
   readonly key: string;
@@ -59,6 +52,8 @@ export interface Control {
   readonly kind: 'text' | 'choice' | 'flag' | 'tuple';
   /** Value and label of each choice. */
   readonly choices?: readonly (readonly [value: string, label: string])[];
+  /** What it is made of; only the widths are of no such kind. */
+  readonly field?: Field;
   /** Below the control. */
   readonly hint?: string;
   /** Beside the label, in the type of code: the option's name in the library. */
@@ -67,75 +62,74 @@ export interface Control {
   readonly keys?: 'numeric' | 'decimal' | 'text';
 }
 
-const text = (key: string, label: string, initial: string, more: Partial<Control> = {}): Control => ({
+const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
+
+/** A control of a field. */
+const control = (key: string, label: string, field: Setting, more: Partial<Control> = {}): Control => ({
   key,
   label,
-  initial,
-  kind: 'text',
-  keys: 'numeric',
+  field,
+  initial: String(field.default), // a pair becomes 'a,b'
+  kind: field.kind === 'number' || field.kind === 'integer' ? 'text' : field.kind,
+  ...(field.kind === 'choice' && {
+    choices: field.choices.map((each) => [each, field.words?.[each] ? `${each}: ${field.words[each]}` : each] as const),
+  }),
+  ...(field.kind === 'integer' && { hint: `${capital(field.help)}.`, keys: 'numeric' }),
   ...more,
 });
 
-const choice = (
-  key: string,
-  label: string,
-  values: readonly string[],
-  labels: Readonly<Record<string, string>> = {},
-): Control => ({
-  key,
-  label,
-  initial: values[0]!,
-  kind: 'choice',
-  choices: values.map((value) => [value, labels[value] ?? value] as const),
-});
+/** A page holds less than the command line. */
+const SAMPLES = { ...SETTINGS.samples, max: 200_000 };
 
-/** The controls that are always there, by the part of the form they stand in. Defaults as on the command line. */
+/** The controls that are always there, by the part of the form they stand in. */
 export const CONTROLS = {
   data: [
-    choice('data', 'Source', SOURCES, SOURCE_LABELS),
-    text('samples', 'Images', '10000', { hint: 'The last fifth is held back for testing.' }),
-    text('classes', 'Classes', '10', { hint: 'Labels run from 0 to one less.' }),
-    choice('scaling', 'Pixel values', SCALINGS, SCALING_LABELS),
+    control('data', 'Source', SETTINGS.data),
+    control('samples', 'Images', SAMPLES),
+    control('classes', 'Classes', SETTINGS.classes),
+    control('scaling', 'Pixel values', SETTINGS.scale),
   ],
   network: [
-    text('hidden', 'Hidden layers', '100, 100, 100, 100', {
+    {
+      key: 'hidden',
+      label: 'Hidden layers',
+      initial: HIDDEN.join(', '),
+      kind: 'text',
       hint: 'Their widths, separated by commas. None: softmax regression.',
-      keys: 'text',
-    }),
-    { ...choice('activation', 'Activation', ACTIVATIONS), initial: 'relu' },
+    },
+    control('activation', 'Activation', SETTINGS.activation),
   ],
   training: [
-    text('epochs', 'Epochs', '10'),
-    text('batch', 'Batch size', '64'),
-    choice('sampling', 'Sampling', SAMPLINGS, SAMPLING_LABELS),
-    text('seed', 'Seed', '0', { hint: 'Of the first weights and of the batches. Same seed, same run.' }),
+    control('epochs', 'Epochs', SETTINGS.epochs),
+    control('batch', 'Batch size', SETTINGS.batch),
+    control('sampling', 'Sampling', SETTINGS.sampling),
+    control('seed', 'Seed', SETTINGS.seed),
   ],
 } as const satisfies Record<string, readonly Control[]>;
 
+/** For messages, by key. */
+const LABELS: Readonly<Record<string, string>> = Object.fromEntries(
+  Object.values(CONTROLS).flatMap((controls) => controls.map(({ key, label }) => [key, label.toLowerCase()])),
+);
+
 export const RULE_KEY = 'optimizer';
-const RULE_NAMES = Object.keys(rules);
 const table: Readonly<Record<string, (typeof rules)[keyof typeof rules]>> = rules;
 const rowOf = (name: string) => (Object.hasOwn(table, name) ? table[name]!.row : undefined);
-
-const titles = Object.fromEntries(RULE_NAMES.map((name) => [name, rowOf(name)!.title]));
-/** The rule at first: the command line's default. */
-export const RULE_CONTROL: Control = { ...choice(RULE_KEY, 'Rule', RULE_NAMES, titles), initial: 'adam' };
+export const RULE_CONTROL: Control = {
+  ...control(RULE_KEY, 'Rule', SETTINGS.optimizer),
+  choices: Object.entries(SETTINGS.optimizer.words),
+};
 
 /** The prefix keeps a rule's options apart from the page's own keys. */
 const PREFIX = `${RULE_KEY}.`;
-export const describeRule = (name: string) => rowOf(name) ?? rowOf(RULE_NAMES[0]!)!;
+export const describeRule = (name: string) => rowOf(name) ?? rowOf(RULE_CONTROL.initial)!;
 
 /** A control for every field of a rule's row. */
 export function ruleControls(name: string): Control[] {
   const fields: Readonly<Record<string, Field>> = describeRule(name).fields;
-  return Object.entries(fields).map(([key, field]) => ({
-    key: PREFIX + key,
-    label: field.help.charAt(0).toUpperCase() + field.help.slice(1),
-    name: key,
-    initial: String(field.default), // a pair becomes 'a,b'
-    kind: field.kind === 'number' || field.kind === 'integer' ? 'text' : field.kind,
-    keys: 'decimal',
-  }));
+  return Object.entries(fields).map(([key, field]) =>
+    control(PREFIX + key, capital(field.help), field, { name: key, keys: 'decimal', hint: undefined }),
+  );
 }
 
 const controlsOf = (name: string): Control[] => [
@@ -150,27 +144,13 @@ export function complete(given: Texts): Texts {
   return Object.fromEntries(controlsOf(name).map(({ key, initial }) => [key, given[key] ?? initial]));
 }
 
-// A text that is no number stays text: the library's message then quotes what was typed.
-const asNumber = (typed: string): unknown => {
-  const trimmed = typed.trim();
-  return trimmed === '' || Number.isNaN(Number(trimmed)) ? typed : Number(trimmed);
-};
-
-const readers: Record<Field['kind'], (typed: string) => unknown> = {
-  number: asNumber,
-  integer: asNumber,
-  tuple: (typed) => typed.split(',').map(asNumber),
-  flag: (typed) => (typed === 'true' ? true : typed === 'false' ? false : typed),
-  choice: (typed) => typed,
-};
-
 /** The options of the chosen rule. An empty control stands for the default. */
 function ruleOptions(name: string, texts: Texts): Record<string, unknown> {
   const fields: Readonly<Record<string, Field>> = rowOf(name)?.fields ?? {};
   const options: Record<string, unknown> = {};
   for (const [key, field] of Object.entries(fields)) {
     const typed = texts[PREFIX + key] ?? '';
-    if (typed.replaceAll(',', '').trim() !== '') options[key] = readers[field.kind](typed);
+    if (typed.replaceAll(',', '').trim() !== '') options[key] = readText(field, typed);
   }
   return options;
 }
@@ -178,7 +158,7 @@ function ruleOptions(name: string, texts: Texts): Record<string, unknown> {
 /** Widths as people write them: '100, 100', '100 100' or '100-100'. */
 function hiddenLayers(typed: string): readonly number[] {
   const parts = typed.split(/[\s,;–-]+/).filter(Boolean);
-  const widths = parts.map((part, i) => checkInteger(`hidden layer ${i + 1}`, asNumber(part), 1));
+  const widths = parts.map((part, i) => checkInteger(`hidden layer ${i + 1}`, toNumber(part), 1));
   return mlp({ sizes: [1, ...widths, 1] }).sizes.slice(1, -1);
 }
 
@@ -201,21 +181,21 @@ export function parse(given: Texts): { readonly settings?: Settings; readonly pr
       return undefined;
     }
   };
-  const whole = (what: string, min: number, max?: number) => (typed: string) =>
-    checkInteger(what, asNumber(typed), min, max);
+  const setting = <F extends Parameters<typeof readSetting>[1]>(key: string, field: F) =>
+    read(key, (typed): F['default'] => readSetting(LABELS[key]!, field, typed));
 
   const settings = {
-    source: read('data', (typed) => checkChoice('data', typed, SOURCES)),
-    samples: read('samples', whole('images', 2, 200_000)),
-    classes: read('classes', whole('classes', 2, 256)),
-    scaling: read('scaling', (typed) => checkChoice('pixel values', typed, SCALINGS)),
+    source: setting('data', SETTINGS.data),
+    samples: setting('samples', SAMPLES),
+    classes: setting('classes', SETTINGS.classes),
+    scaling: setting('scaling', SETTINGS.scale),
     hidden: read('hidden', hiddenLayers),
-    activation: read('activation', (typed) => checkChoice('activation', typed, ACTIVATIONS)),
+    activation: setting('activation', SETTINGS.activation),
     rule: readRule(texts, problems),
-    batchSize: read('batch', whole('batch size', 1)),
-    sampling: read('sampling', (typed) => checkChoice('sampling', typed, SAMPLINGS)),
-    epochs: read('epochs', whole('epochs', 1)),
-    seed: read('seed', whole('seed', 0, 2 ** 32 - 1)),
+    batchSize: setting('batch', SETTINGS.batch),
+    sampling: setting('sampling', SETTINGS.sampling),
+    epochs: setting('epochs', SETTINGS.epochs),
+    seed: setting('seed', SETTINGS.seed),
   };
   // Without a problem every reader has returned a value.
   return problems.size > 0 ? { problems } : { settings: settings as Settings, problems };
