@@ -14,7 +14,7 @@ import { checkOptimizerOptions, type OptimizerOptions } from './optimizer-option
 import { loadStates, readState } from './optimizer-state.js';
 import type { Optimizer, OptimizerDescription, OptimizerReport, OptimizerState } from './optimizer-types.js';
 import { allSlots, checkRule, hyperAt, type Rule } from './rule.js';
-import { UPDATER_FORMS, Updater } from './updater.js';
+import { rangeUpdate, UPDATER_FORMS, Updater } from './updater.js';
 
 /**
  * The update rule on memory that somebody else owns: adopts the device and the ranges, updates in place.
@@ -60,7 +60,7 @@ export async function createOptimizer<F extends Fields>(
     const updater = await guarded(
       device,
       settings.label,
-      () => new Updater(buffers, { ...settings, ...memory, row, groups }),
+      () => new Updater(buffers, { ...settings, ...memory, row, groups, apply: rangeUpdate }),
     );
     const plan = lower(updater.ops, UPDATER_FORMS, device);
     const passes = await createPasses(device, plan.passes, buffers);

@@ -46,6 +46,8 @@ export interface UpdaterOptions extends GradientSettings {
   /** In a padded space f32, and not cleared. */
   readonly grad: Vector;
   readonly groups: readonly Group[];
+  /** {@link arenaUpdate} in a padded space, else {@link rangeUpdate}: given, so that a page has only what it uses. */
+  readonly apply: SpanUpdate;
   /** Updates written ahead, a multiple of 256; by default as many as fit 4 MiB. */
   readonly updates?: number;
 }
@@ -152,6 +154,8 @@ function bind(device: GPUDevice, { buffer, offset, size }: BufferRange) {
 }
 
 type Bound = ReturnType<typeof bind> & { readonly unit: number | undefined; readonly zero: boolean };
+/** The ops that update one span. */
+type SpanUpdate = (updater: Updater, hyper: BufferRange, grad: Bound, span: number) => Op[];
 
 function stepOps(updater: Updater): Op[] {
   const { buffers, options, accumulated, clock } = updater;
@@ -185,8 +189,7 @@ function stepOps(updater: Updater): Op[] {
   };
   const operands = { clock, ring: updater.scalars.range, hyper, partial: norms?.partial, begins: norms?.begins };
   ops.push(advance(`${label}/advance`, shape, operands, replicas));
-  const apply = space.padded ? arenaUpdate : rangeUpdate;
-  ops.push(...spans.flatMap((_, i) => apply(updater, hyper, grads[i]!, i)));
+  ops.push(...spans.flatMap((_, i) => options.apply(updater, hyper, grads[i]!, i)));
   return ops;
 }
 
@@ -254,7 +257,7 @@ const flagsOf = ({ options, slots }: Updater) =>
   );
 
 /** The update of an arena, all replicas. */
-function arenaUpdate(updater: Updater, hyper: BufferRange, { range: grad }: Bound, i: number): Op[] {
+export const arenaUpdate: SpanUpdate = (updater, hyper, { range: grad }, i) => {
   const { buffers, options } = updater;
   const { row, space, param, groups } = options;
   const span = space.spans[i]!;
@@ -272,7 +275,7 @@ function arenaUpdate(updater: Updater, hyper: BufferRange, { range: grad }: Boun
       groupOf: range(buffers.upload(`group-of-${i}`, groupTable(span, groupIndex(groups)))),
     }),
   ];
-}
+};
 
 const touches = (a: BufferRange, b: BufferRange) => a.offset < b.offset + b.size && b.offset < a.offset + a.size;
 
@@ -282,7 +285,7 @@ function unite(a: BufferRange, b: BufferRange): BufferRange {
 }
 
 /** The update of ranges that somebody else owns. */
-function rangeUpdate(updater: Updater, hyper: BufferRange, from: Bound, i: number): Op[] {
+export const rangeUpdate: SpanUpdate = (updater, hyper, from, i) => {
   const { buffers, options } = updater;
   const { row, space, groups } = options;
   const { device } = buffers;
@@ -312,4 +315,4 @@ function rangeUpdate(updater: Updater, hyper: BufferRange, from: Bound, i: numbe
     grad: shared ? undefined : grad,
     state: Object.fromEntries(state),
   });
-}
+};

@@ -6,7 +6,7 @@ import { nnForms } from '../kernels/nn-forms.js';
 import type { Form, Plan } from '../kernels/op.js';
 import type { RuleRow } from '../optim/rule.js';
 import type { Group } from '../optim/scalars.js';
-import { type GradientSettings, UPDATER_FORMS, Updater } from '../optim/updater.js';
+import { arenaUpdate, type GradientSettings, UPDATER_FORMS, Updater } from '../optim/updater.js';
 import { arenaSpace } from '../space/arena.js';
 import { elementsOf, type Space, type Vector } from '../space/space.js';
 import type { Stateful } from '../space/stateful.js';
@@ -65,7 +65,16 @@ export class Program {
         const grads = space.vector(buffers, 'gradients');
         writeInitial(device, objective, space, params, seeds);
         const bound = objective.bind({ label, buffers, space, params, grads, seeds });
-        const updaterOptions = { ...settings, label, row, space, param: params, grad: grads, groups };
+        const updaterOptions = {
+          ...settings,
+          label,
+          row,
+          space,
+          param: params,
+          grad: grads,
+          groups,
+          apply: arenaUpdate,
+        };
         const updater = new Updater(buffers, { ...updaterOptions, updates: SCALARS_AHEAD });
         const losses = range(buffers.storage('losses', LOSS_BYTES * LOSS_RING * seeds.length));
         const ops = [...bound.gradient, ...updater.ops, ...bound.next({ clock: updater.clock, losses }, LOSS_RING)];

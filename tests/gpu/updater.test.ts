@@ -10,7 +10,7 @@ import { loadStates, readState } from '../../src/optim/optimizer-state.js';
 import type { Optimizer } from '../../src/optim/optimizer-types.js';
 import type { Rule } from '../../src/optim/rule.js';
 import { adagrad, adamw, ftrl, nadam, sgd } from '../../src/optim/rules.gen.js';
-import { type GradientSettings, UPDATER_FORMS, Updater } from '../../src/optim/updater.js';
+import { arenaUpdate, type GradientSettings, UPDATER_FORMS, Updater } from '../../src/optim/updater.js';
 import { arenaSpace } from '../../src/space/arena.js';
 import type { Copies } from '../../src/space/stateful.js';
 import { readTensors, writeTensor } from '../../src/space/vectors.js';
@@ -75,7 +75,17 @@ async function makeArena({
     perTensor,
   );
   const { row } = groups[0]!.rules[0]!;
-  const updater = new Updater(buffers, { label: 'updater', row, space, param, grad, groups, ...PLAIN, ...settings });
+  const updater = new Updater(buffers, {
+    label: 'updater',
+    row,
+    space,
+    param,
+    grad,
+    groups,
+    apply: arenaUpdate,
+    ...PLAIN,
+    ...settings,
+  });
   const plan = lower(updater.ops, UPDATER_FORMS, device);
   const passes = await createPasses(device, plan.passes, buffers);
   const write = (vector: typeof param, step: number, bad?: number) => {
