@@ -6,6 +6,7 @@
 
 export type { Dataset, Targets } from './data/index.js';
 export { arrays, digits, idx, parseIdx, split, standardize, statistics, unitRange } from './data/index.js';
+export type { Samples } from './data/upload.js';
 export { type AdapterReport, type DeviceOptions, describeAdapter, requestDevice } from './gpu/device.js';
 export { DownhillError, type ErrorCode, show, suggest } from './gpu/errors.js';
 export type { Field, Fields, HyperOf, OptionsOf, Schedule } from './gpu/fields.js';
@@ -51,6 +52,7 @@ export type {
   RunOptions,
   StepReport,
   StepTimes,
+  TensorGroup,
   Trainer,
   TrainerOptions,
 } from './train/types.js';

@@ -1,4 +1,5 @@
 import { type BufferRange, type BufferSet, range } from '../gpu/buffers.js';
+import { DownhillError } from '../gpu/errors.js';
 import { account, STREAM_BYTES, streamWord } from '../kernels/account.js';
 import type { Op } from '../kernels/op.js';
 import type { Json, NamedRange, Stateful } from '../space/stateful.js';
@@ -61,6 +62,13 @@ export class DataStream implements Stateful {
     return { ...this.plan, seeds: this.seeds };
   }
 
-  /** Nothing but the plan and the seeds, which are as they were made, is on the host. */
-  load(): void {}
+  /** @throws DownhillError STATE-MISMATCH for batches of another plan or other seeds. */
+  load(host: Json): void {
+    if (JSON.stringify(host) === JSON.stringify(this.host())) return;
+    throw new DownhillError(
+      'STATE-MISMATCH',
+      `The state is of batches ${JSON.stringify(host)}, these are ${JSON.stringify(this.host())}.`,
+      'Load it with the same data, batch size, sampling and seeds.',
+    );
+  }
 }

@@ -1,6 +1,7 @@
 import { DownhillError, show } from '../gpu/errors.js';
 import { checkInteger } from '../gpu/fields.js';
-import type { Dataset, Targets } from './dataset.js';
+import type { Dataset } from './dataset.js';
+import { kindOf } from './targets.js';
 
 /** Mean and standard deviation of what the network sees of a data set. */
 export interface Statistics {
@@ -103,11 +104,8 @@ export function unitRange(dataset: Dataset): Dataset {
 function slice(dataset: Dataset, start: number, end: number): Dataset {
   const { features, targets: all } = dataset;
   const x = dataset.x.subarray(start * features, end * features);
-  const targets: Targets =
-    all.kind === 'classes'
-      ? { ...all, labels: all.labels.subarray(start, end) }
-      : { ...all, values: all.values.subarray(start * all.width, end * all.width) };
-  return Object.freeze({ ...dataset, samples: end - start, x, targets: Object.freeze(targets) });
+  const targets = Object.freeze(kindOf(all).slice(all, start, end));
+  return Object.freeze({ ...dataset, samples: end - start, x, targets });
 }
 
 function momentsOfBytes(x: Uint8Array): Statistics {

@@ -1,6 +1,7 @@
 import { type BufferRange, BufferSet, checkBindable, range } from '../gpu/buffers.js';
 import { rowStride } from '../kernels/matrix.js';
 import type { Dataset } from './dataset.js';
+import { kindOf } from './targets.js';
 
 /** Samples without targets: what a network takes to predict. */
 export type Samples = Pick<Dataset, 'samples' | 'features' | 'x' | 'scale' | 'shift'>;
@@ -32,8 +33,8 @@ export function checkUploadable(device: GPUDevice, data: Samples & Partial<Pick<
   const fix = width === 4 ? 'Keep the values as bytes (Uint8Array), or use fewer samples.' : 'Use fewer samples.';
   checkBindable(device, `The data set (${samples} samples)`, bytes, fix);
   if (!targets) return;
-  const perSample = targets.kind === 'classes' ? 1 : targets.width;
-  checkBindable(device, `The targets of ${samples} samples`, 4 * samples * perSample, 'Use fewer samples.');
+  const targetBytes = 4 * samples * kindOf(targets).perSample(targets);
+  checkBindable(device, `The targets of ${samples} samples`, targetBytes, 'Use fewer samples.');
 }
 
 /** Uploads samples. The buffer belongs to `buffers`. */
@@ -60,7 +61,7 @@ export function uploadSamples(buffers: BufferSet, data: Samples): DeviceSamples 
 /** Uploads a data set. The buffers belong to `buffers`. */
 export function uploadDataset(buffers: BufferSet, data: Dataset): DeviceData {
   const { targets } = data;
-  const wanted = targets.kind === 'classes' ? Uint32Array.from(targets.labels) : new Float32Array(targets.values);
+  const wanted = kindOf(targets).upload(targets);
   const onGpu = uploadSamples(buffers, data);
   return { ...onGpu, targets: range(buffers.upload('targets', wanted)), bytes: onGpu.bytes + wanted.byteLength };
 }
@@ -79,7 +80,12 @@ export class Uploads {
     let held = this.#held.get(data);
     if (!held) {
       const buffers = new BufferSet(this.device, this.label);
-      held = { buffers, data: uploadDataset(buffers, data), users: 0 };
+      try {
+        held = { buffers, data: uploadDataset(buffers, data), users: 0 };
+      } catch (error) {
+        buffers.destroy();
+        throw error;
+      }
       this.#held.set(data, held);
     }
     held.users++;

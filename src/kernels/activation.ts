@@ -25,7 +25,8 @@ export type KernelActivation = (typeof KERNEL_ACTIVATIONS)[number];
 export const activationNumber = (activation: KernelActivation) => KERNEL_ACTIVATIONS.indexOf(activation);
 
 /** Activations whose gradient is computed from their input; that of the others from their output. */
-export const savesInput = (activation: KernelActivation) => activation === 'gelu' || activation === 'silu';
+const FROM_INPUT: ReadonlySet<KernelActivation> = new Set(['gelu', 'silu']);
+export const savesInput = (activation: KernelActivation) => FROM_INPUT.has(activation);
 
 /** What both ops of an activation share. */
 interface ActivationOperands {

@@ -21,7 +21,7 @@ export interface Op<K extends string = string, S = unknown> {
 
 /** One way to compute ops of some kinds. All forms of an op are compared with the same reference. */
 export interface Form {
-  /** 'dense-forward/tile': in the plan's choice and nowhere else. */
+  /** 'dense/tile': in the plan's choice and nowhere else. */
   readonly name: string;
   /** How many ops from `at` on it takes at once; 0 where it does not fit them. */
   match(ops: readonly Op[], at: number, device: GPUDevice): number;

@@ -85,7 +85,7 @@ export function sequential(options: SequentialOptions): Model {
       'Add a layer with parameters, such as linear(10).',
     );
   }
-  checkRow('sequential: loss', loss, 'op', 'softmaxCrossEntropy()');
+  checkRow('sequential: loss', loss, ['op'], 'softmaxCrossEntropy()');
   return Object.freeze({
     kind: 'model',
     input,
@@ -97,7 +97,7 @@ export function sequential(options: SequentialOptions): Model {
 }
 
 function place(layer: Layer, index: number, input: number): ModelLayer {
-  checkRow(`layers[${index}]`, layer, 'forward', 'linear(100)');
+  checkRow(`layers[${index}]`, layer, ['output', 'tensors', 'forward', 'backward'], 'linear(100)');
   const { row } = layer;
   const where = `layers[${index}] (${row.name})`;
   const settings = settingsOf(where, layer);
@@ -115,9 +115,10 @@ function place(layer: Layer, index: number, input: number): ModelLayer {
 }
 
 /** A layer or loss may have been made by hand: it must be one, and its settings in their ranges. */
-function checkRow(where: string, made: Layer | LossFunction, method: string, example: string): void {
-  const row = made?.row as (Layer | LossFunction)['row'] | undefined;
-  if (typeof made === 'object' && typeof (row as object | undefined)?.[method as never] === 'function') return;
+function checkRow(where: string, made: unknown, methods: readonly string[], example: string): void {
+  const row = (made as { readonly row?: Readonly<Record<string, unknown>> } | undefined)?.row;
+  const whole = methods.every((method) => typeof row?.[method] === 'function');
+  if (typeof made === 'object' && whole && typeof row?.fields === 'object' && row.fields !== null) return;
   throw new DownhillError(
     'OPTION-TYPE',
     `${where} is missing or of the wrong kind, got ${show(made)}.`,

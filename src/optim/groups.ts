@@ -101,15 +101,22 @@ function rescaled({ row, hyper }: Rule, options: object): object {
   );
 }
 
+/** Schedules that {@link times} made, and of what. */
+const scaled = new WeakMap<object, { readonly base: Schedule; readonly by: number }>();
+
 function times(where: string, now: unknown, factor: number): unknown {
   if (typeof now === 'number') return now * factor;
   if (Array.isArray(now)) return now.map((each) => times(where, each, factor));
   if (typeof now === 'function') {
-    const schedule = now as Schedule;
-    return madeOf(
-      [schedule],
-      named('scaled', [factor, schedule], {}, (count) => factor * schedule(count)),
+    // A factor of a factor is one factor: `set` may come ten thousand times.
+    const { base, by } = scaled.get(now) ?? { base: now as Schedule, by: 1 };
+    const whole = by * factor;
+    const made = madeOf(
+      [base],
+      named('scaled', [whole, base], {}, (count) => whole * base(count)),
     );
+    scaled.set(made, { base, by: whole });
+    return made;
   }
   throw new DownhillError('HYPER-TYPE', `${where} is ${show(now)}, which no factor applies to.`, 'Pass its new value.');
 }

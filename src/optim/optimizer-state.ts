@@ -25,6 +25,7 @@ export async function readState(updater: Updater, replica = 0): Promise<Optimize
   const { device, label } = buffers;
   const names = tensorsWithState(updater);
   const vectors = vectorsOf(updater);
+  const carryOf = scalars.carries();
   // Both are recorded before either is awaited: they show the same moment.
   const [[bytes], copies] = await Promise.all([
     readRanges(device, label, [clock]),
@@ -42,7 +43,7 @@ export async function readState(updater: Updater, replica = 0): Promise<Optimize
   const carries = updater.groups.flatMap(({ frozen, tensors: own }, group) =>
     frozen || !options.row.carry
       ? []
-      : [{ tensors: [...own], value: scalars.carry(group * options.space.replicas + replica, count) }],
+      : [{ tensors: [...own], value: carryOf(group * options.space.replicas + replica, count) }],
   );
   const counters = { step, count, skipped, streak, micro };
   // Names are the caller's: '__proto__' becomes a property like any other.

@@ -13,7 +13,7 @@ import { makeGroups, type SetOptions } from './groups.js';
 import { checkOptimizerOptions, type OptimizerOptions } from './optimizer-options.js';
 import { loadStates, readState } from './optimizer-state.js';
 import type { Optimizer, OptimizerDescription, OptimizerReport, OptimizerState } from './optimizer-types.js';
-import { allSlots, checkRule, hyperAt, type Rule } from './rule.js';
+import { allSlots, checkRule, type FieldsOf, hyperAt, type Rule } from './rule.js';
 import { rangeUpdate, UPDATER_FORMS, Updater } from './updater.js';
 
 /**
@@ -30,12 +30,12 @@ import { rangeUpdate, UPDATER_FORMS, Updater } from './updater.js';
  * @throws DownhillError before any GPU work: OPTION-*, HYPER-*, SHAPE-INVALID, BUFFER-USAGE, BUFFER-RANGE, BUFFER-OVERLAP,
  * LIMIT-BINDING; then BUFFER-INVALID for a destroyed buffer or one of another device, DEVICE-LOST, SHADER-COMPILE.
  */
-export async function createOptimizer<F extends Fields>(
+export async function createOptimizer<R extends Rule>(
   device: GPUDevice,
-  rule: Rule<F>,
-  tensors: readonly TensorOptions<F>[],
+  rule: R,
+  tensors: readonly TensorOptions<FieldsOf<R>>[],
   options: OptimizerOptions = {},
-): Promise<Optimizer<F>> {
+): Promise<Optimizer<FieldsOf<R>>> {
   checkDevice('createOptimizer', device);
   const checked = checkRule('createOptimizer', rule);
   const settings = checkOptimizerOptions(options);
@@ -69,7 +69,7 @@ export async function createOptimizer<F extends Fields>(
       await probeTensors(device, adopted, settings.label);
       throw error;
     });
-    return new BufferOptimizer<F>(updater, plan, passes);
+    return new BufferOptimizer<FieldsOf<R>>(updater, plan, passes);
   } catch (error) {
     buffers.destroy();
     throw error;

@@ -84,6 +84,9 @@ export type RuleFunction<M extends { readonly row: unknown }, O> = ((
   options?: O,
 ) => M extends (options?: never) => infer R ? R : never) & { readonly row: M['row'] };
 
+/** The fields of a rule, or of each of a union of rules. */
+export type FieldsOf<R> = R extends Rule<infer F> ? F : never;
+
 /** Makes the public function of a rule from its row; the row stays readable as `.row`. */
 export function defineRule<const F extends Fields>(
   row: RuleRow<F>,

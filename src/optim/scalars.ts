@@ -1,9 +1,10 @@
 import { type BufferRange, type BufferSet, range } from '../gpu/buffers.js';
+import { DownhillError } from '../gpu/errors.js';
 import { checkNumber } from '../gpu/fields.js';
 import type { Clock } from '../kernels/advance.js';
 import { packRecord, RECORD_BLOCK, RECORD_WORDS } from '../kernels/update.js';
 import { type Rule, type RuleRow, recordAt } from './rule.js';
-import { isDynamic } from './schedules/core.js';
+import { type DynamicSchedule, isDynamic } from './schedules/core.js';
 
 /** Tensors that share their hyper-parameters. */
 export interface Group {
@@ -30,6 +31,9 @@ export interface ScalarOptions {
   readonly updates?: number | undefined;
 }
 
+const dynamicOf = (rules: readonly Rule[]): DynamicSchedule[] =>
+  rules.flatMap(({ hyper }) => Object.values(hyper).flat()).filter(isDynamic);
+
 /** The learning rate of an update by record, as it was when this was taken. */
 export type Rates = (record: number, count: number) => number;
 
@@ -47,6 +51,8 @@ export class ScalarRing {
   readonly #options: ScalarOptions;
   /** By record. */
   #rules: readonly Rule[];
+  /** The schedules among their settings that change by more than the count. */
+  #dynamic: readonly DynamicSchedule[];
   #version: number;
   /** One block, packed here and uploaded at once. */
   readonly #block: { readonly u32: Uint32Array<ArrayBuffer>; readonly f32: Float32Array<ArrayBuffer> };
@@ -73,6 +79,7 @@ export class ScalarRing {
     this.#options = options;
     this.#queue = buffers.device.queue;
     this.#rules = groups.flatMap(({ rules }) => rules);
+    this.#dynamic = dynamicOf(this.#rules);
     this.#version = this.#versions();
     this.range = range(buffers.storage('ring', 4 * RECORD_WORDS * this.updates * records));
     const bytes = new ArrayBuffer(4 * RECORD_WORDS * RECORD_BLOCK * records);
@@ -100,22 +107,34 @@ export class ScalarRing {
   /**
    * Issues up to `attempts` steps: makes sure that they find their records, as the schedules are now.
    *
+   * @param bounded never overwrite a record that a replica, as it was seen last, may still need: for who reads the clocks
    * @returns how many of them do, in any case: fewer, or none, where a schedule has no value for an update they may reach
-   * @throws DownhillError HYPER-* where it is certain that the next update is such a one.
+   * @throws DownhillError HYPER-* where it is certain that the next update is such a one; RUN-AHEAD where one replica has
+   *   left out so many more updates than another that the ring cannot hold both's
    */
-  issue(attempts: number): number {
+  issue(attempts: number, bounded = false): number {
     const version = this.#versions();
     if (version !== this.#version) this.#rewrite();
     this.#version = version;
     const pending = Math.max(this.#issued - this.#seen.step, 0);
     const last = this.#updateOf(pending + attempts - 1);
-    while (this.#written <= last && this.#writeBlock());
+    const end = bounded ? this.#seen.low + this.updates : Number.POSITIVE_INFINITY;
+    const fits = () => this.#written - (this.#written % RECORD_BLOCK) + RECORD_BLOCK <= end;
+    while (this.#written <= last && fits() && this.#writeBlock());
     const { micro } = this.#options;
     const found = (this.#written - this.#seen.high) * micro - this.#seen.micro - pending;
     const ready = Math.max(Math.min(attempts, found), 0);
-    if (ready === 0 && this.#updateOf(pending) === this.#seen.high) throw this.#failure;
+    if (ready === 0 && this.#updateOf(pending) === this.#seen.high) throw fits() ? this.#failure : this.#tooFarApart();
     this.#issued += ready;
     return ready;
+  }
+
+  #tooFarApart(): DownhillError {
+    return new DownhillError(
+      'RUN-AHEAD',
+      `One replica has applied ${this.#seen.low} updates, another ${this.#seen.high}: the ring holds ${this.updates}.`,
+      'Train networks that leave out many updates apart from the others.',
+    );
   }
 
   /** Takes in what the clocks said. */
@@ -138,15 +157,26 @@ export class ScalarRing {
   /** Other rules for every record, from the next submit on. @throws DownhillError HYPER-*, with the rules as before. */
   change(rules: readonly Rule[]): void {
     const before = this.#rules;
-    this.#rules = rules;
-    this.#rewrite();
+    this.#use(rules);
     if (this.#written < this.#issuedUpdates()) {
       const failure = this.#failure;
-      this.#rules = before;
-      this.#rewrite();
+      this.#use(before);
       throw failure;
     }
     this.#version = this.#versions();
+  }
+
+  #use(rules: readonly Rule[]): void {
+    this.#rules = rules;
+    this.#dynamic = dynamicOf(rules);
+    this.#rewrite();
+  }
+
+  /** What rules carry to updates as it is now, whatever is written or loaded later. */
+  carries(): (record: number, count: number) => number {
+    const values = this.#carries.slice();
+    const records = this.#rules.length;
+    return (record, count) => values[(count % this.updates) * records + record] ?? 1;
   }
 
   /** The learning rates as they are now, whatever is written later. */
@@ -180,8 +210,7 @@ export class ScalarRing {
 
   /** Changes when a schedule that is fed a metric has changed its value. */
   #versions(): number {
-    const settings = this.#rules.flatMap(({ hyper }) => Object.values(hyper).flat());
-    return settings.filter(isDynamic).reduce((sum, { version }) => sum + version, 0);
+    return this.#dynamic.reduce((sum, { version }) => sum + version, 0);
   }
 
   /**

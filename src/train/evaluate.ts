@@ -126,10 +126,13 @@ export class Evaluator {
     // A buffer for each chunk's: no binding, so no limit of bindings.
     const copies = new BufferSet(device, label);
     try {
-      const kept = this.chunks.map((_, i) => copies.storage(`outputs-${i}`, bytes));
-      this.#submit((encoder, i) => {
-        const { buffer, offset } = this.chunks[i]!.network.outputs;
-        encoder.copyBufferToBuffer(buffer, offset, kept[i]!, 0, bytes);
+      const kept = await guarded(device, label, () => {
+        const made = this.chunks.map((_, i) => copies.storage(`outputs-${i}`, bytes));
+        this.#submit((encoder, i) => {
+          const { buffer, offset } = this.chunks[i]!.network.outputs;
+          encoder.copyBufferToBuffer(buffer, offset, made[i]!, 0, bytes);
+        });
+        return made;
       });
       const read = await readRanges(
         device,

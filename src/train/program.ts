@@ -131,7 +131,7 @@ export class Program {
       bytes: {
         parameters: size([this.params]),
         gradients: size([updater.options.grad]),
-        state: size(updater.slots),
+        state: size(updater.accumulated ? [...updater.slots, updater.accumulated] : updater.slots),
         ...{ activations: bound.bytes.activations, data: bound.bytes.data },
       },
     };

@@ -118,7 +118,7 @@ export class Scheduler {
     const { passes, losses, updater } = this.#parts;
     const { clock, scalars } = updater;
     const first = this.#step;
-    const steps = scalars.issue(Math.min(most, this.#steps));
+    const steps = scalars.issue(Math.min(most, this.#steps), true);
     if (steps === 0) return undefined;
 
     const encoder = this.#device.createCommandEncoder({ label: this.#label });

@@ -19,7 +19,7 @@ import { checkTargets } from '../nn/targets.js';
 import { makeGroups, type SetOptions } from '../optim/groups.js';
 import { checkOptimizerOptions } from '../optim/optimizer-options.js';
 import { readState } from '../optim/optimizer-state.js';
-import { checkRule } from '../optim/rule.js';
+import { checkRule, type FieldsOf, type Rule } from '../optim/rule.js';
 import { Evaluator } from './evaluate.js';
 import { groupTensors } from './groups.js';
 import { networkObjective } from './objective.js';
@@ -64,13 +64,13 @@ const MAX_STEP = 2 ** 31 - 1;
  * LIMIT-BINDING where a batch or the data exceeds what the device binds; DEVICE-LOST when the device is gone;
  * GPU-OUT-OF-MEMORY, SHADER-COMPILE.
  */
-export async function createTrainer<F extends Fields>(
+export async function createTrainer<R extends Rule>(
   device: GPUDevice,
-  options: TrainerOptions<F>,
-): Promise<Trainer<F>> {
-  const checked = checkTrainerOptions(device, options as TrainerOptions);
+  options: Omit<TrainerOptions<FieldsOf<R>>, 'rule'> & { readonly rule: R },
+): Promise<Trainer<FieldsOf<R>>> {
+  const checked = checkTrainerOptions(device, options as unknown as TrainerOptions);
   await checkNotLost(device);
-  return NetworkTrainer.create<F>(device, checked);
+  return NetworkTrainer.create<FieldsOf<R>>(device, checked);
 }
 
 type Checked = ReturnType<typeof checkTrainerOptions>;
@@ -349,6 +349,13 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
     const { input } = this.#model;
     const { scale, shift } = this.#data;
     const raw = x instanceof Float32Array || x instanceof Uint8Array;
+    if (!raw && typeof (x as Samples | null)?.samples !== 'number') {
+      throw new DownhillError(
+        'OPTION-TYPE',
+        `predict needs samples, got ${show(x)}.`,
+        'Pass a Float32Array or Uint8Array of raw values, or a data set.',
+      );
+    }
     if (raw && (x.length === 0 || x.length % input !== 0)) {
       throw new DownhillError(
         'DATA-MISMATCH',

@@ -56,7 +56,7 @@ export interface StepReport {
   readonly epoch: number;
   /** Mean loss over the batch, before the step's update. */
   readonly loss: number;
-  /** Learning rate the step's update used: where it is a schedule, its value for that update. */
+  /** Learning rate the step's update used, of the first tensor's group: where it is a schedule, its value for that update. */
   readonly lr: number;
   /** There where the step's update was left out, for its gradient. */
   readonly skipped?: boolean;
@@ -95,7 +95,7 @@ export interface PlanReport {
   /** Dispatches per step. */
   readonly dispatches: number;
   readonly passes: readonly { readonly label: string; readonly kernel: string; readonly grid: readonly number[] }[];
-  /** The form of every operation, by pass name: 'forward-0' -> 'dense/tile-activation'. */
+  /** The form of every operation, by pass name: 'forward-0' -> 'dense+activation/tile'. */
   readonly choice: Readonly<Record<string, string>>;
   readonly parameters: number;
   /** Bytes on the GPU: parameters, gradients, optimizer state, activations, data. */

@@ -2,6 +2,9 @@ import { describe, expectTypeOf, it } from 'vitest';
 import {
   adam,
   createOptimizer,
+  createTrainer,
+  type Dataset,
+  type Model,
   type Optimizer,
   type OptimizerState,
   type Rule,
@@ -14,6 +17,8 @@ import {
 
 declare const device: GPUDevice;
 declare const buffer: GPUBuffer;
+declare const model: Model;
+declare const data: Dataset;
 const of = <G>(group: G) => ({ name: 'w', shape: [4], param: buffer, grad: buffer, group });
 const own = {
   name: 'w',
@@ -74,5 +79,24 @@ describe('the types of createOptimizer', () => {
   it('say what a state is', () => {
     expectTypeOf<OptimizerState['version']>().toEqualTypeOf<1>();
     expectTypeOf<OptimizerState['carries'][number]['value']>().toBeNumber();
+  });
+
+  it('take a rule that is one of several', () => {
+    check(async () => {
+      const rule = Math.random() < 0.5 ? adam() : sgd();
+      await createOptimizer(device, rule, [own]);
+      for (const each of [adam(), sgd()]) await createTrainer(device, { model, rule: each, data });
+      const trainer = await createTrainer(device, {
+        model,
+        rule,
+        data,
+        groups: [{ tensors: '*.bias', weightDecay: 0 }],
+      });
+      trainer.set({ lr: scale(0.5) });
+      const one = await createTrainer(device, { model, rule: adam(), data });
+      one.set({ betas: [0.8, 0.99] });
+      // @ts-expect-error Adam has no momentum
+      one.set({ momentum: 0.9 });
+    });
   });
 });

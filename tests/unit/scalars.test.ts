@@ -276,3 +276,32 @@ describe('set', () => {
       );
   });
 });
+
+describe('replicas whose counts part', () => {
+  it('keep the records that the one behind needs, and say so when they cannot', () => {
+    const rules = [sgd({ lr: 0.1 }) as Rule, sgd({ lr: 0.2 }) as Rule];
+    const { ring, field } = makeRing([{ tensors: ['w'], frozen: false, rules }]);
+    let [low, high] = [0, 0];
+    const end = () => {
+      for (let attempt = 0; ; attempt += 64) {
+        const issued = ring.issue(64, true);
+        if (issued === 0) return;
+        // Whatever either replica comes to next lies in the ring.
+        for (const [replica, count] of [low, high].entries()) expect(field('count', replica, count)).toBe(count);
+        low += issued / 2; // one of two updates is left out
+        high += issued;
+        ring.see(readClocks(clockBytes([low, high].map((count) => ({ step: high, count })))));
+        if (attempt > 1e5) throw new Error('no end');
+      }
+    };
+    expect(end).toThrow(expect.objectContaining({ code: 'RUN-AHEAD', fix: expect.any(String) }));
+    expect(high - low).toBeGreaterThan(500);
+  });
+
+  it('a factor of a schedule again and again stays one factor', () => {
+    let rules: Rule[] = [sgd({ lr: (count) => 1 / (1 + count) }) as Rule];
+    const groups = [{ tensors: ['w'], frozen: false, rules }];
+    for (let i = 0; i < 20_000; i++) rules = nextRules(groups, rules, [], { lr: scale(i % 2 ? 2 : 0.5) }, undefined);
+    expect(recordAt(rules[0]!, 3, 1).lr).toBe(0.25);
+  });
+});

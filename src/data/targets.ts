@@ -1,0 +1,29 @@
+import type { Targets } from './dataset.js';
+
+/** What one kind of targets is like. */
+interface TargetKind<T> {
+  /** 4-byte values of one sample on the GPU. */
+  perSample(targets: T): number;
+  /** As the GPU has them. */
+  upload(targets: T): Uint32Array<ArrayBuffer> | Float32Array<ArrayBuffer>;
+  slice(targets: T, start: number, end: number): T;
+}
+
+const kinds: { readonly [K in Targets['kind']]: TargetKind<Extract<Targets, { kind: K }>> } = {
+  classes: {
+    perSample: () => 1,
+    upload: ({ labels }) => Uint32Array.from(labels),
+    slice: (targets, start, end) => ({ ...targets, labels: targets.labels.subarray(start, end) }),
+  },
+  values: {
+    perSample: ({ width }) => width,
+    upload: ({ values }) => new Float32Array(values),
+    slice: (targets, start, end) => ({
+      ...targets,
+      values: targets.values.subarray(start * targets.width, end * targets.width),
+    }),
+  },
+};
+
+/** The row of the kind that these targets are. */
+export const kindOf = (targets: Targets): TargetKind<Targets> => kinds[targets.kind] as TargetKind<Targets>;
