@@ -1,25 +1,14 @@
-import { type Scale, TRAIN_SHARE } from '../harness/common/settings.js';
-import { type Dataset, digits, idx, split, standardize, statistics } from '../src/index.js';
+import type { Scale } from '../harness/common/settings.js';
+import { type JobData, parted, scaled } from '../harness/train/data.js';
+import { type Dataset, digits, idx } from '../src/index.js';
 import { PageError } from './problem.js';
 
 /** What a run trains on, and what it is tested on. */
-export interface Parts {
-  readonly train: Dataset;
-  readonly test: Dataset;
-}
+export type { JobData as Parts };
 
 /** Splits where needed; both parts get the scaling of the training part. */
-export function prepare(data: Dataset | Parts, scaling: Scale): Parts {
-  let parts: Parts;
-  if ('train' in data) parts = data;
-  else {
-    const [train, test] = split(data, Math.max(1, Math.floor(data.samples * TRAIN_SHARE)));
-    parts = { train, test };
-  }
-  if (scaling === 'unit') return parts;
-  const stats = statistics(parts.train);
-  return { train: standardize(parts.train, stats), test: standardize(parts.test, stats) };
-}
+export const prepare = (data: Dataset | JobData, scale: Scale): JobData =>
+  scaled('train' in data ? [data.train, data.test] : parted(data), scale);
 
 let drawn: Dataset | undefined;
 
@@ -82,7 +71,7 @@ export function assignRoles(files: readonly File[]): Roles {
 }
 
 /** Reads and checks the files. */
-export async function readFiles(roles: Roles, classes: number): Promise<Dataset | Parts> {
+export async function readFiles(roles: Roles, classes: number): Promise<Dataset | JobData> {
   const { images, labels, testImages, testLabels } = roles;
   if (!images || !labels)
     throw new PageError('No files are chosen.', 'Choose a file of images and its file of labels.');

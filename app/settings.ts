@@ -1,48 +1,13 @@
-import {
-  HIDDEN,
-  readSetting,
-  readText,
-  type Scale,
-  SETTINGS,
-  type Setting,
-  toNumber,
-} from '../harness/common/settings.js';
-import {
-  type Activation,
-  checkInteger,
-  type Field,
-  type Mlp,
-  mlp,
-  type Rule,
-  resolveRule,
-  rules,
-  type Sampling,
-} from '../src/index.js';
+import { HIDDEN, readSetting, readText, SETTINGS, type Setting, toNumber } from '../harness/common/settings.js';
+import { checkInteger, type Field, type Mlp, mlp, type Rule, resolveRule, rules } from '../src/index.js';
 
 /*
  * What a person can choose. The form and the address hold it as text, under the same keys; `parse` turns it into what the
- * library takes. Choices, ranges and defaults are the command line's (harness/common/settings.ts) and the library's: none is written here.
+ * library takes. No choice, range or default is written here: they are the command line's (harness/common/settings.ts).
  */
 
 /** The settings as text: key -> what stands in the control. */
 export type Texts = Readonly<Record<string, string>>;
-
-export interface Settings {
-  readonly source: (typeof SETTINGS.data)['default'];
-  /** Of the built-in digits. */
-  readonly samples: number;
-  /** Of the person's own files. */
-  readonly classes: number;
-  readonly scaling: Scale;
-  /** Widths of the hidden layers. */
-  readonly hidden: readonly number[];
-  readonly activation: Activation;
-  readonly rule: Rule;
-  readonly batchSize: number;
-  readonly sampling: Sampling;
-  readonly epochs: number;
-  readonly seed: number;
-}
 
 /** One control of the page. */
 export interface Control {
@@ -107,11 +72,6 @@ export const CONTROLS = {
   ],
 } as const satisfies Record<string, readonly Control[]>;
 
-/** For messages, by key. */
-const LABELS: Readonly<Record<string, string>> = Object.fromEntries(
-  Object.values(CONTROLS).flatMap((controls) => controls.map(({ key, label }) => [key, label.toLowerCase()])),
-);
-
 export const RULE_KEY = 'optimizer';
 const table: Readonly<Record<string, (typeof rules)[keyof typeof rules]>> = rules;
 const rowOf = (name: string) => (Object.hasOwn(table, name) ? table[name]!.row : undefined);
@@ -170,10 +130,8 @@ export const modelOf = (settings: Settings, features: number, classes: number): 
 export type Problems = ReadonlyMap<string, unknown>;
 
 /** Reads every setting, and collects what is wrong instead of stopping at the first. */
-export function parse(given: Texts): { readonly settings?: Settings; readonly problems: Problems } {
-  const texts = complete(given);
-  const problems = new Map<string, unknown>();
-  const read = <T>(key: string, reader: (typed: string) => T): T | undefined => {
+function read(texts: Texts, problems: Map<string, unknown>) {
+  const one = <T>(key: string, reader: (typed: string) => T): T | undefined => {
     try {
       return reader(texts[key]!);
     } catch (error) {
@@ -181,22 +139,31 @@ export function parse(given: Texts): { readonly settings?: Settings; readonly pr
       return undefined;
     }
   };
-  const setting = <F extends Parameters<typeof readSetting>[1]>(key: string, field: F) =>
-    read(key, (typed): F['default'] => readSetting(LABELS[key]!, field, typed));
-
-  const settings = {
+  const setting = <F extends Field>(key: string, field: F, where = key) =>
+    one(key, (typed) => readSetting(where, field, typed));
+  return {
     source: setting('data', SETTINGS.data),
-    samples: setting('samples', SAMPLES),
+    /** Of the built-in digits. */
+    samples: setting('samples', SAMPLES, 'images'),
+    /** Of the person's own files. */
     classes: setting('classes', SETTINGS.classes),
-    scaling: setting('scaling', SETTINGS.scale),
-    hidden: read('hidden', hiddenLayers),
+    scaling: setting('scaling', SETTINGS.scale, 'pixel values'),
+    /** Widths of the hidden layers. */
+    hidden: one('hidden', hiddenLayers),
     activation: setting('activation', SETTINGS.activation),
     rule: readRule(texts, problems),
-    batchSize: setting('batch', SETTINGS.batch),
+    batchSize: setting('batch', SETTINGS.batch, 'batch size'),
     sampling: setting('sampling', SETTINGS.sampling),
     epochs: setting('epochs', SETTINGS.epochs),
     seed: setting('seed', SETTINGS.seed),
   };
+}
+type Read = ReturnType<typeof read>;
+export type Settings = { readonly [K in keyof Read]: NonNullable<Read[K]> };
+
+export function parse(given: Texts): { readonly settings?: Settings; readonly problems: Problems } {
+  const problems = new Map<string, unknown>();
+  const settings = read(complete(given), problems);
   // Without a problem every reader has returned a value.
   return problems.size > 0 ? { problems } : { settings: settings as Settings, problems };
 }

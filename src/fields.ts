@@ -6,6 +6,7 @@
  */
 export {
   type ChoiceField,
+  checkField,
   choice,
   describeField,
   type Field,

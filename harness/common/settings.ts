@@ -2,11 +2,9 @@
  * What a person chooses of a run, in one table: the page makes its controls of it, the command line its flags. What the
  * library has choices, a default or a range of comes from there. No Node here: the page imports this file.
  */
-import { type ChoiceField, choice, describeField, type Field, type IntegerField, integer } from '../../src/fields.js';
+import { checkField, choice, describeField, type Field, integer } from '../../src/fields.js';
 import {
   ACTIVATIONS,
-  checkChoice,
-  checkInteger,
   INITS,
   LOSSES,
   type Loss,
@@ -59,7 +57,7 @@ export const SETTINGS = {
   seed: integer('seed of the initial weights and the batches', TRAINER_DEFAULTS.seed, { min: 0, max: MAX_SEED }),
   in: explained('where to run', { node: 'on Dawn', chrome: 'the same in a headless browser' }),
   warmup: integer('steps in which the rate rises to --lr, in front of the schedule', 0, { min: 0 }),
-} as const satisfies Readonly<Record<string, Setting<ChoiceField | IntegerField>>>;
+} as const satisfies Readonly<Record<string, Setting>>;
 
 export type Scale = (typeof SETTINGS.scale)['default'];
 export type Place = (typeof SETTINGS.in)['default'];
@@ -81,26 +79,12 @@ export function toNumber(text: string): number | string {
   return isNumber ? value : text;
 }
 
-const readers: Record<Field['kind'], (text: string) => unknown> = {
-  number: toNumber,
-  integer: toNumber,
-  tuple: (text) => text.split(',').map(toNumber),
-  flag: (text) => (text === 'true' ? true : text === 'false' ? false : text),
-  choice: (text) => text,
-};
 /** What was typed, as the library takes it, which checks it. */
-export const readText = (field: Field, text: string): unknown => readers[field.kind](text);
-
-/**
- * Reads and checks a setting.
- *
- * @throws DownhillError OPTION-*.
- */
-export function readSetting<F extends Setting<ChoiceField | IntegerField>>(where: string, field: F, text: string) {
-  const value = readText(field, text);
-  const checked: unknown =
-    field.kind === 'choice'
-      ? checkChoice(where, value, field.choices)
-      : checkInteger(where, value, field.min ?? Number.MIN_SAFE_INTEGER, field.max);
-  return checked as F['default'];
+export function readText({ kind }: Field, text: string): unknown {
+  if (kind === 'tuple') return text.split(',').map(toNumber);
+  return kind === 'choice' ? text : kind === 'flag' && /^(true|false)$/.test(text) ? text === 'true' : toNumber(text);
 }
+
+/** @throws DownhillError OPTION-*. */
+export const readSetting = <F extends Field>(where: string, field: F, text: string) =>
+  checkField(where, field, readText(field, text), 'OPTION') as F['default'];

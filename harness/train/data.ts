@@ -10,7 +10,7 @@ import {
   statistics,
   unitRange,
 } from '../../src/index.js';
-import { DIGITS, TRAIN_SHARE } from '../common/settings.js';
+import { DIGITS, type Scale, TRAIN_SHARE } from '../common/settings.js';
 import type { TrainConfig } from './config.js';
 import type { DataShape } from './events.js';
 import { profiledSteps, runSteps, scheduleOf } from './schedule.js';
@@ -35,8 +35,9 @@ export interface IdxParts {
   readonly test?: IdxPair;
 }
 
-/** Of data that comes in one part. */
-const trainCount = (samples: number) => Math.floor(samples * TRAIN_SHARE);
+const trainCount = (samples: number) => Math.max(1, Math.floor(samples * TRAIN_SHARE));
+/** Data that comes in one part, in two. */
+export const parted = (data: Dataset) => split(data, trainCount(data.samples));
 
 /** The generator's images are always the same, so that runs with different --seed differ in the training alone. */
 const DIGITS_SEED = 0;
@@ -47,10 +48,15 @@ const DIGITS_SEED = 0;
  * @throws DownhillError DATA-*.
  */
 export async function buildData(config: TrainConfig, files?: IdxParts): Promise<JobData> {
-  const [train, test] = await loadParts(config, files);
-  const scaled = config.scale === 'standard' ? standardizeBoth(train, test) : [unitRange(train), unitRange(test)];
-  const [a, b] = config.model.loss === 'mse' ? scaled.map(oneHot) : scaled;
-  return { train: a!, test: b! };
+  const parts = scaled(await loadParts(config, files), config.scale);
+  return config.model.loss === 'mse' ? { train: oneHot(parts.train), test: oneHot(parts.test) } : parts;
+}
+
+/** Both parts, scaled by the statistics of the training part: the test part must not shape what the network sees. */
+export function scaled([train, test]: readonly [Dataset, Dataset], scale: Scale): JobData {
+  if (scale === 'unit') return { train: unitRange(train), test: unitRange(test) };
+  const known = statistics(train);
+  return { train: standardize(train, known), test: standardize(test, known) };
 }
 
 /** What `buildData` will make, where that is known beforehand: the generator's data need not be drawn to be checked. */
@@ -97,13 +103,13 @@ export function checkFit(config: TrainConfig, shape: DataShape): void {
 async function loadParts(config: TrainConfig, files: IdxParts | undefined): Promise<[Dataset, Dataset]> {
   const { data, model } = config;
   if (data.kind === 'digits') {
-    return split(digits({ samples: data.samples, seed: DIGITS_SEED }), trainCount(data.samples));
+    return parted(digits({ samples: data.samples, seed: DIGITS_SEED }));
   }
   if (!files) throw new DownhillError('INTERNAL', 'The job got no IDX files.', 'Report this.');
   // The network says how many classes there are: MNIST's files have 10, EMNIST's up to 62, and no header tells.
   const classes = Math.min(Math.max(model.sizes.at(-1)!, 2), 256);
   const train = await load(files.train, classes);
-  if (!files.test) return split(train, Math.max(1, trainCount(train.samples)));
+  if (!files.test) return parted(train);
   const test = await load(files.test, classes);
   if (test.features === train.features) return [train, test];
   throw new DownhillError(
@@ -114,11 +120,6 @@ async function loadParts(config: TrainConfig, files: IdxParts | undefined): Prom
 }
 
 const load = ({ images, labels }: IdxPair, classes: number) => idx({ images, labels, classes });
-
-function standardizeBoth(train: Dataset, test: Dataset): Dataset[] {
-  const known = statistics(train); // the test part must not shape what the network sees
-  return [standardize(train, known), standardize(test, known)];
-}
 
 /** Classes as targets of a regression: 1 for the right class, 0 for the others. */
 function oneHot(dataset: Dataset): Dataset {

@@ -92,14 +92,11 @@ export const FLAGS: Readonly<Record<string, Flags>> = {
 };
 
 const general: Flags = Object.assign({}, ...Object.values(FLAGS));
-const rows: readonly RuleRow[] = Object.values(rules).map(({ row }) => row as RuleRow);
 
 /** The flags of hyper-parameters: each with the rules that have it. */
-export function hyperFlags(
-  table: readonly RuleRow[] = rows,
-): Map<string, { key: string; uses: { row: RuleRow; field: Field }[] }> {
+export function hyperFlags() {
   const flags = new Map<string, { key: string; uses: { row: RuleRow; field: Field }[] }>();
-  for (const row of table) {
+  for (const { row } of Object.values<{ row: RuleRow }>(rules)) {
     for (const [key, field] of Object.entries(row.fields)) {
       const flag = flags.get(kebab(key)) ?? { key, uses: [] };
       flag.uses.push({ row, field });
@@ -118,6 +115,8 @@ function knownFlags(): Flags {
   }
   return known;
 }
+
+const wrong = (what: string, fix: string) => new DownhillError('OPTION-RANGE', what, fix);
 
 /**
  * Reads and checks the flags; touches neither files nor GPU.
@@ -143,14 +142,10 @@ export function parseTrain(args: readonly string[]): TrainCommand | 'help' {
   mlp(model);
   const sampling = setting('sampling');
   if (sampling === 'full' && given.has('batch')) {
-    throw new DownhillError(
-      'OPTION-RANGE',
-      'With --sampling full every batch is the whole training part.',
-      'Leave out --batch.',
-    );
+    throw wrong('With --sampling full every batch is the whole training part.', 'Leave out --batch.');
   }
   if (given.has('steps') && given.has('epochs')) {
-    throw new DownhillError('OPTION-RANGE', '--steps and --epochs both say how long to train.', 'Give one of them.');
+    throw wrong('--steps and --epochs both say how long to train.', 'Give one of them.');
   }
   const schedule = readSchedule(given, setting('warmup'));
   const config: TrainConfig = {
@@ -195,8 +190,7 @@ function readSchedule(given: ReadonlyMap<string, string>, warmup: number): Sched
       else if (typeof fallback === 'number') options[key] = fallback;
     } else if (typed !== undefined) {
       const owners = schedulesWith(key);
-      throw new DownhillError(
-        'OPTION-RANGE',
+      throw wrong(
         `--${flag} is for --schedule ${owners.join(', ')}, not for ${name}.`,
         `Leave out --${flag}, or use --schedule ${owners[0]}.`,
       );
@@ -231,18 +225,11 @@ function readData(text: string, samplesGiven: boolean, samples: () => number): D
   if (text === 'digits') return { kind: 'digits', samples: samples() };
   const folder = /^idx:(.+)$/.exec(text)?.[1];
   if (folder === undefined) {
-    throw new DownhillError(
-      'OPTION-RANGE',
+    throw wrong(
       `--data must be digits or idx:DIR, got '${text}'.`,
       'Write --data idx:DIR for a folder with IDX files.',
     );
   }
-  if (samplesGiven) {
-    throw new DownhillError(
-      'OPTION-RANGE',
-      '--samples is for --data digits; IDX files are used whole.',
-      'Leave out --samples.',
-    );
-  }
+  if (samplesGiven) throw wrong('--samples is for --data digits; IDX files are used whole.', 'Leave out --samples.');
   return { kind: 'idx', folder: resolve(folder) };
 }
