@@ -1,11 +1,14 @@
 /** A folder that one process writes at a time. */
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { DownhillError } from '../../src/index.js';
 import { isAlive } from './scratch.js';
 
 const FILE = '.downhill-lock';
+/** The texts of the locks that this process has. */
+const held = new Set<string>();
 
 /**
  * Takes the folder at `path` for this process. A process that was killed holds nothing: its lock is taken over.
@@ -16,7 +19,7 @@ const FILE = '.downhill-lock';
  */
 export function lockFolder(path: string, folder: string): () => void {
   const file = join(path, FILE);
-  const own = JSON.stringify({ pid: process.pid, host: hostname() });
+  const own = JSON.stringify({ pid: process.pid, host: hostname(), id: randomUUID() });
   for (let attempt = 0; !write(file, own); attempt++) {
     const holder = read(file);
     const by = holder && holderOf(holder);
@@ -29,7 +32,9 @@ export function lockFolder(path: string, folder: string): () => void {
     }
     if (holder !== undefined) takeAway(file, holder);
   }
+  held.add(own);
   const release = () => {
+    held.delete(own);
     process.off('exit', release);
     if (read(file) === own) rmSync(file, { force: true });
   };
@@ -37,16 +42,33 @@ export function lockFolder(path: string, folder: string): () => void {
   return release;
 }
 
-/** @returns false where there is a lock already */
+/** The lock gets its name when its text is whole: nobody sees a part of it. @returns false where there is one already */
 function write(file: string, text: string): boolean {
+  const whole = beside(file);
   try {
-    writeFileSync(file, text, { flag: 'wx' });
+    writeFileSync(whole, text);
+    link(whole, file, text);
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
     throw error;
+  } finally {
+    rmSync(whole, { force: true });
   }
 }
+
+function link(whole: string, file: string, text: string): void {
+  try {
+    linkSync(whole, file);
+  } catch (error) {
+    // exFAT and some network file systems have no links: there it is written in place, and two runs may meet.
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') throw error;
+    writeFileSync(file, text, { flag: 'wx' });
+  }
+}
+
+/** A name of its own: containers that share a folder have the same process numbers. */
+const beside = (file: string) => `${file}-${randomUUID()}`;
 
 function read(file: string): string | undefined {
   try {
@@ -60,15 +82,17 @@ function read(file: string): string | undefined {
 function holderOf(text: string): string | undefined {
   try {
     const { pid, host } = JSON.parse(text) as { pid: number; host: string };
-    return host !== hostname() || isAlive(pid) ? `process ${pid} on ${host}` : undefined;
+    // A container that starts again has the name and the numbers of the one that was killed.
+    const lives = host !== hostname() || (pid === process.pid ? held.has(text) : isAlive(pid));
+    return lives ? `process ${pid} on ${host}` : undefined;
   } catch {
-    return undefined; // cut off while it was written
+    return undefined; // no lock of ours
   }
 }
 
 /** Removes the lock of a dead process, unless another run was faster and has put its own there. */
 function takeAway(file: string, holder: string): void {
-  const aside = `${file}-${process.pid}`;
+  const aside = beside(file);
   try {
     renameSync(file, aside);
     if (read(aside) === holder) rmSync(aside, { force: true });

@@ -1,12 +1,28 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 import { lockFolder } from '../../harness/common/lock.js';
 import { isAlive, sweep } from '../../harness/common/scratch.js';
 import { parseTrain, type TrainCommand } from '../../harness/train/options.js';
 import { RunFolder } from '../../harness/train/run-folder.js';
 import { scratch } from '../support/cli.js';
+
+/** What happens in between: after a file was made and before its text is in it; instead of a link. */
+const meanwhile: { written?: (() => void) | undefined; link?: (() => void) | undefined } = {};
+vi.mock('node:fs', async (original) => {
+  const fs = await original<typeof import('node:fs')>();
+  const writeFile: typeof fs.writeFileSync = (file, data, options) => {
+    const { written } = meanwhile;
+    meanwhile.written = undefined;
+    if (!written) return fs.writeFileSync(file, data, options);
+    fs.writeFileSync(file, '', options);
+    written();
+    fs.writeFileSync(file, data);
+  };
+  const link: typeof fs.linkSync = (from, to) => (meanwhile.link ? meanwhile.link() : fs.linkSync(from, to));
+  return { ...fs, writeFileSync: writeFile, linkSync: link };
+});
 
 const folder = scratch();
 afterAll(folder.remove);
@@ -39,7 +55,11 @@ describe('the folder of a run', () => {
 
   it.each([
     ['a process that is dead', JSON.stringify({ pid: dead, host: hostname() })],
-    ['a process that was killed while it wrote', '{"pid":'],
+    ['a text that is no lock', '{"pid":'],
+    [
+      'a killed process of another start, with the number of this one',
+      JSON.stringify({ pid: process.pid, host: hostname() }),
+    ],
   ])('is not held by %s', (_, text) => {
     mkdirSync(folder.path('stale'), { recursive: true });
     writeFileSync(lockFile('stale'), text);
@@ -47,6 +67,33 @@ describe('the folder of a run', () => {
     expect(holderOf('stale')).toBe(process.pid);
     unlock();
     expect(readdirSync(folder.path('stale'))).toEqual([]);
+  });
+
+  it('is given to one of two runs that ask at the same time', () => {
+    mkdirSync(folder.path('both'));
+    const unlocks: (() => void)[] = [];
+    const ask = () => unlocks.push(lockFolder(folder.path('both'), 'both'));
+    meanwhile.written = ask;
+    expect(ask).toThrow(/in use/);
+    expect(unlocks).toHaveLength(1);
+    expect(readdirSync(folder.path('both'))).toEqual(['.downhill-lock']);
+    unlocks[0]!();
+    expect(readdirSync(folder.path('both'))).toEqual([]);
+  });
+
+  it('is locked where the file system has no links', () => {
+    mkdirSync(folder.path('plain'));
+    meanwhile.link = () => {
+      throw Object.assign(new Error('operation not permitted'), { code: 'EPERM' });
+    };
+    try {
+      const unlock = lockFolder(folder.path('plain'), 'plain');
+      expect(() => lockFolder(folder.path('plain'), 'plain')).toThrow(/in use/);
+      unlock();
+    } finally {
+      meanwhile.link = undefined;
+    }
+    expect(readdirSync(folder.path('plain'))).toEqual([]);
   });
 
   it('is held by a process of another machine, of which nothing can be known', () => {
