@@ -3,9 +3,21 @@
  * It goes when the process exits. What a killed process left goes when the next one makes its folder, with the browser
  * that may still hang in it.
  */
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
+
+/** File of the folder that names this machine: others may share the disk, and their process numbers tell nothing here. */
+const HOST = 'host';
 
 let mine: string | undefined;
 let parts = 0;
@@ -16,6 +28,7 @@ export function scratchFolder(): string {
     sweep(tmpdir());
     const folder = mkdtempSync(join(tmpdir(), `downhill-${process.pid}-`));
     process.on('exit', () => removeScratch(folder));
+    writeFileSync(join(folder, HOST), hostname());
     mine = folder;
   }
   const part = join(mine, String(parts++)); // short: Chrome puts a socket below it, whose path may have 107 bytes
@@ -32,7 +45,7 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** Removes what processes of this user left in `folder` that are no more. */
+/** Removes what processes of this user and machine left in `folder` that are no more. */
 export function sweep(folder: string): void {
   for (const name of readdirSync(folder)) {
     const pid = /^downhill-(\d+)-/.exec(name)?.[1];
@@ -40,7 +53,17 @@ export function sweep(folder: string): void {
     const stale = join(folder, name);
     const owner = statSync(stale, { throwIfNoEntry: false })?.uid;
     if (owner === undefined || (process.getuid && owner !== process.getuid())) continue;
-    removeScratch(stale);
+    if (hostOf(stale) !== hostname()) continue;
+    // Elsewhere nothing tells whether a process of that number is the browser still.
+    removeScratch(stale, process.platform === 'linux');
+  }
+}
+
+function hostOf(folder: string): string | undefined {
+  try {
+    return readFileSync(join(folder, HOST), 'utf8');
+  } catch {
+    return undefined;
   }
 }
 
@@ -62,8 +85,8 @@ export function endBrowser(folder: string): void {
   }
 }
 
-function removeScratch(folder: string): void {
-  for (const part of list(folder)) endBrowser(join(folder, part));
+function removeScratch(folder: string, end = true): void {
+  if (end) for (const part of list(folder)) endBrowser(join(folder, part));
   try {
     rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   } catch {

@@ -105,12 +105,18 @@ describe('the folder of a run', () => {
 
 describe('what a killed process leaves', () => {
   const tmp = (pid: number) => folder.path('tmp', `downhill-${pid}-x`);
+  const leave = (path: string, host = hostname()) => {
+    mkdirSync(`${path}/0/profile`, { recursive: true });
+    writeFileSync(`${path}/host`, host);
+  };
 
   it('is swept away; what belongs to others and to the living stays', () => {
-    for (const pid of [dead, process.pid]) mkdirSync(`${tmp(pid)}/0/profile`, { recursive: true });
+    for (const pid of [dead, process.pid]) leave(tmp(pid));
+    leave(`${tmp(dead)}-far`, `${hostname()}-2`);
     mkdirSync(folder.path('tmp', 'else'));
     sweep(folder.path('tmp'));
-    expect(readdirSync(folder.path('tmp'))).toEqual([`downhill-${process.pid}-x`, 'else']);
+    const stay = [`downhill-${process.pid}-x`, `downhill-${dead}-x-far`, 'else'];
+    expect(readdirSync(folder.path('tmp')).sort()).toEqual(stay.sort());
   });
 
   it('its browser too, also a stopped one, but no process that only has its number', async (context) => {
@@ -120,6 +126,7 @@ describe('what a killed process leaves', () => {
     const browser = start(`${tmp(dead)}/0/profile`);
     const other = start();
     browser.kill('SIGSTOP');
+    leave(tmp(dead));
     for (const [name, { pid }] of Object.entries({ profile: browser, reused: other })) {
       mkdirSync(`${tmp(dead)}/0/${name}`, { recursive: true });
       symlinkSync(`${hostname()}-${pid}`, `${tmp(dead)}/0/${name}/SingletonLock`);
@@ -132,5 +139,20 @@ describe('what a killed process leaves', () => {
     other.kill('SIGKILL');
     await ended(other);
     expect(existsSync(tmp(dead))).toBe(false);
+  });
+
+  it('kills nothing where no command line can be read', () => {
+    leave(tmp(dead));
+    symlinkSync(`${hostname()}-1234567`, `${tmp(dead)}/0/profile/SingletonLock`);
+    const kill = vi.spyOn(process, 'kill');
+    const platform = vi.spyOn(process, 'platform', 'get').mockReturnValue('darwin');
+    try {
+      sweep(folder.path('tmp'));
+      expect(kill.mock.calls.filter(([pid, signal]) => signal !== 0 || pid < 0)).toEqual([]);
+      expect(existsSync(tmp(dead))).toBe(false);
+    } finally {
+      platform.mockRestore();
+      kill.mockRestore();
+    }
   });
 });
