@@ -5,6 +5,7 @@ import {
   DownhillError,
   digits,
   idx,
+  mlp,
   split,
   standardize,
   statistics,
@@ -49,7 +50,9 @@ const DIGITS_SEED = 0;
  */
 export async function buildData(config: TrainConfig, files?: IdxParts): Promise<JobData> {
   const parts = scaled(await loadParts(config, files), config.scale);
-  return config.model.loss === 'mse' ? { train: oneHot(parts.train), test: oneHot(parts.test) } : parts;
+  return mlp(config.model).loss.row.targets === 'values'
+    ? { train: oneHot(parts.train), test: oneHot(parts.test) }
+    : parts;
 }
 
 /** Both parts, scaled by the statistics of the training part: the test part must not shape what the network sees. */
