@@ -18,6 +18,8 @@ import type { PageJob } from './page.js';
 
 /** A page that tells nothing for so long will not any more: its graphics process, or the browser itself, hangs. */
 const SILENCE_MS = 60_000;
+/** A profile or an evaluation tells nothing until it is done. */
+const PHASE_MS = 600_000;
 
 export async function runInChrome(
   config: TrainConfig,
@@ -52,8 +54,8 @@ export async function runInChrome(
   }
 }
 
-/** Runs `job`, and gives it up when it emits nothing for `ms`. */
-function unlessSilent<T>(ms: number, emit: Emit, job: (emit: Emit) => Promise<T>): Promise<T> {
+/** Runs `job`, and gives it up when it emits nothing for `ms`; for PHASE_MS where it said that it enters a phase. */
+export function unlessSilent<T>(ms: number, emit: Emit, job: (emit: Emit) => Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     let over = false;
     let timer: ReturnType<typeof setTimeout> | undefined;
@@ -62,27 +64,29 @@ function unlessSilent<T>(ms: number, emit: Emit, job: (emit: Emit) => Promise<T>
       clearTimeout(timer);
       settle();
     };
-    const lost = new DownhillError(
-      'BROWSER-LOST',
-      `The browser told nothing for ${ms / 1000} s: its page or its graphics process hangs.`,
-      'Start again; where a step takes so long, use a smaller --batch or --in node.',
-    );
-    const wait = () => {
+    const wait = (silence: number) => {
       clearTimeout(timer);
-      timer = setTimeout(() => end(() => reject(lost)), ms);
+      timer = setTimeout(() => end(() => reject(lost(silence))), silence);
     };
     const heard: Emit = (event) => {
       if (over) return;
-      wait();
+      wait(event.type === 'phase' ? Math.max(ms, PHASE_MS) : ms);
       emit(event);
     };
-    wait();
+    wait(ms);
     job(heard).then(
       (result) => end(() => resolve(result)),
       (error) => end(() => reject(error)),
     );
   });
 }
+
+const lost = (ms: number) =>
+  new DownhillError(
+    'BROWSER-LOST',
+    `The browser told nothing for ${ms / 1000} s: its page or its graphics process hangs.`,
+    'Start again; where a step takes so long, use a smaller --batch or --in node.',
+  );
 
 async function runPage(
   page: Page,

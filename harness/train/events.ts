@@ -38,6 +38,8 @@ export type JobEvent =
       /** What the learning rate follows, as it is written in JavaScript; absent where it is constant. */
       readonly schedule?: string;
     }
+  /** What comes next tells nothing until it is done, and may take long. */
+  | { readonly type: 'phase'; readonly phase: 'profile' | 'evaluate' }
   | { readonly type: 'steps'; readonly steps: readonly StepReport[] }
   /** Of --profile; its steps came as steps before. */
   | { readonly type: 'profile'; readonly profile: Profile }

@@ -53,6 +53,7 @@ export async function runJob(
     const profiled = profiledSteps(config, steps);
     const trained = await trainSteps(trainer, steps - 2 * profiled, emit, signal);
     const more = profiled > 0 && !trained.interrupted ? await profileSteps(trainer, profiled, emit) : {};
+    emit({ type: 'phase', phase: 'evaluate' });
     const result = { ...trained, ...more, ...(await evaluate(trainer, data.test)) };
     emit({ type: 'result', result });
     return result;
@@ -69,6 +70,7 @@ async function evaluate(trainer: Trainer, test: Dataset) {
 
 /** Trains the run's last steps under the profiler. Their losses are steps like all others. */
 async function profileSteps(trainer: Trainer, steps: number, emit: Emit) {
+  emit({ type: 'phase', phase: 'profile' });
   const profile = await trainer.profile({ steps });
   emit({ type: 'steps', steps: profile.reports });
   emit({ type: 'profile', profile });

@@ -158,7 +158,8 @@ export class JsonReporter implements Reporter {
   event(event: JobEvent): void {
     if (event.type === 'steps') for (const step of event.steps) this.#write({ type: 'step', ...step });
     else if (event.type === 'plan') this.#write({ ...event, config: this.config });
-    else if (event.type !== 'result') this.#write(event); // the result comes with its folder
+    // The result comes with its folder; a phase is for whoever waits.
+    else if (event.type !== 'result' && event.type !== 'phase') this.#write(event);
   }
 
   stopping(): void {

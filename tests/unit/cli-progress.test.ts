@@ -165,7 +165,8 @@ describe('what is said', () => {
   it('as JSON: one object per line, one line per step', () => {
     const io = fakeIo();
     const reporter = new JsonReporter(io, config);
-    for (const event of [...events, { type: 'result', result } as const]) reporter.event(event);
+    const evaluated = [{ type: 'phase', phase: 'evaluate' } as const, { type: 'result', result } as const];
+    for (const event of [...events, ...evaluated]) reporter.event(event);
     reporter.done(result, 'runs/x');
     const lines = jsonLines(io.out());
     expect(lines.map(({ type }) => type)).toEqual(['runtime', 'adapter', 'plan', ...Array(6).fill('step'), 'result']);
