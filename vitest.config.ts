@@ -14,8 +14,9 @@ export default defineConfig({
     // time: on a CPU adapter most of a GPU test is the driver compiling a shader, on one core.
     pool: 'forks',
     maxWorkers: 2,
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
+    // A net for what hangs, not a measure of speed: the longest takes 50 s on SwiftShader alone, 120 s beside other work.
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
     server: { deps: { external: [/\/dist\/peers\//] } }, // imported by Node itself, as benchmarks do
     projects: [
       suite('unit'),

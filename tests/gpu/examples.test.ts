@@ -12,7 +12,7 @@ import { EXAMPLE_FIT } from '../support/raw-webgpu.js';
 const root = resolve(import.meta.dirname, '../..');
 /** Runs an example as a user would: on the built package, by its own name. */
 const run = async (name: string) =>
-  (await promisify(execFile)(process.execPath, [`examples/${name}`], { cwd: root, timeout: 100_000 })).stdout;
+  (await promisify(execFile)(process.execPath, [`examples/${name}`], { cwd: root, timeout: 250_000 })).stdout;
 
 beforeAll(() => ensureBuild());
 
