@@ -22,7 +22,7 @@ export interface LaunchedBrowser extends FoundBrowser {
   readonly version: string;
   /** What it was started with, besides Playwright's own; empty where somebody else started it. */
   readonly flags: readonly string[];
-  /** Ends it within twice CLOSE_MS, also when it hangs. */
+  /** Ends it within CLOSE_MS, also when it hangs. */
   close(): Promise<void>;
 }
 
@@ -193,22 +193,17 @@ async function withTemporary<T>(folder: string, action: () => Promise<T>): Promi
 }
 
 /** @param force ends it without its help; without that, one that hangs is left to itself. */
-export async function closeWithin(browser: Pick<Browser, 'close'>, force?: () => void): Promise<void> {
+async function closeWithin(browser: Browser, force?: () => void): Promise<void> {
   const closed = browser.close().catch(() => {}); // of a connection that is gone
-  if ((await inTime(closed)) || !force) return;
-  force();
-  await inTime(closed);
-}
-
-/** Waits for `done`, CLOSE_MS at most. @returns whether it came */
-async function inTime(done: Promise<void>): Promise<boolean> {
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<false>((resolve) => {
-    timer = setTimeout(() => resolve(false), CLOSE_MS);
+  const late = new Promise<'late'>((resolve) => {
+    timer = setTimeout(() => resolve('late'), CLOSE_MS);
   });
-  const came = await Promise.race([done.then(() => true), late]);
+  const end = await Promise.race([closed, late]);
   clearTimeout(timer);
-  return came;
+  if (end !== 'late' || !force) return;
+  force();
+  await closed;
 }
 
 /** A browser elsewhere has this long to answer. */
