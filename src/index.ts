@@ -39,7 +39,8 @@ export { recordFor, resolveRule, slotFlags } from './optim/rule.js';
 export * from './optim/rules.gen.js';
 export { type Scale, scale } from './optim/scalars.js';
 export * from './optim/schedules.js';
-export { createTrainer, MAX_SEED, TRAINER_DEFAULTS } from './train/trainer.js';
+export { MAX_SEED, TRAINER_DEFAULTS } from './train/options.js';
+export { createTrainer } from './train/trainer.js';
 export type {
   Evaluation,
   ParameterRange,

@@ -1,53 +1,27 @@
 import type { Dataset } from '../data/dataset.js';
 import { type Samples, Uploads } from '../data/upload.js';
 import { DownhillError, show } from '../gpu/errors.js';
-import {
-  checkChoice,
-  checkDevice,
-  checkFlag,
-  checkInteger,
-  checkNumber,
-  checkOptions,
-  checkText,
-  type Fields,
-} from '../gpu/fields.js';
+import type { Fields } from '../gpu/fields.js';
 import { checkNotLost } from '../gpu/lost.js';
 import { checkTimestamps } from '../gpu/timing.js';
-import { SAMPLINGS } from '../kernels/account.js';
-import { checkModel, type Model, tensorsOf } from '../nn/model.js';
-import { checkTargets } from '../nn/targets.js';
-import { makeGroups, type SetOptions } from '../optim/groups.js';
-import { checkOptimizerOptions } from '../optim/optimizer-options.js';
+import type { Model } from '../nn/model.js';
+import type { SetOptions } from '../optim/groups.js';
 import { readState } from '../optim/optimizer-state.js';
-import { checkRule, type FieldsOf, type Rule } from '../optim/rule.js';
+import type { FieldsOf, Rule } from '../optim/rule.js';
 import { Evaluator } from './evaluate.js';
-import { groupTensors } from './groups.js';
 import { networkObjective } from './objective.js';
+import {
+  type CheckedOptions,
+  checkData,
+  checkRunOptions,
+  checkSamples,
+  checkTrainerOptions,
+  MAX_STEP,
+} from './options.js';
 import { checkProfileOptions, profileSteps, type Submit } from './profile.js';
 import { Program } from './program.js';
 import { type Flight, MAX_FLIGHTS, type StepResult } from './scheduler.js';
 import type { Profile, ProfileOptions, RunOptions, StepReport, Trainer, TrainerOptions } from './types.js';
-
-const OPTIONS = [
-  'model',
-  'rule',
-  'data',
-  'batchSize',
-  'sampling',
-  'seed',
-  'dropLast',
-  'submitMs',
-  'label',
-  'groups',
-  'clip',
-  'skipNonFinite',
-  'accumulate',
-] as const;
-/** Of the options of {@link createTrainer}; with fewer samples than a batch, a batch is all of them. */
-export const TRAINER_DEFAULTS = { batchSize: 64, sampling: 'shuffle', seed: 0 } as const;
-export const MAX_SEED = 2 ** 32 - 1;
-/** Steps are counted in 32 bits on the GPU, one of which says that an update was left out. */
-const MAX_STEP = 2 ** 31 - 1;
 
 /**
  * A network in training: its parameters, optimizer, data and batches on the GPU, ready to run.
@@ -73,79 +47,6 @@ export async function createTrainer<R extends Rule>(
   return NetworkTrainer.create<FieldsOf<R>>(device, checked);
 }
 
-type Checked = ReturnType<typeof checkTrainerOptions>;
-
-function checkTrainerOptions(device: GPUDevice, options: TrainerOptions) {
-  checkDevice('createTrainer', device);
-  checkOptions('createTrainer', options, OPTIONS);
-  const { data } = options;
-  const model = checkModel('createTrainer', options.model);
-  const rule = checkRule('createTrainer', options.rule);
-  checkData(model, data);
-
-  const sampling = checkChoice('sampling', options.sampling ?? TRAINER_DEFAULTS.sampling, SAMPLINGS);
-  const full = sampling === 'full';
-  if (full && options.batchSize !== undefined && options.batchSize !== data.samples) {
-    throw new DownhillError(
-      'OPTION-RANGE',
-      `sampling 'full' takes all ${data.samples} samples in every step, but batchSize is ${show(options.batchSize)}.`,
-      "Leave batchSize out, or choose 'shuffle' or 'replacement'.",
-    );
-  }
-  const batchSize = full ? data.samples : (options.batchSize ?? Math.min(TRAINER_DEFAULTS.batchSize, data.samples));
-  const { clip, skipNonFinite, accumulate, label = 'train' } = options;
-  const settings = checkOptimizerOptions({ clip, skipNonFinite, accumulate, label: checkText('label', label) });
-  return {
-    model,
-    row: rule.row,
-    data,
-    rows: checkInteger('batchSize', batchSize, 1, data.samples),
-    sampling,
-    dropLast: checkFlag('dropLast', options.dropLast ?? false),
-    submitMs: checkNumber('submitMs', options.submitMs ?? 50, { above: 0 }),
-    settings,
-    groups: makeGroups(groupTensors(tensorsOf(model), [rule], options.groups), settings.clip?.by === 'tensor'),
-    seed: checkInteger('seed', options.seed ?? TRAINER_DEFAULTS.seed, 0, MAX_SEED),
-  };
-}
-
-/**
- * Model and data must fit, and the data be what it says: a data set is plain data that anybody can make or change.
- * Before anything is created.
- */
-export function checkData(model: Model, data: Dataset): void {
-  checkSamples(model, data);
-  if (typeof data.targets !== 'object' || data.targets === null) throw noData();
-  checkTargets(model.loss, data.targets, model.output, data.samples);
-}
-
-function noData(): DownhillError {
-  return new DownhillError(
-    'OPTION-TYPE',
-    'The data is missing or of the wrong kind.',
-    'Pass data: digits() or arrays({ x, y, classes }).',
-  );
-}
-
-function checkSamples(model: Model, data: Samples): void {
-  const { samples, features, x, scale, shift } = data ?? {};
-  const whole = (value: unknown) => Number.isInteger(value) && (value as number) > 0;
-  if (!whole(samples) || !whole(features) || !(x instanceof Uint8Array || x instanceof Float32Array)) throw noData();
-  if (features !== model.input) {
-    throw new DownhillError(
-      'SHAPE-MISMATCH',
-      `The model takes ${model.input} inputs, but a sample has ${features} features.`,
-      `Make the first size ${features}.`,
-    );
-  }
-  if (x.length === samples * features && Number.isFinite(scale) && Number.isFinite(shift)) return;
-  throw new DownhillError(
-    'DATA-MISMATCH',
-    `The data says ${samples} samples of ${features} features: that needs ${samples * features} values and a finite scale and shift; it holds ${x.length}, ${scale}, ${shift}.`,
-    'Make it with arrays(), idx() or digits().',
-  );
-}
-
 /** Data sets whose evaluation stays ready on the GPU: one to train on, one to validate, one to test. */
 const KEPT_EVALUATORS = 3;
 
@@ -161,14 +62,14 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
   #running = false;
   #destroyed = false;
 
-  private constructor(program: Program, uploads: Uploads, { model, data }: Checked) {
+  private constructor(program: Program, uploads: Uploads, { model, data }: CheckedOptions) {
     this.#program = program;
     this.#uploads = uploads;
     this.#model = model;
     this.#data = data;
   }
 
-  static async create<F extends Fields>(device: GPUDevice, options: Checked): Promise<NetworkTrainer<F>> {
+  static async create<F extends Fields>(device: GPUDevice, options: CheckedOptions): Promise<NetworkTrainer<F>> {
     const { label } = options.settings;
     const uploads = new Uploads(device, label);
     try {
@@ -191,30 +92,7 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
 
   run(options: RunOptions): AsyncGenerator<StepReport, void, void> {
     this.#checkAlive();
-    return this.#run(this.#stepsOf(options), options.signal);
-  }
-
-  #stepsOf(options: RunOptions): number {
-    checkOptions('run', options, ['steps', 'epochs', 'signal']);
-    const { steps, epochs, signal } = options;
-    if (signal !== undefined && typeof signal?.throwIfAborted !== 'function') {
-      throw new DownhillError(
-        'OPTION-TYPE',
-        `signal must be an AbortSignal, got ${show(signal)}.`,
-        'Pass `new AbortController().signal`.',
-      );
-    }
-    if ((steps === undefined) === (epochs === undefined)) {
-      throw new DownhillError(
-        'OPTION-RANGE',
-        'run needs either steps or epochs.',
-        'Pass one of the two, such as { epochs: 10 }.',
-      );
-    }
-    const room = MAX_STEP - this.step;
-    return steps !== undefined
-      ? checkInteger('steps', steps, 0, room)
-      : checkInteger('epochs', epochs, 0, Math.floor(room / this.stepsPerEpoch)) * this.stepsPerEpoch;
+    return this.#run(checkRunOptions(options, this), options.signal);
   }
 
   async profile(options: ProfileOptions = {}): Promise<Profile> {
@@ -309,8 +187,8 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
   }
 
   get #trained() {
-    const { space, params, options } = this.#program;
-    return { label: options.label, model: this.#model, space, params };
+    const { space, params, statistics, options } = this.#program;
+    return { label: options.label, model: this.#model, space, params, statistics };
   }
 
   async evaluate(data: Dataset) {

@@ -1,0 +1,150 @@
+import type { Dataset } from '../data/dataset.js';
+import type { Samples } from '../data/upload.js';
+import { DownhillError, show } from '../gpu/errors.js';
+import {
+  checkChoice,
+  checkDevice,
+  checkFlag,
+  checkInteger,
+  checkNumber,
+  checkOptions,
+  checkText,
+} from '../gpu/fields.js';
+import { SAMPLINGS } from '../kernels/account.js';
+import { checkModel, type Model, tensorsOf } from '../nn/model.js';
+import { checkTargets } from '../nn/targets.js';
+import { makeGroups } from '../optim/groups.js';
+import { checkOptimizerOptions } from '../optim/optimizer-options.js';
+import { checkRule } from '../optim/rule.js';
+import { groupTensors } from './groups.js';
+import type { RunOptions, TrainerOptions } from './types.js';
+
+/* What a trainer is asked for, checked before any GPU work. */
+
+const OPTIONS = [
+  'model',
+  'rule',
+  'data',
+  'batchSize',
+  'sampling',
+  'seed',
+  'dropLast',
+  'submitMs',
+  'label',
+  'groups',
+  'clip',
+  'skipNonFinite',
+  'accumulate',
+] as const;
+/** Of the options of {@link createTrainer}; with fewer samples than a batch, a batch is all of them. */
+export const TRAINER_DEFAULTS = { batchSize: 64, sampling: 'shuffle', seed: 0 } as const;
+export const MAX_SEED = 2 ** 32 - 1;
+
+/** Steps are counted in 32 bits on the GPU, one of which says that an update was left out. */
+export const MAX_STEP = 2 ** 31 - 1;
+
+/** Options of {@link createTrainer}, checked and with their defaults. */
+export type CheckedOptions = ReturnType<typeof checkTrainerOptions>;
+
+export function checkTrainerOptions(device: GPUDevice, options: TrainerOptions) {
+  checkDevice('createTrainer', device);
+  checkOptions('createTrainer', options, OPTIONS);
+  const { data } = options;
+  const model = checkModel('createTrainer', options.model);
+  const rule = checkRule('createTrainer', options.rule);
+  checkData(model, data);
+
+  const sampling = checkChoice('sampling', options.sampling ?? TRAINER_DEFAULTS.sampling, SAMPLINGS);
+  const full = sampling === 'full';
+  if (full && options.batchSize !== undefined && options.batchSize !== data.samples) {
+    throw new DownhillError(
+      'OPTION-RANGE',
+      `sampling 'full' takes all ${data.samples} samples in every step, but batchSize is ${show(options.batchSize)}.`,
+      "Leave batchSize out, or choose 'shuffle' or 'replacement'.",
+    );
+  }
+  const batchSize = full ? data.samples : (options.batchSize ?? Math.min(TRAINER_DEFAULTS.batchSize, data.samples));
+  const { clip, skipNonFinite, accumulate, label = 'train' } = options;
+  const settings = checkOptimizerOptions({ clip, skipNonFinite, accumulate, label: checkText('label', label) });
+  return {
+    model,
+    row: rule.row,
+    data,
+    rows: checkInteger('batchSize', batchSize, 1, data.samples),
+    sampling,
+    dropLast: checkFlag('dropLast', options.dropLast ?? false),
+    submitMs: checkNumber('submitMs', options.submitMs ?? 50, { above: 0 }),
+    settings,
+    groups: makeGroups(groupTensors(tensorsOf(model), [rule], options.groups), settings.clip?.by === 'tensor'),
+    seed: checkInteger('seed', options.seed ?? TRAINER_DEFAULTS.seed, 0, MAX_SEED),
+  };
+}
+
+/**
+ * Model and data must fit, and the data be what it says: a data set is plain data that anybody can make or change.
+ * Before anything is created.
+ */
+export function checkData(model: Model, data: Dataset): void {
+  checkSamples(model, data);
+  if (typeof data.targets !== 'object' || data.targets === null) throw noData();
+  checkTargets(model.loss, data.targets, model.output, data.samples);
+}
+
+function noData(): DownhillError {
+  return new DownhillError(
+    'OPTION-TYPE',
+    'The data is missing or of the wrong kind.',
+    'Pass data: digits() or arrays({ x, y, classes }).',
+  );
+}
+
+/** Samples must be what they say, and fit the model. */
+export function checkSamples(model: Model, data: Samples): void {
+  const { samples, features, x, scale, shift } = data ?? {};
+  const whole = (value: unknown) => Number.isInteger(value) && (value as number) > 0;
+  if (!whole(samples) || !whole(features) || !(x instanceof Uint8Array || x instanceof Float32Array)) throw noData();
+  if (features !== model.input) {
+    throw new DownhillError(
+      'SHAPE-MISMATCH',
+      `The model takes ${model.input} inputs, but a sample has ${features} features.`,
+      `Make the first size ${features}.`,
+    );
+  }
+  if (x.length === samples * features && Number.isFinite(scale) && Number.isFinite(shift)) return;
+  throw new DownhillError(
+    'DATA-MISMATCH',
+    `The data says ${samples} samples of ${features} features: that needs ${samples * features} values and a finite scale and shift; it holds ${x.length}, ${scale}, ${shift}.`,
+    'Make it with arrays(), idx() or digits().',
+  );
+}
+
+/**
+ * How many steps a run is asked for.
+ *
+ * @param at where the trainer is
+ */
+export function checkRunOptions(
+  options: RunOptions,
+  at: { readonly step: number; readonly stepsPerEpoch: number },
+): number {
+  checkOptions('run', options, ['steps', 'epochs', 'signal']);
+  const { steps, epochs, signal } = options;
+  if (signal !== undefined && typeof signal?.throwIfAborted !== 'function') {
+    throw new DownhillError(
+      'OPTION-TYPE',
+      `signal must be an AbortSignal, got ${show(signal)}.`,
+      'Pass `new AbortController().signal`.',
+    );
+  }
+  if ((steps === undefined) === (epochs === undefined)) {
+    throw new DownhillError(
+      'OPTION-RANGE',
+      'run needs either steps or epochs.',
+      'Pass one of the two, such as { epochs: 10 }.',
+    );
+  }
+  const room = MAX_STEP - at.step;
+  return steps !== undefined
+    ? checkInteger('steps', steps, 0, room)
+    : checkInteger('epochs', epochs, 0, Math.floor(room / at.stepsPerEpoch)) * at.stepsPerEpoch;
+}
