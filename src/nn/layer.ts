@@ -21,9 +21,22 @@ export interface LayerTensor {
   readonly role: 'weight' | 'bias';
 }
 
+/** A tensor that a layer keeps and does not train, such as a running mean: PyTorch's buffer, saved with the model. */
+export interface LayerBuffer {
+  /** 'running_mean': PyTorch's name within the module. */
+  readonly name: string;
+  readonly shape: readonly number[];
+  /** What its elements start at. */
+  readonly initial: number;
+}
+
 /** What a layer computes with, for one batch; every range holds all replicas, one after another. */
 export interface LayerBinding<S = Settings> {
   readonly settings: S;
+  /** Its place among the model's layers: keeps random numbers of one layer apart from another's. */
+  readonly place: number;
+  /** Layers such as batch norm and dropout compute otherwise in training. */
+  readonly mode: 'train' | 'evaluate';
   /** Width of its input. */
   readonly input: number;
   /** Width of its output. */
@@ -39,8 +52,14 @@ export interface LayerBinding<S = Settings> {
   readonly batch?: DenseBatch | undefined;
   /** [rows, rowStride(output)], written. */
   readonly y: BufferRange;
+  /** Per replica step, valid rows, epoch and seed (shaders/data/account.wgsl). */
+  readonly stream: BufferRange;
   /** Where one of its tensors lies. */
   param(name: string): readonly Piece[];
+  /** Where one of its buffers lies. */
+  buffer(name: string): readonly Piece[];
+  /** Memory of its own for the batch, from `forward` to `commit`: the same for the same name. */
+  scratch(name: string, bytes: number): BufferRange;
 }
 
 export interface LayerGradients<S = Settings> extends LayerBinding<S> {
@@ -50,6 +69,12 @@ export interface LayerGradients<S = Settings> extends LayerBinding<S> {
   readonly dx?: BufferRange | undefined;
   /** Where the gradient of one of its tensors goes. */
   grad(name: string): readonly Piece[];
+}
+
+/** What a layer has once the step is decided. */
+export interface LayerCommit<S = Settings> extends LayerBinding<S> {
+  /** The optimizer's clocks, after `advance`: `fate` says whether the step counts. */
+  readonly clock: BufferRange;
 }
 
 /** One kind of layer. */
@@ -65,9 +90,13 @@ export interface LayerRow<S = Settings> {
    */
   output(input: number, settings: S, where: string): number;
   tensors(input: number, settings: S): readonly LayerTensor[];
+  /** What it keeps beside them. */
+  buffers?(input: number, settings: S): readonly LayerBuffer[];
   forward(binding: LayerBinding<S>): readonly Op[];
   /** The gradients of its tensors, and at its input. */
   backward(binding: LayerGradients<S>): readonly Op[];
+  /** Changes its buffers, after the update: only here, so that a step which does not count leaves nothing behind. */
+  commit?(binding: LayerCommit<S>): readonly Op[];
 }
 
 /** A layer as a model lists it. Made by `linear(100)`, `relu()` …; plain data. */

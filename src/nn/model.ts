@@ -1,6 +1,6 @@
 import { DownhillError, show } from '../gpu/errors.js';
 import { checkChoice, checkOptions } from '../gpu/fields.js';
-import { checkWidth, type Layer, type LayerTensor, resolveSettings } from './layer.js';
+import { checkWidth, type Layer, type LayerBuffer, type LayerTensor, resolveSettings } from './layer.js';
 import type { LossFunction } from './loss.js';
 import { softmaxCrossEntropy } from './losses.js';
 
@@ -33,6 +33,7 @@ export interface ModelLayer extends Layer {
   readonly input: number;
   readonly output: number;
   readonly tensors: readonly TensorSpec[];
+  readonly buffers: readonly BufferSpec[];
 }
 
 /** One tensor of a network. */
@@ -41,6 +42,12 @@ export interface TensorSpec extends LayerTensor {
   readonly name: string;
   /** Its layer's place in `layers`. */
   readonly layer: number;
+}
+
+/** What one layer keeps beside its tensors. */
+export interface BufferSpec extends LayerBuffer {
+  /** PyTorch's name in a Sequential: '1.running_mean'. */
+  readonly name: string;
 }
 
 /** A network, as plain data: what is computed, not where. */
@@ -101,16 +108,15 @@ function place(layer: Layer, index: number, input: number): ModelLayer {
   const { row } = layer;
   const where = `layers[${index}] (${row.name})`;
   const settings = settingsOf(where, layer);
+  const named = <T extends { readonly name: string }>(own: readonly T[]) =>
+    Object.freeze(own.map((each) => Object.freeze({ ...each, name: `${index}.${each.name}`, layer: index })));
   return Object.freeze({
     row,
     settings,
     input,
     output: row.output(input, settings, where),
-    tensors: Object.freeze(
-      row
-        .tensors(input, settings)
-        .map((tensor) => Object.freeze({ ...tensor, name: `${index}.${tensor.name}`, layer: index })),
-    ),
+    tensors: named(row.tensors(input, settings)),
+    buffers: named(row.buffers?.(input, settings) ?? []),
   });
 }
 
@@ -150,3 +156,6 @@ export function checkModel(where: string, model: Model): Model {
 
 /** The tensors of a network in PyTorch's order: weight and bias of each layer. */
 export const tensorsOf = (model: Model): TensorSpec[] => model.layers.flatMap(({ tensors }) => tensors);
+
+/** What its layers keep beside their tensors, in order. */
+export const buffersOf = (model: Model): BufferSpec[] => model.layers.flatMap(({ buffers }) => buffers);

@@ -16,6 +16,8 @@ export interface BatchMemory {
   readonly outputs: readonly BufferRange[];
   /** Per layer: the gradient at its output. */
   readonly deltas: readonly BufferRange[];
+  /** What a layer keeps for itself, by its place and a name. */
+  scratch(layer: number, name: string, bytes: number): BufferRange;
   /** Of those that were made. */
   readonly bytes: number;
 }
@@ -36,6 +38,8 @@ export interface NetworkBinding {
   params(tensor: string): readonly Piece[];
   /** Where its gradient goes; needed to train. */
   grads?(tensor: string): readonly Piece[];
+  /** Where a layer's buffer lies, by its name; needed where layers have some. */
+  statistics?(buffer: string): readonly Piece[];
   readonly input: { readonly x: BufferRange; readonly batch?: DenseBatch };
   /** Of the whole data set: one u32 per sample (classes), or [samples, outputs] float32 (values). */
   readonly targets: BufferRange;
@@ -55,6 +59,8 @@ export interface BoundNetwork {
   readonly loss: Op;
   /** From the last layer: the gradient of its tensors, then at its input. */
   readonly backward: readonly Op[];
+  /** Once the step is decided, by the optimizer's clocks: what layers keep of it. */
+  commit(clock: BufferRange): readonly Op[];
   /** [rows, rowStride(model.output)]: the last layer's output. */
   readonly outputs: BufferRange;
   readonly memory: BatchMemory;
@@ -73,11 +79,18 @@ function batchMemory({ buffers, model, rows, replicas }: NetworkBinding): BatchM
   const make = (name: string) =>
     model.layers.map(({ output }, i) => buffers.later(`${name}-${i}`, matrixBytes(rows, output, replicas)));
   const [outputs, deltas] = [make('output'), make('delta')];
+  const own = new Map<string, ReturnType<typeof buffers.later>>();
   return {
     outputs,
     deltas,
+    scratch(layer, name, bytes) {
+      const key = `${name}-${layer}`;
+      const made = own.get(key) ?? buffers.later(key, bytes);
+      own.set(key, made);
+      return made;
+    },
     get bytes() {
-      return [...outputs, ...deltas].reduce((sum, { made }) => sum + made, 0);
+      return [...outputs, ...deltas, ...own.values()].reduce((sum, { made }) => sum + made, 0);
     },
   };
 }
@@ -86,7 +99,8 @@ function batchMemory({ buffers, model, rows, replicas }: NetworkBinding): BatchM
  * The ops of a network on the matrices of a batch. Creates nothing: the matrices are made when passes bind them.
  */
 export function bindNetwork(binding: NetworkBinding): BoundNetwork {
-  const { label, model, rows, replicas, input, targets, batch, stream, result, train, params, grads } = binding;
+  const { label, model, rows, replicas, input, targets, batch, stream, result, train } = binding;
+  const { params, grads, statistics } = binding;
   const { layers, loss } = model;
   const memory = binding.memory ?? batchMemory(binding);
   // Below the first layer that is trained no gradient is wanted.
@@ -94,13 +108,15 @@ export function bindNetwork(binding: NetworkBinding): BoundNetwork {
   const counts = new Map<string, number>();
 
   const bound = layers.map((layer, i) => {
-    const { row, settings, tensors } = layer;
+    const { row, settings } = layer;
     const nth = counts.get(row.name) ?? 0;
     counts.set(row.name, nth + 1);
-    const pieces = (find: typeof params) => (name: string) =>
-      find(tensors.find((tensor) => tensor.name === `${i}.${name}`)!.name);
+    const pieces = (find: typeof params) => (name: string) => find(`${i}.${name}`);
     const base: LayerBinding = {
       settings,
+      place: i,
+      mode: train ? 'train' : 'evaluate',
+      stream,
       input: layer.input,
       output: layer.output,
       rows,
@@ -110,8 +126,11 @@ export function bindNetwork(binding: NetworkBinding): BoundNetwork {
       ...(i === 0 ? input : { x: memory.outputs[i - 1]! }),
       y: memory.outputs[i]!,
       param: pieces(params),
+      buffer: pieces(statistics!),
+      scratch: (name, bytes) => memory.scratch(i, name, bytes),
     };
     return {
+      commit: (clock: BufferRange) => row.commit?.({ ...base, clock }) ?? [],
       forward: row.forward(base),
       backward:
         i >= lowest
@@ -132,6 +151,7 @@ export function bindNetwork(binding: NetworkBinding): BoundNetwork {
       loss.settings,
     ),
     backward: bound.toReversed().flatMap(({ backward }) => backward),
+    commit: (clock) => bound.flatMap(({ commit }) => commit(clock)),
     outputs,
     memory,
   };

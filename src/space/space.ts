@@ -57,6 +57,12 @@ export interface Vector {
   readonly ranges: readonly BufferRange[];
 }
 
+/** A vector with the space that says where its tensors lie. */
+export interface PlacedVector {
+  readonly space: Space;
+  readonly vector: Vector;
+}
+
 /** A space over spans that were planned. */
 export function makeSpace(space: Omit<Space, 'vector' | 'partsOf'>): Space {
   const { spans, replicas } = space;

@@ -23,3 +23,11 @@ export interface Stateful {
   /** Goes on from values and copies of the same moment; whoever calls it writes the copies back into the ranges. */
   load(host: Json, copies: Copies): void;
 }
+
+/** A vector that others write, as a part that remembers. */
+export const vectorState = (key: string, { ranges }: { readonly ranges: readonly BufferRange[] }): Stateful => ({
+  key,
+  ranges: () => ranges.map((each, i) => ({ name: `${key}-${i}`, ...each })),
+  host: () => null,
+  load: () => {},
+});

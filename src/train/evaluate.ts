@@ -8,7 +8,7 @@ import { matrixBytes, rowStride } from '../kernels/matrix.js';
 import { nnForms } from '../kernels/nn-forms.js';
 import type { Model } from '../nn/model.js';
 import { type BatchMemory, type BoundNetwork, bindNetwork } from '../nn/network.js';
-import type { Space, Vector } from '../space/space.js';
+import type { PlacedVector, Space, Vector } from '../space/space.js';
 import { pieces } from './objective.js';
 
 /** Samples evaluated at a time; a multiple of 64, so that each chunk's indices and results start where bindings may. */
@@ -22,6 +22,8 @@ export interface Trained {
   readonly model: Model;
   readonly space: Space;
   readonly params: Vector;
+  /** What its layers keep beside parameters. */
+  readonly statistics: PlacedVector;
 }
 
 /**
@@ -168,7 +170,7 @@ function chunkRows(device: GPUDevice, { layers }: Model, samples: number): numbe
 
 function makeChunks(
   buffers: BufferSet,
-  { model, space, params }: Trained,
+  { model, space, params, statistics }: Trained,
   data: DeviceSamples & { readonly targets?: BufferRange },
 ) {
   const { samples, targets } = data;
@@ -196,6 +198,7 @@ function makeChunks(
       buffers,
       ...(memory && { memory }),
       params: pieces(space, params, 1),
+      statistics: pieces(statistics.space, statistics.vector, 1),
       input: { x: data.x, batch: { ...data, indices: batch } },
       // Without targets the loss is not asked for.
       targets: targets ?? data.x,

@@ -7,14 +7,16 @@ import type { Sampling } from '../kernels/account.js';
 import type { Piece } from '../kernels/dense.js';
 import type { Op } from '../kernels/op.js';
 import { initialize } from '../nn/init.js';
-import { type Model, tensorsOf } from '../nn/model.js';
+import { buffersOf, type Model, tensorsOf } from '../nn/model.js';
 import { bindNetwork, checkNetwork } from '../nn/network.js';
-import type { Space, TensorShape, Vector } from '../space/space.js';
+import type { PlacedVector, Space, TensorShape, Vector } from '../space/space.js';
 import type { Stateful } from '../space/stateful.js';
 
 /** Something to minimize: a loss of some tensors, whose gradient it can write. */
 export interface Objective {
   readonly tensors: readonly TensorShape[];
+  /** What it keeps and does not minimize over, such as running means, and what that starts at. */
+  readonly statistics: readonly (TensorShape & { readonly initial: number })[];
   readonly stepsPerEpoch: number;
   /** Throws where it does not fit the device. Before any GPU work. */
   check(device: GPUDevice, replicas: number): void;
@@ -31,6 +33,8 @@ export interface ObjectiveBinding {
   readonly space: Space;
   readonly params: Vector;
   readonly grads: Vector;
+  /** Of its `statistics`. */
+  readonly statistics: PlacedVector;
   /** One per replica. */
   readonly seeds: readonly number[];
 }
@@ -39,6 +43,8 @@ export interface ObjectiveBinding {
 export interface BoundObjective {
   /** Writes values and gradients for the parameters as they are. */
   readonly gradient: readonly Op[];
+  /** After the update, by the optimizer's clocks: what it keeps of the step, where that counts. */
+  commit(clock: BufferRange): readonly Op[];
   /** After the update: takes the value into the ring of losses, and goes on to what the next step looks at. */
   next(ranges: { readonly clock: BufferRange; readonly losses: BufferRange }, lossRing: number): readonly Op[];
   /** What it remembers from step to step. */
@@ -71,13 +77,14 @@ export function networkObjective(options: {
   const perEpoch = stepsPerEpoch(data.samples, rows, options.dropLast);
   return {
     tensors: tensorsOf(model),
+    statistics: buffersOf(model),
     stepsPerEpoch: perEpoch,
     check(device, replicas) {
       checkUploadable(device, data);
       checkNetwork(device, model, rows, replicas);
     },
     initial: (seed) => initialize(model, seed),
-    bind({ label, buffers, space, params, grads, seeds }) {
+    bind({ label, buffers, space, params, grads, statistics, seeds }) {
       const replicas = seeds.length;
       const onGpu = uploads.take(data);
       const plan = { samples: data.samples, rows, stepsPerEpoch: perEpoch, sampling };
@@ -91,6 +98,7 @@ export function networkObjective(options: {
         buffers,
         params: pieces(space, params),
         grads: pieces(space, grads),
+        statistics: pieces(statistics.space, statistics.vector),
         input: { x: onGpu.x, batch: { ...onGpu, indices: batches.batch } },
         targets: onGpu.targets,
         batch: batches.batch,
@@ -100,6 +108,7 @@ export function networkObjective(options: {
       });
       return {
         gradient: [...network.forward, network.loss, ...network.backward],
+        commit: network.commit,
         next: (ranges, lossRing) => [batches.next(`${label}/account`, { ...ranges, result }, lossRing)],
         parts: [batches],
         bytes: {

@@ -8,9 +8,9 @@ import type { RuleRow } from '../optim/rule.js';
 import type { Group } from '../optim/scalars.js';
 import { arenaUpdate, type GradientSettings, UPDATER_FORMS, Updater } from '../optim/updater.js';
 import { arenaSpace } from '../space/arena.js';
-import { elementsOf, type Space, type Vector } from '../space/space.js';
-import type { Stateful } from '../space/stateful.js';
-import { partRange, readTensors, writeTensor } from '../space/vectors.js';
+import { elementsOf, type PlacedVector, type Space, type Vector } from '../space/space.js';
+import { type Stateful, vectorState } from '../space/stateful.js';
+import { fillTensor, partRange, readTensors, writeTensor } from '../space/vectors.js';
 import type { BoundObjective, Objective } from './objective.js';
 import { LOSS_BYTES, LOSS_RING, SCALARS_AHEAD, Scheduler } from './scheduler.js';
 import type { ParameterRange, PlanReport } from './types.js';
@@ -44,6 +44,8 @@ export class Program {
     readonly options: ProgramOptions,
     readonly space: Space,
     readonly params: Vector,
+    /** What layers keep beside parameters: running means … */
+    readonly statistics: PlacedVector,
     readonly updater: Updater,
     readonly passes: readonly Pass[],
     readonly scheduler: Scheduler,
@@ -56,6 +58,7 @@ export class Program {
     const limit = Math.min(device.limits.maxStorageBufferBindingSize, device.limits.maxBufferSize);
     const maxBytes = options.maxArenaBytes ?? limit;
     const space = arenaSpace(objective.tensors, { replicas: seeds.length, maxBytes });
+    const kept = arenaSpace(objective.statistics, { replicas: seeds.length, maxBytes });
     objective.check(device, seeds.length);
 
     const buffers = new BufferSet(device, label);
@@ -64,7 +67,9 @@ export class Program {
         const params = space.vector(buffers, 'parameters');
         const grads = space.vector(buffers, 'gradients');
         writeInitial(device, objective, space, params, seeds);
-        const bound = objective.bind({ label, buffers, space, params, grads, seeds });
+        const statistics = { space: kept, vector: kept.vector(buffers, 'statistics') };
+        writeStatistics(device, objective, statistics);
+        const bound = objective.bind({ label, buffers, space, params, grads, statistics, seeds });
         const updaterOptions = {
           ...settings,
           label,
@@ -77,14 +82,16 @@ export class Program {
         };
         const updater = new Updater(buffers, { ...updaterOptions, updates: SCALARS_AHEAD });
         const losses = range(buffers.storage('losses', LOSS_BYTES * LOSS_RING * seeds.length));
-        const ops = [...bound.gradient, ...updater.ops, ...bound.next({ clock: updater.clock, losses }, LOSS_RING)];
-        return { params, bound, updater, losses, ...lower(ops, FORMS, device, options.choice) };
+        const { clock } = updater;
+        const after = [...bound.commit(clock), ...bound.next({ clock, losses }, LOSS_RING)];
+        const plan = lower([...bound.gradient, ...updater.ops, ...after], FORMS, device, options.choice);
+        return { params, statistics, bound, updater, losses, ...plan };
       });
-      const { params, updater, bound, losses, choice } = made;
+      const { params, statistics, updater, bound, losses, choice } = made;
       const passes = await createPasses(device, made.passes, buffers);
       const parts = { passes, updater, losses, submitMs: options.submitMs };
       const scheduler = await guarded(device, label, () => new Scheduler(buffers, parts));
-      return new Program(device, options, space, params, updater, passes, scheduler, bound, choice);
+      return new Program(device, options, space, params, statistics, updater, passes, scheduler, bound, choice);
     } catch (error) {
       buffers.destroy();
       throw error;
@@ -93,7 +100,9 @@ export class Program {
 
   /** Everything that remembers: a checkpoint is these parts, and the parameters. */
   get parts(): readonly Stateful[] {
-    return [this.updater, ...this.bound.parts];
+    const { space, vector } = this.statistics;
+    const kept = space.tensors.length > 0 ? [vectorState('statistics', vector)] : [];
+    return [this.updater, ...this.bound.parts, ...kept];
   }
 
   /** Where one replica's tensors lie. One that is cut where a limit asks has an entry for the rows of each part. */
@@ -153,5 +162,14 @@ function writeInitial(
   for (const [replica, seed] of seeds.entries()) {
     for (const [i, values] of objective.initial(seed).entries())
       writeTensor(device, space, params, objective.tensors[i]!.name, values, replica);
+  }
+}
+
+/** What layers keep starts alike in every replica. */
+function writeStatistics(device: GPUDevice, { statistics }: Objective, { space, vector }: PlacedVector): void {
+  for (const { name, initial } of statistics) {
+    if (initial === 0) continue;
+    for (let replica = 0; replica < space.replicas; replica++)
+      fillTensor(device, space, vector, name, initial, replica);
   }
 }
