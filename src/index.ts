@@ -4,8 +4,19 @@
  * @module downhill
  */
 
-export type { Dataset, Targets } from './data/index.js';
-export { arrays, digits, idx, parseIdx, split, standardize, statistics, unitRange } from './data/index.js';
+export type { ByOptions, Dataset, Scaling, Statistics, Targets } from './data/index.js';
+export {
+  arrays,
+  digits,
+  idx,
+  parseIdx,
+  split,
+  standardize,
+  standardizeTargets,
+  statistics,
+  targetStatistics,
+  unitRange,
+} from './data/index.js';
 export type { Samples } from './data/upload.js';
 export { type AdapterReport, type DeviceOptions, describeAdapter, requestDevice } from './gpu/device.js';
 export { DownhillError, type ErrorCode, show, suggest } from './gpu/errors.js';

@@ -57,9 +57,9 @@ export async function buildData(config: TrainConfig, files?: IdxParts): Promise<
 
 /** Both parts, scaled by the statistics of the training part: the test part must not shape what the network sees. */
 export function scaled([train, test]: readonly [Dataset, Dataset], scale: Scale): JobData {
-  if (scale === 'unit') return { train: unitRange(train), test: unitRange(test) };
   const known = statistics(train);
-  return { train: standardize(train, known), test: standardize(test, known) };
+  const by = scale === 'unit' ? unitRange : standardize;
+  return { train: by(train, known), test: by(test, known) };
 }
 
 /** What `buildData` will make, where that is known beforehand: the generator's data need not be drawn to be checked. */

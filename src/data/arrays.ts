@@ -23,6 +23,12 @@ export interface ArraysOptions {
   features?: number;
   /** Shape of one sample, [height, width], where it is a grey image. */
   image?: readonly [number, number];
+  /** Names of the classes by index, as many as `classes`, which then may be left out. */
+  labels?: readonly string[];
+  /** Names of the features. */
+  featureNames?: readonly string[];
+  /** Names of what is predicted: one per target value, a single one for classes. */
+  targetNames?: readonly string[];
 }
 
 /**
@@ -38,10 +44,10 @@ export interface ArraysOptions {
  * const xor = arrays({ x: [[0, 0], [0, 1], [1, 0], [1, 1]], y: [0, 1, 1, 0], classes: 2 });
  */
 export function arrays(options: ArraysOptions): Dataset {
-  checkOptions('arrays', options, ['x', 'y', 'classes', 'features', 'image']);
-  const { y } = options;
-  const classes =
-    options.classes === undefined ? undefined : checkInteger('arrays.classes', options.classes, 2, 2 ** 32);
+  checkOptions('arrays', options, ['x', 'y', 'classes', 'features', 'image', 'labels', 'featureNames', 'targetNames']);
+  const { y, labels } = options;
+  const given = options.classes ?? (Array.isArray(labels) ? labels.length : undefined);
+  const classes = given === undefined ? undefined : checkInteger('arrays.classes', given, 2, 2 ** 32);
   const image = options.image === undefined ? undefined : checkImage(options.image);
   let features = options.features === undefined ? undefined : checkInteger('arrays.features', options.features, 1);
   if (image && features !== undefined && features !== image[0] * image[1]) {
@@ -75,7 +81,32 @@ export function arrays(options: ArraysOptions): Dataset {
   const targets =
     classes === undefined ? realTargets(y, samples) : labelTargets('arrays.y', y as Numbers, classes, samples);
   const scale = x instanceof Uint8Array ? 1 / 255 : 1;
-  return Object.freeze({ samples, features, x, scale, shift: 0, targets, ...(image && { image }) });
+  const names = {
+    ...namesOf('labels', options.labels, classes ?? 0),
+    ...namesOf('featureNames', options.featureNames, features),
+    ...namesOf('targetNames', options.targetNames, targets.kind === 'values' ? targets.width : 1),
+  };
+  return Object.freeze({ samples, features, x, scale, shift: 0, targets, ...(image && { image }), ...names });
+}
+
+/** A list of names as a part of a data set; nothing where there is none. */
+function namesOf(option: 'labels' | 'featureNames' | 'targetNames', names: unknown, count: number) {
+  if (names === undefined) return {};
+  if (!Array.isArray(names) || names.some((name) => typeof name !== 'string')) {
+    throw new DownhillError(
+      'OPTION-TYPE',
+      `arrays.${option} must be a list of strings, got ${show(names)}.`,
+      'Pass one name for each.',
+    );
+  }
+  if (names.length !== count) {
+    throw new DownhillError(
+      'DATA-MISMATCH',
+      `arrays.${option} holds ${names.length} names for ${count}.`,
+      option === 'labels' ? 'Pass one name per class.' : 'Pass one name for each.',
+    );
+  }
+  return { [option]: Object.freeze([...(names as string[])]) };
 }
 
 /**

@@ -1,23 +1,42 @@
+/** One number for all features (or outputs), or one for each. */
+export type Scaling = number | readonly number[] | Float64Array;
+
 /** What the network is to predict for each sample. */
 export type Targets =
   /** One class index per sample, for softmax cross-entropy. */
   | { readonly kind: 'classes'; readonly classes: number; readonly labels: Uint8Array | Uint16Array | Uint32Array }
-  /** `width` real numbers per sample, row-major, for mean squared error. */
-  | { readonly kind: 'values'; readonly width: number; readonly values: Float32Array };
+  /**
+   * `width` real numbers per sample, row-major, for mean squared error. With `scale` and `shift` (one number, or one per
+   * output; default 1 and 0) the network is trained on `raw * scale + shift`, and `trainer.predict` gives raw units back.
+   */
+  | {
+      readonly kind: 'values';
+      readonly width: number;
+      readonly values: Float32Array;
+      readonly scale?: Scaling;
+      readonly shift?: Scaling;
+    };
 
 /**
  * Samples in host memory: `samples` rows of `features` raw values and one target each.
  *
- * The network sees `raw * scale + shift`. Bytes stay bytes, on the GPU too: the first layer decodes them.
+ * The network sees `raw * scale + shift`. With one number for all features bytes stay bytes, on the GPU too: the first
+ * layer decodes them. One number per feature is applied in float64 when the data set goes to the GPU, as float32.
  */
 export interface Dataset {
   readonly samples: number;
   readonly features: number;
   /** Row-major, `samples * features` values. */
   readonly x: Uint8Array | Float32Array;
-  readonly scale: number;
-  readonly shift: number;
+  readonly scale: Scaling;
+  readonly shift: Scaling;
   readonly targets: Targets;
   /** Shape of one sample where it is an image, for pictures of it: [height, width]. */
   readonly image?: readonly [number, number];
+  /** Names of the classes, by index. */
+  readonly labels?: readonly string[];
+  /** Names of the features, such as columns of a table. */
+  readonly featureNames?: readonly string[];
+  /** Names of what is predicted: one per output of 'values', a single one for 'classes'. */
+  readonly targetNames?: readonly string[];
 }

@@ -1,5 +1,14 @@
 export { type ArraysOptions, arrays } from './arrays.js';
-export type { Dataset, Targets } from './dataset.js';
+export type { Dataset, Scaling, Targets } from './dataset.js';
 export { type DigitsOptions, digits } from './digits.js';
 export { type IdxOptions, type IdxSource, idx, parseIdx } from './idx.js';
-export { type Statistics, split, standardize, statistics, unitRange } from './transform.js';
+export { split } from './split.js';
+export {
+  type ByOptions,
+  type Statistics,
+  standardize,
+  standardizeTargets,
+  statistics,
+  targetStatistics,
+  unitRange,
+} from './transform.js';

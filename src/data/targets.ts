@@ -1,4 +1,5 @@
 import type { Targets } from './dataset.js';
+import { scaleRows } from './scaling.js';
 
 /** What one kind of targets is like. */
 interface TargetKind<T> {
@@ -17,7 +18,11 @@ const kinds: { readonly [K in Targets['kind']]: TargetKind<Extract<Targets, { ki
   },
   values: {
     perSample: ({ width }) => width,
-    upload: ({ values }) => new Float32Array(values),
+    upload({ values, width, scale = 1, shift = 0 }) {
+      const wanted = new Float32Array(values);
+      if (scale !== 1 || shift !== 0) scaleRows(values, width, { scale, shift }, wanted);
+      return wanted;
+    },
     slice: (targets, start, end) => ({
       ...targets,
       values: targets.values.subarray(start * targets.width, end * targets.width),

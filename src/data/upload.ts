@@ -1,6 +1,7 @@
 import { type BufferRange, BufferSet, checkBindable, range } from '../gpu/buffers.js';
 import { rowStride } from '../kernels/matrix.js';
 import type { Dataset } from './dataset.js';
+import { isPerFeature, scaleRows } from './scaling.js';
 import { kindOf } from './targets.js';
 
 /** Samples without targets: what a network takes to predict. */
@@ -28,7 +29,7 @@ const CHUNK_ROWS = 4096;
 /** Throws LIMIT-BINDING when samples, or their targets, cannot be one binding. */
 export function checkUploadable(device: GPUDevice, data: Samples & Partial<Pick<Dataset, 'targets'>>): void {
   const { samples, targets } = data;
-  const width = data.x instanceof Uint8Array ? 1 : 4;
+  const width = data.x instanceof Uint8Array && !isPerFeature(data) ? 1 : 4;
   const bytes = samples * rowStride(data.features) * width;
   const fix = width === 4 ? 'Keep the values as bytes (Uint8Array), or use fewer samples.' : 'Use fewer samples.';
   checkBindable(device, `The data set (${samples} samples)`, bytes, fix);
@@ -39,17 +40,20 @@ export function checkUploadable(device: GPUDevice, data: Samples & Partial<Pick<
 
 /** Uploads samples. The buffer belongs to `buffers`. */
 export function uploadSamples(buffers: BufferSet, data: Samples): DeviceSamples {
-  const { samples, features, scale, shift } = data;
-  const bytesPerValue = data.x.BYTES_PER_ELEMENT;
+  const { samples, features } = data;
+  const perFeature = isPerFeature(data);
+  const [scale, shift] = perFeature ? [1, 0] : [data.scale as number, data.shift as number];
+  const bytesPerValue = perFeature ? 4 : data.x.BYTES_PER_ELEMENT;
   const stride = rowStride(features);
   const x = buffers.storage('data', samples * stride * bytesPerValue);
   for (let first = 0; first < samples; first += CHUNK_ROWS) {
     const rows = Math.min(CHUNK_ROWS, samples - first);
     // Node's Buffer is a Uint8Array too, so not `data.x.constructor`.
-    const Values = data.x instanceof Uint8Array ? Uint8Array : Float32Array;
+    const Values = bytesPerValue === 1 ? Uint8Array : Float32Array;
     const source = data.x.subarray(first * features, (first + rows) * features);
     const padded = new Values(rows * stride);
-    if (stride === features) padded.set(source);
+    if (perFeature) scaleRows(source, features, data, padded as Float32Array, stride);
+    else if (stride === features) padded.set(source);
     else
       for (let row = 0; row < rows; row++)
         padded.set(source.subarray(row * features, (row + 1) * features), row * stride);

@@ -1,4 +1,5 @@
 import type { Dataset } from '../data/dataset.js';
+import { checkScaling, checkTargetScaling } from '../data/scaling.js';
 import type { Samples } from '../data/upload.js';
 import { DownhillError, show } from '../gpu/errors.js';
 import {
@@ -88,6 +89,7 @@ export function checkData(model: Model, data: Dataset): void {
   checkSamples(model, data);
   if (typeof data.targets !== 'object' || data.targets === null) throw noData();
   checkTargets(model.loss, data.targets, model.output, data.samples);
+  if (data.targets.kind === 'values') checkTargetScaling(data.targets);
 }
 
 function noData(): DownhillError {
@@ -100,7 +102,7 @@ function noData(): DownhillError {
 
 /** Samples must be what they say, and fit the model. */
 export function checkSamples(model: Model, data: Samples): void {
-  const { samples, features, x, scale, shift } = data ?? {};
+  const { samples, features, x } = data ?? {};
   const whole = (value: unknown) => Number.isInteger(value) && (value as number) > 0;
   if (!whole(samples) || !whole(features) || !(x instanceof Uint8Array || x instanceof Float32Array)) throw noData();
   if (features !== model.input) {
@@ -110,10 +112,11 @@ export function checkSamples(model: Model, data: Samples): void {
       `Make the first size ${features}.`,
     );
   }
-  if (x.length === samples * features && Number.isFinite(scale) && Number.isFinite(shift)) return;
+  checkScaling(data);
+  if (x.length === samples * features) return;
   throw new DownhillError(
     'DATA-MISMATCH',
-    `The data says ${samples} samples of ${features} features: that needs ${samples * features} values and a finite scale and shift; it holds ${x.length}, ${scale}, ${shift}.`,
+    `The data says ${samples} samples of ${features} features: that needs ${samples * features} values; it holds ${x.length}.`,
     'Make it with arrays(), idx() or digits().',
   );
 }

@@ -1,4 +1,5 @@
 import type { Dataset } from '../data/dataset.js';
+import { checkSameTargets, unscaleOutputs } from '../data/scaling.js';
 import { type Samples, Uploads } from '../data/upload.js';
 import { DownhillError, show } from '../gpu/errors.js';
 import type { Fields } from '../gpu/fields.js';
@@ -194,6 +195,7 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
   async evaluate(data: Dataset) {
     this.#checkAlive();
     checkData(this.#model, data);
+    checkSameTargets(this.#data.targets, data.targets);
     const evaluator =
       this.#evaluators.get(data) ?? Evaluator.ofDataset(this.#program.device, this.#trained, data, this.#uploads);
     // Again, so that the most recently used come last; those before the last few give their memory back.
@@ -216,7 +218,9 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
     const evaluator = await Evaluator.ofSamples(this.#program.device, this.#trained, this.#samplesOf(x));
     try {
       this.#checkAlive();
-      return await evaluator.outputs();
+      const outputs = await evaluator.outputs();
+      const { targets } = this.#data;
+      return targets.kind === 'values' ? unscaleOutputs(outputs, targets) : outputs;
     } finally {
       evaluator.destroy();
     }

@@ -220,13 +220,18 @@ export interface Trainer<F extends Fields = Fields> {
   set(options: SetOptions<F>, tensors?: readonly string[]): void;
   /** What the optimizer remembers, after everything submitted so far: by tensor the rule's state, and its counters. */
   state(): Promise<OptimizerState>;
-  /** Loss, and accuracy where the loss has it, over a data set, of the parameters after everything submitted so far. */
+  /**
+   * Loss, and accuracy where the loss has it, over a data set, of the parameters after everything submitted so far.
+   *
+   * @throws DownhillError SHAPE-MISMATCH, DATA-*; DATA-MISMATCH for targets scaled otherwise than those trained on.
+   */
   evaluate(data: Dataset): Promise<Evaluation>;
   /**
    * What the network says of samples, of the parameters after everything submitted so far.
    *
    * @param x raw values as in the training data, row by row (scaled as those are), or samples that bring their own scale
-   * @returns [samples, outputs], row-major: probabilities for softmax cross-entropy, else the outputs
+   * @returns [samples, outputs], row-major: probabilities for softmax cross-entropy, else the outputs, in the units that
+   *   the targets had before `standardizeTargets`
    * @throws DownhillError SHAPE-MISMATCH, DATA-MISMATCH, OPTION-TYPE
    */
   predict(x: Float32Array | Uint8Array | Samples): Promise<Float32Array>;

@@ -8,6 +8,7 @@ import { cosine, join, linear, plateau, warmup } from '../../src/optim/schedules
 import { type ReferenceRule, referenceMlp, referenceRules, referenceState } from '../../src/reference/index.js';
 import { createTrainer } from '../../src/train/trainer.js';
 import type { Trainer, TrainerOptions } from '../../src/train/types.js';
+import { seen } from '../support/data.js';
 import { testDevice } from '../support/gpu.js';
 import { collect, losses, noise, replicasOf } from '../support/train.js';
 
@@ -38,7 +39,7 @@ function reference(ruleAt: (count: number) => Rule, steps: number) {
   return Array.from({ length: steps }, (_, count) => {
     const { indices, valid } = batchOf(plan, 7, count);
     const picked = [...indices.subarray(0, valid)];
-    const x = picked.flatMap((i) => Array.from(data.x.subarray(i * 9, i * 9 + 9), (v) => v * data.scale + data.shift));
+    const x = picked.flatMap((i) => seen(data, i));
     const y = picked.map((i) => targets.labels[i]!);
     const { loss, gradients } = network.lossAndGradients(parameters, x, y, valid);
     const values = hyperAt(ruleAt(count), count);

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { arrays } from '../../src/data/arrays.js';
 import { batchOf } from '../../src/data/batching.js';
-import type { Dataset } from '../../src/data/index.js';
+import { type Dataset, standardize, standardizeTargets } from '../../src/data/index.js';
 import { initialize } from '../../src/nn/init.js';
 import { type Activation, type Mlp, mlp } from '../../src/nn/mlp.js';
 import type { Rule } from '../../src/optim/rule.js';
@@ -10,11 +10,15 @@ import { scale } from '../../src/optim/scalars.js';
 import { type ReferenceRule, referenceMlp, referenceRules, referenceState } from '../../src/reference/index.js';
 import { createTrainer } from '../../src/train/trainer.js';
 import type { Trainer, TrainerOptions } from '../../src/train/types.js';
+import { seen } from '../support/data.js';
 import { randomFloats, testDevice } from '../support/gpu.js';
 import { collect, countCreations, losses, noise, replicasOf, someDigits } from '../support/train.js';
 
 const LECTURE = [784, 100, 100, 100, 100, 10];
 const made: Trainer[] = [];
+/** Of the only output of a regression. */
+const at = (targets: Dataset['targets'], what: 'scale' | 'shift') =>
+  (targets as { [key in typeof what]?: number[] })[what]![0]!;
 
 async function trainer(options: Partial<TrainerOptions> = {}) {
   const data = options.data ?? someDigits();
@@ -49,12 +53,7 @@ function referenceLosses(model: Mlp, rule: Rule, data: Dataset, rows: number, se
   return Array.from({ length: steps }, (_, step) => {
     const { indices, valid } = batchOf(plan, seed, step);
     const picked = [...indices.subarray(0, valid)];
-    const x = picked.flatMap((sample) =>
-      Array.from(
-        data.x.subarray(sample * data.features, (sample + 1) * data.features),
-        (raw) => raw * data.scale + data.shift,
-      ),
-    );
+    const x = picked.flatMap((sample) => seen(data, sample));
     const { targets } = data;
     const y = picked.flatMap((sample) =>
       targets.kind === 'classes'
@@ -459,6 +458,47 @@ describe('groups, frozen tensors, accumulation, set', () => {
       all.destroy();
     }
     await expect(make(513)).rejects.toMatchObject({ code: 'OPTION-RANGE', fix: expect.any(String) });
+  });
+});
+
+describe('features scaled one by one', () => {
+  it('train and predict as the same values scaled beforehand, bit for bit', async () => {
+    const width = 5;
+    const raw = Float32Array.from(
+      randomFloats(60 * width, 3),
+      (value, i) => value * 10 ** ((i % width) - 2) + (i % width),
+    );
+    const y = Float32Array.from({ length: 60 }, (_, i) => 100 + 30 * raw[width * i]! - raw[width * i + 2]!);
+    const table = standardizeTargets(standardize(arrays({ x: raw, y, features: width })));
+    const { targets } = table;
+    const before = arrays({
+      x: Float32Array.from(seen(table)),
+      y: Float32Array.from(y, (value) => value * at(targets, 'scale') + at(targets, 'shift')),
+      features: width,
+    });
+    const options = { model: mlp({ sizes: [width, 8, 1], loss: 'mse' }), batchSize: 16, seed: 5 };
+    const [a, b] = [await trainer({ ...options, data: table }), await trainer({ ...options, data: before })];
+    expect(losses(await collect(a, { steps: 12 }))).toEqual(losses(await collect(b, { steps: 12 })));
+    expect((await a.evaluate(table)).loss).toBe((await b.evaluate(before)).loss);
+    // Raw values go in, and come out: as float32 of the division in float64.
+    const outputs = await b.predict(before);
+    const expected = outputs.map((value) => (value - at(targets, 'shift')) / at(targets, 'scale'));
+    expect(await a.predict(raw)).toEqual(expected);
+    // Targets in other units, or scaling that is none, are refused.
+    const unscaled = standardize(arrays({ x: raw, y, features: width }));
+    await expect(a.evaluate(unscaled)).rejects.toMatchObject({ code: 'DATA-MISMATCH' });
+    await expect(a.predict({ ...table, scale: [1, 2] })).rejects.toMatchObject({ code: 'DATA-MISMATCH' });
+  });
+
+  it('is of bytes, too', async () => {
+    const x = Uint8Array.from({ length: 30 * 3 }, (_, i) => (i * 37) % 251);
+    const bytes = standardize(arrays({ x, y: [...x.subarray(0, 30)].map((v) => v % 2), classes: 2 }), {
+      by: 'feature',
+    });
+    const floats = { ...bytes, x: Float32Array.from(seen(bytes)), scale: 1, shift: 0 };
+    const model = mlp({ sizes: [3, 4, 2] });
+    const [a, b] = [await trainer({ model, data: bytes }), await trainer({ model, data: floats })];
+    expect(losses(await collect(a, { steps: 4 }))).toEqual(losses(await collect(b, { steps: 4 })));
   });
 });
 

@@ -6,6 +6,7 @@ import { loadData, readIdx } from '../../harness/train/node.js';
 import { parseTrain, type TrainCommand } from '../../harness/train/options.js';
 import type { Targets } from '../../src/index.js';
 import { fakeIo, jsonLines, scratch, writeIdx } from '../support/cli.js';
+import { seen } from '../support/data.js';
 
 const folder = scratch();
 afterAll(folder.remove);
@@ -121,11 +122,10 @@ describe('data of a run', () => {
     const data = await loadData(config, await readIdx(folder.path('idx')));
     expect(shapeOf(data)).toEqual({ train: 40, test: 12, features: 16, classes: 4 });
     expect([data.test.scale, data.test.shift]).toEqual([data.train.scale, data.train.shift]);
-    const { x, scale, shift } = data.train;
-    const seen = Array.from(x, (value) => value * scale + shift);
-    const mean = seen.reduce((sum, value) => sum + value, 0) / seen.length;
+    const values = seen(data.train);
+    const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
     expect(mean).toBeCloseTo(0, 6);
-    expect(seen.reduce((sum, value) => sum + (value - mean) ** 2, 0) / seen.length).toBeCloseTo(1, 6);
+    expect(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length).toBeCloseTo(1, 6);
   });
 
   it('is split where there is one part', async () => {

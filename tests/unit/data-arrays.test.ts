@@ -159,4 +159,15 @@ describe('arrays', () => {
     expect(loose({ x: [[1]], y: [0], classes: 2, features: 0 }).code).toBe('OPTION-RANGE');
     expect(loose(undefined).code).toBe('OPTION-TYPE');
   });
+
+  it('takes names of classes, features and targets', () => {
+    const named = { x: [[1, 2], [3, 4]], y: [0, 1], labels: ['no', 'yes'], featureNames: ['a', 'b'], targetNames: ['c'] }; // biome-ignore format: two samples
+    const data = arrays(named);
+    expect(data).toMatchObject({ targets: { classes: 2 }, labels: ['no', 'yes'], featureNames: ['a', 'b'] });
+    expect(Object.isFrozen(data.labels)).toBe(true);
+    expect(loose({ ...named, classes: 3 })).toMatchObject({ code: 'DATA-MISMATCH', fix: 'Pass one name per class.' });
+    expect(loose({ ...named, featureNames: ['a'] }).code).toBe('DATA-MISMATCH');
+    expect(loose({ ...named, targetNames: 'c' }).code).toBe('OPTION-TYPE');
+    expect(loose({ ...named, labels: 3 }).code).toBe('OPTION-TYPE');
+  });
 });

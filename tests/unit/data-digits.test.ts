@@ -187,7 +187,7 @@ function logisticRegression(train: Dataset, test: Dataset, epochs: number): numb
   const scores = (data: Dataset, i: number) => {
     z.set(w.subarray(features * 10));
     for (let f = 0; f < features; f++) {
-      const value = data.x[i * features + f]! * data.scale;
+      const value = data.x[i * features + f]! * (data.scale as number);
       if (value !== 0) for (let c = 0; c < 10; c++) z[c]! += value * w[f * 10 + c]!;
     }
   };
@@ -209,7 +209,7 @@ function logisticRegression(train: Dataset, test: Dataset, epochs: number): numb
         for (let c = 0; c < 10; c++)
           z[c] = (Math.exp(z[c]! - top) / total - (c === labelsOf(train)[i] ? 1 : 0)) / batch.length;
         for (let f = 0; f <= features; f++) {
-          const value = f < features ? train.x[i * features + f]! * train.scale : 1;
+          const value = f < features ? train.x[i * features + f]! * (train.scale as number) : 1;
           if (value !== 0) for (let c = 0; c < 10; c++) g[f * 10 + c]! += value * z[c]!;
         }
       }
