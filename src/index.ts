@@ -4,12 +4,14 @@
  * @module downhill
  */
 
-export type { ByOptions, Dataset, Scaling, Statistics, Targets } from './data/index.js';
+export type { ByOptions, Dataset, Npy, NpyValues, Scaling, Statistics, Targets } from './data/index.js';
 export {
   arrays,
   digits,
+  encodeNpy,
   idx,
   parseIdx,
+  parseNpy,
   split,
   standardize,
   standardizeTargets,

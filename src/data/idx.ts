@@ -2,7 +2,7 @@ import { DownhillError, show } from '../gpu/errors.js';
 import { checkInteger, checkOptions } from '../gpu/fields.js';
 import { labelTargets } from './arrays.js';
 import type { Dataset } from './dataset.js';
-import { checkSource, formatBytes, gunzip, isGzip, readSource, type Source } from './load.js';
+import { checkSource, formatBytes, gunzip, isGzip, isPage, readSource, type Source } from './load.js';
 
 /** Where an IDX file comes from: its bytes, a Blob or File, a response, or an address to fetch. Gzipped or not. */
 export type IdxSource = Source;
@@ -192,12 +192,6 @@ function checkMagic(where: string, bytes: Uint8Array): void {
     );
   }
   throw format(where, found, WRONG_FILE);
-}
-
-/** Whether text begins with '<', after white space and a byte order mark. */
-function isPage(bytes: Uint8Array): boolean {
-  const first = bytes.findIndex((byte) => ![0x20, 0x09, 0x0a, 0x0d, 0xef, 0xbb, 0xbf].includes(byte));
-  return bytes[first] === 0x3c;
 }
 
 /** Compares the length of the file with what its header declares. */

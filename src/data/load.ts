@@ -103,6 +103,12 @@ async function readResponse(
 /** Gzip by its magic number. */
 export const isGzip = (bytes: Uint8Array) => bytes[0] === 0x1f && bytes[1] === 0x8b;
 
+/** Whether text begins with '<', after white space and a byte order mark. */
+export function isPage(bytes: Uint8Array): boolean {
+  const first = bytes.findIndex((byte) => ![0x20, 0x09, 0x0a, 0x0d, 0xef, 0xbb, 0xbf].includes(byte));
+  return bytes[first] === 0x3c;
+}
+
 /**
  * Compressed bytes handed to the decoder at a time. Deflate expands at most 1032 times and Chrome's decoder expands a
  * whole chunk before anybody can stop it, so this bounds what is decoded beyond the declared size to 16 MiB.
