@@ -4,12 +4,13 @@
  * @module downhill
  */
 
-export type { ByOptions, Dataset, Npy, NpyValues, Scaling, Statistics, Targets } from './data/index.js';
+export type { ByOptions, Dataset, Npy, NpyOptions, NpyValues, Scaling, Statistics, Targets } from './data/index.js';
 export {
   arrays,
   digits,
   encodeNpy,
   idx,
+  npy,
   parseIdx,
   parseNpy,
   split,

@@ -2,6 +2,7 @@ export { type ArraysOptions, arrays } from './arrays.js';
 export type { Dataset, Scaling, Targets } from './dataset.js';
 export { type DigitsOptions, digits } from './digits.js';
 export { type IdxOptions, type IdxSource, idx, parseIdx } from './idx.js';
+export { type NpyOptions, npy } from './npy.js';
 export { encodeNpy, type Npy, type NpyValues, parseNpy } from './npy-format.js';
 export { split } from './split.js';
 export {

@@ -120,7 +120,8 @@ const CHUNK = 2 ** 14;
  * twice the declared size, nor twice what is really there.
  *
  * @param declaredSize Size of the whole file from its beginning; undefined if more of it is needed. May throw.
- * @throws DownhillError DATA-FORMAT if the gzip data is truncated or corrupt, is longer than declared, or declares
+ * @param format What is in it; 'deflate-raw' is what archives hold.
+ * @throws DownhillError DATA-FORMAT if the data is truncated or corrupt, is longer than declared, or declares
  *   more than `maxBytes`.
  */
 export async function gunzip(
@@ -128,6 +129,7 @@ export async function gunzip(
   bytes: Uint8Array,
   maxBytes: number,
   declaredSize: (beginning: Uint8Array) => number | undefined,
+  format: CompressionFormat = 'gzip',
 ): Promise<Uint8Array> {
   let at = 0;
   const compressed = new ReadableStream<Uint8Array<ArrayBuffer>>({
@@ -137,7 +139,7 @@ export async function gunzip(
       at += CHUNK;
     },
   });
-  const reader = compressed.pipeThrough(new DecompressionStream('gzip')).getReader();
+  const reader = compressed.pipeThrough(new DecompressionStream(format)).getReader();
   const chunks: Uint8Array[] = [];
   let total = 0;
   let declared: number | undefined;
@@ -145,7 +147,7 @@ export async function gunzip(
     for (;;) {
       const { done, value } = await reader.read().catch((cause: unknown) => {
         const of = declared === undefined ? '' : ` of the ${formatBytes(declared)} that its header declares`;
-        const message = `${name} is truncated or corrupt gzip data: ${formatBytes(bytes.length)} decode to ${formatBytes(total)}${of}.`;
+        const message = `${name} is truncated or corrupt ${format} data: ${formatBytes(bytes.length)} decode to ${formatBytes(total)}${of}.`;
         throw new DownhillError('DATA-FORMAT', message, 'Download the file again: it is not complete.', cause);
       });
       if (done) return join(chunks, total);
