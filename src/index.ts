@@ -4,12 +4,24 @@
  * @module downhill
  */
 
-export type { ByOptions, Dataset, Npy, NpyOptions, NpyValues, Scaling, Statistics, Targets } from './data/index.js';
+export type {
+  ByOptions,
+  Dataset,
+  FoldOptions,
+  Npy,
+  NpyOptions,
+  NpyValues,
+  Scaling,
+  SplitOptions,
+  Statistics,
+  Targets,
+} from './data/index.js';
 export {
   arrays,
   digits,
   encodeNpy,
   idx,
+  kFold,
   npy,
   parseIdx,
   parseNpy,

@@ -4,7 +4,7 @@ export { type DigitsOptions, digits } from './digits.js';
 export { type IdxOptions, type IdxSource, idx, parseIdx } from './idx.js';
 export { type NpyOptions, npy } from './npy.js';
 export { encodeNpy, type Npy, type NpyValues, parseNpy } from './npy-format.js';
-export { split } from './split.js';
+export { type FoldOptions, kFold, type SplitOptions, split } from './split.js';
 export {
   type ByOptions,
   type Statistics,

@@ -8,6 +8,8 @@ interface TargetKind<T> {
   /** As the GPU has them. */
   upload(targets: T): Uint32Array<ArrayBuffer> | Float32Array<ArrayBuffer>;
   slice(targets: T, start: number, end: number): T;
+  /** Those of some samples, copied. */
+  pick(targets: T, samples: Uint32Array): T;
 }
 
 const kinds: { readonly [K in Targets['kind']]: TargetKind<Extract<Targets, { kind: K }>> } = {
@@ -15,6 +17,13 @@ const kinds: { readonly [K in Targets['kind']]: TargetKind<Extract<Targets, { ki
     perSample: () => 1,
     upload: ({ labels }) => Uint32Array.from(labels),
     slice: (targets, start, end) => ({ ...targets, labels: targets.labels.subarray(start, end) }),
+    pick({ labels, ...rest }, samples) {
+      const Labels =
+        labels instanceof Uint8Array ? Uint8Array : labels instanceof Uint16Array ? Uint16Array : Uint32Array;
+      const picked = new Labels(samples.length);
+      for (const [row, sample] of samples.entries()) picked[row] = labels[sample]!;
+      return { ...rest, labels: picked };
+    },
   },
   values: {
     perSample: ({ width }) => width,
@@ -27,6 +36,13 @@ const kinds: { readonly [K in Targets['kind']]: TargetKind<Extract<Targets, { ki
       ...targets,
       values: targets.values.subarray(start * targets.width, end * targets.width),
     }),
+    pick(targets, samples) {
+      const { width, values: from } = targets;
+      const values = new Float32Array(samples.length * width);
+      for (const [row, sample] of samples.entries())
+        values.set(from.subarray(sample * width, (sample + 1) * width), row * width);
+      return { ...targets, values };
+    },
   },
 };
 
