@@ -65,7 +65,9 @@ export { recordFor, resolveRule, slotFlags } from './optim/rule.js';
 export * from './optim/rules.gen.js';
 export { type Scale, scale } from './optim/scalars.js';
 export * from './optim/schedules.js';
+export { type Dtype, floatTensor, type SafeTensor, toFloats } from './train/dtypes.js';
 export { MAX_SEED, TRAINER_DEFAULTS } from './train/options.js';
+export { decodeSafetensors, encodeSafetensors, type SafeTensors } from './train/safetensors.js';
 export { createTrainer } from './train/trainer.js';
 export type {
   Evaluation,
