@@ -55,6 +55,7 @@ export type { LossFunction } from './nn/loss.js';
 export { mse, softmaxCrossEntropy } from './nn/losses.js';
 export { ACTIVATIONS, type Activation, LOSSES, type Loss, type Mlp, type MlpOptions, mlp } from './nn/mlp.js';
 export { INITS, type Init, type Model, type SequentialOptions, sequential, tensorsOf } from './nn/model.js';
+export { type ModelJson, modelFromJson, modelToJson, type NamedSettings } from './nn/model-json.js';
 export type { ForeignRange, TensorOptions } from './optim/adopt.js';
 export type { SetOptions } from './optim/groups.js';
 export { createOptimizer } from './optim/optimizer.js';

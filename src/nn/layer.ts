@@ -82,6 +82,8 @@ export interface LayerRow<S = Settings> {
   readonly name: string;
   /** Its options, but those that have no default. */
   readonly fields: Fields;
+  /** The names of those. */
+  readonly given?: readonly string[];
   /**
    * The width of its output.
    *

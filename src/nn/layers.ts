@@ -1,3 +1,4 @@
+import type { LayerRow } from './layer.js';
 import { gelu } from './layers/gelu.js';
 import { identity } from './layers/identity.js';
 import { leakyRelu } from './layers/leaky-relu.js';
@@ -20,3 +21,8 @@ export const activations = {
   gelu,
   silu,
 } as const;
+
+/** Every layer's row by its name: what a file of a model is read with. */
+export const layerRows: Readonly<Record<string, LayerRow>> = Object.fromEntries(
+  [linear, ...Object.values(activations)].map(({ row }) => [row.name, row as LayerRow]),
+);

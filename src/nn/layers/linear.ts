@@ -20,6 +20,7 @@ const sizes = ({ rows, replicas, input: inputs, output: outputs }: LayerBinding<
 const row: LayerRow<LinearSettings> & { name: 'linear' } = {
   name: 'linear',
   fields: { bias: flag('adds a bias to every output', true) },
+  given: ['out'],
   output: (_, { out }, where) => checkWidth(`${where}: its width`, out),
   tensors: (input, { out, bias }) => [
     { name: 'weight', shape: [input, out], role: 'weight' },
