@@ -66,6 +66,8 @@ export { recordFor, resolveRule, slotFlags } from './optim/rule.js';
 export * from './optim/rules.gen.js';
 export { type Scale, scale } from './optim/scalars.js';
 export * from './optim/schedules.js';
+export { type ModelTensor, readModel, type SavedModel } from './train/checkpoint-file.js';
+export type { SavedData, SavedScale } from './train/data-json.js';
 export { type Dtype, floatTensor, type SafeTensor, toFloats } from './train/dtypes.js';
 export { MAX_SEED, TRAINER_DEFAULTS } from './train/options.js';
 export { decodeSafetensors, encodeSafetensors, type SafeTensors } from './train/safetensors.js';

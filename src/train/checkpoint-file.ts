@@ -1,0 +1,190 @@
+import { DownhillError, show } from '../gpu/errors.js';
+import { buffersOf, type Model, tensorsOf } from '../nn/model.js';
+import { modelFromJson } from '../nn/model-json.js';
+import type { Json } from '../space/stateful.js';
+import { readData, type SavedData } from './data-json.js';
+import { type SafeTensor, toFloats, toIntegers } from './dtypes.js';
+import { decodeSafetensors, encodeSafetensors } from './safetensors.js';
+import { VERSION } from './version.js';
+
+/*
+ * What a checkpoint is: a safetensors file. Its tensors go by PyTorch's names and lie as PyTorch has them: '0.weight'
+ * [out, in], '1.running_mean'; state of the optimizer and of other parts by the part's name in front:
+ * 'optimizer.exp_avg.0.weight' [out, in], 'data.stream'. Its metadata are texts, each JSON:
+ *
+ *   downhill        { format, version, kind: 'model' | 'checkpoint', step }
+ *   downhill.model  the model: layers and loss by name, with their settings
+ *   downhill.data   scaling, names of classes and columns: what a prediction needs
+ *   downhill.state  of a checkpoint: what each part of the training knows beside its tensors; the plan
+ */
+
+/** Of this file's form: grows when an older release could not read it. */
+const FORMAT = 1;
+
+/** What stands in the metadata. */
+export interface SavedTexts {
+  readonly model: Json;
+  readonly data: Json;
+  /** Of a checkpoint that training goes on from. */
+  readonly state?: Json;
+}
+
+/** A file of ours, taken apart; nothing of it is checked against a model yet. */
+export interface SavedFile extends SavedTexts {
+  readonly version: string;
+  /** Steps done when it was saved. */
+  readonly step: number;
+  readonly tensors: ReadonlyMap<string, SafeTensor>;
+}
+
+export function encodeFile(
+  step: number,
+  tensors: ReadonlyMap<string, SafeTensor>,
+  { model, data, state }: SavedTexts,
+): Uint8Array<ArrayBuffer> {
+  const kind = state === undefined ? 'model' : 'checkpoint';
+  return encodeSafetensors(tensors, {
+    // What PyTorch's own reader asks for.
+    format: 'pt',
+    downhill: JSON.stringify({ format: FORMAT, version: VERSION, kind, step }),
+    'downhill.model': JSON.stringify(model),
+    'downhill.data': JSON.stringify(data),
+    ...(state !== undefined && { 'downhill.state': JSON.stringify(state) }),
+  });
+}
+
+/** Takes a file apart; undefined for one that another program wrote. @throws DownhillError CHECKPOINT-* */
+export function decodeFile(
+  bytes: Uint8Array,
+): (SavedFile & { readonly foreign?: never }) | { readonly foreign: ReadonlyMap<string, SafeTensor> } {
+  const { tensors, metadata } = decodeSafetensors(bytes);
+  if (!metadata.has('downhill')) return { foreign: tensors };
+  const { format, version, step } = (parse(metadata, 'downhill') ?? {}) as Readonly<Record<string, unknown>>;
+  if (typeof format === 'number' && Number.isInteger(format) && format > FORMAT) {
+    throw new DownhillError(
+      'CHECKPOINT-VERSION',
+      `The file has the format ${format}, of downhill ${show(version)}; this release, ${VERSION}, reads ${FORMAT}.`,
+      'Update downhill.',
+    );
+  }
+  if (format !== FORMAT || typeof version !== 'string') throw damaged(`the format ${show(format)}`);
+  if (!Number.isSafeInteger(step) || (step as number) < 0) throw damaged(`the step ${show(step)}`);
+  return {
+    version,
+    step: step as number,
+    tensors,
+    model: parse(metadata, 'downhill.model'),
+    data: parse(metadata, 'downhill.data'),
+    ...(metadata.has('downhill.state') && { state: parse(metadata, 'downhill.state') }),
+  };
+}
+
+const damaged = (what: string, cause?: unknown) =>
+  new DownhillError('CHECKPOINT-CORRUPT', `The file has ${what}.`, 'Use a file that downhill wrote.', cause);
+
+function parse(metadata: ReadonlyMap<string, string>, key: string): Json {
+  try {
+    return JSON.parse(metadata.get(key)!) as Json;
+  } catch (cause) {
+    throw damaged(`no JSON in its metadata ${show(key)}`, cause);
+  }
+}
+
+/** A tensor of a model in host memory. */
+export interface ModelTensor {
+  readonly shape: readonly number[];
+  readonly values: Float32Array<ArrayBuffer>;
+}
+
+/** A model with its weights and all that a prediction needs, without a device. Made by {@link readModel}. */
+export interface SavedModel extends SavedData {
+  readonly model: Model;
+  /** Steps it was trained for. */
+  readonly step: number;
+  /** The release that wrote the file. */
+  readonly version: string;
+  /** What was trained, by PyTorch's names ('0.weight', '0.bias' …) and in its layout: weights are [out, in]. */
+  readonly tensors: ReadonlyMap<string, ModelTensor>;
+  /** What layers keep beside that: '1.running_mean' … */
+  readonly statistics: ReadonlyMap<string, ModelTensor>;
+}
+
+/** PyTorch's shape of a tensor that is [in, out] here. */
+export const savedShape = (shape: readonly number[]): readonly number[] =>
+  shape.length === 2 ? [shape[1]!, shape[0]!] : shape;
+
+/** The values of a matrix the other way around: [rows, columns] becomes [columns, rows]; all else stays. */
+export function transposed(values: Float32Array, shape: readonly number[]): Float32Array<ArrayBuffer> {
+  const out = new Float32Array(values.length);
+  if (shape.length !== 2) {
+    out.set(values);
+    return out;
+  }
+  const [rows, columns] = shape as readonly [number, number];
+  for (let row = 0; row < rows; row++)
+    for (let column = 0; column < columns; column++) out[column * rows + row] = values[row * columns + column]!;
+  return out;
+}
+
+/**
+ * A tensor of floats, or of counters, of a shape. @throws DownhillError CHECKPOINT-MISMATCH where it is missing, has
+ * another shape or dtype, or a value that is not finite.
+ */
+export function tensorOf(
+  tensors: ReadonlyMap<string, SafeTensor>,
+  name: string,
+  shape: readonly number[],
+): Float32Array<ArrayBuffer> {
+  const tensor = tensors.get(name);
+  const say = (list: readonly number[]) => `[${list.join(', ')}]`;
+  if (!tensor) {
+    throw mismatch(
+      `The file has no tensor ${show(name)}, of shape ${say(shape)}.`,
+      `It has ${[...tensors.keys()].slice(0, 12).map(show).join(', ')}${tensors.size > 12 ? ' …' : ''}: use the model that it is of.`,
+    );
+  }
+  if (say(tensor.shape) !== say(shape)) {
+    throw mismatch(
+      `Tensor ${show(name)} of the file has the shape ${say(tensor.shape)}, the model needs ${say(shape)}.`,
+      'Use the model that the file is of; weights are [out, in] in a file.',
+    );
+  }
+  const values = tensor.dtype === 'I64' ? Float32Array.from(toIntegers(name, tensor)) : toFloats(name, tensor);
+  const bad = values.findIndex((value) => !Number.isFinite(value));
+  if (bad < 0) return values;
+  throw mismatch(`Element ${bad} of tensor ${show(name)} in the file is ${values[bad]}.`, 'Use an earlier checkpoint.');
+}
+
+export const mismatch = (message: string, fix: string) => new DownhillError('CHECKPOINT-MISMATCH', message, fix);
+
+/**
+ * The model in a file of ours, with its weights and what it must know of its data: to predict with, or to convert. Needs
+ * no device.
+ *
+ * @param bytes of `trainer.checkpoint()`, or of a run's model.safetensors
+ * @example
+ * const { model, tensors, scaling, labels } = readModel(await readFile('runs/7/model.safetensors'));
+ * @throws DownhillError CHECKPOINT-CORRUPT, with the byte or the tensor; CHECKPOINT-VERSION for a file of a newer release;
+ *   CHECKPOINT-MISMATCH where tensors are missing or do not fit the model, and for files of other programs.
+ */
+export function readModel(bytes: Uint8Array): SavedModel {
+  const file = decodeFile(bytes);
+  if (file.foreign) {
+    throw mismatch(
+      'The file holds tensors, but no model: another program wrote it.',
+      'Make a trainer with its model, and import the weights: trainer.importWeights(bytes).',
+    );
+  }
+  const model = modelFromJson(file.model);
+  const read = (list: readonly { readonly name: string; readonly shape: readonly number[] }[]) =>
+    new Map(
+      list.map(({ name, shape: own }): [string, ModelTensor] => {
+        const shape = savedShape(own);
+        return [name, { shape, values: tensorOf(file.tensors, name, shape) }];
+      }),
+    );
+  const data = readData(file.data);
+  if (data.features !== model.input || data.targets.width !== model.output) throw damaged('data of another width');
+  const { step, version } = file;
+  return { ...data, model, step, version, tensors: read(tensorsOf(model)), statistics: read(buffersOf(model)) };
+}
