@@ -57,6 +57,7 @@ export { ACTIVATIONS, type Activation, LOSSES, type Loss, type Mlp, type MlpOpti
 export { INITS, type Init, type Model, type SequentialOptions, sequential, tensorsOf } from './nn/model.js';
 export { type ModelJson, modelFromJson, modelToJson, type NamedSettings } from './nn/model-json.js';
 export type { ForeignRange, TensorOptions } from './optim/adopt.js';
+export { type Average, averages, type EmaOptions, ema, type SwaOptions, swa } from './optim/averages.js';
 export type { SetOptions } from './optim/groups.js';
 export { createOptimizer } from './optim/optimizer.js';
 export type { ClipOptions, OptimizerOptions } from './optim/optimizer-options.js';
@@ -87,4 +88,6 @@ export type {
   TensorGroup,
   Trainer,
   TrainerOptions,
+  Weights,
+  WeightsOptions,
 } from './train/types.js';

@@ -14,11 +14,12 @@ import {
 import { SAMPLINGS } from '../kernels/account.js';
 import { checkModel, type Model, tensorsOf } from '../nn/model.js';
 import { checkTargets } from '../nn/targets.js';
+import { checkAverage } from '../optim/averages/average.js';
 import { makeGroups } from '../optim/groups.js';
 import { checkOptimizerOptions } from '../optim/optimizer-options.js';
 import { checkRule } from '../optim/rule.js';
 import { groupTensors } from './groups.js';
-import type { RunOptions, TrainerOptions } from './types.js';
+import type { RunOptions, TrainerOptions, WeightsOptions } from './types.js';
 
 /* What a trainer is asked for, checked before any GPU work. */
 
@@ -36,6 +37,7 @@ const OPTIONS = [
   'clip',
   'skipNonFinite',
   'accumulate',
+  'average',
 ] as const;
 /** Of the options of {@link createTrainer}; with fewer samples than a batch, a batch is all of them. */
 export const TRAINER_DEFAULTS = { batchSize: 64, sampling: 'shuffle', seed: 0 } as const;
@@ -74,6 +76,7 @@ export function checkTrainerOptions(device: GPUDevice, options: TrainerOptions) 
     rows: checkInteger('batchSize', batchSize, 1, data.samples),
     sampling,
     dropLast: checkFlag('dropLast', options.dropLast ?? false),
+    average: options.average === undefined ? undefined : checkAverage('average', options.average),
     submitMs: checkNumber('submitMs', options.submitMs ?? 50, { above: 0 }),
     settings,
     groups: makeGroups(groupTensors(tensorsOf(model), [rule], options.groups), settings.clip?.by === 'tensor'),
@@ -119,6 +122,12 @@ export function checkSamples(model: Model, data: Samples): void {
     `The data says ${samples} samples of ${features} features: that needs ${samples * features} values; it holds ${x.length}.`,
     'Make it with arrays(), idx() or digits().',
   );
+}
+
+/** Which weights are asked for. */
+export function checkWeights(where: string, options: WeightsOptions): WeightsOptions['weights'] {
+  checkOptions(where, options, ['weights']);
+  return options.weights;
 }
 
 /**

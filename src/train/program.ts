@@ -1,22 +1,27 @@
 import { BufferSet, guarded, range } from '../gpu/buffers.js';
+import { DownhillError } from '../gpu/errors.js';
+import { checkChoice } from '../gpu/fields.js';
 import { createPasses, type Pass } from '../gpu/pipelines.js';
 import { accountForms } from '../kernels/account.js';
+import { averageForms } from '../kernels/average.js';
 import { lower } from '../kernels/lower.js';
 import { nnForms } from '../kernels/nn-forms.js';
 import type { Form, Plan } from '../kernels/op.js';
+import type { Average } from '../optim/averages.js';
 import type { RuleRow } from '../optim/rule.js';
 import type { Group } from '../optim/scalars.js';
 import { arenaUpdate, type GradientSettings, UPDATER_FORMS, Updater } from '../optim/updater.js';
+import { WeightAverage } from '../optim/weight-average.js';
 import { arenaSpace } from '../space/arena.js';
 import { elementsOf, type PlacedVector, type Space, type Vector } from '../space/space.js';
 import { type Stateful, vectorState } from '../space/stateful.js';
 import { fillTensor, partRange, readTensors, writeTensor } from '../space/vectors.js';
 import type { BoundObjective, Objective } from './objective.js';
 import { LOSS_BYTES, LOSS_RING, SCALARS_AHEAD, Scheduler } from './scheduler.js';
-import type { ParameterRange, PlanReport } from './types.js';
+import type { ParameterRange, PlanReport, Weights } from './types.js';
 
 /** Everything that training is made of. Those of one op in a row are tried in order: fused ones stand first. */
-const FORMS: readonly Form[] = [...nnForms, ...UPDATER_FORMS, ...accountForms];
+const FORMS: readonly Form[] = [...nnForms, ...UPDATER_FORMS, ...averageForms, ...accountForms];
 
 export interface ProgramOptions {
   readonly label: string;
@@ -28,6 +33,8 @@ export interface ProgramOptions {
   /** One per replica. */
   readonly seeds: readonly number[];
   readonly submitMs: number;
+  /** Of the weights, kept beside them. */
+  readonly average?: Average | undefined;
   /** Forms by pass name, where another plan than the default one is wanted. */
   readonly choice?: Plan['choice'];
   /** Largest arena, in bytes; default what the device binds. Tests lower it to see arenas split. */
@@ -47,6 +54,7 @@ export class Program {
     /** What layers keep beside parameters: running means … */
     readonly statistics: PlacedVector,
     readonly updater: Updater,
+    readonly average: WeightAverage | undefined,
     readonly passes: readonly Pass[],
     readonly scheduler: Scheduler,
     readonly bound: BoundObjective,
@@ -83,15 +91,32 @@ export class Program {
         const updater = new Updater(buffers, { ...updaterOptions, updates: SCALARS_AHEAD });
         const losses = range(buffers.storage('losses', LOSS_BYTES * LOSS_RING * seeds.length));
         const { clock } = updater;
-        const after = [...bound.commit(clock), ...bound.next({ clock, losses }, LOSS_RING)];
+        const average =
+          options.average &&
+          new WeightAverage(buffers, { label, average: options.average, space, param: params, clock });
+        average?.follow();
+        const committed = [...bound.commit(clock), ...(average?.ops ?? [])];
+        const after = [...committed, ...bound.next({ clock, losses }, LOSS_RING)];
         const plan = lower([...bound.gradient, ...updater.ops, ...after], FORMS, device, options.choice);
-        return { params, statistics, bound, updater, losses, ...plan };
+        return { params, statistics, bound, updater, average, losses, ...plan };
       });
-      const { params, statistics, updater, bound, losses, choice } = made;
+      const { params, statistics, updater, average, bound, losses, choice } = made;
       const passes = await createPasses(device, made.passes, buffers);
       const parts = { passes, updater, losses, submitMs: options.submitMs };
       const scheduler = await guarded(device, label, () => new Scheduler(buffers, parts));
-      return new Program(device, options, space, params, statistics, updater, passes, scheduler, bound, choice);
+      return new Program(
+        device,
+        options,
+        space,
+        params,
+        statistics,
+        updater,
+        average,
+        passes,
+        scheduler,
+        bound,
+        choice,
+      );
     } catch (error) {
       buffers.destroy();
       throw error;
@@ -102,7 +127,7 @@ export class Program {
   get parts(): readonly Stateful[] {
     const { space, vector } = this.statistics;
     const kept = space.tensors.length > 0 ? [vectorState('statistics', vector)] : [];
-    return [this.updater, ...this.bound.parts, ...kept];
+    return [this.updater, ...this.bound.parts, ...kept, ...(this.average ? [this.average] : [])];
   }
 
   /** Where one replica's tensors lie. One that is cut where a limit asks has an entry for the rows of each part. */
@@ -121,14 +146,32 @@ export class Program {
     return ranges;
   }
 
+  /**
+   * Weights of one kind; by default the average, where one is kept.
+   *
+   * @throws DownhillError OPTION-RANGE
+   */
+  weights(which?: Weights): Vector {
+    const { average } = this;
+    if (which === undefined) return average?.vector ?? this.params;
+    if (checkChoice('weights', which, ['average', 'current']) === 'current') return this.params;
+    if (average) return average.vector;
+    throw new DownhillError(
+      'OPTION-RANGE',
+      'No average of the weights is kept.',
+      "Leave out weights: 'average', or make the trainer with average: ema().",
+    );
+  }
+
   /** One replica's tensors in host memory, after everything submitted so far. */
-  async readParameters(replica = 0): Promise<Record<string, Float32Array>> {
-    const [tensors] = await readTensors(this.device, this.options.label, this.space, [this.params], replica);
+  async readParameters(replica = 0, weights: Weights = 'current'): Promise<Record<string, Float32Array>> {
+    const vectors = [this.weights(weights)];
+    const [tensors] = await readTensors(this.device, this.options.label, this.space, vectors, replica);
     return Object.fromEntries(tensors!);
   }
 
   describe(): PlanReport {
-    const { bound, space, updater } = this;
+    const { bound, space, updater, average } = this;
     const size = (vectors: readonly Vector[]) =>
       vectors.flatMap(({ ranges }) => ranges).reduce((sum, range) => sum + range.size, 0);
     return {
@@ -140,7 +183,11 @@ export class Program {
       bytes: {
         parameters: size([this.params]),
         gradients: size([updater.options.grad]),
-        state: size(updater.accumulated ? [...updater.slots, updater.accumulated] : updater.slots),
+        state: size([
+          ...updater.slots,
+          ...(updater.accumulated ? [updater.accumulated] : []),
+          ...(average ? [average.vector] : []),
+        ]),
         ...{ activations: bound.bytes.activations, data: bound.bytes.data },
       },
     };

@@ -9,7 +9,8 @@ import type { Model } from '../nn/model.js';
 import type { SetOptions } from '../optim/groups.js';
 import { readState } from '../optim/optimizer-state.js';
 import type { FieldsOf, Rule } from '../optim/rule.js';
-import { Evaluator } from './evaluate.js';
+import type { Vector } from '../space/space.js';
+import { Evaluator, type Trained } from './evaluate.js';
 import { networkObjective } from './objective.js';
 import {
   type CheckedOptions,
@@ -17,12 +18,21 @@ import {
   checkRunOptions,
   checkSamples,
   checkTrainerOptions,
+  checkWeights,
   MAX_STEP,
 } from './options.js';
 import { checkProfileOptions, profileSteps, type Submit } from './profile.js';
 import { Program } from './program.js';
 import { type Flight, MAX_FLIGHTS, type StepResult } from './scheduler.js';
-import type { Profile, ProfileOptions, RunOptions, StepReport, Trainer, TrainerOptions } from './types.js';
+import type {
+  Profile,
+  ProfileOptions,
+  RunOptions,
+  StepReport,
+  Trainer,
+  TrainerOptions,
+  WeightsOptions,
+} from './types.js';
 
 /**
  * A network in training: its parameters, optimizer, data and batches on the GPU, ready to run.
@@ -48,7 +58,7 @@ export async function createTrainer<R extends Rule>(
   return NetworkTrainer.create<FieldsOf<R>>(device, checked);
 }
 
-/** Data sets whose evaluation stays ready on the GPU: one to train on, one to validate, one to test. */
+/** Data sets whose evaluation stays ready on the GPU, of each kind of weights: to train on, to validate, to test. */
 const KEPT_EVALUATORS = 3;
 
 /** Frees an evaluator once it is made and idle; one that failed has freed itself. */
@@ -59,7 +69,8 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
   readonly #uploads: Uploads;
   readonly #model: Model;
   readonly #data: Dataset;
-  readonly #evaluators = new Map<Dataset, Promise<Evaluator>>();
+  /** By the weights they evaluate. */
+  readonly #evaluators = new Map<Vector, Map<Dataset, Promise<Evaluator>>>();
   #running = false;
   #destroyed = false;
 
@@ -187,23 +198,27 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
     return readState(this.#program.updater);
   }
 
-  get #trained() {
-    const { space, params, statistics, options } = this.#program;
+  /** The network with these weights. */
+  #trained(params: Vector): Trained {
+    const { space, statistics, options } = this.#program;
     return { label: options.label, model: this.#model, space, params, statistics };
   }
 
-  async evaluate(data: Dataset) {
+  async evaluate(data: Dataset, options: WeightsOptions = {}) {
     this.#checkAlive();
+    const params = this.#program.weights(checkWeights('evaluate', options));
     checkData(this.#model, data);
     checkSameTargets(this.#data.targets, data.targets);
+    const kept = this.#evaluators.get(params) ?? new Map<Dataset, Promise<Evaluator>>();
+    this.#evaluators.set(params, kept);
     const evaluator =
-      this.#evaluators.get(data) ?? Evaluator.ofDataset(this.#program.device, this.#trained, data, this.#uploads);
+      kept.get(data) ?? Evaluator.ofDataset(this.#program.device, this.#trained(params), data, this.#uploads);
     // Again, so that the most recently used come last; those before the last few give their memory back.
-    this.#evaluators.delete(data);
-    this.#evaluators.set(data, evaluator);
-    evaluator.catch(() => this.#evaluators.delete(data));
-    for (const [old, made] of [...this.#evaluators].slice(0, -KEPT_EVALUATORS)) {
-      this.#evaluators.delete(old);
+    kept.delete(data);
+    kept.set(data, evaluator);
+    evaluator.catch(() => kept.delete(data));
+    for (const [old, made] of [...kept].slice(0, -KEPT_EVALUATORS)) {
+      kept.delete(old);
       release(made);
     }
     const made = await evaluator;
@@ -213,9 +228,10 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
     return { step, loss, accuracy: this.#model.loss.row.metrics.includes('accuracy') ? counted : undefined };
   }
 
-  async predict(x: Float32Array | Uint8Array | Samples): Promise<Float32Array> {
+  async predict(x: Float32Array | Uint8Array | Samples, options: WeightsOptions = {}): Promise<Float32Array> {
     this.#checkAlive();
-    const evaluator = await Evaluator.ofSamples(this.#program.device, this.#trained, this.#samplesOf(x));
+    const trained = this.#trained(this.#program.weights(checkWeights('predict', options)));
+    const evaluator = await Evaluator.ofSamples(this.#program.device, trained, this.#samplesOf(x));
     try {
       this.#checkAlive();
       const outputs = await evaluator.outputs();
@@ -255,9 +271,10 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
     return this.#program.parameters();
   }
 
-  readParameters() {
+  readParameters(options: WeightsOptions = {}) {
     this.#checkAlive();
-    return this.#program.readParameters();
+    const weights = checkWeights('readParameters', options) ?? (this.#program.average ? 'average' : 'current');
+    return this.#program.readParameters(0, weights);
   }
 
   describe() {
@@ -269,7 +286,7 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
     this.#destroyed = true;
     this.#program.destroy();
     this.#uploads.destroy();
-    for (const evaluator of this.#evaluators.values()) release(evaluator);
+    for (const kept of this.#evaluators.values()) for (const evaluator of kept.values()) release(evaluator);
   }
 
   #checkAlive(): void {

@@ -3,6 +3,7 @@ import type { Samples } from '../data/upload.js';
 import type { Fields, OptionsOf } from '../gpu/fields.js';
 import type { Sampling } from '../kernels/account.js';
 import type { Model } from '../nn/model.js';
+import type { Average } from '../optim/averages.js';
 import type { SetOptions } from '../optim/groups.js';
 import type { ClipOptions, OptimizerOptions } from '../optim/optimizer-options.js';
 import type { OptimizerState } from '../optim/optimizer-types.js';
@@ -44,6 +45,11 @@ export interface TrainerOptions<F extends Fields = Fields> {
   readonly skipNonFinite?: boolean | { readonly atMost?: number };
   /** Every so many steps make one update, of the sum (PyTorch's way) or the mean of their gradients. */
   readonly accumulate?: OptimizerOptions['accumulate'];
+  /**
+   * An average of the weights, kept beside them on the GPU: `ema({ decay: 0.999 })` or `swa({ start, every })`. What is
+   * evaluated is then the average. Default none.
+   */
+  readonly average?: Average;
   /** In the label of every GPU object: 'downhill:<label>/<pass>'. Default 'train'. */
   readonly label?: string;
 }
@@ -68,6 +74,14 @@ export interface RunOptions {
   readonly epochs?: number;
   /** Aborting stops submitting; what was submitted is still delivered, then the signal's reason is thrown. */
   readonly signal?: AbortSignal;
+}
+
+/** The average of the weights, or the weights as they are trained. */
+export type Weights = 'average' | 'current';
+
+export interface WeightsOptions {
+  /** Default 'average' where the trainer keeps one. */
+  readonly weights?: Weights;
 }
 
 export interface Evaluation {
@@ -98,7 +112,7 @@ export interface PlanReport {
   /** The form of every operation, by pass name: 'forward-0' -> 'dense+activation/tile'. */
   readonly choice: Readonly<Record<string, string>>;
   readonly parameters: number;
-  /** Bytes on the GPU: parameters, gradients, optimizer state, activations, data. */
+  /** Bytes on the GPU: parameters, gradients, optimizer state (and an average of the weights), activations, data. */
   readonly bytes: Readonly<Record<'parameters' | 'gradients' | 'state' | 'activations' | 'data', number>>;
 }
 
@@ -221,27 +235,29 @@ export interface Trainer<F extends Fields = Fields> {
   /** What the optimizer remembers, after everything submitted so far: by tensor the rule's state, and its counters. */
   state(): Promise<OptimizerState>;
   /**
-   * Loss, and accuracy where the loss has it, over a data set, of the parameters after everything submitted so far.
+   * Loss, and accuracy where the loss has it, over a data set, of the weights after everything submitted so far: of their
+   * average where one is kept. What layers keep beside weights (running means of batch norm) is always the training's own,
+   * as in PyTorch's `AveragedModel`.
    *
-   * @throws DownhillError SHAPE-MISMATCH, DATA-*; DATA-MISMATCH for targets scaled otherwise than those trained on.
+   * @throws DownhillError OPTION-*, SHAPE-MISMATCH, DATA-*; DATA-MISMATCH for targets scaled otherwise than those trained on.
    */
-  evaluate(data: Dataset): Promise<Evaluation>;
+  evaluate(data: Dataset, options?: WeightsOptions): Promise<Evaluation>;
   /**
-   * What the network says of samples, of the parameters after everything submitted so far.
+   * What the network says of samples, with the weights after everything submitted so far: as `evaluate`.
    *
    * @param x raw values as in the training data, row by row (scaled as those are), or samples that bring their own scale
    * @returns [samples, outputs], row-major: probabilities for softmax cross-entropy, else the outputs, in the units that
    *   the targets had before `standardizeTargets`
    * @throws DownhillError SHAPE-MISMATCH, DATA-MISMATCH, OPTION-TYPE
    */
-  predict(x: Float32Array | Uint8Array | Samples): Promise<Float32Array>;
+  predict(x: Float32Array | Uint8Array | Samples, options?: WeightsOptions): Promise<Float32Array>;
   /**
    * The tensors by PyTorch's names ('0.weight', '0.bias', '2.weight' …), on the GPU. One that is larger than a binding has
-   * an entry for the rows of each part: '0.weight[0:4096]'.
+   * an entry for the rows of each part: '0.weight[0:4096]'. These are the weights as they are trained, never an average.
    */
   parameters(): Readonly<Record<string, ParameterRange>>;
-  /** The same in host memory, each in one piece. */
-  readParameters(): Promise<Record<string, Float32Array>>;
+  /** The tensors in host memory, each in one piece: of the average of the weights where one is kept. */
+  readParameters(options?: WeightsOptions): Promise<Record<string, Float32Array>>;
   describe(): PlanReport;
   /** Frees what the trainer made; the device is the caller's. */
   destroy(): void;

@@ -3,6 +3,7 @@ import { type Dataset, digits } from '../../src/data/index.js';
 import { Uploads } from '../../src/data/upload.js';
 import type { Sampling } from '../../src/kernels/account.js';
 import { type Model, tensorsOf } from '../../src/nn/model.js';
+import type { Average } from '../../src/optim/averages.js';
 import { makeGroups } from '../../src/optim/groups.js';
 import { checkOptimizerOptions, type OptimizerOptions } from '../../src/optim/optimizer-options.js';
 import type { Rule } from '../../src/optim/rule.js';
@@ -74,10 +75,11 @@ export async function replicasOf(
     readonly replicas: readonly { readonly seed: number; readonly rule: Rule }[];
     readonly groups?: readonly TensorGroup[];
     readonly optimizer?: OptimizerOptions;
+    readonly average?: Average;
     readonly maxArenaBytes?: number;
   },
 ) {
-  const { model, replicas, sampling = 'shuffle', maxArenaBytes } = options;
+  const { model, replicas, sampling = 'shuffle', average, maxArenaBytes } = options;
   const settings = checkOptimizerOptions({ label: 'replicas', ...options.optimizer });
   const uploads = new Uploads(device, 'replicas');
   const rules = replicas.map(({ rule }) => rule);
@@ -89,6 +91,7 @@ export async function replicasOf(
     settings,
     seeds: replicas.map(({ seed }) => seed),
     submitMs: 500,
+    average,
     ...(maxArenaBytes && { maxArenaBytes }),
   });
   return {
