@@ -1,5 +1,14 @@
-/** `downhill/node`: what only Node has: a device from Dawn, and files. */
+/** `downhill/node`: what only Node has: a device from Dawn, files, and data sets by name. */
 export type { DeviceOptions } from '../gpu/device.js';
+export {
+  DATASETS,
+  type DatasetFiles,
+  type DatasetOptions,
+  type DownloadProgress,
+  dataset,
+  datasetFiles,
+  type NamedDataset,
+} from './datasets.js';
 export { type FoundGpu, requestDevice, requestGpu } from './device.js';
 export { type Driver, findDrivers } from './drivers.js';
 export { type IdxFiles, type IdxPart, idxFolder, idxParts } from './files.js';
