@@ -6,6 +6,15 @@ export const count = (n: number): string => n.toLocaleString('en-US');
 /** '1 step', '1,250 steps', '17 dispatches'. */
 export const plural = (n: number, noun: string, many = `${noun}s`): string => `${count(n)} ${n === 1 ? noun : many}`;
 
+const UNITS = ['B', 'kB', 'MB', 'GB'];
+
+/** '812 B', '28.9 kB', '11.6 MB'; in the unit given, where one is. */
+export function bytesText(bytes: number, unit?: string): string {
+  const found = unit ? UNITS.indexOf(unit) : bytes < 1000 ? 0 : Math.floor(Math.log10(bytes) / 3);
+  const power = Math.min(Math.max(found, 0), UNITS.length - 1);
+  return `${(bytes / 1000 ** power).toFixed(power === 0 ? 0 : 1)} ${UNITS[power]}`;
+}
+
 /** A loss in about six characters: four decimals where they say something. */
 export function lossText(loss: number): string {
   if (!Number.isFinite(loss)) return String(loss);

@@ -1,10 +1,13 @@
 /** `downhill train`: flags, data and folder are checked, then the job runs in Node or in Chrome. */
 import { DownhillError } from '../../src/index.js';
+import { DATASETS } from '../../src/node/index.js';
 import { errorParts, type Io } from '../common/io.js';
 import { defaultFolder } from '../common/output.js';
 import { runInChrome } from './chrome.js';
+import type { DataConfig } from './config.js';
 import { checkFit, knownShape, shapeOf } from './data.js';
 import type { Emit } from './events.js';
+import { fetchNamed } from './fetch.js';
 import { trainHelp } from './help.js';
 import { loadData, readIdx, runInNode } from './node.js';
 import { parseTrain } from './options.js';
@@ -41,15 +44,15 @@ export async function train(args: readonly string[], io: Io): Promise<number> {
       reporter.failed(TOO_LATE, saved);
       io.exit(interrupted);
     }, STOP_MS);
-    reporter.stopping();
+    if (folder) reporter.stopping();
     controller.abort();
   });
 
   try {
     // Everything that can be wrong is looked at before a device is asked for.
-    const files = config.data.kind === 'idx' ? await readIdx(config.data.folder) : undefined;
-    const known = knownShape(config);
+    const known = config.data.kind === 'named' ? DATASETS[config.data.name] : knownShape(config);
     if (known) checkFit(config, known);
+    const files = await filesOf(config.data, { io, json, signal: controller.signal });
     // A page makes its own data; here IDX files are read for the check alone.
     const data = config.in === 'node' || files ? await loadData(config, files) : undefined;
     if (data) checkFit(config, shapeOf(data));
@@ -69,6 +72,7 @@ export async function train(args: readonly string[], io: Io): Promise<number> {
     if (result.interrupted) return interrupted;
     return diverged && !command.allowDivergence ? DIVERGED : 0;
   } catch (error) {
+    if (!folder && controller.signal.aborted && error === controller.signal.reason) return interrupted; // of a download
     const saved = folder?.abandon() ? folder.path : undefined;
     reporter.failed(error instanceof DownhillError ? errorParts(error) : undefined, saved);
     throw error;
@@ -76,6 +80,12 @@ export async function train(args: readonly string[], io: Io): Promise<number> {
     clearTimeout(late);
     stopListening();
   }
+}
+
+/** The files a run needs; none where it draws its data. */
+async function filesOf(data: DataConfig, fetching: Parameters<typeof fetchNamed>[1]) {
+  if (data.kind === 'idx') return readIdx(data.folder);
+  return data.kind === 'named' ? fetchNamed(data.name, fetching) : undefined;
 }
 
 const TOO_LATE = {

@@ -3,11 +3,14 @@
  * config.json. No Node here: a page imports this file.
  */
 import type { Activation, Init, Loss, Sampling } from '../../src/index.js';
+import type { NamedDataset } from '../../src/node/index.js';
 import type { Place, Scale } from '../common/settings.js';
 
 export type DataConfig =
   /** The library's own generator. */
   | { readonly kind: 'digits'; readonly samples: number }
+  /** Downloaded once, by its name. */
+  | { readonly kind: 'named'; readonly name: NamedDataset }
   /** IDX files of a folder, by its absolute path. */
   | { readonly kind: 'idx'; readonly folder: string };
 

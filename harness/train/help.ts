@@ -49,7 +49,7 @@ export function trainHelp(): string {
     'examples',
     '  npx downhill train --optimizer sgd --lr 0.1 --momentum 0.9 --nesterov',
     '  npx downhill train --schedule cosine --warmup 100',
-    '  npx downhill train --data idx:mnist --epochs 20 --out runs/mnist',
+    '  npx downhill train --data mnist --epochs 20 --out runs/mnist',
     '  npx downhill train --in chrome --steps 500 --json',
     '  npx downhill train --profile --steps 300',
     '',

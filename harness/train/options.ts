@@ -9,10 +9,12 @@ import {
   type RuleRow,
   resolveRule,
   rules,
+  suggest,
 } from '../../src/index.js';
 import { type Flag, type Flags, HELP, kebab, opposite, readFlags } from '../common/flags.js';
 import { DIGITS, explain, HIDDEN, readSetting, readText, SETTINGS, toNumber } from '../common/settings.js';
 import type { DataConfig, HyperValue, ScheduleConfig, ScheduleOptions, TrainConfig } from './config.js';
+import { NAMED } from './fetch.js';
 import { makeSchedule, SCHEDULES } from './schedule.js';
 
 export interface TrainCommand {
@@ -49,7 +51,7 @@ export const FLAGS: Readonly<Record<string, Flags>> = {
   data: {
     data: {
       value: 'SOURCE',
-      help: `digits (${SETTINGS.data.words.digits}) or idx:DIR (a folder with ${SETTINGS.data.words.files})`,
+      help: `digits (${SETTINGS.data.words.digits}), ${NAMED.join(' or ')} (downloaded once), or idx:DIR (a folder with ${SETTINGS.data.words.files})`,
       default: SETTINGS.data.default,
     },
     ...flagsOf('samples', 'scale'),
@@ -223,13 +225,16 @@ function readHyper(given: ReadonlyMap<string, string>, optimizer: string): Recor
 
 function readData(text: string, samplesGiven: boolean, samples: () => number): DataConfig {
   if (text === 'digits') return { kind: 'digits', samples: samples() };
+  if (samplesGiven) throw wrong('--samples is for --data digits; others are used whole.', 'Leave out --samples.');
+  const named = NAMED.find((name) => name === text);
+  if (named) return { kind: 'named', name: named };
   const folder = /^idx:(.+)$/.exec(text)?.[1];
   if (folder === undefined) {
+    const near = suggest(text, ['digits', ...NAMED]);
     throw wrong(
-      `--data must be digits or idx:DIR, got '${text}'.`,
-      'Write --data idx:DIR for a folder with IDX files.',
+      `--data must be digits, ${NAMED.join(', ')} or idx:DIR, got '${text}'.`,
+      near.startsWith('Did') ? near : 'Write --data idx:DIR for a folder with IDX files.',
     );
   }
-  if (samplesGiven) throw wrong('--samples is for --data digits; IDX files are used whole.', 'Leave out --samples.');
   return { kind: 'idx', folder: resolve(folder) };
 }

@@ -4,7 +4,7 @@ import { kebab } from '../common/flags.js';
 import { count, duration, lossText, percent, plural, rateText } from '../common/format.js';
 import { type ErrorParts, type Io, painter } from '../common/io.js';
 import { labelled } from '../common/table.js';
-import { showHyper, type TrainConfig } from './config.js';
+import { type DataConfig, showHyper, type TrainConfig } from './config.js';
 import type { JobEvent, JobResult } from './events.js';
 import { profileLines } from './profile-table.js';
 import { TrainProgress } from './progress.js';
@@ -24,6 +24,10 @@ export const PROFILE_FILES = 'profile.json, trace.json (opens in ui.perfetto.dev
 
 /** A name and its value stay in one line. */
 const unbroken = (item: string): string => item.replaceAll(' ', '\u00a0');
+
+/** Where the data comes from. */
+const sourceText = (data: DataConfig): string =>
+  data.kind === 'digits' ? 'drawn digits' : data.kind === 'named' ? data.name : data.folder;
 
 export class TextReporter implements Reporter {
   readonly #paint;
@@ -98,7 +102,7 @@ export class TextReporter implements Reporter {
       .map(([name, value]) => (value === true ? kebab(name) : `${kebab(name)} ${showHyper(value)}`));
     this.#line('optimizer', `${row?.title ?? config.optimizer.name}: ${hyper.map(unbroken).join(', ')}`);
     if (schedule !== undefined) this.#line('schedule', schedule.split(', ').map(unbroken).join(', '));
-    const source = config.data.kind === 'idx' ? config.data.folder : 'drawn digits';
+    const source = sourceText(config.data);
     const scale = config.scale === 'standard' ? 'standardised' : 'scaled to [0, 1]';
     this.#line('data', `${source}, ${count(data.train)} to train, ${count(data.test)} to test, ${scale}`);
     const order = {

@@ -85,14 +85,15 @@ export async function fetchSet(name: string, set: NamedSet, options: DatasetOpti
     throw new DownhillError('OPTION-TYPE', `dataset.cache must be a folder, got ${show(cache)}.`, 'Pass its path.');
   }
   const folder = join(resolve(cache), name);
-  const found = await Promise.all(set.files.map((file) => readKnown(folder, file)));
-  const missing = set.files.filter((_, i) => !found[i]);
+  const { files } = set;
+  const found = await Promise.all(files.map((file) => readKnown(folder, file)));
+  const missing = files.filter((_, i) => !found[i]);
   const bytes = missing.reduce((sum, file) => sum + file.bytes, 0);
   let before = 0;
   for (const file of missing) {
     signal?.throwIfAborted();
     const done = before;
-    found[set.files.indexOf(file)] = await fetchFile(folder, file, {
+    found[files.indexOf(file)] = await fetchFile(folder, file, {
       urls: mirrors.map((mirror) => new URL(file.name, mirror).href),
       silenceMs,
       ...(signal && { signal }),

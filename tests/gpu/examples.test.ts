@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process';
-import { readdirSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
-import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { ensureBuild } from '../../harness/setup/build.mjs';
 import type { Optimizer } from '../../src/index.js';
 import { readFloats, testDevice } from '../support/gpu.js';
@@ -206,6 +207,16 @@ describe('the snippets of docs/', () => {
     // The header of a row, as docs/embedding.md gives it.
     const header = ['count: u32', 'skip: u32', 'grad_scale: f32', 'clip_value: f32', 'l2: f32', 'decay: f32'];
     expect(scalars.slice(0, 6)).toEqual(header.map((field, word) => `${4 * word} ${field}`));
+  });
+
+  it('dataset: a data set by name, where there is no network', async () => {
+    const { clothes } = await snippet('dataset');
+    vi.stubEnv('DOWNHILL_MIRROR', 'http://127.0.0.1:61');
+    vi.stubEnv('DOWNHILL_CACHE', mkdtempSync(join(tmpdir(), 'downhill-test-')));
+    const error = await clothes().catch((reason: unknown) => reason);
+    rmSync(process.env.DOWNHILL_CACHE!, { recursive: true });
+    vi.unstubAllEnvs();
+    expect(error).toMatchObject({ code: 'DATA-NOT-FOUND', message: expect.stringContaining('refuses connections') });
   });
 
   it('are all run here', () => {

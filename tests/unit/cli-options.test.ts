@@ -63,6 +63,7 @@ describe('flags of downhill train', () => {
     expect(config.seed).toBe(7);
     expect(configOf('--betas 0.8,0.99').optimizer.hyper.betas).toEqual([0.8, 0.99]);
     expect(configOf('--optimizer adan --betas 0.9,0.8,0.7').optimizer.hyper.betas).toEqual([0.9, 0.8, 0.7]);
+    expect(configOf('--data fashion-mnist').data).toEqual({ kind: 'named', name: 'fashion-mnist' });
     expect(configOf('--data idx:some/where').data).toEqual({ kind: 'idx', folder: resolve('some/where') });
     expect(configOf('--steps 20')).toMatchObject({ steps: 20 });
     expect(configOf('--steps 20').epochs).toBeUndefined();
@@ -220,8 +221,8 @@ describe('wrong flags', () => {
     ['--seed -1', 'OPTION-RANGE', /--seed/],
     ['--samples 1', 'OPTION-RANGE', /--samples/],
     ['--samples 100 --data idx:x', 'OPTION-RANGE', /Leave out --samples/],
-    ['--data mnist', 'OPTION-RANGE', /digits or idx:DIR/],
-    ['--data idx:', 'OPTION-RANGE', /digits or idx:DIR/],
+    ['--data mnits', 'OPTION-RANGE', /digits, mnist, fashion-mnist or idx:DIR/],
+    ['--data idx:', 'OPTION-RANGE', /digits, mnist, fashion-mnist or idx:DIR/],
     ['--in firefox', 'OPTION-RANGE', /node, chrome/],
     ['--json=1', 'OPTION-TYPE', /is a switch/],
     ['--schedule cosin', 'OPTION-RANGE', /Did you mean 'cosine'/],
