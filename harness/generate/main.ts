@@ -105,10 +105,15 @@ export function generate(): Record<string, string> {
 }
 
 /**
- * The generated files that differ from what they should be; written, or removed, unless only checked. In `folder` every
- * file with this ending is generated: one that nobody writes any more is left over from a rule or kernel that is gone.
+ * The generated files that differ from what they should be; written, or removed, unless only checked. In `folders`
+ * every file with this ending is generated: one that nobody writes any more is left over from a rule or kernel that is gone.
  */
-function update(files: Readonly<Record<string, string>>, folder: string, ending: string, check: boolean): string[] {
+function update(
+  files: Readonly<Record<string, string>>,
+  folders: readonly string[],
+  ending: string,
+  check: boolean,
+): string[] {
   const stale: string[] = [];
   for (const [path, text] of Object.entries(files)) {
     let current: string | undefined;
@@ -123,8 +128,10 @@ function update(files: Readonly<Record<string, string>>, folder: string, ending:
     mkdirSync(dirname(join(root, path)), { recursive: true });
     writeFileSync(join(root, path), text);
   }
-  for (const name of existsSync(join(root, folder)) ? list(folder, ending) : []) {
-    const path = `${folder}/${name}`;
+  const present = folders.flatMap((folder) =>
+    existsSync(join(root, folder)) ? list(folder, ending).map((name) => `${folder}/${name}`) : [],
+  );
+  for (const path of present) {
     if (path in files) continue;
     stale.push(path);
     if (!check) rmSync(join(root, path));
@@ -134,14 +141,14 @@ function update(files: Readonly<Record<string, string>>, folder: string, ending:
 
 export async function main(args: readonly string[]): Promise<number> {
   const check = args.includes('--check');
-  const stale = update(generate(), 'src/shaders', '.gen.ts', check);
+  const stale = update(generate(), ['src/shaders'], '.gen.ts', check);
   // The pages are made by the rules' own modules, which must not be loaded before what they import is there.
   if (!check || stale.length === 0) {
     const { module } = await runnerImport<typeof import('./docs.js')>(join(root, 'harness/generate/docs.ts'), {
       configFile: false,
       logLevel: 'error',
     });
-    stale.push(...update(module.generateDocs(root), 'docs/rules', '.md', check));
+    stale.push(...update(module.generateDocs(root), module.FOLDERS, '.md', check));
   }
   if (check && stale.length) {
     console.error(`Stale generated files (run \`npm run gen\`):\n  ${stale.join('\n  ')}`);

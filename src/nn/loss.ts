@@ -15,6 +15,8 @@ export interface TargetsOf {
 /** One loss (src/nn/losses). */
 export interface LossRow<S = Settings> {
   readonly name: string;
+  /** 'Mean squared error' */
+  readonly title: string;
   readonly fields: Fields;
   /** Which targets it takes. */
   readonly targets: keyof TargetsOf;

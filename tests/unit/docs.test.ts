@@ -1,7 +1,9 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { escapeMarkdown, readComment } from '../../harness/generate/docs.js';
+import { FOLDERS, readComment } from '../../harness/generate/docs.js';
+import { escapeMarkdown } from '../../harness/generate/markdown.js';
+import { exportName, readModuleComment } from '../../harness/generate/module-pages.js';
 import * as library from '../../src/index.js';
 
 /*
@@ -19,7 +21,7 @@ const filesOf = (folder: string): string[] =>
 const rules = Object.values(library.rules as unknown as Readonly<Record<string, { row: library.RuleRow }>>);
 
 const documents = ['README.md', ...filesOf('docs').filter((path) => path.endsWith('.md'))];
-const handWritten = documents.filter((path) => !path.startsWith('docs/rules/'));
+const handWritten = documents.filter((path) => !FOLDERS.some((folder) => path.startsWith(`${folder}/`)));
 
 describe('every document', () => {
   it.each(documents)('%s links to what exists', (path) => {
@@ -77,5 +79,33 @@ describe('the page of a rule', () => {
 
   it('needs a comment with an example and a paper', () => {
     expect(() => readComment('x', '/**\n * X.\n */\nexport const x = defineRule({')).toThrow("no line '@example …'");
+  });
+});
+
+describe('the page of a module', () => {
+  it.each(Object.values(library.losses).map(({ row }) => row.name))('%s has an example that makes the loss', (name) => {
+    const path = `src/nn/losses/${name}.ts`;
+    const { example } = readModuleComment(path, name, read(path));
+    const scope = Object.entries(library).filter(([key]) => /^\w+$/.test(key));
+    const make = new Function(...scope.map(([key]) => key), `return ${example};`);
+    expect(make(...scope.map(([, value]) => value)).row.name).toBe(name);
+    expect(read(`docs/losses/${name}.md`)).toContain(example);
+    expect(exportName(name) in library).toBe(true);
+  });
+
+  it('has prose and formulas of the comment, in their order', () => {
+    const comment =
+      '/**\n * One line\n * and another:\n *\n *   y = x\n *   z = y\n *\n * More.\n *\n * @example aB()\n */';
+    expect(readModuleComment('a-b.ts', 'a-b', `${comment}\nexport const aB = 1;`)).toEqual({
+      blocks: [
+        { formula: false, text: 'One line and another:' },
+        { formula: true, text: 'y = x\nz = y' },
+        { formula: false, text: 'More.' },
+      ],
+      example: 'aB()',
+      paper: undefined,
+    });
+    expect(() => readModuleComment('a.ts', 'a', '/** A. */\nexport const a = 1;')).toThrow("no line '@example …'");
+    expect(() => readModuleComment('a.ts', 'b', '/** A. */\nexport const a = 1;')).toThrow('export b');
   });
 });

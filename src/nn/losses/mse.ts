@@ -4,11 +4,19 @@ import type { LossRow } from '../loss.js';
 
 const row: LossRow & { name: 'mse' } = {
   name: 'mse',
+  title: 'Mean squared error',
   fields: {},
   targets: 'values',
   metrics: [],
   op: meanSquaredError,
 };
 
-/** Mean squared error: loss = Σ_j (y_j - t_j)² / outputs, the mean over the rows of a batch. */
+/**
+ * Mean squared error, over all outputs of the rows of a batch, as torch.nn.MSELoss:
+ *
+ *   loss = Σ_j (y_j - t_j)² / outputs
+ *   dy_j = 2 (y_j - t_j) / (outputs · rows)
+ *
+ * @example mse()
+ */
 export const mse = factoryOf(row);

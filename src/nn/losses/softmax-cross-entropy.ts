@@ -4,6 +4,7 @@ import type { LossRow } from '../loss.js';
 
 const row: LossRow & { name: 'softmax-cross-entropy' } = {
   name: 'softmax-cross-entropy',
+  title: 'Softmax cross-entropy',
   fields: {},
   targets: 'classes',
   metrics: ['accuracy'],
@@ -22,5 +23,12 @@ const row: LossRow & { name: 'softmax-cross-entropy' } = {
   },
 };
 
-/** Softmax cross-entropy of logits: loss = log Σ exp(z) - z_label, the mean over the rows of a batch. */
+/**
+ * Softmax cross-entropy of logits, the mean over the rows of a batch, as torch.nn.CrossEntropyLoss:
+ *
+ *   loss = log Σ_j exp(z_j) - z_label
+ *   dz_j = (softmax(z)_j - [j = label]) / rows
+ *
+ * @example softmaxCrossEntropy()
+ */
 export const softmaxCrossEntropy = factoryOf(row);
