@@ -11,7 +11,9 @@ const floors = {
   train: ['shaders', 'gpu', 'kernels', 'space', 'optim', 'nn', 'data'],
   // The float64 oracle may read descriptions (rules' hyper-parameters, the model), never run a kernel.
   reference: ['gpu', 'optim', 'nn', 'data'],
-  node: ['gpu', 'data'],
+  // Where checkpoints are kept: on a disk, in a browser.
+  store: ['gpu'],
+  node: ['gpu', 'data', 'store'],
 };
 
 /**

@@ -1,103 +1,20 @@
-/** A folder that one process writes at a time. */
-import { randomUUID } from 'node:crypto';
-import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { hostname } from 'node:os';
-import { join } from 'node:path';
+/** The folder of a run, which one run writes at a time. */
 import { DownhillError } from '../../src/index.js';
-import { isAlive } from './scratch.js';
-
-const FILE = '.downhill-lock';
-/** The texts of the locks that this process has. */
-const held = new Set<string>();
+import { lockFolder as lock } from '../../src/node/index.js';
 
 /**
- * Takes the folder at `path` for this process. A process that was killed holds nothing: its lock is taken over.
+ * Takes the folder at `path` for this process; `lockFolder` of downhill/node says how.
  *
  * @param folder As given by the user, for the message.
  * @returns a function that gives it back, as the exit of the process does
  * @throws DownhillError OUTPUT-UNWRITABLE where another process has it; what the file system says, when it cannot be written.
  */
 export function lockFolder(path: string, folder: string): () => void {
-  const file = join(path, FILE);
-  const own = JSON.stringify({ pid: process.pid, host: hostname(), id: randomUUID() });
-  for (let attempt = 0; !write(file, own); attempt++) {
-    const holder = read(file);
-    const by = holder && holderOf(holder);
-    if (by || attempt > 9) {
-      throw new DownhillError(
-        'OUTPUT-UNWRITABLE',
-        `The folder ${folder} is in use by another run (${by || 'one of many'}).`,
-        `Name another folder with --out, or wait for that run to end; where there is none, remove ${file}.`,
-      );
-    }
-    if (holder !== undefined) takeAway(file, holder);
-  }
-  held.add(own);
-  const release = () => {
-    held.delete(own);
-    process.off('exit', release);
-    if (read(file) === own) rmSync(file, { force: true });
-  };
-  process.on('exit', release);
-  return release;
-}
-
-/** The lock gets its name when its text is whole: nobody sees a part of it. @returns false where there is one already */
-function write(file: string, text: string): boolean {
-  const whole = beside(file);
-  try {
-    writeFileSync(whole, text);
-    link(whole, file, text);
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
-    throw error;
-  } finally {
-    rmSync(whole, { force: true });
-  }
-}
-
-function link(whole: string, file: string, text: string): void {
-  try {
-    linkSync(whole, file);
-  } catch (error) {
-    // exFAT and some network file systems have no links: there it is written in place, and two runs may meet.
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') throw error;
-    writeFileSync(file, text, { flag: 'wx' });
-  }
-}
-
-/** A name of its own: containers that share a folder have the same process numbers. */
-const beside = (file: string) => `${file}-${randomUUID()}`;
-
-function read(file: string): string | undefined {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    return undefined;
-  }
-}
-
-/** Who has the lock, in words; undefined where that is a dead process. */
-function holderOf(text: string): string | undefined {
-  try {
-    const { pid, host } = JSON.parse(text) as { pid: number; host: string };
-    // A container that starts again has the name and the numbers of the one that was killed.
-    const lives = host !== hostname() || (pid === process.pid ? held.has(text) : isAlive(pid));
-    return lives ? `process ${pid} on ${host}` : undefined;
-  } catch {
-    return undefined; // no lock of ours
-  }
-}
-
-/** Removes the lock of a dead process, unless another run was faster and has put its own there. */
-function takeAway(file: string, holder: string): void {
-  const aside = beside(file);
-  try {
-    renameSync(file, aside);
-    if (read(aside) === holder) rmSync(aside, { force: true });
-    else renameSync(aside, file);
-  } catch {
-    // gone meanwhile
-  }
+  const locked = lock(path);
+  if (typeof locked === 'function') return locked;
+  throw new DownhillError(
+    'OUTPUT-UNWRITABLE',
+    `The folder ${folder} is in use by another run (${locked.holder}).`,
+    `Name another folder with --out, or wait for that run to end; where there is none, remove ${locked.file}.`,
+  );
 }

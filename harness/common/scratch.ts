@@ -15,6 +15,7 @@ import {
 } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { isAlive } from '../../src/node/index.js';
 
 /** File of the folder that names this machine: others may share the disk, and their process numbers tell nothing here. */
 const HOST = 'host';
@@ -34,15 +35,6 @@ export function scratchFolder(): string {
   const part = join(mine, String(parts++)); // short: Chrome puts a socket below it, whose path may have 107 bytes
   mkdirSync(part);
   return part;
-}
-
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'; // somebody else's
-  }
 }
 
 /** Removes what processes of this user and machine left in `folder` that are no more. */

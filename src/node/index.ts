@@ -1,5 +1,13 @@
 /** `downhill/node`: what only Node has: a device from Dawn, files, and data sets by name. */
 export type { DeviceOptions } from '../gpu/device.js';
+export type {
+  CheckpointStore,
+  DamagedCheckpoint,
+  FoundCheckpoint,
+  SavedCheckpoint,
+  StoredCheckpoint,
+  StoreOptions,
+} from '../store/store.js';
 export {
   DATASETS,
   type DatasetFiles,
@@ -12,3 +20,5 @@ export {
 export { type FoundGpu, requestDevice, requestGpu } from './device.js';
 export { type Driver, findDrivers } from './drivers.js';
 export { type IdxFiles, type IdxPart, idxFolder, idxParts } from './files.js';
+export { folderStore } from './folder-store.js';
+export { isAlive, lockFolder } from './lock.js';

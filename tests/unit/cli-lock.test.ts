@@ -3,9 +3,10 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFil
 import { hostname } from 'node:os';
 import { afterAll, describe, expect, it, vi } from 'vitest';
 import { lockFolder } from '../../harness/common/lock.js';
-import { isAlive, sweep } from '../../harness/common/scratch.js';
+import { sweep } from '../../harness/common/scratch.js';
 import { parseTrain, type TrainCommand } from '../../harness/train/options.js';
 import { RunFolder } from '../../harness/train/run-folder.js';
+import { isAlive } from '../../src/node/index.js';
 import { scratch } from '../support/cli.js';
 
 /** What happens in between: after a file was made and before its text is in it; instead of a link. */
