@@ -1,5 +1,5 @@
 // The floors of DESIGN section 2. A floor imports lower floors only; siblings never import each other; no cycles.
-//   shaders -> gpu -> kernels -> space -> optim | nn | data -> train -> (index, node) -> app | harness
+//   shaders -> gpu -> kernels -> space -> optim | nn | data -> train -> store -> (index, node) -> app | harness
 const floors = {
   shaders: [],
   gpu: ['shaders'],
@@ -12,7 +12,7 @@ const floors = {
   // The float64 oracle may read descriptions (rules' hyper-parameters, the model), never run a kernel.
   reference: ['gpu', 'optim', 'nn', 'data'],
   // Where checkpoints are kept: on a disk, in a browser.
-  store: ['gpu'],
+  store: ['gpu', 'train'],
   node: ['gpu', 'data', 'store'],
 };
 

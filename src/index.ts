@@ -67,6 +67,15 @@ export { recordFor, resolveRule, slotFlags } from './optim/rule.js';
 export * from './optim/rules.gen.js';
 export { type Scale, scale } from './optim/scalars.js';
 export * from './optim/schedules.js';
+export { opfsStore } from './store/opfs-store.js';
+export type {
+  CheckpointStore,
+  DamagedCheckpoint,
+  FoundCheckpoint,
+  SavedCheckpoint,
+  StoredCheckpoint,
+  StoreOptions,
+} from './store/store.js';
 export { type ModelTensor, readModel, type SavedModel } from './train/checkpoint-file.js';
 export type { SavedData, SavedScale } from './train/data-json.js';
 export { type Dtype, floatTensor, type SafeTensor, toFloats } from './train/dtypes.js';

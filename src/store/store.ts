@@ -3,7 +3,8 @@
  * have in common. Bytes go in and the same bytes come out; what they mean is the caller's.
  */
 import { DownhillError, show } from '../gpu/errors.js';
-import { checkInteger, checkOptions } from '../gpu/fields.js';
+import { checkFlag, checkInteger, checkOptions } from '../gpu/fields.js';
+import { decodeSafetensors } from '../train/safetensors.js';
 
 /** Options of a store. */
 export interface StoreOptions {
@@ -11,7 +12,7 @@ export interface StoreOptions {
   readonly keep?: number;
   /** Looks only: takes no lock, so another may write meanwhile, and `save` and `clear` are refused. Default false. */
   readonly readOnly?: boolean;
-  /** Throws where `bytes` are damaged. Without it a store notices only empty files and names that are not its own. */
+  /** Throws where `bytes` are damaged. Default: reads them as safetensors, with the checksum that ours have. */
   readonly verify?: (bytes: Uint8Array) => unknown;
 }
 
@@ -86,21 +87,15 @@ const STORE_OPTIONS = ['keep', 'readOnly', 'verify'] as const;
 /** @throws DownhillError OPTION-* */
 export function checkStoreOptions(where: string, options: StoreOptions) {
   checkOptions(where, options, STORE_OPTIONS);
-  const { keep = 3, readOnly = false, verify } = options;
-  if (typeof readOnly !== 'boolean')
-    throw new DownhillError(
-      'OPTION-TYPE',
-      `readOnly must be true or false, got ${show(readOnly)}.`,
-      'Pass true or false.',
-    );
-  if (verify !== undefined && typeof verify !== 'function') {
+  const { keep = 3, readOnly = false, verify = decodeSafetensors } = options;
+  if (typeof verify !== 'function') {
     throw new DownhillError(
       'OPTION-TYPE',
       `verify must be a function of bytes, got ${show(verify)}.`,
       'Pass a function that throws where the bytes are damaged.',
     );
   }
-  return { keep: checkInteger('keep', keep, 1), readOnly, verify };
+  return { keep: checkInteger('keep', keep, 1), readOnly: checkFlag('readOnly', readOnly), verify };
 }
 
 const SUFFIX = '.safetensors';
@@ -151,13 +146,11 @@ export function makeStore(
     const bytes = await files.read(name).catch((error) => {
       throw unreadable(files, error, name);
     });
-    if (bytes.length === 0) throw corrupt(`${name} is empty`);
     try {
-      verify?.(bytes);
+      if (bytes.length === 0) throw new Error('it is empty.');
+      verify(bytes);
     } catch (error) {
-      throw error instanceof DownhillError && error.code === 'CHECKPOINT-CORRUPT'
-        ? error
-        : corrupt(`${name}: ${(error as Error).message}`, error);
+      throw corrupt(name, error);
     }
     return bytes;
   };
@@ -243,17 +236,23 @@ export function makeStore(
   };
 }
 
-const corrupt = (what: string, cause?: unknown) =>
-  new DownhillError('CHECKPOINT-CORRUPT', `${what}.`, 'Use an older checkpoint.', cause);
+/** An error's own words, without code and fix where it is one of ours. */
+const saidBy = (error: unknown) =>
+  error instanceof DownhillError
+    ? error.message.replace(` [${error.code}] ${error.fix}`, '')
+    : (error as Error).message;
+
+const corrupt = (name: string, cause: unknown) =>
+  new DownhillError('CHECKPOINT-CORRUPT', `${name} is damaged: ${saidBy(cause)}`, 'Use the one before.', cause);
 
 function allDamaged({ where }: CheckpointFiles, damaged: readonly DamagedCheckpoint[]): DownhillError {
   const names = damaged.map(({ name }) => name).join(', ');
-  const why = damaged[0]!.problem;
+  const cause = damaged[0]!.problem;
   return new DownhillError(
     'CHECKPOINT-CORRUPT',
-    `All checkpoints in ${where} are damaged (${names}); the newest: ${why.message.replace(` [${why.code}] ${why.fix}`, '')}`,
+    `All checkpoints in ${where} are damaged (${names}). ${saidBy(cause)}`,
     'Train anew, or put back a copy of a checkpoint.',
-    why,
+    cause,
   );
 }
 
