@@ -151,7 +151,7 @@ function start(): void {
   });
 }
 
-const classesOf = ({ targets }: Dataset): number => (targets.kind === 'classes' ? targets.classes : targets.width);
+const classesOf = ({ targets }: Dataset): number => (targets.kind === 'values' ? targets.width : targets.classes);
 
 // ------------------------------------------------------------------------------------------------------------- form
 

@@ -52,7 +52,17 @@ export {
   tanh,
 } from './nn/layers.js';
 export type { LossFunction } from './nn/loss.js';
-export { losses, mse, softmaxCrossEntropy } from './nn/losses.js';
+export {
+  type BinaryCrossEntropyOptions,
+  binaryCrossEntropy,
+  type HuberOptions,
+  huber,
+  l1,
+  losses,
+  mse,
+  type SoftmaxCrossEntropyOptions,
+  softmaxCrossEntropy,
+} from './nn/losses.js';
 export { ACTIVATIONS, type Activation, LOSSES, type Loss, type Mlp, type MlpOptions, mlp } from './nn/mlp.js';
 export { INITS, type Init, type Model, type SequentialOptions, sequential, tensorsOf } from './nn/model.js';
 export { type ModelJson, modelFromJson, modelToJson, type NamedSettings } from './nn/model-json.js';

@@ -9,6 +9,8 @@ import {
   createTrainer,
   LOSSES,
   type Loss,
+  type LossFunction,
+  losses,
   mlp,
   type RuleRow,
   resolveRule,
@@ -60,8 +62,11 @@ async function compare(
   const wave = (length: number, step: number) => Float32Array.from({ length }, (_, i) => ((i * step) % 2) - 1);
   const x = wave(SAMPLES * features, Math.SQRT2);
   const labels = Uint8Array.from({ length: SAMPLES }, (_, i) => (i * 3) % classes);
-  const values = wave(SAMPLES * classes, Math.E);
-  const data = loss === 'mse' ? arrays({ x, y: values, features }) : arrays({ x, y: labels, classes, features });
+  const { targets, within } = losses[loss].row as LossFunction['row'];
+  const [low, high] = within ?? [-1, 1];
+  const values = wave(SAMPLES * classes, Math.E).map((v) => low + ((high - low) * (v + 1)) / 2);
+  const y = targets === 'classes' ? labels : values;
+  const data = arrays({ x, y, features, ...(targets === 'classes' && { classes }) });
   const rule = resolveRule(rules, name, { lr: LEARNING_RATE });
   const model = mlp({ sizes: [...SIZES], activation, loss });
   const trainer = await createTrainer(device, { model, rule, data, sampling: 'full', label: 'self-test' });
@@ -72,7 +77,7 @@ async function compare(
   const network = referenceMlp(model);
   let worst = 0;
   for await (const report of trainer.run({ steps })) {
-    const step = network.lossAndGradients(expected, x, loss === 'mse' ? values : labels, SAMPLES);
+    const step = network.lossAndGradients(expected, x, y, SAMPLES);
     worst = Math.max(worst, Math.abs(report.loss / step.loss - 1));
     for (const [i, gradient] of step.gradients.entries()) {
       reference.update(expected[i]!, gradient, states[i]!, report.step, rule.hyper);

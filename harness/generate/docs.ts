@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Field, type RuleRow, rules } from '../../src/index.js';
+import type { LossRow } from '../../src/nn/loss.js';
 import { losses } from '../../src/nn/losses.js';
 import { block, code, escapeMarkdown, papers, prose, table } from './markdown.js';
 import { generated, modulePages } from './module-pages.js';
@@ -164,12 +165,13 @@ const lossPages = (root: string) =>
     title: 'Losses',
     intro:
       'Each is a row in `src/nn/losses` with a kernel that gives every row’s loss and the gradient at the outputs in one pass. Formulas and defaults are PyTorch’s. `mlp` takes them by name, `sequential` as functions with options. The loss of a step is the mean over the valid rows of its batch.',
-    modules: Object.values(losses).map(({ row }) => ({
+    modules: (Object.values(losses) as { readonly row: LossRow }[]).map(({ row }) => ({
       name: row.name,
       title: row.title,
       fields: row.fields,
       facts: {
-        targets: [row.targets].map(code).join(', '),
+        targets: [row.targets, ...(row.also ?? [])].map(code).join(', '),
+        'counts for evaluation': code(row.counts),
       },
     })),
   });

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Fields } from '../../src/index.js';
+import type { SettingFields } from '../../src/nn/layer.js';
 import { block, code, escapeMarkdown, papers, prose, table } from './markdown.js';
 import { show, span } from './options.js';
 
@@ -17,7 +17,7 @@ export interface ModuleFacts {
   /** 'softmax-cross-entropy': of the row, of its file and of its page. */
   readonly name: string;
   readonly title: string;
-  readonly fields: Fields;
+  readonly fields: SettingFields;
   /** Columns of the table of all, as Markdown, by heading. The page has them as a list. */
   readonly facts?: Readonly<Record<string, string>>;
 }
@@ -89,7 +89,7 @@ function page({ source, title }: ModuleFolder, module: ModuleFacts, { blocks, ex
     code(key),
     escapeMarkdown(field.help),
     span(field),
-    code(show(field.default)),
+    field.kind === 'list' ? 'none' : code(show(field.default)),
   ]);
   return `${[
     generated(source),

@@ -1,4 +1,4 @@
-import { describeField, type Field } from '../../src/gpu/fields.js';
+import { describeField, type Field, type ListField } from '../../src/gpu/fields.js';
 import type { RuleRow } from '../../src/optim/rule.js';
 
 /* src/optim/options.gen.ts: the options of every rule as an interface, so that an editor shows what each is and its default. */
@@ -13,7 +13,7 @@ export const numeral = (value: number): string =>
 export const show = (value: unknown): string =>
   Array.isArray(value) ? `[${value.map(show).join(', ')}]` : typeof value === 'number' ? numeral(value) : `${value}`;
 
-export const span = (field: Field): string =>
+export const span = (field: Field | ListField): string =>
   field.kind === 'flag' ? 'true, false' : describeField(field).replaceAll(`${2 ** -126}`, '2^-126');
 
 /** The type of an option: numbers may be schedules. */

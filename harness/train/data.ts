@@ -71,7 +71,7 @@ export function knownShape(config: TrainConfig): DataShape | undefined {
 
 export function shapeOf({ train, test }: JobData): DataShape {
   const { targets } = train;
-  const classes = targets.kind === 'classes' ? targets.classes : targets.width;
+  const classes = targets.kind === 'values' ? targets.width : targets.classes;
   return { train: train.samples, test: test.samples, features: train.features, classes };
 }
 
@@ -126,7 +126,7 @@ const load = ({ images, labels }: IdxPair, classes: number) => idx({ images, lab
 
 /** Classes as targets of a regression: 1 for the right class, 0 for the others. */
 function oneHot(dataset: Dataset): Dataset {
-  if (dataset.targets.kind === 'values') return dataset;
+  if (dataset.targets.kind !== 'classes') return dataset;
   const { classes, labels } = dataset.targets;
   const values = new Float32Array(dataset.samples * classes);
   labels.forEach((label, i) => {

@@ -5,7 +5,7 @@
 //
 //   z        [rows, z_stride]  outputs            stream  per replica; `valid` is read
 //   targets  [samples, n]      of the data set    batch   sample of each row, [replica, rows]
-//   dz       [rows, z_stride]  written            result  (loss, 0) per row, written
+//   dz       [rows, z_stride]  written            result  (loss, loss) per row, written
 
 // The outputs as a constant, too, for the division: SwiftShader divides by a constant with another last bit.
 override N: u32 = 1;
@@ -51,5 +51,5 @@ fn loss(
     sum += d * d;
     dz[first + j] = weight * d;
   }
-  result[at] = vec2f(sum / f32(N), 0.0);
+  result[at] = vec2f(sum / f32(N));
 }

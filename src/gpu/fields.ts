@@ -46,6 +46,10 @@ export interface ChoiceField<C extends string = string> extends FieldBase<C> {
 }
 export type Field = NumberField | IntegerField | TupleField | FlagField | ChoiceField;
 export type Fields = Readonly<Record<string, Field>>;
+/** Any number of numbers, each in the range; none by default. Options of losses have it, hyper-parameters do not. */
+export interface ListField extends FieldBase<readonly number[]>, Range {
+  readonly kind: 'list';
+}
 
 type ValueOf<F extends Field> = F extends FlagField
   ? boolean
@@ -91,6 +95,7 @@ export const triple = (
   value: readonly [number, number, number],
   range: Range = {},
 ): TupleField<readonly [number, number, number]> => ({ kind: 'tuple', help, default: value, ...range });
+export const list = (help: string, range: Range = {}): ListField => ({ kind: 'list', help, default: [], ...range });
 export const flag = (help: string, value = false): FlagField => ({ kind: 'flag', help, default: value });
 export const choice = <const C extends string>(
   help: string,
@@ -99,7 +104,7 @@ export const choice = <const C extends string>(
 ): ChoiceField<C> => ({ kind: 'choice', help, choices, default: value });
 
 /** "at least 0 and below 1", or the choices, for messages and help; nothing for a flag. */
-export function describeField(field: Field): string {
+export function describeField(field: Field | ListField): string {
   if (field.kind === 'flag') return '';
   return field.kind === 'choice' ? field.choices.join(', ') : describeRange(field);
 }
@@ -256,7 +261,7 @@ export function checkDevice(where: string, device: unknown): asserts device is G
 }
 
 /** One hyper-parameter, as a field has it; the numbers of those that allow it may be schedules, checked when they are used. */
-export function checkField(where: string, field: Field, value: unknown, area: Area = 'HYPER'): unknown {
+export function checkField(where: string, field: Field | ListField, value: unknown, area: Area = 'HYPER'): unknown {
   switch (field.kind) {
     case 'flag':
       return checkFlag(where, value, area);
@@ -273,6 +278,18 @@ export function checkField(where: string, field: Field, value: unknown, area: Ar
       throw new DownhillError(`${area}-RANGE`, `${where} must be an integer, got ${value}.`, 'Choose a whole number.');
     case 'number':
       return checkSetting(where, field, value, area);
+    case 'list':
+      if (Array.isArray(value) || ArrayBuffer.isView(value))
+        return Object.freeze(
+          Array.from(value as ArrayLike<unknown>, (each, i) =>
+            checkNumber(`${where}[${i}]`, each, field, { area, single: true }),
+          ),
+        );
+      throw new DownhillError(
+        `${area}-TYPE`,
+        `${where} must be a list of numbers, got ${show(value)}.`,
+        'Pass an array of numbers.',
+      );
     default: {
       const { length } = field.default;
       if (!Array.isArray(value) || value.length !== length) {

@@ -19,7 +19,7 @@ export {
   type Piece,
   wholePiece,
 } from './dense.js';
-export { type LossOperands, meanSquaredError, softmaxCrossEntropy } from './loss.js';
+export { type LossKernel, type LossOperands, loss } from './loss.js';
 export { lower } from './lower.js';
 export { type DenseBatch, matrixBytes, rowStride } from './matrix.js';
 export { nnForms } from './nn-forms.js';

@@ -1,6 +1,6 @@
 import type { BufferRange } from '../gpu/buffers.js';
-import { mseShader } from '../shaders/nn/mse.gen.js';
-import { softmaxCrossEntropyShader } from '../shaders/nn/softmax_cross_entropy.gen.js';
+import { classWeightShader } from '../shaders/nn/class_weight.gen.js';
+import type { Shader } from '../shaders/shader.js';
 import { formOf } from './lower.js';
 import { rowStride } from './matrix.js';
 import type { Op } from './op.js';
@@ -12,7 +12,7 @@ export interface LossOperands {
   readonly replicas?: number;
   /** [rows, rowStride(outputs)], the network's outputs. */
   readonly z: BufferRange;
-  /** For the whole data set: one u32 per sample (classes), or [samples, outputs] float32 (mean squared error). */
+  /** For the whole data set: one u32 per sample (classes), or [samples, outputs] float32 (values, probabilities). */
   readonly targets: BufferRange;
   /** Sample of each row: one u32 per row and replica. */
   readonly batch: BufferRange;
@@ -20,48 +20,70 @@ export interface LossOperands {
   readonly stream: BufferRange;
   /** As z, written: the gradient of the mean loss over the valid rows. */
   readonly dz: BufferRange;
-  /** Two float32 per row and replica, written: the row's loss, and 1 where its largest output is the right class. */
+  /** Two float32 per row and replica, written: the row's loss, and what the loss counts. */
   readonly result: BufferRange;
 }
 
-/** The kernels of losses, and what each calls its targets. */
-const LOSSES = {
-  'softmax-cross-entropy': { shader: softmaxCrossEntropyShader, targets: 'labels' },
-  mse: { shader: mseShader, targets: 'targets' },
-} as const;
+/**
+ * What computes a loss: a shader with the bindings `z, targets, batch, stream, dz, result` of {@link LossOperands}, one row
+ * to an invocation, and a shape that begins with `rows, n, z_stride`.
+ */
+export interface LossKernel {
+  readonly shader: Shader;
+  readonly constants?: Readonly<Record<string, number | boolean>>;
+  /** Fields of its shape beyond those. */
+  readonly shape?: Readonly<Record<string, number>>;
+  /** Bindings beyond those. */
+  readonly buffers?: Readonly<Record<string, BufferRange | undefined>>;
+}
 
 export type LossOp = Op<
   'loss',
-  { readonly loss: keyof typeof LOSSES; readonly rows: number; readonly outputs: number }
+  { readonly rows: number; readonly outputs: number } & Required<Omit<LossKernel, 'buffers'>>
 >;
 
-function lossOp(loss: keyof typeof LOSSES, operands: LossOperands): LossOp {
+/** The loss of every row of a batch and its gradient at the outputs, in one pass. */
+export function loss(operands: LossOperands, kernel: LossKernel): LossOp {
   const { label, rows, outputs, replicas = 1, ...buffers } = operands;
-  return { kind: 'loss', label, shape: { loss, rows, outputs }, buffers, replicas };
+  const { shader, constants = {}, shape = {}, buffers: own } = kernel;
+  return {
+    kind: 'loss',
+    label,
+    shape: { rows, outputs, shader, constants, shape },
+    buffers: { ...buffers, ...own },
+    replicas,
+  };
 }
 
-/** Softmax cross-entropy and its gradient at the logits in one pass: loss = log Σ exp(z) - z_label, log-sum-exp stable. */
-export const softmaxCrossEntropy = (operands: LossOperands) => lossOp('softmax-cross-entropy', operands);
+type ClassWeightOp = Op<'class-weight', { readonly rows: number }>;
 
-/** Mean squared error over all outputs and its gradient in one pass: loss = Σ_j (z_j - t_j)² / outputs. */
-export const meanSquaredError = (operands: LossOperands) => lossOp('mse', operands);
+/** The mean weight of the labels of a batch's valid rows, one float32 per replica. */
+export const classWeight = (
+  { label, rows, replicas = 1, targets, batch, stream }: Omit<LossOperands, 'z' | 'dz' | 'result'>,
+  { weights, mean }: { readonly weights: BufferRange; readonly mean: BufferRange },
+): ClassWeightOp => ({
+  kind: 'class-weight',
+  label,
+  shape: { rows },
+  buffers: { labels: targets, batch, stream, weights, mean },
+  replicas,
+});
 
 const WORKGROUP = 32;
 
 export const lossForms = [
-  formOf<LossOp>('loss/rows', 'loss', ({ label, shape, buffers, replicas }) => {
-    const { shader, targets } = LOSSES[shape.loss];
-    const { targets: wanted, stream, ...rest } = buffers;
-    return [
-      {
-        label,
-        shader,
-        constants: { WORKGROUP, ...('N' in shader.overrides && { N: shape.outputs }) },
-        shape: { rows: shape.rows, n: shape.outputs, z_stride: rowStride(shape.outputs) },
-        buffers: { ...rest, stream, [targets]: wanted },
-        groups: Math.ceil(shape.rows / WORKGROUP),
-        replicas,
-      },
-    ];
-  }),
+  formOf<LossOp>('loss/rows', 'loss', ({ label, shape, buffers, replicas }) => [
+    {
+      label,
+      shader: shape.shader,
+      constants: { WORKGROUP, ...shape.constants },
+      shape: { rows: shape.rows, n: shape.outputs, z_stride: rowStride(shape.outputs), ...shape.shape },
+      buffers,
+      groups: Math.ceil(shape.rows / WORKGROUP),
+      replicas,
+    },
+  ]),
+  formOf<ClassWeightOp>('class-weight/workgroup', 'class-weight', ({ label, shape, buffers, replicas }) => [
+    { label, shader: classWeightShader, constants: {}, shape, buffers, groups: 1, replicas },
+  ]),
 ];

@@ -1,6 +1,6 @@
 import type { BufferRange } from '../gpu/buffers.js';
 import { DownhillError, show } from '../gpu/errors.js';
-import { checkField, checkOptions, type Fields } from '../gpu/fields.js';
+import { checkField, checkNumber, checkOptions, type Field, type Fields, type ListField } from '../gpu/fields.js';
 import type { Piece } from '../kernels/dense.js';
 import type { DenseBatch } from '../kernels/matrix.js';
 import type { Op } from '../kernels/op.js';
@@ -11,6 +11,8 @@ import type { Op } from '../kernels/op.js';
  */
 
 export type Settings = Readonly<Record<string, unknown>>;
+/** Options of a layer or loss; a number is never a schedule. */
+export type SettingFields = Readonly<Record<string, Field | ListField>>;
 
 /** A tensor that a layer trains. */
 export interface LayerTensor {
@@ -108,27 +110,30 @@ export interface Layer {
 }
 
 /** A factory of layers or losses whose options all have defaults: `relu()`. */
-export interface Factory<R> {
-  (options?: Settings): { readonly row: R; readonly settings: Settings };
+export interface Factory<R, O = Settings> {
+  (options?: O): { readonly row: R; readonly settings: Settings };
   readonly row: R;
 }
 
 /** Every field of a row with its checked value. @throws DownhillError OPTION-* */
-export function resolveSettings(where: string, fields: Fields, options: unknown): Settings {
+export function resolveSettings(where: string, fields: SettingFields, options: unknown): Settings {
   checkOptions(where, options, Object.keys(fields));
   const given = options as Settings;
   return Object.fromEntries(
-    Object.entries(fields).map(([key, field]) => [
-      key,
-      checkField(`${where}: ${key}`, field, given[key] ?? field.default, 'OPTION'),
-    ]),
+    Object.entries(fields).map(([key, field]) => {
+      const [name, value] = [`${where}: ${key}`, given[key] ?? field.default];
+      if (field.kind === 'number') return [key, checkNumber(name, value, field, { single: true })];
+      return [key, checkField(name, field, value, 'OPTION')];
+    }),
   );
 }
 
 /** The factory of a row without options that must be given. */
-export function factoryOf<R extends { readonly name: string; readonly fields: Fields }>(row: R): Factory<R> {
-  const make = (options: Settings = {}) =>
-    Object.freeze({ row, settings: Object.freeze(resolveSettings(row.name, row.fields, options)) });
+export function factoryOf<R extends { readonly name: string; readonly fields: SettingFields }, O = Settings>(
+  row: R,
+): Factory<R, O> {
+  const make = (options?: O) =>
+    Object.freeze({ row, settings: Object.freeze(resolveSettings(row.name, row.fields, options ?? {})) });
   return Object.assign(make, { row });
 }
 

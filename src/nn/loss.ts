@@ -1,6 +1,7 @@
-import type { Fields } from '../gpu/fields.js';
-import type { LossOp, LossOperands } from '../kernels/loss.js';
-import type { Settings } from './layer.js';
+import type { BufferRange } from '../gpu/buffers.js';
+import type { LossOperands } from '../kernels/loss.js';
+import type { Op } from '../kernels/op.js';
+import type { SettingFields, Settings } from './layer.js';
 
 /** What a network is to predict, by kind: as data sets have it. */
 export interface TargetsOf {
@@ -9,7 +10,33 @@ export interface TargetsOf {
     readonly classes: number;
     readonly labels: Uint8Array | Uint16Array | Uint32Array;
   };
-  readonly values: { readonly kind: 'values'; readonly width: number; readonly values: Float32Array };
+  readonly values: {
+    readonly kind: 'values';
+    readonly width: number;
+    readonly values: Float32Array;
+    /** The network is trained on raw·scale + shift: for all outputs, or one for each. */
+    readonly scale?: number | ArrayLike<number>;
+    readonly shift?: number | ArrayLike<number>;
+  };
+  readonly probabilities: { readonly kind: 'probabilities'; readonly classes: number; readonly values: Float32Array };
+}
+export type TargetKind = keyof TargetsOf;
+
+/** What a loss computes with, for one batch. */
+export interface LossBinding<S = Settings> extends LossOperands {
+  readonly settings: S;
+  readonly replicas: number;
+  /** Of the targets. */
+  readonly kind: TargetKind;
+  /**
+   * Mean weight of the samples whose mean is wanted, where these are more than the batch: of an evaluation. By default
+   * the batch's own.
+   */
+  readonly meanWeight?: number | undefined;
+  /** Numbers of its settings on the GPU, made once: the same for the same name. */
+  constant(name: string, values: readonly number[]): BufferRange;
+  /** Memory of its own for the batch: the same for the same name. */
+  scratch(name: string, bytes: number): BufferRange;
 }
 
 /** One loss (src/nn/losses). */
@@ -17,13 +44,28 @@ export interface LossRow<S = Settings> {
   readonly name: string;
   /** 'Mean squared error' */
   readonly title: string;
-  readonly fields: Fields;
+  readonly fields: SettingFields;
   /** Which targets it takes. */
-  readonly targets: keyof TargetsOf;
-  /** What the second number of a row's result counts. */
-  readonly metrics: readonly 'accuracy'[];
+  readonly targets: TargetKind;
+  /** Others that it takes, too. */
+  readonly also?: readonly TargetKind[];
+  /** Targets must lie in it. */
+  readonly within?: readonly [number, number];
+  /**
+   * What the second number of a row's result is: 'accuracy', 1 where the largest output is the right class, or the share of
+   * outputs on the right side; 'mse', the row's mean squared error.
+   */
+  readonly counts: 'accuracy' | 'mse';
   /** Of every row of a batch, and the gradient at the outputs. */
-  op(operands: LossOperands, settings: S): LossOp;
+  ops(binding: LossBinding<S>): readonly Op[];
+  /**
+   * That the settings fit a network with so many outputs.
+   *
+   * @throws DownhillError SHAPE-MISMATCH
+   */
+  check?(outputs: number, settings: S): void;
+  /** Mean weight of samples, where some count more than others. */
+  meanWeight?(targets: TargetsOf[TargetKind], settings: S): number | undefined;
   /** What outputs say where that is not the outputs themselves: [rows, width], of outputs [rows, width]. */
   predict?(outputs: Float32Array, width: number): Float32Array;
 }
@@ -33,3 +75,17 @@ export interface LossFunction {
   readonly row: LossRow;
   readonly settings: Settings;
 }
+
+/** Of a binding what the kernel of a loss takes. */
+export const operandsOf = ({
+  label,
+  rows,
+  outputs,
+  replicas,
+  z,
+  targets,
+  batch,
+  stream,
+  dz,
+  result,
+}: LossBinding): LossOperands => ({ label, rows, outputs, replicas, z, targets, batch, stream, dz, result });

@@ -1,7 +1,7 @@
 import { DownhillError, show, suggest } from '../gpu/errors.js';
-import type { Fields } from '../gpu/fields.js';
+
 import type { Json } from '../space/stateful.js';
-import type { Layer, LayerRow, Settings } from './layer.js';
+import type { Layer, LayerRow, SettingFields, Settings } from './layer.js';
 import { layerRows } from './layers.js';
 import type { LossFunction, LossRow } from './loss.js';
 import { losses } from './losses.js';
@@ -54,7 +54,7 @@ const refuse = (code: 'CHECKPOINT-CORRUPT' | 'CHECKPOINT-VERSION', message: stri
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-type Row = { readonly name: string; readonly fields: Fields; readonly given?: readonly string[] };
+type Row = { readonly name: string; readonly fields: SettingFields; readonly given?: readonly string[] };
 
 /** The row that a file names, and the settings that it has there. */
 function find<R extends Row>(where: string, rows: Readonly<Record<string, R>>, made: unknown) {

@@ -1,7 +1,7 @@
 import { DownhillError, show } from '../gpu/errors.js';
 import { checkChoice, checkOptions } from '../gpu/fields.js';
 import { checkWidth, type Layer, type LayerBuffer, type LayerTensor, resolveSettings } from './layer.js';
-import type { LossFunction } from './loss.js';
+import type { LossFunction, LossRow } from './loss.js';
 import { softmaxCrossEntropy } from './losses.js';
 
 /** Distributions of the initial weights (src/nn/init.ts). */
@@ -92,13 +92,15 @@ export function sequential(options: SequentialOptions): Model {
       'Add a layer with parameters, such as linear(10).',
     );
   }
-  checkRow('sequential: loss', loss, ['op'], 'softmaxCrossEntropy()');
+  checkRow('sequential: loss', loss, ['ops'], 'softmaxCrossEntropy()');
+  const settings = settingsOf('sequential: loss', loss);
+  (loss.row as LossRow).check?.(width, settings);
   return Object.freeze({
     kind: 'model',
     input,
     output: width,
     layers: Object.freeze(placed),
-    loss: Object.freeze({ row: loss.row, settings: settingsOf('sequential: loss', loss) }),
+    loss: Object.freeze({ row: loss.row, settings }),
     init: checkChoice('init', options.init ?? 'he-normal', INITS),
   });
 }

@@ -1,8 +1,9 @@
-import type { BufferRange, BufferSet } from '../gpu/buffers.js';
+import { type BufferRange, type BufferSet, range } from '../gpu/buffers.js';
 import type { Piece } from '../kernels/dense.js';
 import { checkActivations, type DenseBatch, matrixBytes } from '../kernels/matrix.js';
 import type { Op } from '../kernels/op.js';
 import type { LayerBinding } from './layer.js';
+import type { TargetKind } from './loss.js';
 import type { Model } from './model.js';
 
 /*
@@ -16,8 +17,10 @@ export interface BatchMemory {
   readonly outputs: readonly BufferRange[];
   /** Per layer: the gradient at its output. */
   readonly deltas: readonly BufferRange[];
-  /** What a layer keeps for itself, by its place and a name. */
+  /** What a layer keeps for itself, by its place and a name; the loss has the place behind the last layer. */
   scratch(layer: number, name: string, bytes: number): BufferRange;
+  /** Numbers of a setting, uploaded when they are first asked for. */
+  constant(name: string, values: readonly number[]): BufferRange;
   /** Of those that were made. */
   readonly bytes: number;
 }
@@ -41,8 +44,12 @@ export interface NetworkBinding {
   /** Where a layer's buffer lies, by its name; needed where layers have some. */
   statistics?(buffer: string): readonly Piece[];
   readonly input: { readonly x: BufferRange; readonly batch?: DenseBatch };
-  /** Of the whole data set: one u32 per sample (classes), or [samples, outputs] float32 (values). */
+  /** Of the whole data set: one u32 per sample (classes), or [samples, outputs] float32 (values, probabilities). */
   readonly targets: BufferRange;
+  /** Of the targets; by default the kind that the loss takes first of all. */
+  readonly kind?: TargetKind | undefined;
+  /** As {@link LossBinding}.meanWeight: of an evaluation. */
+  readonly meanWeight?: number | undefined;
   /** Sample of each row: one u32 per row and replica. */
   readonly batch: BufferRange;
   /** Says per replica how many rows are valid. */
@@ -56,7 +63,7 @@ export interface NetworkBinding {
 /** A network's ops for one batch, in the order in which they must run. */
 export interface BoundNetwork {
   readonly forward: readonly Op[];
-  readonly loss: Op;
+  readonly loss: readonly Op[];
   /** From the last layer: the gradient of its tensors, then at its input. */
   readonly backward: readonly Op[];
   /** Once the step is decided, by the optimizer's clocks: what layers keep of it. */
@@ -80,6 +87,7 @@ function batchMemory({ buffers, model, rows, replicas }: NetworkBinding): BatchM
     model.layers.map(({ output }, i) => buffers.later(`${name}-${i}`, matrixBytes(rows, output, replicas)));
   const [outputs, deltas] = [make('output'), make('delta')];
   const own = new Map<string, ReturnType<typeof buffers.later>>();
+  const constants = new Map<string, BufferRange>();
   return {
     outputs,
     deltas,
@@ -89,6 +97,11 @@ function batchMemory({ buffers, model, rows, replicas }: NetworkBinding): BatchM
       own.set(key, made);
       return made;
     },
+    constant(name, values) {
+      const made = constants.get(name) ?? range(buffers.upload(name, Float32Array.from(values)));
+      constants.set(name, made);
+      return made;
+    },
     get bytes() {
       return [...outputs, ...deltas, ...own.values()].reduce((sum, { made }) => sum + made, 0);
     },
@@ -96,7 +109,8 @@ function batchMemory({ buffers, model, rows, replicas }: NetworkBinding): BatchM
 }
 
 /**
- * The ops of a network on the matrices of a batch. Creates nothing: the matrices are made when passes bind them.
+ * The ops of a network on the matrices of a batch. Creates nothing but a loss's constants: the matrices are made when
+ * passes bind them.
  */
 export function bindNetwork(binding: NetworkBinding): BoundNetwork {
   const { label, model, rows, replicas, input, targets, batch, stream, result, train } = binding;
@@ -146,10 +160,25 @@ export function bindNetwork(binding: NetworkBinding): BoundNetwork {
   const [outputs, dz] = [memory.outputs.at(-1)!, memory.deltas.at(-1)!];
   return {
     forward: bound.flatMap(({ forward }) => forward),
-    loss: loss.row.op(
-      { label: `${label}/loss`, rows, outputs: model.output, replicas, z: outputs, targets, batch, stream, dz, result },
-      loss.settings,
-    ),
+    loss: loss.row.ops({
+      ...{
+        label: `${label}/loss`,
+        rows,
+        outputs: model.output,
+        replicas,
+        z: outputs,
+        targets,
+        batch,
+        stream,
+        dz,
+        result,
+      },
+      settings: loss.settings,
+      kind: binding.kind ?? loss.row.targets,
+      meanWeight: binding.meanWeight,
+      constant: memory.constant,
+      scratch: (name, bytes) => memory.scratch(layers.length, name, bytes),
+    }),
     backward: bound.toReversed().flatMap(({ backward }) => backward),
     commit: (clock) => bound.flatMap(({ commit }) => commit(clock)),
     outputs,

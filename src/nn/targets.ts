@@ -1,35 +1,91 @@
 import { DownhillError, show } from '../gpu/errors.js';
-import type { LossFunction, TargetsOf } from './loss.js';
+import type { LossFunction, TargetKind, TargetsOf } from './loss.js';
+
+/** A target that is none. */
+interface Fault {
+  readonly what: string;
+  readonly fix: string;
+}
 
 /** How targets of one kind are read and checked. */
-interface TargetKind<T> {
+interface Kind<T> {
   /** Outputs that a network for them has. */
   width(targets: T): number;
   values(targets: T): ArrayLike<number> | undefined;
   /** Values of one sample. */
   perSample(width: number): number;
-  /** @returns the first sample whose target is none */
-  wrong(targets: T): number;
-  /** What to do with a model that wants these when the data holds others. */
+  /** The first target that is none. @param within where the loss wants values to lie */
+  fault(targets: T, within: readonly [number, number] | undefined): Fault | undefined;
+  /** What to do with a model that wants others when the data holds these. */
   readonly instead: string;
 }
 
-const kinds: { readonly [K in keyof TargetsOf]: TargetKind<TargetsOf[K]> } = {
+/** How far the sum of probabilities may be from 1: those that come as float16 are 1e-3 off. */
+const SUM_TOLERANCE = 2e-3;
+
+const kinds: { readonly [K in TargetKind]: Kind<TargetsOf[K]> } = {
   classes: {
     width: ({ classes }) => classes,
     values: ({ labels }) => labels,
     perSample: () => 1,
-    wrong: ({ labels, classes }) => labels.findIndex((label) => !(label < classes)),
-    instead: "Use loss: 'mse', or give arrays() a number of classes.",
+    fault({ labels, classes }) {
+      const sample = labels.findIndex((label) => !(label < classes));
+      if (sample < 0) return undefined;
+      return {
+        what: `The label of sample ${sample} is ${labels[sample]}, but there are ${classes} classes.`,
+        fix: `Use labels from 0 to ${classes - 1}.`,
+      };
+    },
+    instead: "Use loss: 'softmax-cross-entropy'; for real targets leave out classes.",
   },
   values: {
     width: ({ width }) => width,
     values: ({ values }) => values,
     perSample: (width) => width,
-    wrong: () => -1,
+    fault(targets, within) {
+      if (!within) return undefined;
+      const { values, width } = targets;
+      const at = values.findIndex((value, i) => !between(seen(targets, value, i % width), within));
+      if (at < 0) return undefined;
+      const sample = Math.floor(at / width);
+      return {
+        what: `The target of sample ${sample}, column ${at % width}, is ${values[at]}, which does not lie from ${within[0]} to ${within[1]}.`,
+        fix: 'Correct or scale the targets, or use a loss for any values, such as mse.',
+      };
+    },
+    instead: "Use a loss for values, such as loss: 'mse'; for classes give arrays() a number of classes.",
+  },
+  probabilities: {
+    width: ({ classes }) => classes,
+    values: ({ values }) => values,
+    perSample: (width) => width,
+    fault({ values, classes }) {
+      for (let at = 0; at < values.length; at += classes) {
+        const sample = at / classes;
+        let sum = 0;
+        for (let j = 0; j < classes; j++) {
+          const p = values[at + j]!;
+          const what = `The probability of sample ${sample}, class ${j}, is ${p}.`;
+          if (!between(p, [0, 1])) return { what, fix: 'Give probabilities from 0 to 1.' };
+          sum += p;
+        }
+        const what = `The probabilities of sample ${sample} sum to ${sum}.`;
+        if (Math.abs(sum - 1) > SUM_TOLERANCE) return { what, fix: 'Make them sum to 1.' };
+      }
+      return undefined;
+    },
     instead: "Use loss: 'softmax-cross-entropy'.",
   },
 };
+
+const between = (value: number, [low, high]: readonly [number, number]) => value >= low && value <= high;
+
+const at = (numbers: number | ArrayLike<number> | undefined, i: number) =>
+  typeof numbers === 'object' ? numbers[i]! : numbers;
+
+/** A target value as the network is trained on it. */
+const seen = ({ scale, shift }: TargetsOf['values'], value: number, column: number) =>
+  value * (at(scale, column) ?? 1) + (at(shift, column) ?? 0);
 
 /**
  * Targets must be those that a loss takes, as many as there are samples, and fit a network with so many outputs. They are
@@ -37,26 +93,21 @@ const kinds: { readonly [K in keyof TargetsOf]: TargetKind<TargetsOf[K]> } = {
  *
  * @throws DownhillError SHAPE-MISMATCH, DATA-MISMATCH, DATA-LABEL
  */
-export function checkTargets(
-  { row }: LossFunction,
-  targets: TargetsOf[keyof TargetsOf],
-  outputs: number,
-  samples: number,
-) {
-  const wanted = row.targets;
-  if (targets.kind !== wanted) {
+export function checkTargets({ row }: LossFunction, targets: TargetsOf[TargetKind], outputs: number, samples: number) {
+  const taken = [row.targets, ...(row.also ?? [])];
+  if (!taken.includes(targets.kind)) {
     throw new DownhillError(
       'SHAPE-MISMATCH',
-      `The loss ${row.name} needs ${wanted} as targets, but the data holds ${show(targets.kind)}.`,
-      kinds[wanted].instead,
+      `The loss ${row.name} needs ${taken.join(' or ')} as targets, but the data holds ${show(targets.kind)}.`,
+      kinds[targets.kind]?.instead ?? 'Make the data with arrays(), idx() or digits().',
     );
   }
-  const kind: TargetKind<typeof targets> = kinds[wanted];
+  const kind = kinds[targets.kind] as Kind<typeof targets>;
   const width = kind.width(targets);
   if (width !== outputs) {
     throw new DownhillError(
       'SHAPE-MISMATCH',
-      `The model has ${outputs} outputs, but the data ${width} ${wanted}.`,
+      `The model has ${outputs} outputs, but the data ${width} ${targets.kind}.`,
       `Make the last size ${width}.`,
     );
   }
@@ -68,12 +119,6 @@ export function checkTargets(
       'Make it with arrays(), idx() or digits().',
     );
   }
-  const wrong = kind.wrong(targets);
-  if (wrong >= 0) {
-    throw new DownhillError(
-      'DATA-LABEL',
-      `The label of sample ${wrong} is ${kind.values(targets)![wrong]}, but there are ${width} classes.`,
-      `Use labels from 0 to ${width - 1}.`,
-    );
-  }
+  const fault = kind.fault(targets, row.within);
+  if (fault) throw new DownhillError('DATA-LABEL', fault.what, fault.fix);
 }

@@ -7,7 +7,7 @@ export { gemmLimit, Path, pathTolerance, ROUNDING, ulp, type Worst, worst } from
 export { erf, erfc } from './erf.js';
 export type { ReferenceActivation, ReferenceLayer } from './layer.js';
 export { referenceActivations, referenceLayers } from './layers.js';
-export type { ReferenceLoss } from './loss.js';
+export type { ReferenceLoss, ReferenceLossOf } from './loss.js';
 export { referenceLosses } from './losses.js';
 export {
   type Numbers,

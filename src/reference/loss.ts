@@ -1,4 +1,5 @@
 import { DownhillError } from '../gpu/errors.js';
+import type { TargetKind } from '../nn/loss.js';
 
 /** A loss: the mean over rows of one number per row. */
 export interface ReferenceLoss {
@@ -8,7 +9,7 @@ export interface ReferenceLoss {
    * Writes the loss of each row into `rowLosses`, and the gradient of their **mean** by the outputs into `gradient`.
    *
    * @param outputs [rows, width]; for softmax cross-entropy the logits.
-   * @param targets [rows] class indices for softmax cross-entropy, [rows, width] values for mse.
+   * @param targets [rows] class indices, or [rows, width] values or probabilities.
    */
   rows(
     outputs: Float64Array,
@@ -18,6 +19,30 @@ export interface ReferenceLoss {
     gradient: Float64Array,
   ): void;
 }
+
+/** Makes the oracle of a loss with these settings, for targets of a kind; by default the one the loss takes first of all. */
+export type ReferenceLossOf = (settings?: Readonly<Record<string, unknown>>, kind?: TargetKind) => ReferenceLoss;
+
+/** A loss that is a mean over rows and outputs of a function of output and target. */
+export const meanOverOutputs = (
+  /** Value and slope by the output. */
+  each: (output: number, target: number, column: number) => readonly [number, number],
+): ReferenceLoss => ({
+  targetsPerRow: (width) => width,
+  rows(outputs, targets, width, rowLosses, gradient) {
+    const rows = rowLosses.length;
+    for (let row = 0; row < rows; row++) {
+      let sum = 0;
+      for (let j = 0; j < width; j++) {
+        const k = row * width + j;
+        const [value, slope] = each(outputs[k]!, targets[k]!, j);
+        sum += value;
+        gradient[k] = slope / (rows * width);
+      }
+      rowLosses[row] = sum / width;
+    }
+  },
+});
 
 /** Refuses a class index that names no output. */
 export function checkLabel(label: number, row: number, width: number): void {

@@ -1,9 +1,10 @@
 import { DownhillError } from '../gpu/errors.js';
 import { checkInteger } from '../gpu/fields.js';
+import type { TargetKind } from '../nn/loss.js';
 import { type Model, tensorsOf } from '../nn/model.js';
 import type { ReferenceLayer } from './layer.js';
 import { referenceLayers } from './layers.js';
-import { checkLabel, type ReferenceLoss } from './loss.js';
+import { checkLabel, type ReferenceLossOf } from './loss.js';
 import { referenceLosses } from './losses.js';
 
 /** What one pass through the network yields. */
@@ -34,7 +35,7 @@ export interface ReferenceNetwork {
    */
   forward(parameters: readonly Numbers[], x: Numbers, rows: number): ReferenceForward;
   /**
-   * @param targets [rows] class indices for softmax cross-entropy, [rows, model.output] values for mse.
+   * @param targets [rows] class indices, or [rows, model.output] values or probabilities: of the network's kind of targets.
    */
   lossAndGradients(parameters: readonly Numbers[], x: Numbers, targets: Numbers, rows: number): ReferenceGradients;
   /** Share of rows whose largest output is the one of their label, the first of equal ones; a row with a NaN is wrong. */
@@ -49,13 +50,14 @@ export type Numbers = ArrayLike<number>;
  *
  * The loss is the mean over the rows given. Holds no state.
  *
+ * @param kind of the targets; by default what the model's loss takes first of all
  * @example
  * const net = referenceNetwork(mlp({ sizes: [2, 8, 3] }));
  * const parameters = net.shapes.map((shape) => new Float64Array(shape.reduce((a, b) => a * b)).fill(0.1));
  * const { loss, gradients } = net.lossAndGradients(parameters, [0, 1, 1, 0], [2, 0], 2);
  * @throws DownhillError SHAPE-MISMATCH, OPTION-*, DATA-LABEL, of its methods.
  */
-export function referenceNetwork(model: Model): ReferenceNetwork {
+export function referenceNetwork(model: Model, kind: TargetKind = model.loss.row.targets): ReferenceNetwork {
   const shapes = tensorsOf(model).map(({ shape }) => shape);
   let next = 0;
   const layers = model.layers.map(({ row, input, output, tensors }): PlacedLayer => {
@@ -64,7 +66,8 @@ export function referenceNetwork(model: Model): ReferenceNetwork {
     return { layer: referenceLayers[row.name]!(input, output), first, tensors: tensors.length };
   });
   const width = model.output;
-  const loss: ReferenceLoss = (referenceLosses as Readonly<Record<string, ReferenceLoss>>)[model.loss.row.name]!;
+  const lossOf: ReferenceLossOf = (referenceLosses as Readonly<Record<string, ReferenceLossOf>>)[model.loss.row.name]!;
+  const loss = lossOf(model.loss.settings, kind);
 
   function inputs(parameters: readonly Numbers[], x: Numbers, rows: number) {
     checkInteger('rows', rows, 1);

@@ -7,7 +7,7 @@ import { lower } from '../kernels/lower.js';
 import { matrixBytes, rowStride } from '../kernels/matrix.js';
 import { nnForms } from '../kernels/nn-forms.js';
 import type { Model } from '../nn/model.js';
-import { type BatchMemory, type BoundNetwork, bindNetwork } from '../nn/network.js';
+import { type BatchMemory, type BoundNetwork, bindNetwork, type NetworkBinding } from '../nn/network.js';
 import type { PlacedVector, Space, Vector } from '../space/space.js';
 import { pieces } from './objective.js';
 
@@ -25,6 +25,9 @@ export interface Trained {
   /** What its layers keep beside parameters. */
   readonly statistics: PlacedVector;
 }
+
+/** Samples on the GPU, and where they have some their targets, as a loss takes them. */
+type Evaluated = DeviceSamples & { readonly targets?: BufferRange } & Pick<NetworkBinding, 'kind' | 'meanWeight'>;
 
 /**
  * Runs a network over samples, in order, a chunk at a time. Its passes read the network's parameters where they are, so
@@ -44,7 +47,12 @@ export class Evaluator {
   /** For the loss over a data set, whose one copy on the GPU it shares with whoever trains on it. */
   static ofDataset(device: GPUDevice, trained: Trained, data: Dataset, uploads: Uploads): Promise<Evaluator> {
     checkUploadable(device, data);
-    const take = () => uploads.take(data);
+    const { row, settings } = trained.model.loss;
+    const { targets } = data;
+    const take = () => ({
+      ...uploads.take(data),
+      ...{ kind: targets.kind, meanWeight: row.meanWeight?.(targets, settings) },
+    });
     return Evaluator.#create(device, trained, take, () => uploads.give(data));
   }
 
@@ -62,7 +70,7 @@ export class Evaluator {
   static async #create(
     device: GPUDevice,
     trained: Trained,
-    take: (buffers: BufferSet) => DeviceSamples & { readonly targets?: BufferRange },
+    take: (buffers: BufferSet) => Evaluated,
     release: () => void,
   ): Promise<Evaluator> {
     const buffers = new BufferSet(device, `${trained.label}-evaluate`);
@@ -168,11 +176,7 @@ function chunkRows(device: GPUDevice, { layers }: Model, samples: number): numbe
   return Math.min(CHUNK, roundUp(samples, 64), Math.max(fitting, 64));
 }
 
-function makeChunks(
-  buffers: BufferSet,
-  { model, space, params, statistics }: Trained,
-  data: DeviceSamples & { readonly targets?: BufferRange },
-) {
+function makeChunks(buffers: BufferSet, { model, space, params, statistics }: Trained, data: Evaluated) {
   const { samples, targets } = data;
   const rows = chunkRows(buffers.device, model, samples);
   const count = Math.ceil(samples / rows);
@@ -202,6 +206,8 @@ function makeChunks(
       input: { x: data.x, batch: { ...data, indices: batch } },
       // Without targets the loss is not asked for.
       targets: targets ?? data.x,
+      kind: data.kind,
+      meanWeight: data.meanWeight,
       batch,
       stream: streams[chunk === count - 1 ? 1 : 0]!,
       result: result ? range(result.buffer, 8 * rows * chunk, 8 * rows) : data.x,
@@ -211,7 +217,7 @@ function makeChunks(
     return network;
   });
   const specs = networks.map(({ forward, loss }) => [
-    ...lower(targets ? [...forward, loss] : forward, nnForms, buffers.device).passes,
+    ...lower(targets ? [...forward, ...loss] : forward, nnForms, buffers.device).passes,
   ]);
   return { networks, specs, result };
 }

@@ -101,13 +101,14 @@ export function networkObjective(options: {
         statistics: pieces(statistics.space, statistics.vector),
         input: { x: onGpu.x, batch: { ...onGpu, indices: batches.batch } },
         targets: onGpu.targets,
+        kind: data.targets.kind,
         batch: batches.batch,
         stream: batches.stream,
         result,
         train: true,
       });
       return {
-        gradient: [...network.forward, network.loss, ...network.backward],
+        gradient: [...network.forward, ...network.loss, ...network.backward],
         commit: network.commit,
         next: (ranges, lossRing) => [batches.next(`${label}/account`, { ...ranges, result }, lossRing)],
         parts: [batches],

@@ -225,7 +225,7 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
     this.#checkAlive();
     const { step } = this;
     const { loss, counted } = await made.loss();
-    return { step, loss, accuracy: this.#model.loss.row.metrics.includes('accuracy') ? counted : undefined };
+    return { step, loss, accuracy: this.#model.loss.row.counts === 'accuracy' ? counted : undefined };
   }
 
   async predict(x: Float32Array | Uint8Array | Samples, options: WeightsOptions = {}): Promise<Float32Array> {

@@ -89,7 +89,10 @@ export interface Evaluation {
   readonly step: number;
   /** Mean over all samples. */
   readonly loss: number;
-  /** Share of samples whose largest output is the right class; undefined for mean squared error. */
+  /**
+   * Share of samples whose largest output is the right class, or of outputs on the right side for binary cross-entropy;
+   * undefined for losses of values.
+   */
   readonly accuracy: number | undefined;
 }
 
@@ -246,8 +249,8 @@ export interface Trainer<F extends Fields = Fields> {
    * What the network says of samples, with the weights after everything submitted so far: as `evaluate`.
    *
    * @param x raw values as in the training data, row by row (scaled as those are), or samples that bring their own scale
-   * @returns [samples, outputs], row-major: probabilities for softmax cross-entropy, else the outputs, in the units that
-   *   the targets had before `standardizeTargets`
+   * @returns [samples, outputs], row-major: probabilities where the loss is one of logits, else the outputs, in the units
+   *   that the targets had before `standardizeTargets`
    * @throws DownhillError SHAPE-MISMATCH, DATA-MISMATCH, OPTION-TYPE
    */
   predict(x: Float32Array | Uint8Array | Samples, options?: WeightsOptions): Promise<Float32Array>;

@@ -103,7 +103,7 @@ async function gradients(model: Model, run: Run = {}) {
     train: true,
   });
   const forms = alone ? nnForms.filter(({ name }) => !name.includes('+')) : nnForms;
-  const { passes, choice } = lower([...bound.forward, bound.loss, ...bound.backward], forms, gpu);
+  const { passes, choice } = lower([...bound.forward, ...bound.loss, ...bound.backward], forms, gpu);
   await dispatch(gpu, passes);
   const rowLosses = dense(await readFloats(gpu, range(result)), 1, 2);
   const replicas = [];

@@ -55,10 +55,11 @@ function referenceLosses(model: Mlp, rule: Rule, data: Dataset, rows: number, se
     const picked = [...indices.subarray(0, valid)];
     const x = picked.flatMap((sample) => seen(data, sample));
     const { targets } = data;
+    const width = model.output;
     const y = picked.flatMap((sample) =>
       targets.kind === 'classes'
         ? [targets.labels[sample]!]
-        : [...targets.values.subarray(sample * targets.width, (sample + 1) * targets.width)],
+        : [...targets.values.subarray(sample * width, (sample + 1) * width)],
     );
     const { loss, gradients } = network.lossAndGradients(parameters, x, y, valid);
     for (const [i, gradient] of gradients.entries())

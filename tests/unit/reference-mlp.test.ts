@@ -1,8 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { LossFunction } from '../../src/nn/loss.js';
+import { binaryCrossEntropy, huber, l1, softmaxCrossEntropy } from '../../src/nn/losses.js';
 import { ACTIVATIONS, LOSSES, mlp } from '../../src/nn/mlp.js';
 import { type Model, tensorsOf } from '../../src/nn/model.js';
-import { erf, erfc, referenceActivations, referenceNetwork } from '../../src/reference/index.js';
+import { erf, erfc, referenceActivations, referenceLosses, referenceNetwork } from '../../src/reference/index.js';
 
 const size = (shape: readonly number[]) => shape.reduce((a, b) => a * b);
 
@@ -157,6 +159,60 @@ describe('referenceNetwork', () => {
     expect([...result.rowLosses]).toEqual([2.5, 4]);
     expect(result.loss).toBe(3.25);
     expect([...result.gradients[1]!]).toEqual([2 * (1 + 2) * 0.25, 2 * (-2 + 2) * 0.25]);
+  });
+
+  it('losses by hand, with the options of PyTorch', () => {
+    const run = (loss: LossFunction, outputs: number[], targets: number[], kind?: 'probabilities') => {
+      const rows = 2;
+      const [rowLosses, gradient] = [new Float64Array(rows), new Float64Array(outputs.length)];
+      const of = referenceLosses[loss.row.name as keyof typeof referenceLosses](
+        loss.settings,
+        kind ?? loss.row.targets,
+      );
+      const [z, t] = [Float64Array.from(outputs), Float64Array.from(targets)];
+      of.rows(z, t, outputs.length / rows, rowLosses, gradient);
+      return { loss: (rowLosses[0]! + rowLosses[1]!) / rows, gradient: [...gradient] };
+    };
+    const near = (actual: ReturnType<typeof run>, loss: number, gradient: readonly number[]) => {
+      expect(actual.loss).toBeCloseTo(loss, 13);
+      for (const [i, g] of gradient.entries()) expect(actual.gradient[i]).toBeCloseTo(g, 13);
+    };
+    const { log } = Math;
+    // p = (1/4, 3/4) and (1/2, 1/2); labels 1 and 0 cost log 4/3 and log 2.
+    const z = [0, log(3), 0, 0];
+    near(run(softmaxCrossEntropy(), z, [1, 0]), (log(4 / 3) + log(2)) / 2, [1 / 8, -1 / 8, -1 / 4, 1 / 4]);
+    // Weights 1 and 3: (3 log 4/3 + log 2) / (3 + 1).
+    const classWeights = [1, 3];
+    near(run(softmaxCrossEntropy({ classWeights }), z, [1, 0]), (3 * log(4 / 3) + log(2)) / 4, [
+      3 / 16,
+      -3 / 16,
+      -1 / 8,
+      1 / 8,
+    ]);
+    // Smoothing 0.2: q = (0.1, 0.9) and (0.9, 0.1).
+    const smooth = run(softmaxCrossEntropy({ labelSmoothing: 0.2 }), z, [1, 0]);
+    near(smooth, (0.1 * log(4) + 0.9 * log(4 / 3) + log(2)) / 2, [0.15 / 2, -0.15 / 2, -0.2, 0.2]);
+    // Both: q = (0.1, 2.7) and (0.9, 0.3), and the sum of weights of the labels is 4 all the same.
+    near(
+      run(softmaxCrossEntropy({ labelSmoothing: 0.2, classWeights }), z, [1, 0]),
+      (0.1 * log(4) + 2.7 * log(4 / 3) + 1.2 * log(2)) / 4,
+      [(2.8 / 4 - 0.1) / 4, (2.8 * 0.75 - 2.7) / 4, (0.6 - 0.9) / 4, (0.6 - 0.3) / 4],
+    );
+    // Probabilities with weights are divided by the rows.
+    near(
+      run(softmaxCrossEntropy({ classWeights }), z, [0.5, 0.5, 1, 0], 'probabilities'),
+      (0.5 * log(4) + 1.5 * log(4 / 3) + log(2)) / 2,
+      [(2 / 4 - 0.5) / 2, (2 * 0.75 - 1.5) / 2, -1 / 4, 1 / 4],
+    );
+    // σ(log 3) = 3/4: a yes costs log 4/3, a no log 4; at 0 both log 2.
+    near(
+      run(binaryCrossEntropy({ posWeight: [2, 1] }), [log(3), log(3), 0, 0], [1, 0, 0, 0.5]),
+      (2 * log(4 / 3) + log(4) + 2 * log(2)) / 4,
+      [-2 / 16, 3 / 16, 1 / 8, 0],
+    );
+    near(run(l1(), [1, 2, 3, 4], [2, 2, 0, 4]), 1, [-1 / 4, 0, 1 / 4, 0]);
+    // delta 2: 1/2, 0, 2 (3 - 1) = 4, 0.
+    near(run(huber({ delta: 2 }), [1, 2, 3, 4], [2, 2, 0, 4]), 4.5 / 4, [-1 / 4, 0, 2 / 4, 0]);
   });
 
   it.each(ACTIVATIONS.flatMap((activation) => LOSSES.map((loss) => ({ activation, loss }))))(

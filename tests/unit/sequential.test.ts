@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { initialize } from '../../src/nn/init.js';
 import { activations, gelu, identity, linear, relu, tanh } from '../../src/nn/layers.js';
-import { losses, mse, softmaxCrossEntropy } from '../../src/nn/losses.js';
+import type { LossFunction } from '../../src/nn/loss.js';
+import { binaryCrossEntropy, huber, l1, losses, mse, softmaxCrossEntropy } from '../../src/nn/losses.js';
 import { ACTIVATIONS, LOSSES, mlp } from '../../src/nn/mlp.js';
 import { checkModel, sequential, tensorsOf } from '../../src/nn/model.js';
 import { checkTargets } from '../../src/nn/targets.js';
@@ -119,6 +120,8 @@ describe('rows', () => {
     const rounded = [...predict!(logits, 3)].map((p) => Math.round(p * 1e6) / 1e6);
     expect(rounded).toEqual([0.125, 0.25, 0.625, 0.5, 0, 0.5, 0, 0.5, 0.5]);
     expect(mse.row.predict).toBeUndefined();
+    const { predict: sigmoid } = binaryCrossEntropy.row;
+    expect([...sigmoid!(Float32Array.from([0, 1e4, -1e4, Math.log(3)]), 1)]).toEqual([0.5, 1, 0, 0.75]);
   });
 
   it('a loss checks the targets that it takes', () => {
@@ -134,5 +137,42 @@ describe('rows', () => {
     expect(() => checkTargets(mse(), values, 3, 4)).toThrow(at('DATA-MISMATCH', '12 targets'));
     const wrong = { ...classes, labels: Uint8Array.from([0, 3, 1]) };
     expect(() => checkTargets(softmaxCrossEntropy(), wrong, 3, 3)).toThrow(at('DATA-LABEL', 'sample 1 is 3'));
+  });
+
+  it('probabilities must be some, and sum to 1', () => {
+    const check = (values: number[], loss: LossFunction = softmaxCrossEntropy(), outputs = 2) => {
+      const targets = { kind: 'probabilities', classes: 2, values: Float32Array.from(values) } as const;
+      return () => checkTargets(loss, targets, outputs, values.length / 2);
+    };
+    expect(check([0.3, 0.7, 1, 0])).not.toThrow();
+    expect(check([0.3, 0.7, 0, 0])).toThrow(at('DATA-LABEL', 'sample 1 sum to 0'));
+    expect(check([1, 1, 1, 0])).toThrow(at('DATA-LABEL', 'sample 0 sum to 2'));
+    expect(check([1, 0, 1.5, -0.5])).toThrow(at('DATA-LABEL', 'sample 1, class 0, is 1.5'));
+    expect(check([1, 0, 1, Number.NaN])).toThrow(at('DATA-LABEL', 'sample 1, class 1, is NaN'));
+    expect(check([0.3, 0.7], mse())).toThrow(at('SHAPE-MISMATCH', 'mse needs values'));
+    expect(check([0.3, 0.7], softmaxCrossEntropy(), 3)).toThrow(at('SHAPE-MISMATCH', '3 outputs'));
+  });
+
+  it('binary cross-entropy wants targets from 0 to 1, as the network sees them', () => {
+    const targets = { kind: 'values', width: 2, values: Float32Array.from([0, 1, 0.5, 1, 0, 1.5]) } as const;
+    const check = (more: object) => () => checkTargets(binaryCrossEntropy(), { ...targets, ...more }, 2, 3);
+    expect(check({})).toThrow(at('DATA-LABEL', 'sample 2, column 1, is 1.5'));
+    expect(check({ scale: 0.5 })).not.toThrow();
+    expect(check({ scale: [1, 0.5], shift: [0, 0.2] })).not.toThrow();
+    expect(check({ values: Float32Array.from([0, 1, 0, 1, Number.NaN, 0]) })).toThrow(at('DATA-LABEL', 'sample 2'));
+    expect(() => checkTargets(l1(), targets, 2, 3)).not.toThrow();
+  });
+
+  it('a loss checks its options, and that they fit the model', () => {
+    const making = (loss: LossFunction) => () => sequential({ input: 4, layers: [linear(3)], loss });
+    expect(making(softmaxCrossEntropy({ classWeights: [1, 0, 2], labelSmoothing: 1 }))).not.toThrow();
+    expect(making(softmaxCrossEntropy({ classWeights: [1, 2] }))).toThrow(at('SHAPE-MISMATCH', '2 classWeights'));
+    expect(making(binaryCrossEntropy({ posWeight: [1] }))).toThrow(at('SHAPE-MISMATCH', '1 numbers'));
+    expect(() => softmaxCrossEntropy({ labelSmoothing: 1.1 })).toThrow(at('OPTION-RANGE', 'labelSmoothing'));
+    expect(() => softmaxCrossEntropy({ labelSmoothing: (() => 0.1) as never })).toThrow(at('OPTION-TYPE'));
+    expect(() => softmaxCrossEntropy({ classWeights: [1, -1] })).toThrow(at('OPTION-RANGE', 'classWeights[1]'));
+    expect(() => softmaxCrossEntropy({ classWeights: 2 as never })).toThrow(at('OPTION-TYPE', 'classWeights'));
+    expect(() => huber({ delta: 0 })).toThrow(at('OPTION-RANGE', 'delta'));
+    expect(() => huber({ beta: 1 } as never)).toThrow(at('OPTION-UNKNOWN', 'beta'));
   });
 });

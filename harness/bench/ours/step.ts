@@ -17,7 +17,7 @@ export async function downhillStep(task: StepTask, environment: Environment): Pr
 }
 
 /** All batches as one data set. Every step reads one of them, in an order of the trainer's own. */
-function datasetOf({ sizes, loss }: StepTask, batches: readonly StepBatch[]): Dataset {
+function datasetOf({ sizes }: StepTask, batches: readonly StepBatch[]): Dataset {
   const joined = <A extends Float32Array | Uint32Array>(Type: new (n: number) => A, parts: ArrayLike<number>[]): A => {
     const whole = new Type(parts.reduce((sum, { length }) => sum + length, 0));
     let at = 0;
@@ -32,7 +32,7 @@ function datasetOf({ sizes, loss }: StepTask, batches: readonly StepBatch[]): Da
     Float32Array,
     batches.map((batch) => batch.x),
   );
-  if (loss === 'mse')
+  if (batches[0]!.values)
     return arrays({
       x,
       y: joined(

@@ -1,18 +1,19 @@
-import { meanSquaredError } from '../../kernels/loss.js';
+import { loss } from '../../kernels/loss.js';
+import { mseShader } from '../../shaders/nn/mse.gen.js';
 import { factoryOf } from '../layer.js';
-import type { LossRow } from '../loss.js';
+import { type LossRow, operandsOf } from '../loss.js';
 
 const row: LossRow & { name: 'mse' } = {
   name: 'mse',
   title: 'Mean squared error',
   fields: {},
   targets: 'values',
-  metrics: [],
-  op: meanSquaredError,
+  counts: 'mse',
+  ops: (b) => [loss(operandsOf(b), { shader: mseShader, constants: { N: b.outputs } })],
 };
 
 /**
- * Mean squared error, over all outputs of the rows of a batch, as torch.nn.MSELoss:
+ * Mean squared error over all outputs of the rows of a batch, as torch.nn.MSELoss:
  *
  *   loss = Σ_j (y_j - t_j)² / outputs
  *   dy_j = 2 (y_j - t_j) / (outputs · rows)
