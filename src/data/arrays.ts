@@ -1,5 +1,5 @@
 import { DownhillError, show } from '../gpu/errors.js';
-import { checkInteger, checkOptions } from '../gpu/fields.js';
+import { checkFlag, checkInteger, checkOptions } from '../gpu/fields.js';
 import type { Dataset, Targets } from './dataset.js';
 
 /** Any array of numbers: plain, or typed with at most 64-bit floats (no BigInt). */
@@ -19,6 +19,8 @@ export interface ArraysOptions {
   y: Numbers | readonly Numbers[];
   /** How many classes there are, at least 2: `y` then holds indices from 0 to `classes - 1`. */
   classes?: number;
+  /** `y` holds the probability of each class, one row per sample, which sums to 1. Default false. */
+  probabilities?: boolean;
   /** Values per sample, where `x` is flat. Default: the product of `image`, else the length of `x` by that of `y`. */
   features?: number;
   /** Shape of one sample, [height, width], where it is a grey image. */
@@ -44,10 +46,13 @@ export interface ArraysOptions {
  * const xor = arrays({ x: [[0, 0], [0, 1], [1, 0], [1, 1]], y: [0, 1, 1, 0], classes: 2 });
  */
 export function arrays(options: ArraysOptions): Dataset {
-  checkOptions('arrays', options, ['x', 'y', 'classes', 'features', 'image', 'labels', 'featureNames', 'targetNames']);
+  const known = ['x', 'y', 'classes', 'probabilities', 'features', 'image', 'labels', 'featureNames', 'targetNames'];
+  checkOptions('arrays', options, known);
   const { y, labels } = options;
-  const given = options.classes ?? (Array.isArray(labels) ? labels.length : undefined);
-  const classes = given === undefined ? undefined : checkInteger('arrays.classes', given, 2, 2 ** 32);
+  const probabilities = checkFlag('arrays.probabilities', options.probabilities ?? false);
+  const count = options.classes ?? (Array.isArray(labels) ? labels.length : undefined);
+  const given = count === undefined ? undefined : checkInteger('arrays.classes', count, 2, 2 ** 32);
+  const classes = probabilities ? undefined : given;
   const image = options.image === undefined ? undefined : checkImage(options.image);
   let features = options.features === undefined ? undefined : checkInteger('arrays.features', options.features, 1);
   if (image && features !== undefined && features !== image[0] * image[1]) {
@@ -62,7 +67,9 @@ export function arrays(options: ArraysOptions): Dataset {
   checkTypeOfY(y, classes);
   const rows = Array.isArray(options.x) ? flatten('arrays.x', options.x as readonly Numbers[], features) : undefined;
   const x = rows ? rows.values : (options.x as Uint8Array | Float32Array);
-  features = rows ? rows.width || 1 : (features ?? widthOf(x.length, y.length));
+  features = rows
+    ? rows.width || 1
+    : (features ?? widthOf(x.length, probabilities && given && !isNested(y) ? y.length / given : y.length));
   if (x.length === 0 || y.length === 0) {
     throw new DownhillError(
       'DATA-MISMATCH',
@@ -78,11 +85,11 @@ export function arrays(options: ArraysOptions): Dataset {
     );
   }
   const samples = x.length / features;
-  const targets =
-    classes === undefined ? realTargets(y, samples) : labelTargets('arrays.y', y as Numbers, classes, samples);
+  const real = () => (probabilities ? probabilityTargets(y, samples, given) : realTargets(y, samples));
+  const targets = classes === undefined ? real() : labelTargets('arrays.y', y as Numbers, classes, samples);
   const scale = x instanceof Uint8Array ? 1 / 255 : 1;
   const names = {
-    ...namesOf('labels', options.labels, classes ?? 0),
+    ...namesOf('labels', options.labels, given ?? 0),
     ...namesOf('featureNames', options.featureNames, features),
     ...namesOf('targetNames', options.targetNames, targets.kind === 'values' ? targets.width : 1),
   };
@@ -137,7 +144,18 @@ export function labelTargets(where: string, y: Numbers, classes: number, samples
   return Object.freeze({ kind: 'classes', classes, labels });
 }
 
-function realTargets(y: Numbers | readonly Numbers[], samples: number): Targets {
+/** That rows sum to 1 is checked with the model, as all targets are. */
+function probabilityTargets(y: Numbers | readonly Numbers[], samples: number, wanted: number | undefined): Targets {
+  const { width: classes, values } = realTargets(y, samples);
+  if (classes > 1 && (wanted ?? classes) === classes) return Object.freeze({ kind: 'probabilities', classes, values });
+  throw new DownhillError(
+    'DATA-MISMATCH',
+    `arrays.y holds ${classes} probabilities per sample where ${wanted ?? 'at least 2'} were expected.`,
+    'Give every sample one probability for each class.',
+  );
+}
+
+function realTargets(y: Numbers | readonly Numbers[], samples: number): Targets & { kind: 'values' } {
   if (isNested(y)) {
     checkCount('arrays.y', y.length, samples);
     const { width, values } = flatten('arrays.y', y, undefined);

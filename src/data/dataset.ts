@@ -6,7 +6,7 @@ export type Targets =
   /** One class index per sample, for softmax cross-entropy. */
   | { readonly kind: 'classes'; readonly classes: number; readonly labels: Uint8Array | Uint16Array | Uint32Array }
   /**
-   * `width` real numbers per sample, row-major, for mean squared error. With `scale` and `shift` (one number, or one per
+   * `width` real numbers per sample, row-major, for mean squared error and the like. With `scale` and `shift` (one number, or one per
    * output; default 1 and 0) the network is trained on `raw * scale + shift`, and `trainer.predict` gives raw units back.
    */
   | {
@@ -15,7 +15,9 @@ export type Targets =
       readonly values: Float32Array;
       readonly scale?: Scaling;
       readonly shift?: Scaling;
-    };
+    }
+  /** The probability of each class per sample, [samples, classes], for softmax cross-entropy: rows sum to 1. */
+  | { readonly kind: 'probabilities'; readonly classes: number; readonly values: Float32Array };
 
 /**
  * Samples in host memory: `samples` rows of `features` raw values and one target each.

@@ -44,6 +44,14 @@ const kinds: { readonly [K in Targets['kind']]: TargetKind<Extract<Targets, { ki
       return { ...targets, values };
     },
   },
+  probabilities: {
+    perSample: ({ classes }) => classes,
+    upload: ({ values }) => new Float32Array(values),
+    slice: (targets, start, end) => ({
+      ...targets,
+      values: targets.values.subarray(start * targets.classes, end * targets.classes),
+    }),
+  },
 };
 
 /** The row of the kind that these targets are. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { arrays } from '../../src/data/index.js';
+import { arrays, split } from '../../src/data/index.js';
 import { DownhillError } from '../../src/gpu/errors.js';
 
 function failure(run: () => unknown): DownhillError {
@@ -74,6 +74,26 @@ describe('arrays', () => {
     const wide = arrays({ x, y: [1, 2, 3, 4, 5, 6], features: 2 });
     expect(wide).toMatchObject({ samples: 2, targets: { kind: 'values', width: 3 } });
     expect(arrays({ x: [[1], [2]], y: [0.5, -0.5] }).targets).toMatchObject({ width: 1 });
+  });
+
+  it('takes probabilities of classes, one row per sample', () => {
+    const x = Float32Array.of(1, 2, 3, 4);
+    const rows = [
+      [0.25, 0.75],
+      [1, 0],
+    ];
+    const nested = arrays({ x, y: rows, probabilities: true });
+    expect(nested).toMatchObject({ samples: 2, features: 2 });
+    expect(nested.targets).toEqual({ kind: 'probabilities', classes: 2, values: Float32Array.of(0.25, 0.75, 1, 0) });
+    const flat = arrays({ x, y: rows.flat(), classes: 2, probabilities: true });
+    expect(flat).toEqual(nested);
+    const [first, second] = split(nested, 1);
+    expect([first.targets, second.targets].map((each) => each.kind === 'probabilities' && [...each.values])).toEqual(
+      rows,
+    );
+    expect(() => arrays({ x, y: rows, classes: 3, probabilities: true })).toThrow('2 probabilities per sample where 3');
+    expect(() => arrays({ x, y: [1, 1], probabilities: true })).toThrow('1 probabilities per sample');
+    expect(() => arrays({ x, y: rows, probabilities: 1 as never })).toThrow('probabilities must be true or false');
   });
 
   it('takes the features from an image', () => {
