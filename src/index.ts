@@ -63,6 +63,8 @@ export {
   type SoftmaxCrossEntropyOptions,
   softmaxCrossEntropy,
 } from './nn/losses.js';
+export type { Metric, PerClass } from './nn/metric.js';
+export { type MetricName, type MetricValues, metrics, type TopKOptions, topK } from './nn/metrics.js';
 export { ACTIVATIONS, type Activation, LOSSES, type Loss, type Mlp, type MlpOptions, mlp } from './nn/mlp.js';
 export { INITS, type Init, type Model, type SequentialOptions, sequential, tensorsOf } from './nn/model.js';
 export { type ModelJson, modelFromJson, modelToJson, type NamedSettings } from './nn/model-json.js';
@@ -93,6 +95,7 @@ export { MAX_SEED, TRAINER_DEFAULTS } from './train/options.js';
 export { decodeSafetensors, encodeSafetensors, type SafeTensors } from './train/safetensors.js';
 export { createTrainer } from './train/trainer.js';
 export type {
+  EvaluateOptions,
   Evaluation,
   ParameterRange,
   PlanReport,

@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { type Field, type RuleRow, rules } from '../../src/index.js';
 import type { LossRow } from '../../src/nn/loss.js';
 import { losses } from '../../src/nn/losses.js';
+import type { MetricRow } from '../../src/nn/metric.js';
+import { metrics } from '../../src/nn/metrics.js';
 import { block, code, escapeMarkdown, papers, prose, table } from './markdown.js';
 import { generated, modulePages } from './module-pages.js';
 import { numeral, optionsModule, show, span } from './options.js';
@@ -163,6 +165,7 @@ const lossPages = (root: string) =>
     source: 'src/nn/losses',
     folder: 'docs/losses',
     title: 'Losses',
+    notes: metricTable(),
     intro:
       'Each is a row in `src/nn/losses` with a kernel that gives every row’s loss and the gradient at the outputs in one pass. Formulas and defaults are PyTorch’s. `mlp` takes them by name, `sequential` as functions with options. The loss of a step is the mean over the valid rows of its batch.',
     modules: (Object.values(losses) as { readonly row: LossRow }[]).map(({ row }) => ({
@@ -175,6 +178,20 @@ const lossPages = (root: string) =>
       },
     })),
   });
+
+const metricTable = () =>
+  `## Metrics
+
+\`trainer.evaluate(data, { metrics: ['confusion', 'f1', topK({ k: 3 })] })\` gives them beside the loss, in float64 from the outputs of the same moment; values in the units of the targets as given, whatever they were scaled by.
+
+${table(
+  ['metric', 'of', 'what'],
+  (Object.values(metrics) as { readonly row: MetricRow }[]).map(({ row }) => [
+    code(row.name),
+    row.of,
+    escapeMarkdown(row.help),
+  ]),
+)}`;
 
 /** Every folder of generated pages: a page in it that nobody writes any more is left over. */
 export const FOLDERS = ['docs/rules', 'docs/losses'] as const;

@@ -12,6 +12,13 @@ interface TargetKind<T> {
   pick(targets: T, samples: Uint32Array): T;
 }
 
+function pickRows(from: Float32Array, width: number, samples: Uint32Array): Float32Array {
+  const values = new Float32Array(samples.length * width);
+  for (const [row, sample] of samples.entries())
+    values.set(from.subarray(sample * width, (sample + 1) * width), row * width);
+  return values;
+}
+
 const kinds: { readonly [K in Targets['kind']]: TargetKind<Extract<Targets, { kind: K }>> } = {
   classes: {
     perSample: () => 1,
@@ -36,13 +43,7 @@ const kinds: { readonly [K in Targets['kind']]: TargetKind<Extract<Targets, { ki
       ...targets,
       values: targets.values.subarray(start * targets.width, end * targets.width),
     }),
-    pick(targets, samples) {
-      const { width, values: from } = targets;
-      const values = new Float32Array(samples.length * width);
-      for (const [row, sample] of samples.entries())
-        values.set(from.subarray(sample * width, (sample + 1) * width), row * width);
-      return { ...targets, values };
-    },
+    pick: (targets, samples) => ({ ...targets, values: pickRows(targets.values, targets.width, samples) }),
   },
   probabilities: {
     perSample: ({ classes }) => classes,
@@ -51,6 +52,7 @@ const kinds: { readonly [K in Targets['kind']]: TargetKind<Extract<Targets, { ki
       ...targets,
       values: targets.values.subarray(start * targets.classes, end * targets.classes),
     }),
+    pick: (targets, samples) => ({ ...targets, values: pickRows(targets.values, targets.classes, samples) }),
   },
 };
 

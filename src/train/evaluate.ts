@@ -129,9 +129,16 @@ export class Evaluator {
   }
 
   /** What the network says of every sample, [samples, outputs]: probabilities where its loss has them. */
+  async predict(): Promise<Float32Array> {
+    const { output, loss } = this.trained.model;
+    const outputs = await this.outputs();
+    return loss.row.predict?.(outputs, output) ?? outputs;
+  }
+
+  /** The last layer's outputs for every sample, [samples, outputs], of the parameters at the call. */
   async outputs(): Promise<Float32Array> {
     const { device, label } = this.buffers;
-    const { output, loss } = this.trained.model;
+    const { output } = this.trained.model;
     const bytes = this.chunks[0]!.network.outputs.size;
     // A buffer for each chunk's: no binding, so no limit of bindings.
     const copies = new BufferSet(device, label);
@@ -156,7 +163,7 @@ export class Evaluator {
         for (let row = 0; (row + 1) * stride <= chunk.length && sample < this.samples; row++, sample++)
           outputs.set(chunk.subarray(row * stride, row * stride + output), sample * output);
       }
-      return loss.row.predict?.(outputs, output) ?? outputs;
+      return outputs;
     } finally {
       copies.destroy();
     }

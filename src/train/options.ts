@@ -12,6 +12,8 @@ import {
   checkText,
 } from '../gpu/fields.js';
 import { SAMPLINGS } from '../kernels/account.js';
+import { checkMetrics, type Metric } from '../nn/metric.js';
+import { metrics } from '../nn/metrics.js';
 import { checkModel, type Model, tensorsOf } from '../nn/model.js';
 import { checkTargets } from '../nn/targets.js';
 import { checkAverage } from '../optim/averages/average.js';
@@ -19,7 +21,7 @@ import { makeGroups } from '../optim/groups.js';
 import { checkOptimizerOptions } from '../optim/optimizer-options.js';
 import { checkRule } from '../optim/rule.js';
 import { groupTensors } from './groups.js';
-import type { RunOptions, TrainerOptions, WeightsOptions } from './types.js';
+import type { EvaluateOptions, RunOptions, TrainerOptions, WeightsOptions } from './types.js';
 
 /* What a trainer is asked for, checked before any GPU work. */
 
@@ -128,6 +130,13 @@ export function checkSamples(model: Model, data: Samples): void {
 export function checkWeights(where: string, options: WeightsOptions): WeightsOptions['weights'] {
   checkOptions(where, options, ['weights']);
   return options.weights;
+}
+
+/** Which weights and metrics an evaluation is asked for. */
+export function checkEvaluateOptions({ loss, output }: Model, options: EvaluateOptions) {
+  checkOptions('evaluate', options, ['weights', 'metrics']);
+  const known = metrics as Readonly<Record<string, () => Metric>>;
+  return { weights: options.weights, metrics: checkMetrics(options.metrics ?? [], known, loss, output) };
 }
 
 /**

@@ -5,6 +5,7 @@ import { DownhillError, show } from '../gpu/errors.js';
 import type { Fields } from '../gpu/fields.js';
 import { checkNotLost } from '../gpu/lost.js';
 import { checkTimestamps } from '../gpu/timing.js';
+import { metricInput } from '../nn/metric.js';
 import type { Model } from '../nn/model.js';
 import type { SetOptions } from '../optim/groups.js';
 import { readState } from '../optim/optimizer-state.js';
@@ -15,6 +16,7 @@ import { networkObjective } from './objective.js';
 import {
   type CheckedOptions,
   checkData,
+  checkEvaluateOptions,
   checkRunOptions,
   checkSamples,
   checkTrainerOptions,
@@ -25,6 +27,8 @@ import { checkProfileOptions, profileSteps, type Submit } from './profile.js';
 import { Program } from './program.js';
 import { type Flight, MAX_FLIGHTS, type StepResult } from './scheduler.js';
 import type {
+  EvaluateOptions,
+  Evaluation,
   Profile,
   ProfileOptions,
   RunOptions,
@@ -204,9 +208,10 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
     return { label: options.label, model: this.#model, space, params, statistics };
   }
 
-  async evaluate(data: Dataset, options: WeightsOptions = {}) {
+  async evaluate(data: Dataset, options: EvaluateOptions = {}): Promise<Evaluation> {
     this.#checkAlive();
-    const params = this.#program.weights(checkWeights('evaluate', options));
+    const { weights, metrics: asked } = checkEvaluateOptions(this.#model, options);
+    const params = this.#program.weights(weights);
     checkData(this.#model, data);
     checkSameTargets(this.#data.targets, data.targets);
     const kept = this.#evaluators.get(params) ?? new Map<Dataset, Promise<Evaluator>>();
@@ -224,8 +229,16 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
     const made = await evaluator;
     this.#checkAlive();
     const { step } = this;
-    const { loss, counted } = await made.loss();
-    return { step, loss, accuracy: this.#model.loss.row.counts === 'accuracy' ? counted : undefined };
+    // Both submit before they wait for anything: metrics are of the parameters that the loss is of.
+    const [{ loss, counted }, outputs] = await Promise.all([
+      made.loss(),
+      asked.length > 0 ? made.outputs() : undefined,
+    ]);
+    const accuracy = this.#model.loss.row.counts === 'accuracy' ? counted : undefined;
+    if (!outputs) return { step, loss, accuracy };
+    const input = metricInput(this.#model.loss, data.targets, outputs, this.#model.output);
+    const metrics = Object.fromEntries(asked.map(({ row, settings }) => [row.name, row.compute(input, settings)]));
+    return { step, loss, accuracy, metrics };
   }
 
   async predict(x: Float32Array | Uint8Array | Samples, options: WeightsOptions = {}): Promise<Float32Array> {
@@ -234,7 +247,7 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
     const evaluator = await Evaluator.ofSamples(this.#program.device, trained, this.#samplesOf(x));
     try {
       this.#checkAlive();
-      const outputs = await evaluator.outputs();
+      const outputs = await evaluator.predict();
       const { targets } = this.#data;
       return targets.kind === 'values' ? unscaleOutputs(outputs, targets) : outputs;
     } finally {

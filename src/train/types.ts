@@ -2,6 +2,8 @@ import type { Dataset } from '../data/index.js';
 import type { Samples } from '../data/upload.js';
 import type { Fields, OptionsOf } from '../gpu/fields.js';
 import type { Sampling } from '../kernels/account.js';
+import type { Metric } from '../nn/metric.js';
+import type { MetricName, MetricValues } from '../nn/metrics.js';
 import type { Model } from '../nn/model.js';
 import type { Average } from '../optim/averages.js';
 import type { SetOptions } from '../optim/groups.js';
@@ -84,6 +86,12 @@ export interface WeightsOptions {
   readonly weights?: Weights;
 }
 
+/** Options of `trainer.evaluate`. */
+export interface EvaluateOptions extends WeightsOptions {
+  /** Metrics beside the loss, by name or with options: `['confusion', 'f1', topK({ k: 3 })]`. Default none. */
+  readonly metrics?: readonly (MetricName | Metric)[];
+}
+
 export interface Evaluation {
   /** Steps done when the parameters were evaluated. */
   readonly step: number;
@@ -94,6 +102,8 @@ export interface Evaluation {
    * undefined for losses of values.
    */
   readonly accuracy: number | undefined;
+  /** Those asked for, by name. */
+  readonly metrics?: Partial<MetricValues>;
 }
 
 /** Where a tensor lives: float32, row-major, weights [in, out]. */
@@ -240,11 +250,13 @@ export interface Trainer<F extends Fields = Fields> {
   /**
    * Loss, and accuracy where the loss has it, over a data set, of the weights after everything submitted so far: of their
    * average where one is kept. What layers keep beside weights (running means of batch norm) is always the training's own,
-   * as in PyTorch's `AveragedModel`.
+   * as in PyTorch's `AveragedModel`. Metrics come in float64 on the host, from the outputs of the same moment; values in the
+   * units of the targets as given.
    *
+   * @example const { loss, metrics } = await trainer.evaluate(test, { metrics: ['confusion', 'f1', topK({ k: 3 })] });
    * @throws DownhillError OPTION-*, SHAPE-MISMATCH, DATA-*; DATA-MISMATCH for targets scaled otherwise than those trained on.
    */
-  evaluate(data: Dataset, options?: WeightsOptions): Promise<Evaluation>;
+  evaluate(data: Dataset, options?: EvaluateOptions): Promise<Evaluation>;
   /**
    * What the network says of samples, with the weights after everything submitted so far: as `evaluate`.
    *

@@ -47,7 +47,9 @@ describe.each(CASES)('%s', (_, loss, data) => {
     const rule = sgd({ lr: 0.2 });
     const trainer = await createTrainer(await testDevice(), { model, rule, data, batchSize: ROWS, seed: 3 });
     const actual = losses(await collect(trainer, { steps: STEPS }));
-    const evaluation = await trainer.evaluate(data);
+    const evaluation = await trainer.evaluate(data, {
+      metrics: loss.row.targets === 'classes' ? ['accuracy', 'confusion'] : ['mae'],
+    });
     const probabilities = await trainer.predict(x);
     trainer.destroy();
 
@@ -84,6 +86,15 @@ describe.each(CASES)('%s', (_, loss, data) => {
       expect(evaluation.accuracy).toBeGreaterThan(0);
       expect(probabilities.every((p) => p >= 0 && p <= 1)).toBe(true);
     } else expect(evaluation.accuracy).toBeUndefined();
+    const { accuracy, confusion, mae } = evaluation.metrics!;
+    if (confusion) {
+      expect(accuracy).toBe(evaluation.accuracy);
+      expect(confusion.reduce((sum, row, i) => sum + row[i]!, 0) / SAMPLES).toBe(accuracy);
+    } else {
+      const said = loss.row.predict?.(Float32Array.from(whole.outputs), OUTPUTS) ?? whole.outputs;
+      const expected = Array.from(targets, (t, i) => Math.abs(said[i]! - t)).reduce((a, b) => a + b) / targets.length;
+      expect(mae).toBeCloseTo(expected, 5);
+    }
   });
 });
 

@@ -45,7 +45,7 @@ export interface BinaryCrossEntropyOptions {
 
 /**
  * Binary cross-entropy of logits, over all outputs of the rows of a batch, as torch.nn.BCEWithLogitsLoss. Every output is
- * a yes or no of its own; targets are values from 0 to 1.
+ * a yes or no of its own; targets are values from 0 to 1:
  *
  *   loss = Σ_j ((1 - t_j) softplus(z_j) + posWeight_j · t_j · softplus(-z_j)) / outputs
  *   dz_j = ((1 - t_j) σ(z_j) - posWeight_j · t_j · σ(-z_j)) / (outputs · rows)

@@ -27,7 +27,9 @@ export interface HuberOptions {
 
 /**
  * The Huber loss over all outputs of the rows of a batch, as torch.nn.HuberLoss: the square for small errors, a straight
- * line for large ones. With d = y_j - t_j an output counts
+ * line for large ones.
+ *
+ * With d = y_j - t_j an output counts
  *
  *   d² / 2                    where |d| ≤ delta
  *   delta · (|d| - delta/2)   else
