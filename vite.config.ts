@@ -115,7 +115,12 @@ export default defineConfig(({ mode }): UserConfig => {
         },
         rollupOptions: {
           external,
-          output: { preserveModules: true, preserveModulesRoot: 'src', entryFileNames: '[name].js' },
+          output: {
+            preserveModules: true,
+            preserveModulesRoot: 'src',
+            // What is built into an entry (Papa Parse into ./csv): npm leaves folders named node_modules out of packages.
+            entryFileNames: ({ name }) => `${name.replace(/^.*node_modules\//, 'vendor/')}.js`,
+          },
         },
       },
     };

@@ -41,4 +41,34 @@ export interface Dataset {
   readonly featureNames?: readonly string[];
   /** Names of what is predicted: one per output of 'values', a single one for 'classes'. */
   readonly targetNames?: readonly string[];
+  /** How rows of a table became samples, so that other tables become the same: see `csv` of `downhill/csv`. */
+  readonly encoding?: TableEncoding;
+}
+
+/** How a column of a table becomes features. */
+export type ColumnEncoding =
+  /** One feature; one more that is 1 where the value is missing, with `indicator`. */
+  | {
+      readonly name: string;
+      readonly kind: 'number';
+      /** What stands for a missing value; absent where that is refused. */
+      readonly fill?: number;
+      readonly indicator?: boolean;
+    }
+  /** One-hot: a feature per category, and one more for missing values where `missing` is set. */
+  | {
+      readonly name: string;
+      readonly kind: 'category';
+      readonly categories: readonly string[];
+      readonly missing?: boolean;
+    };
+
+/** How a table becomes samples. Plain JSON. */
+export interface TableEncoding {
+  readonly version: 1;
+  /** In the order of the features. */
+  readonly columns: readonly ColumnEncoding[];
+  readonly target:
+    | { readonly kind: 'classes'; readonly name: string; readonly labels: readonly string[] }
+    | { readonly kind: 'values'; readonly names: readonly string[] };
 }

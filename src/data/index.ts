@@ -1,5 +1,5 @@
 export { type ArraysOptions, arrays } from './arrays.js';
-export type { Dataset, Scaling, Targets } from './dataset.js';
+export type { ColumnEncoding, Dataset, Scaling, TableEncoding, Targets } from './dataset.js';
 export { type DigitsOptions, digits } from './digits.js';
 export { type IdxOptions, type IdxSource, idx, parseIdx } from './idx.js';
 export { type NpyOptions, npy } from './npy.js';

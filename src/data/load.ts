@@ -119,7 +119,8 @@ const CHUNK = 2 ** 14;
  * Decompresses a file that says in its beginning how long it is, and no further than that: what is held never exceeds
  * twice the declared size, nor twice what is really there.
  *
- * @param declaredSize Size of the whole file from its beginning; undefined if more of it is needed. May throw.
+ * @param declaredSize Size of the whole file from its beginning; undefined if more of it is needed. May throw. Left out of
+ *   files that do not say so: then `maxBytes` is the only bound.
  * @param format What is in it; 'deflate-raw' is what archives hold.
  * @throws DownhillError DATA-FORMAT if the data is truncated or corrupt, is longer than declared, or declares
  *   more than `maxBytes`.
@@ -128,7 +129,7 @@ export async function gunzip(
   name: string,
   bytes: Uint8Array,
   maxBytes: number,
-  declaredSize: (beginning: Uint8Array) => number | undefined,
+  declaredSize: ((beginning: Uint8Array) => number | undefined) | undefined,
   format: CompressionFormat = 'gzip',
 ): Promise<Uint8Array> {
   let at = 0;
@@ -154,7 +155,7 @@ export async function gunzip(
       chunks.push(value);
       total += value.length;
       // Headers are at most 1 KiB long, so few chunks are ever joined here.
-      declared ??= declaredSize(join(chunks, total));
+      declared ??= declaredSize?.(join(chunks, total));
       if ((declared ?? total) > maxBytes) throw tooLarge(name, maxBytes, declared);
       if (declared !== undefined && total > declared) {
         const message = `${name} declares ${formatBytes(declared)} with its header but decompresses to more.`;
