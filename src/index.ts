@@ -41,9 +41,15 @@ export { checkTimestamps } from './gpu/timing.js';
 export { SAMPLINGS, type Sampling } from './kernels/account.js';
 export type { Layer } from './nn/layer.js';
 export {
+  type BatchNormOptions,
+  batchNorm,
+  type DropoutOptions,
+  dropout,
   gelu,
   identity,
+  type LayerNormOptions,
   type LinearOptions,
+  layerNorm,
   leakyRelu,
   linear,
   relu,

@@ -246,7 +246,7 @@ function weightGradientTiles(op: DenseWeightGradientOp): PassSpec[] {
 }
 
 /** Two writable bindings must not overlap, as those of several replicas in one buffer do: they become one. */
-function gradientPlace(weight: BufferRange, bias: BufferRange | undefined) {
+export function gradientPlace(weight: BufferRange, bias: BufferRange | undefined) {
   if (!bias || bias.buffer !== weight.buffer) {
     return { grads: weight, bias, weightAt: 0, biasAt: 0, shared: false };
   }

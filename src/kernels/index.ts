@@ -12,6 +12,14 @@ export { account, accountForms, STREAM_BYTES, streamWord } from './account.js';
 export { activation, activationGradient, KERNEL_ACTIVATIONS, type KernelActivation, savesInput } from './activation.js';
 export { ADVANCE_FORMS, advance, CLOCK_BYTES, clockBytes, readClocks } from './advance.js';
 export {
+  batchNorm,
+  batchNormGradient,
+  batchNormStatistics,
+  momentsBytes,
+  type NormOperands,
+  type RunningMoments,
+} from './batch-norm.js';
+export {
   type DenseOperands,
   dense,
   denseInputGradient,
@@ -19,6 +27,8 @@ export {
   type Piece,
   wholePiece,
 } from './dense.js';
+export { dropout } from './dropout.js';
+export { layerNorm, layerNormGradient, layerNormWeightGradient, rowMomentsBytes } from './layer-norm.js';
 export { type LossKernel, type LossOperands, loss } from './loss.js';
 export { lower } from './lower.js';
 export { type DenseBatch, matrixBytes, rowStride } from './matrix.js';

@@ -2,9 +2,14 @@ import { activation, activationGradient, type KernelActivation, savesInput } fro
 import { type Factory, factoryOf, type LayerRow } from './layer.js';
 
 /** The row of an activation, y = act(x) for every element: as wide as its input, with nothing to train. */
-export function elementwise<N extends string>(name: N, kernel: KernelActivation): Factory<LayerRow & { name: N }> {
+export function elementwise<N extends string>(
+  name: N,
+  title: string,
+  kernel: KernelActivation,
+): Factory<LayerRow & { name: N }> {
   return factoryOf({
     name,
+    title,
     fields: {},
     output: (input) => input,
     tensors: () => [],

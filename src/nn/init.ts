@@ -37,8 +37,9 @@ const draws: Record<Init, { readonly weight: Draw; readonly bias?: Draw }> = {
 
 /** The initial tensors of a network in the order of `tensorsOf`: weights [in, out], biases. */
 export function initialize(model: Model, seed: number): Float32Array<ArrayBuffer>[] {
-  return tensorsOf(model).map(({ shape, layer, role }, i) => {
+  return tensorsOf(model).map(({ shape, layer, role, initial }, i) => {
     const tensor = new Float32Array(shape.reduce((product, size) => product * size, 1));
+    if (initial !== undefined) return tensor.fill(initial);
     const draw = draws[model.init][role];
     if (!draw) return tensor;
     const random = new Random(seed, STREAM + i);

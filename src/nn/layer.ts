@@ -21,6 +21,8 @@ export interface LayerTensor {
   readonly shape: readonly number[];
   /** How it is filled: by the model's `init`, as weights or as biases. */
   readonly role: 'weight' | 'bias';
+  /** What all its elements start at instead, whatever the model's `init`: the weight of a norm is 1, its bias 0. */
+  readonly initial?: number;
 }
 
 /** A tensor that a layer keeps and does not train, such as a running mean: PyTorch's buffer, saved with the model. */
@@ -30,6 +32,8 @@ export interface LayerBuffer {
   readonly shape: readonly number[];
   /** What its elements start at. */
   readonly initial: number;
+  /** What its 32 bits are. Default 'f32'. */
+  readonly dtype?: 'f32' | 'u32';
 }
 
 /** What a layer computes with, for one batch; every range holds all replicas, one after another. */
@@ -82,6 +86,8 @@ export interface LayerCommit<S = Settings> extends LayerBinding<S> {
 /** One kind of layer. */
 export interface LayerRow<S = Settings> {
   readonly name: string;
+  /** For pages and tables: 'Batch normalisation'. */
+  readonly title: string;
   /** Its options, but those that have no default. */
   readonly fields: Fields;
   /** The names of those. */
@@ -94,6 +100,8 @@ export interface LayerRow<S = Settings> {
    */
   output(input: number, settings: S, where: string): number;
   tensors(input: number, settings: S): readonly LayerTensor[];
+  /** Fewest rows that a batch must have in training. Default 1. */
+  readonly fewestRows?: number;
   /** What it keeps beside them. */
   buffers?(input: number, settings: S): readonly LayerBuffer[];
   forward(binding: LayerBinding<S>): readonly Op[];

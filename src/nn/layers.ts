@@ -1,6 +1,9 @@
 import type { LayerRow } from './layer.js';
+import { batchNorm } from './layers/batch-norm.js';
+import { dropout } from './layers/dropout.js';
 import { gelu } from './layers/gelu.js';
 import { identity } from './layers/identity.js';
+import { layerNorm } from './layers/layer-norm.js';
 import { leakyRelu } from './layers/leaky-relu.js';
 import { linear } from './layers/linear.js';
 import { relu } from './layers/relu.js';
@@ -8,8 +11,11 @@ import { sigmoid } from './layers/sigmoid.js';
 import { silu } from './layers/silu.js';
 import { tanh } from './layers/tanh.js';
 
+export type { BatchNormOptions } from './layers/batch-norm.js';
+export type { DropoutOptions } from './layers/dropout.js';
+export type { LayerNormOptions } from './layers/layer-norm.js';
 export type { LinearOptions } from './layers/linear.js';
-export { gelu, identity, leakyRelu, linear, relu, sigmoid, silu, tanh };
+export { batchNorm, dropout, gelu, identity, layerNorm, leakyRelu, linear, relu, sigmoid, silu, tanh };
 
 /** Layers that need no option, by the names that `mlp` has for them. */
 export const activations = {
@@ -24,5 +30,5 @@ export const activations = {
 
 /** Every layer's row by its name: what a file of a model is read with. */
 export const layerRows: Readonly<Record<string, LayerRow>> = Object.fromEntries(
-  [linear, ...Object.values(activations)].map(({ row }) => [row.name, row as LayerRow]),
+  [linear, ...Object.values(activations), batchNorm, layerNorm, dropout].map(({ row }) => [row.name, row as LayerRow]),
 );

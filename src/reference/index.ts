@@ -5,7 +5,7 @@
 export { type ReferenceAverage, referenceAverages } from './averages.js';
 export { gemmLimit, Path, pathTolerance, ROUNDING, ulp, type Worst, worst } from './compare.js';
 export { erf, erfc } from './erf.js';
-export type { ReferenceActivation, ReferenceLayer } from './layer.js';
+export type { ReferenceActivation, ReferenceLayer, ReferencePass } from './layer.js';
 export { referenceActivations, referenceLayers } from './layers.js';
 export type { ReferenceLoss, ReferenceLossOf } from './loss.js';
 export { referenceLosses } from './losses.js';
@@ -14,6 +14,7 @@ export {
   type ReferenceForward,
   type ReferenceGradients,
   type ReferenceNetwork,
+  type ReferenceOptions,
   referenceNetwork,
   referenceNetwork as referenceMlp,
 } from './network.js';

@@ -1,7 +1,21 @@
+import type { Settings } from '../nn/layer.js';
+
+/** What a layer knows of the pass it is in, beside numbers and parameters. */
+export interface ReferencePass {
+  readonly rows: number;
+  readonly mode: 'train' | 'evaluate';
+  /** Of random numbers: the seed of the run, the step (the first is 0), the layer's place in the model. */
+  readonly seed: number;
+  readonly step: number;
+  readonly place: number;
+  /** What the layer keeps, in the order of its row. */
+  readonly buffers: readonly Float64Array[];
+}
+
 /** What the float64 oracle of a layer is: matrices are dense and row-major. */
 export interface ReferenceLayer {
   /** y of x, both [rows, width]. @param tensors the layer's, in the order of its row */
-  forward(x: Float64Array, tensors: readonly Float64Array[], rows: number): Float64Array;
+  forward(x: Float64Array, tensors: readonly Float64Array[], pass: ReferencePass): Float64Array;
   /**
    * The gradients of its tensors and, unless nothing below needs it, at x.
    *
@@ -9,14 +23,16 @@ export interface ReferenceLayer {
    */
   backward(
     dy: Float64Array,
-    pass: { readonly x: Float64Array; readonly y: Float64Array; readonly rows: number },
+    pass: ReferencePass & { readonly x: Float64Array; readonly y: Float64Array },
     tensors: readonly Float64Array[],
     wanted: boolean,
   ): { readonly gradients: Float64Array[]; readonly dx?: Float64Array };
+  /** What the layer keeps of a training pass: changes `pass.buffers`. */
+  commit?(pass: ReferencePass & { readonly x: Float64Array }): void;
 }
 
 /** Makes the oracle of a layer that takes `input` numbers and gives `output`. */
-export type ReferenceLayerOf = (input: number, output: number) => ReferenceLayer;
+export type ReferenceLayerOf = (input: number, output: number, settings: Settings) => ReferenceLayer;
 
 /** An activation y = f(z) and its slope f'(z). */
 export interface ReferenceActivation {
@@ -24,15 +40,23 @@ export interface ReferenceActivation {
   slope(z: number): number;
 }
 
-/** The oracle of an activation, elementwise. */
-export const elementwise = (activation: ReferenceActivation): ReferenceLayerOf & ReferenceActivation =>
-  Object.assign(
-    (): ReferenceLayer => ({
-      forward: (x) => x.map(activation.value),
-      backward: (dy, { x }) => ({ gradients: [], dx: dy.map((d, i) => d * activation.slope(x[i]!)) }),
-    }),
-    activation,
-  );
+/**
+ * The oracle of an activation, elementwise.
+ *
+ * @param activation with its default options
+ * @param of with other ones, where it has options
+ */
+export const elementwise = (
+  activation: ReferenceActivation,
+  of: (settings: Settings) => ReferenceActivation = () => activation,
+): ReferenceLayerOf & ReferenceActivation =>
+  Object.assign((_input: number, _output: number, settings: Settings): ReferenceLayer => {
+    const { value, slope } = of(settings);
+    return {
+      forward: (x) => x.map(value),
+      backward: (dy, { x }) => ({ gradients: [], dx: dy.map((d, i) => d * slope(x[i]!)) }),
+    };
+  }, activation);
 
 /** 1 / (1 + exp(-z)), keeping its relative accuracy for z far below 0. */
 export function logistic(z: number): number {

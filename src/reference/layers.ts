@@ -1,6 +1,9 @@
 import type { ReferenceLayerOf } from './layer.js';
+import { batchNorm } from './layers/batch-norm.js';
+import { dropout } from './layers/dropout.js';
 import { gelu } from './layers/gelu.js';
 import { identity } from './layers/identity.js';
+import { layerNorm } from './layers/layer-norm.js';
 import { leakyRelu } from './layers/leaky-relu.js';
 import { linear } from './layers/linear.js';
 import { relu } from './layers/relu.js';
@@ -12,4 +15,10 @@ import { tanh } from './layers/tanh.js';
 export const referenceActivations = { identity, relu, 'leaky-relu': leakyRelu, tanh, sigmoid, gelu, silu } as const;
 
 /** Every layer of the house, by name. */
-export const referenceLayers: Readonly<Record<string, ReferenceLayerOf>> = { ...referenceActivations, linear };
+export const referenceLayers: Readonly<Record<string, ReferenceLayerOf>> = {
+  ...referenceActivations,
+  linear,
+  'batch-norm': batchNorm,
+  'layer-norm': layerNorm,
+  dropout,
+};

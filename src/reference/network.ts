@@ -1,8 +1,8 @@
 import { DownhillError } from '../gpu/errors.js';
 import { checkInteger } from '../gpu/fields.js';
 import type { TargetKind } from '../nn/loss.js';
-import { type Model, tensorsOf } from '../nn/model.js';
-import type { ReferenceLayer } from './layer.js';
+import { buffersOf, type Model, tensorsOf } from '../nn/model.js';
+import type { ReferenceLayer, ReferencePass } from './layer.js';
 import { referenceLayers } from './layers.js';
 import { checkLabel, type ReferenceLossOf } from './loss.js';
 import { referenceLosses } from './losses.js';
@@ -24,20 +24,43 @@ export interface ReferenceGradients extends ReferenceForward {
   readonly gradients: Float64Array[];
 }
 
+/** What a pass depends on beside parameters and samples, in models with batch norm or dropout. */
+export interface ReferenceOptions {
+  /** Default 'evaluate' for `forward`, 'train' for `lossAndGradients`. */
+  readonly mode?: 'train' | 'evaluate';
+  /** Of the trainer. Default 0. */
+  readonly seed?: number;
+  /** Which step of the trainer, from 0. Default 0. */
+  readonly step?: number;
+  /**
+   * What the layers keep, such as running means, in the order of `buffersOf`; changed by a pass in training. By default what
+   * they start at, changed by nothing.
+   */
+  readonly buffers?: readonly Float64Array[];
+}
+
 /** A network in float64; made by {@link referenceNetwork}. */
 export interface ReferenceNetwork {
   readonly model: Model;
   /** Shapes of the parameters, in the order of `tensorsOf`: of a linear layer weight [in, out] (row-major) and bias [out]. */
   readonly shapes: readonly (readonly number[])[];
+  /** What its layers keep, as it starts: in the order of `buffersOf`. */
+  buffers(): Float64Array[];
   /**
    * @param parameters one array per entry of `shapes`.
    * @param x [rows, model.input], row-major.
    */
-  forward(parameters: readonly Numbers[], x: Numbers, rows: number): ReferenceForward;
+  forward(parameters: readonly Numbers[], x: Numbers, rows: number, options?: ReferenceOptions): ReferenceForward;
   /**
    * @param targets [rows] class indices, or [rows, model.output] values or probabilities: of the network's kind of targets.
    */
-  lossAndGradients(parameters: readonly Numbers[], x: Numbers, targets: Numbers, rows: number): ReferenceGradients;
+  lossAndGradients(
+    parameters: readonly Numbers[],
+    x: Numbers,
+    targets: Numbers,
+    rows: number,
+    options?: ReferenceOptions,
+  ): ReferenceGradients;
   /** Share of rows whose largest output is the one of their label, the first of equal ones; a row with a NaN is wrong. */
   accuracy(outputs: Numbers, labels: Numbers, rows: number): number;
 }
@@ -60,11 +83,16 @@ export type Numbers = ArrayLike<number>;
 export function referenceNetwork(model: Model, kind: TargetKind = model.loss.row.targets): ReferenceNetwork {
   const shapes = tensorsOf(model).map(({ shape }) => shape);
   let next = 0;
-  const layers = model.layers.map(({ row, input, output, tensors }): PlacedLayer => {
-    const first = next;
+  let kept = 0;
+  const layers = model.layers.map(({ row, settings, input, output, tensors, buffers }, place): PlacedLayer => {
+    const [first, firstBuffer] = [next, kept];
     next += tensors.length;
-    return { layer: referenceLayers[row.name]!(input, output), first, tensors: tensors.length };
+    kept += buffers.length;
+    const layer = referenceLayers[row.name]!(input, output, settings);
+    return { layer, place, first, tensors: tensors.length, firstBuffer, buffers: buffers.length };
   });
+  const initialBuffers = () =>
+    buffersOf(model).map(({ shape, initial }) => new Float64Array(shape.reduce((a, b) => a * b, 1)).fill(initial));
   const width = model.output;
   const lossOf: ReferenceLossOf = (referenceLosses as Readonly<Record<string, ReferenceLossOf>>)[model.loss.row.name]!;
   const loss = lossOf(model.loss.settings, kind);
@@ -89,18 +117,21 @@ export function referenceNetwork(model: Model, kind: TargetKind = model.loss.row
   return {
     model,
     shapes,
-    forward(parameters, x, rows) {
+    buffers: initialBuffers,
+    forward(parameters, x, rows, options) {
       const { tensors, first } = inputs(parameters, x, rows);
-      return forward(layers, tensors, first, rows);
+      const pass = { rows, mode: 'evaluate', seed: 0, step: 0, buffers: initialBuffers(), ...options } as const;
+      return forward(layers, tensors, first, pass);
     },
-    lossAndGradients(parameters, x, targets, rows) {
+    lossAndGradients(parameters, x, targets, rows, options) {
       const { tensors, first } = inputs(parameters, x, rows);
       const wanted = float64('targets', targets, rows * loss.targetsPerRow(width));
-      const pass = forward(layers, tensors, first, rows);
+      const made = { rows, mode: 'train', seed: 0, step: 0, buffers: initialBuffers(), ...options } as const;
+      const pass = forward(layers, tensors, first, made);
       const rowLosses = new Float64Array(rows);
       const delta = new Float64Array(rows * width);
       loss.rows(pass.outputs, wanted, width, rowLosses, delta);
-      const gradients = backward(layers, tensors, first, pass, delta, rows);
+      const gradients = backward(layers, tensors, first, pass, delta, made);
       return { ...pass, loss: rowLosses.reduce((a, b) => a + b) / rows, rowLosses, gradients };
     },
     accuracy(outputs, labels, rows) {
@@ -112,10 +143,17 @@ export function referenceNetwork(model: Model, kind: TargetKind = model.loss.row
 
 interface PlacedLayer {
   readonly layer: ReferenceLayer;
+  readonly place: number;
   /** Of its tensors, among all. */
   readonly first: number;
   readonly tensors: number;
+  /** Of what it keeps, among all. */
+  readonly firstBuffer: number;
+  readonly buffers: number;
 }
+
+/** A pass of the whole network. */
+type NetworkPass = Omit<ReferencePass, 'place'>;
 
 function mismatch(name: string, expected: number, got: number): DownhillError {
   return new DownhillError(
@@ -132,17 +170,25 @@ function float64(name: string, values: Numbers, length: number): Float64Array {
 
 const own = ({ first, tensors }: PlacedLayer, all: readonly Float64Array[]) => all.slice(first, first + tensors);
 
+const ownPass = ({ place, firstBuffer, buffers }: PlacedLayer, pass: NetworkPass): ReferencePass => ({
+  ...pass,
+  place,
+  buffers: pass.buffers.slice(firstBuffer, firstBuffer + buffers),
+});
+
 function forward(
   layers: readonly PlacedLayer[],
   tensors: readonly Float64Array[],
   x: Float64Array,
-  rows: number,
+  pass: NetworkPass,
 ): ReferenceForward {
   const values: Float64Array[] = [];
   let input = x;
   for (const placed of layers) {
-    input = placed.layer.forward(input, own(placed, tensors), rows);
+    const [before, layerPass] = [input, ownPass(placed, pass)];
+    input = placed.layer.forward(before, own(placed, tensors), layerPass);
     values.push(input);
+    if (pass.mode === 'train') placed.layer.commit?.({ ...layerPass, x: before });
   }
   return { outputs: input, values };
 }
@@ -154,14 +200,14 @@ function backward(
   x: Float64Array,
   { values }: ReferenceForward,
   outputDelta: Float64Array,
-  rows: number,
+  made: NetworkPass,
 ): Float64Array[] {
   const gradients: Float64Array[] = [];
   // Below the first layer with parameters nothing needs a gradient.
   const lowest = layers.findIndex((placed) => placed.tensors > 0);
   let delta = outputDelta;
   for (let l = layers.length - 1; l >= lowest; l--) {
-    const pass = { x: values[l - 1] ?? x, y: values[l]!, rows };
+    const pass = { ...ownPass(layers[l]!, made), x: values[l - 1] ?? x, y: values[l]! };
     const result = layers[l]!.layer.backward(delta, pass, own(layers[l]!, tensors), l > lowest);
     gradients.unshift(...result.gradients);
     delta = result.dx ?? delta;

@@ -11,7 +11,7 @@ import {
   checkOptions,
   checkText,
 } from '../gpu/fields.js';
-import { SAMPLINGS } from '../kernels/account.js';
+import { SAMPLINGS, type Sampling } from '../kernels/account.js';
 import { checkMetrics, type Metric } from '../nn/metric.js';
 import { metrics } from '../nn/metrics.js';
 import { checkModel, type Model, tensorsOf } from '../nn/model.js';
@@ -70,20 +70,48 @@ export function checkTrainerOptions(device: GPUDevice, options: TrainerOptions) 
   }
   const batchSize = full ? data.samples : (options.batchSize ?? Math.min(TRAINER_DEFAULTS.batchSize, data.samples));
   const { clip, skipNonFinite, accumulate, label = 'train' } = options;
+  const rows = checkInteger('batchSize', batchSize, 1, data.samples);
+  const dropLast = checkFlag('dropLast', options.dropLast ?? false);
+  checkSmallestBatch(model, data.samples, { rows, sampling, dropLast });
   const settings = checkOptimizerOptions({ clip, skipNonFinite, accumulate, label: checkText('label', label) });
   return {
     model,
     row: rule.row,
     data,
-    rows: checkInteger('batchSize', batchSize, 1, data.samples),
+    rows,
     sampling,
-    dropLast: checkFlag('dropLast', options.dropLast ?? false),
+    dropLast,
     average: options.average === undefined ? undefined : checkAverage('average', options.average),
     submitMs: checkNumber('submitMs', options.submitMs ?? 50, { above: 0 }),
     settings,
     groups: makeGroups(groupTensors(tensorsOf(model), [rule], options.groups), settings.clip?.by === 'tensor'),
     seed: checkInteger('seed', options.seed ?? TRAINER_DEFAULTS.seed, 0, MAX_SEED),
   };
+}
+
+/** Some layers need more than a row in every batch: batch norm a variance. */
+function checkSmallestBatch(
+  { layers }: Model,
+  samples: number,
+  { rows, sampling, dropLast }: { readonly rows: number; readonly sampling: Sampling; readonly dropLast: boolean },
+): void {
+  const place = layers.findIndex(({ row }) => (row.fewestRows ?? 1) > rows);
+  const needs = (at: number) => `layers[${at}] (${layers[at]!.row.name}) needs ${layers[at]!.row.fewestRows} rows`;
+  if (place >= 0) {
+    throw new DownhillError(
+      'OPTION-RANGE',
+      `${needs(place)} in a training batch, but the batch size is ${rows}.`,
+      `Set batchSize to at least ${layers[place]!.row.fewestRows}, or use layerNorm().`,
+    );
+  }
+  const last = sampling === 'replacement' || dropLast ? 0 : samples % rows;
+  const short = last === 0 ? -1 : layers.findIndex(({ row }) => (row.fewestRows ?? 1) > last);
+  if (short < 0) return;
+  throw new DownhillError(
+    'OPTION-RANGE',
+    `${needs(short)} in a training batch, but the last batch of an epoch has ${last}: ${samples} samples in batches of ${rows}.`,
+    'Pass dropLast: true, or another batchSize.',
+  );
 }
 
 /**

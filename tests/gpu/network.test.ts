@@ -1,20 +1,34 @@
 import { describe, expect, it } from 'vitest';
 import { range, roundUp } from '../../src/gpu/buffers.js';
 import { STREAM_BYTES, streamWord } from '../../src/kernels/account.js';
+import { CLOCK_BYTES } from '../../src/kernels/advance.js';
 import type { Piece } from '../../src/kernels/dense.js';
 import { lower } from '../../src/kernels/lower.js';
 import { rowStride } from '../../src/kernels/matrix.js';
 import { nnForms } from '../../src/kernels/nn-forms.js';
 import { initialize } from '../../src/nn/init.js';
-import { gelu, identity, linear, relu, sigmoid, silu, tanh } from '../../src/nn/layers.js';
+import {
+  batchNorm,
+  dropout,
+  gelu,
+  identity,
+  layerNorm,
+  linear,
+  relu,
+  sigmoid,
+  silu,
+  tanh,
+} from '../../src/nn/layers.js';
 import { mse } from '../../src/nn/losses.js';
-import { type Model, sequential, tensorsOf } from '../../src/nn/model.js';
+import { buffersOf, type Model, sequential, tensorsOf } from '../../src/nn/model.js';
 import { bindNetwork } from '../../src/nn/network.js';
 import { referenceNetwork } from '../../src/reference/index.js';
+import { advanceShader } from '../../src/shaders/optim/advance.gen.js';
 import { buffersFor, dense, dispatch, randomFloats, readFloats, strided, testDevice } from '../support/gpu.js';
 
 /*
- * Whole models, layer rows and their ops bound together, against the float64 oracle: gradients of parameters and the loss.
+ * Whole models, layer rows and their ops bound together, against the float64 oracle: gradients of parameters, the loss, and
+ * what layers keep.
  * Tolerance: a few products of f32 one after another, each good to some units of its own size: 2^-24 · 64 of the largest.
  */
 const LIMIT = 64 * 2 ** -24;
@@ -22,24 +36,33 @@ const LIMIT = 64 * 2 ** -24;
 const SAMPLES = 12;
 const ROWS = 9;
 const VALID = 7;
+const STEP = 5;
 const PICKED = Uint32Array.from({ length: ROWS }, (_, row) => (row * 5 + 2) % SAMPLES);
 const length = (shape: readonly number[]) => shape.reduce((product, size) => product * size, 1);
 
 interface Run {
   readonly seeds?: readonly number[];
+  /** Every op in a pass of its own. */
   readonly alone?: boolean;
-  /** Weights in buffers of their own, the first in two pieces. */
+  /** Tensors in buffers of their own, the first in two pieces. */
   readonly scattered?: boolean;
   readonly bytes?: boolean;
+  /** Of the step, for its commit: 0 it counts, 1 it was left out, 2 it waits. */
+  readonly fate?: number;
 }
 
 /** Where tensors lie: in one arena, every replica's after another's, or each in a buffer of its own. */
-function placer(buffers: ReturnType<typeof buffersFor>, name: string, model: Model, { seeds = [1], scattered }: Run) {
+function placer(
+  buffers: ReturnType<typeof buffersFor>,
+  name: string,
+  tensors: readonly { readonly name: string; readonly shape: readonly number[] }[],
+  { seeds = [1], scattered }: Run,
+) {
   const pieces = new Map<string, Piece[]>();
-  const stride = tensorsOf(model).reduce((sum, { shape }) => sum + roundUp(length(shape), 64), 0);
+  const stride = tensors.reduce((sum, { shape }) => sum + roundUp(length(shape), 64), 0);
   const arena = buffers.storage(name, 4 * stride * seeds.length);
   let at = 0;
-  for (const { name: tensor, shape } of tensorsOf(model)) {
+  for (const { name: tensor, shape } of tensors) {
     const elements = length(shape);
     const size = 4 * ((seeds.length - 1) * stride + elements);
     pieces.set(tensor, [{ range: range(arena, 4 * at, size), stride, start: 0, elements }]);
@@ -62,8 +85,15 @@ function placer(buffers: ReturnType<typeof buffersFor>, name: string, model: Mod
   return (tensor: string) => pieces.get(tensor)!;
 }
 
+async function readTensor(gpu: GPUDevice, pieces: readonly Piece[], shape: readonly number[], replica: number) {
+  const whole = new Float32Array(length(shape));
+  for (const { range: at, stride, start, elements } of pieces)
+    whole.set(await readFloats(gpu, range(at.buffer, at.offset + 4 * replica * stride, 4 * elements)), start);
+  return whole;
+}
+
 async function gradients(model: Model, run: Run = {}) {
-  const { seeds = [1], alone = false, bytes = false } = run;
+  const { seeds = [1], alone = false, bytes = false, fate = 0 } = run;
   const gpu = await testDevice();
   const buffers = buffersFor(gpu, 'network');
   const { input, output } = model;
@@ -75,16 +105,26 @@ async function gradients(model: Model, run: Run = {}) {
   const values = randomFloats(SAMPLES * output, 32);
   const labels = Uint32Array.from({ length: SAMPLES }, (_, i) => (i * 3) % output);
   const stream = new Uint32Array((STREAM_BYTES / 4) * seeds.length);
-  for (const i of seeds.keys()) stream[i * (STREAM_BYTES / 4) + streamWord('valid')] = VALID;
+  const clock = new Uint32Array((CLOCK_BYTES / 4) * seeds.length);
+  for (const [i, seed] of seeds.entries()) {
+    const own = stream.subarray((i * STREAM_BYTES) / 4);
+    own[streamWord('valid')] = VALID;
+    own[streamWord('seed')] = seed;
+    own[streamWord('step')] = STEP;
+    clock[(i * CLOCK_BYTES + advanceShader.structs.Clock!.fields.fate!.offset) / 4] = fate;
+  }
   const batch = range(buffers.upload('batch', Uint32Array.from(seeds.flatMap(() => [...PICKED]))));
-  const [params, grads] = [placer(buffers, 'params', model, run), placer(buffers, 'grads', model, run)];
+  const place = (name: string, tensors: Parameters<typeof placer>[2]) => placer(buffers, name, tensors, run);
+  const [params, grads] = [place('params', tensorsOf(model)), place('grads', tensorsOf(model))];
+  const statistics = place('statistics', buffersOf(model));
+  const write = (pieces: readonly Piece[], replica: number, values: Float32Array<ArrayBuffer>) => {
+    for (const { range: at, stride, start, elements } of pieces)
+      gpu.queue.writeBuffer(at.buffer, at.offset + 4 * replica * stride, values, start, elements);
+  };
   for (const [replica, seed] of seeds.entries()) {
-    for (const [i, { name }] of tensorsOf(model).entries()) {
-      const tensor = initialize(model, seed)[i]!;
-      for (const { range: at, stride, start, elements } of params(name)) {
-        gpu.queue.writeBuffer(at.buffer, at.offset + 4 * replica * stride, tensor, start, elements);
-      }
-    }
+    for (const [i, { name }] of tensorsOf(model).entries()) write(params(name), replica, initialize(model, seed)[i]!);
+    for (const { name, shape, initial } of buffersOf(model))
+      write(statistics(name), replica, new Float32Array(length(shape)).fill(initial));
   }
   const result = buffers.storage('result', 8 * ROWS * seeds.length);
   const bound = bindNetwork({
@@ -95,6 +135,7 @@ async function gradients(model: Model, run: Run = {}) {
     buffers,
     params,
     grads,
+    statistics,
     input: { x: range(x), batch: { indices: batch, encoding: bytes ? 'bytes' : 'f32', scale, shift } },
     targets: range(buffers.upload('targets', classes ? labels : values)),
     batch,
@@ -103,34 +144,34 @@ async function gradients(model: Model, run: Run = {}) {
     train: true,
   });
   const forms = alone ? nnForms.filter(({ name }) => !name.includes('+')) : nnForms;
-  const { passes, choice } = lower([...bound.forward, ...bound.loss, ...bound.backward], forms, gpu);
+  const commit = bound.commit(range(buffers.upload('clock', clock)));
+  const { passes, choice } = lower([...bound.forward, ...bound.loss, ...bound.backward, ...commit], forms, gpu);
   await dispatch(gpu, passes);
   const rowLosses = dense(await readFloats(gpu, range(result)), 1, 2);
   const replicas = [];
   for (const replica of seeds.keys()) {
     const tensors: Record<string, Float32Array> = {};
-    for (const { name, shape } of tensorsOf(model)) {
-      const whole = new Float32Array(length(shape));
-      for (const { range: at, stride, start, elements } of grads(name)) {
-        const own = await readFloats(gpu, range(at.buffer, at.offset + 4 * replica * stride, 4 * elements));
-        whole.set(own, start);
-      }
-      tensors[name] = whole;
-    }
-    replicas.push({ tensors, losses: rowLosses.slice(replica * ROWS, replica * ROWS + VALID) });
+    const kept: Record<string, Float32Array> = {};
+    for (const { name, shape } of tensorsOf(model)) tensors[name] = await readTensor(gpu, grads(name), shape, replica);
+    for (const { name, shape } of buffersOf(model))
+      kept[name] = await readTensor(gpu, statistics(name), shape, replica);
+    replicas.push({ tensors, kept, losses: rowLosses.slice(replica * ROWS, replica * ROWS + VALID) });
   }
   const { bytes: memory } = bound.memory;
   buffers.destroy();
   const picked = PICKED.subarray(0, VALID);
   const rowsOf = (all: ArrayLike<number>, width: number) =>
     Float64Array.from({ length: VALID * width }, (_, i) => all[picked[Math.floor(i / width)]! * width + (i % width)]!);
-  const expected = referenceNetwork(model).lossAndGradients(
+  const reference = referenceNetwork(model);
+  const kept = reference.buffers();
+  const expected = reference.lossAndGradients(
     initialize(model, seeds[0]!),
     rowsOf(raw, input).map((v) => Math.fround(v * scale + shift)),
     classes ? rowsOf(labels, 1) : rowsOf(values, output),
     VALID,
+    { seed: seeds[0]!, step: STEP, buffers: kept },
   );
-  return { replicas, choice, memory, expected, labels: passes.map(({ label }) => label) };
+  return { replicas, choice, memory, expected: { ...expected, kept }, labels: passes.map(({ label }) => label) };
 }
 
 const MODELS: readonly [string, Model][] = [
@@ -141,12 +182,25 @@ const MODELS: readonly [string, Model][] = [
   ['no biases', [linear(9, { bias: false }), silu(), linear(4, { bias: false })]],
   ['identity, first, between and last', [identity(), linear(5), identity(), identity(), linear(4), identity()]],
   ['one layer', [linear(3)]],
+  [
+    'norms and dropout',
+    [batchNorm(), linear(9), batchNorm({ affine: false }), tanh(), dropout({ p: 0.3 }), linear(6), layerNorm()].concat([
+      gelu(),
+      linear(3),
+    ]),
+  ],
+  [
+    'dropout first, layer norm without parameters, batch norm last',
+    [dropout({ p: 0.2 }), layerNorm({ affine: false }), linear(7), silu(), layerNorm(), linear(3), batchNorm()],
+  ],
 ].map(([name, layers], i) => [
   name as string,
   sequential({ input: 10, layers: layers as never, init: 'pytorch', ...(i % 2 === 1 && { loss: mse() }) }),
 ]);
 
 describe.each(MODELS)('%s', (_, model) => {
+  const layerOf = (tensor: number) => tensorsOf(model)[tensor]!.layer;
+
   it('has the gradients of the float64 oracle, fused and alone, to the bit', async () => {
     const { replicas, expected, choice } = await gradients(model);
     const [{ tensors, losses }] = replicas as [(typeof replicas)[number]];
@@ -155,9 +209,18 @@ describe.each(MODELS)('%s', (_, model) => {
         LIMIT * Math.max(1, expected.rowLosses[row]!),
       );
     }
+    for (const [i, { name, dtype }] of buffersOf(model).entries()) {
+      const own = replicas[0]!.kept[name]!;
+      const values = dtype === 'u32' ? new Uint32Array(own.buffer) : own;
+      for (const [j, value] of [...values].entries())
+        expect(Math.abs(value - expected.kept[i]![j]!), `${name}[${j}]`).toBeLessThanOrEqual(LIMIT);
+    }
     for (const [i, { name }] of tensorsOf(model).entries()) {
       const wanted = expected.gradients[i]!;
-      const largest = Math.max(...wanted.map(Math.abs));
+      // Of the layer's: a bias in front of a batch norm has no gradient but the rounding of a sum of the weights' size.
+      const largest = Math.max(
+        ...expected.gradients.filter((_, k) => layerOf(k) === layerOf(i)).flatMap((each) => [...each].map(Math.abs)),
+      );
       for (const [j, own] of [...tensors[name]!].entries()) {
         expect(Math.abs(own - wanted[j]!), `${name}[${j}]`).toBeLessThanOrEqual(LIMIT * largest);
       }
@@ -176,10 +239,14 @@ describe.each(MODELS)('%s', (_, model) => {
     const scattered = await gradients(model, { seeds: [1, 4], scattered: true });
     const first = model.layers.findIndex(({ tensors }) => tensors.length > 0);
     // A sum over two pieces is another order of additions; the other tensors follow from it.
-    for (const [i, { tensors }] of scattered.replicas.entries()) {
-      for (const [name, own] of Object.entries(tensors)) {
-        const wanted = both.replicas[i]!.tensors[name]!;
-        const largest = Math.max(...wanted.map(Math.abs));
+    for (const [i, { tensors, kept }] of scattered.replicas.entries()) {
+      for (const [name, own] of Object.entries(kept))
+        for (const [j, value] of [...own].entries())
+          expect(Math.abs(value - both.replicas[i]!.kept[name]![j]!)).toBeLessThanOrEqual(LIMIT);
+      for (const { name, layer } of tensorsOf(model)) {
+        const [own, wanted] = [tensors[name]!, both.replicas[i]!.tensors[name]!];
+        const near = tensorsOf(model).filter((each) => each.layer === layer);
+        const largest = Math.max(...near.flatMap((each) => [...both.replicas[i]!.tensors[each.name]!].map(Math.abs)));
         for (const [j, value] of [...own].entries()) {
           expect(Math.abs(value - wanted[j]!), `${first} ${name}`).toBeLessThanOrEqual(LIMIT * largest);
         }
@@ -204,4 +271,20 @@ it('makes no memory for what a fused form leaves out', async () => {
   );
   // Of five outputs and five gradients: relu's input is left out, and the gradients at the two activations' outputs.
   expect([fused.memory / (ROWS * 4), alone.memory / (ROWS * 4)].map(Math.floor)).toEqual([64, 96]);
+});
+
+it('keeps nothing of a step that is left out, and what a micro-step brings', async () => {
+  const model = sequential({ input: 10, layers: [linear(9), batchNorm(), linear(3)] });
+  const [done, left, waits] = [
+    await gradients(model),
+    await gradients(model, { fate: 1 }),
+    await gradients(model, { fate: 2 }),
+  ];
+  expect(waits.replicas[0]!.kept).toEqual(done.replicas[0]!.kept);
+  expect(left.replicas[0]!.kept).toEqual({
+    '1.running_mean': new Float32Array(9),
+    '1.running_var': new Float32Array(9).fill(1),
+    '1.num_batches_tracked': new Float32Array(1),
+  });
+  expect(done.replicas[0]!.kept['1.running_mean']).not.toEqual(left.replicas[0]!.kept['1.running_mean']);
 });

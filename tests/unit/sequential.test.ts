@@ -1,10 +1,21 @@
 import { describe, expect, it } from 'vitest';
 import { initialize } from '../../src/nn/init.js';
-import { activations, gelu, identity, linear, relu, tanh } from '../../src/nn/layers.js';
+import {
+  activations,
+  batchNorm,
+  dropout,
+  gelu,
+  identity,
+  layerNorm,
+  layerRows,
+  linear,
+  relu,
+  tanh,
+} from '../../src/nn/layers.js';
 import type { LossFunction } from '../../src/nn/loss.js';
 import { binaryCrossEntropy, huber, l1, losses, mse, softmaxCrossEntropy } from '../../src/nn/losses.js';
 import { ACTIVATIONS, LOSSES, mlp } from '../../src/nn/mlp.js';
-import { checkModel, sequential, tensorsOf } from '../../src/nn/model.js';
+import { buffersOf, checkModel, sequential, tensorsOf } from '../../src/nn/model.js';
 import { checkTargets } from '../../src/nn/targets.js';
 import { referenceLayers, referenceLosses } from '../../src/reference/index.js';
 
@@ -102,14 +113,44 @@ describe('sequential', () => {
   });
 });
 
+describe('norms', () => {
+  it('start at weight 1 and bias 0 whatever the init, and name their tensors and buffers as PyTorch does', () => {
+    for (const init of ['pytorch', 'zeros', 'he-normal'] as const) {
+      const model = sequential({ input: 3, layers: [linear(4), batchNorm(), relu(), layerNorm(), linear(2)], init });
+      const names = tensorsOf(model).map(({ name }) => name);
+      expect(names).toEqual('0.weight 0.bias 1.weight 1.bias 3.weight 3.bias 4.weight 4.bias'.split(' '));
+      const values = initialize(model, 1);
+      for (const layer of ['1', '3']) {
+        expect(values[names.indexOf(`${layer}.weight`)]).toEqual(new Float32Array(4).fill(1));
+        expect(values[names.indexOf(`${layer}.bias`)]).toEqual(new Float32Array(4));
+      }
+      expect(buffersOf(model).map(({ name, shape, initial }) => [name, shape, initial])).toEqual([
+        ['1.running_mean', [4], 0],
+        ['1.running_var', [4], 1],
+        ['1.num_batches_tracked', [], 0],
+      ]);
+    }
+    expect(tensorsOf(sequential({ input: 3, layers: [linear(4), batchNorm({ affine: false })] }))).toHaveLength(2);
+  });
+
+  it.each<[string, () => unknown, string]>([
+    ['an eps of 0', () => batchNorm({ eps: 0 }), 'OPTION-RANGE'],
+    ['a momentum above 1', () => batchNorm({ momentum: 1.5 }), 'OPTION-RANGE'],
+    ['a word for a flag', () => layerNorm({ affine: 'no' as never }), 'OPTION-TYPE'],
+    ['PyTorch’s name for it', () => layerNorm({ elementwiseAffine: false } as never), 'OPTION-UNKNOWN'],
+    ['to drop everything', () => dropout({ p: 1 }), 'OPTION-RANGE'],
+    ['a share below 0', () => dropout({ p: -0.1 }), 'OPTION-RANGE'],
+  ])('refuse %s', (_, make, code) => {
+    expect(make).toThrow(at(code));
+  });
+});
+
 describe('rows', () => {
   it('have the names of their tables and of their references', () => {
     const factories = { ...activations, linear: identity };
     expect(Object.keys(activations)).toEqual([...ACTIVATIONS]);
     for (const [name, factory] of Object.entries(factories).slice(1)) expect(factory.row.name).toBe(name);
-    expect(Object.keys(referenceLayers).sort()).toEqual(
-      [linear.row.name, ...Object.values(activations).map(({ row }) => row.name)].sort(),
-    );
+    expect(Object.keys(referenceLayers).sort()).toEqual(Object.keys(layerRows).sort());
     for (const [name, factory] of Object.entries(losses)) expect(factory.row.name).toBe(name);
     expect(Object.keys(referenceLosses)).toEqual([...LOSSES]);
   });

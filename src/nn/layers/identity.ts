@@ -1,4 +1,4 @@
 import { elementwise } from '../elementwise.js';
 
 /** y = x: nothing, kept for models that name their layers as another framework does. */
-export const identity = elementwise('identity', 'identity');
+export const identity = elementwise('identity', 'Identity', 'identity');

@@ -19,6 +19,7 @@ const sizes = ({ rows, replicas, input: inputs, output: outputs }: LayerBinding<
 
 const row: LayerRow<LinearSettings> & { name: 'linear' } = {
   name: 'linear',
+  title: 'Linear',
   fields: { bias: flag('adds a bias to every output', true) },
   given: ['out'],
   output: (_, { out }, where) => checkWidth(`${where}: its width`, out),

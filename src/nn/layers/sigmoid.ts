@@ -1,4 +1,4 @@
 import { elementwise } from '../elementwise.js';
 
 /** y = 1 / (1 + exp(-x)). */
-export const sigmoid = elementwise('sigmoid', 'sigmoid');
+export const sigmoid = elementwise('sigmoid', 'Sigmoid', 'sigmoid');

@@ -1,4 +1,4 @@
 import { elementwise } from '../elementwise.js';
 
 /** y = x / (1 + exp(-x)), also called swish. */
-export const silu = elementwise('silu', 'silu');
+export const silu = elementwise('silu', 'SiLU', 'silu');

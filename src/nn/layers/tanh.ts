@@ -1,4 +1,4 @@
 import { elementwise } from '../elementwise.js';
 
 /** y = tanh(x). */
-export const tanh = elementwise('tanh', 'tanh');
+export const tanh = elementwise('tanh', 'Tanh', 'tanh');

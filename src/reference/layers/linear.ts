@@ -7,7 +7,7 @@ import type { ReferenceLayerOf } from '../layer.js';
 
 /** y = x · W + b, W [in, out]; without a second tensor b is 0. */
 export const linear: ReferenceLayerOf = (fanIn, out) => ({
-  forward(x, [w, b], rows) {
+  forward(x, [w, b], { rows }) {
     const y = new Float64Array(rows * out);
     for (let row = 0; row < rows; row++) {
       const to = row * out;
