@@ -62,13 +62,17 @@ export class DataStream implements Stateful {
     return { ...this.plan, seeds: this.seeds };
   }
 
-  /** @throws DownhillError STATE-MISMATCH for batches of another plan or other seeds. */
-  load(host: Json): void {
+  /** @throws DownhillError CHECKPOINT-MISMATCH for batches of another plan or other seeds. */
+  check(host: Json): void {
     if (JSON.stringify(host) === JSON.stringify(this.host())) return;
     throw new DownhillError(
-      'STATE-MISMATCH',
+      'CHECKPOINT-MISMATCH',
       `The state is of batches ${JSON.stringify(host)}, these are ${JSON.stringify(this.host())}.`,
       'Load it with the same data, batch size, sampling and seeds.',
     );
+  }
+
+  load(host: Json): void {
+    this.check(host);
   }
 }

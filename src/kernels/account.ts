@@ -10,6 +10,8 @@ export const streamWord = (field: 'step' | 'valid' | 'epoch' | 'seed') =>
 
 /** In the note beside a loss: the step's update was left out. The rest is the count. */
 export const LEFT_OUT = 0x8000_0000;
+/** So steps are counted up to here. */
+export const MAX_STEP = LEFT_OUT - 1;
 
 /** How the rows of a batch are chosen, and the number of the way in the WGSL. */
 const SAMPLING_NUMBERS = { shuffle: 1, sequential: 0, replacement: 2, full: 0 } as const;

@@ -104,12 +104,15 @@ function rescaled({ row, hyper }: Rule, options: object): object {
 /** Schedules that {@link times} made, and of what. */
 const scaled = new WeakMap<object, { readonly base: Schedule; readonly by: number }>();
 
-function times(where: string, now: unknown, factor: number): unknown {
+/** What a schedule is a factor on, if it is one that `set` made. */
+export const factorOf = (schedule: Schedule) => scaled.get(schedule) ?? { base: schedule, by: 1 };
+
+export function times(where: string, now: unknown, factor: number): unknown {
   if (typeof now === 'number') return now * factor;
   if (Array.isArray(now)) return now.map((each) => times(where, each, factor));
   if (typeof now === 'function') {
     // A factor of a factor is one factor: `set` may come ten thousand times.
-    const { base, by } = scaled.get(now) ?? { base: now as Schedule, by: 1 };
+    const { base, by } = factorOf(now as Schedule);
     const whole = by * factor;
     const made = madeOf(
       [base],

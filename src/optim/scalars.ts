@@ -144,8 +144,17 @@ export class ScalarRing {
     this.#seen = { step, micro, low: Math.min(...counts), high: Math.max(...counts) };
   }
 
-  /** Goes on from a state: what was issued before belongs to another history. @param carries by record */
-  restart(clocks: readonly Clock[], carries: readonly number[]): void {
+  /**
+   * Goes on from a state: what was issued before belongs to another history.
+   *
+   * @param carries by record
+   * @param rules by record; default as they are
+   */
+  restart(clocks: readonly Clock[], carries: readonly number[], rules: readonly Rule[] = this.#rules): void {
+    this.#rules = rules;
+    this.#dynamic = dynamicOf(rules);
+    this.#version = this.#versions();
+    this.#failure = undefined;
     this.see(clocks);
     this.#issued = this.#seen.step;
     this.#written = this.#seen.low;

@@ -1,41 +1,20 @@
 import { type BufferRange, type BufferSet, range } from '../gpu/buffers.js';
 import { USAGE } from '../gpu/constants.js';
-import {
-  ADVANCE_FORMS,
-  accumulate,
-  advance,
-  CLOCK_BYTES,
-  type NormClip,
-  norm,
-  readClocks,
-  SEGMENT,
-} from '../kernels/advance.js';
+import { ADVANCE_FORMS, accumulate, advance, CLOCK_BYTES, norm, SEGMENT } from '../kernels/advance.js';
 import { foreignMap, updateForeign } from '../kernels/foreign.js';
 import type { Form, Op } from '../kernels/op.js';
 import { HYPER_BYTES, update, updateForms } from '../kernels/update.js';
 import { groupTable } from '../space/arena.js';
-import type { Space, Vector } from '../space/space.js';
+import type { PlacedVector, Space, Vector } from '../space/space.js';
 import type { Copies, Json, NamedRange, Stateful } from '../space/stateful.js';
 import { fillTensor } from '../space/vectors.js';
+import type { GradientSettings } from './gradient.js';
 import { nextRules } from './groups.js';
 import { allSlots, type RuleRow, slotFlags } from './rule.js';
 import { type Group, ScalarRing } from './scalars.js';
+import { loadUpdater, saveUpdater } from './updater-state.js';
 
-/** What happens to a gradient before it becomes an update. */
-export interface GradientSettings {
-  readonly clip: NormClip | undefined;
-  /** Every element into [-clipValue, clipValue]. */
-  readonly clipValue: number | undefined;
-  /** Leave out steps with unusable gradients; after so many in a row, all. */
-  readonly skip: { readonly atMost: number } | undefined;
-  readonly gradScale: number;
-  /** Clear the gradient in passing. */
-  readonly zero: boolean;
-  /** What an integer of a fixed-point gradient is worth; undefined for f32. */
-  readonly unit: number | undefined;
-  /** Attempts to an update, of the sum of their gradients. */
-  readonly micro: number;
-}
+export type { GradientSettings } from './gradient.js';
 
 export interface UpdaterOptions extends GradientSettings {
   /** Of the plan: what stands before the '/' of every pass. */
@@ -106,28 +85,31 @@ export class Updater implements Stateful {
     this.scalars.change(nextRules(this.groups, this.scalars.rules, slots, options, names));
   }
 
-  ranges(): readonly NamedRange[] {
+  vectors(): readonly PlacedVector[] {
+    const { space } = this.options;
     const vectors = this.accumulated ? [...this.slots, this.accumulated] : this.slots;
-    return [
-      { name: 'clock', ...this.clock },
-      ...vectors.flatMap(({ name, ranges }) => ranges.map((each, i) => ({ name: `${name}-${i}`, ...each }))),
-    ];
+    return vectors.map((vector) => ({ space, vector }));
+  }
+
+  ranges(): readonly NamedRange[] {
+    return [{ name: 'clock', ...this.clock }];
+  }
+
+  freeze(): Pick<Stateful, 'host'> {
+    return saveUpdater(this.options, this.scalars);
   }
 
   host(copies: Copies): Json {
-    const clocks = readClocks(copies.get('clock')!);
-    return { version: 1, rule: this.options.row.name, carries: this.carries(clocks.map(({ count }) => count)) };
+    return this.freeze().host(copies);
+  }
+
+  check(host: Json, copies: Copies): void {
+    loadUpdater(this.options, this.scalars, host, copies, true);
   }
 
   load(host: Json, copies: Copies): void {
-    const { carries } = host as { readonly carries: readonly number[] };
-    this.scalars.restart(readClocks(copies.get('clock')!), carries);
-  }
-
-  /** What each record's rule carries to these updates, one per replica. */
-  carries(counts: readonly number[]): number[] {
-    const { replicas } = this.options.space;
-    return this.scalars.rules.map((_, record) => this.scalars.carry(record, counts[record % replicas]!));
+    const { clocks, carries, rules } = loadUpdater(this.options, this.scalars, host, copies);
+    this.scalars.restart(clocks, carries, rules);
   }
 }
 

@@ -1,7 +1,8 @@
 import { type BufferRange, type BufferSet, range } from '../gpu/buffers.js';
+import { DownhillError } from '../gpu/errors.js';
 import { average as averageOp } from '../kernels/average.js';
 import type { Op } from '../kernels/op.js';
-import type { Space, Vector } from '../space/space.js';
+import type { PlacedVector, Space, Vector } from '../space/space.js';
 import type { Json, NamedRange, Stateful } from '../space/stateful.js';
 import type { Average } from './averages/average.js';
 
@@ -55,13 +56,28 @@ export class WeightAverage implements Stateful {
     device.queue.submit([encoder.finish()]);
   }
 
+  vectors(): readonly PlacedVector[] {
+    return [{ space: this.options.space, vector: this.vector }];
+  }
+
   ranges(): readonly NamedRange[] {
-    return this.vector.ranges.map((each, i) => ({ name: `average-${i}`, ...each }));
+    return [];
   }
 
   host(): Json {
     const { row, settings } = this.options.average;
     return { version: 1, name: row.name, ...settings };
+  }
+
+  /** @throws DownhillError CHECKPOINT-MISMATCH for an average of another kind. */
+  check(host: Json): void {
+    const [theirs, ours] = [host, this.host()].map((each) => JSON.stringify(each));
+    if (theirs === ours) return;
+    throw new DownhillError(
+      'CHECKPOINT-MISMATCH',
+      `The file has the average ${theirs}, this trainer keeps ${ours}.`,
+      'Make the trainer with the same average.',
+    );
   }
 
   load(): void {}

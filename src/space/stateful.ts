@@ -1,4 +1,5 @@
 import type { BufferRange } from '../gpu/buffers.js';
+import type { PlacedVector } from './space.js';
 
 /** What JSON can hold. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
@@ -11,23 +12,34 @@ export interface NamedRange extends BufferRange {
 export type Copies = ReadonlyMap<string, ArrayBuffer>;
 
 /**
- * A part of a program that remembers: everything it remembers is in these ranges and these values, so that they make a
- * checkpoint that goes on bit for bit. State lives in a Stateful or nowhere.
+ * A part of a program that remembers: everything it remembers is in these vectors, these ranges and these values, so that
+ * they make a checkpoint that goes on bit for bit. State lives in a Stateful or nowhere.
  */
 export interface Stateful {
   /** Unique among the parts of a program: 'optimizer', 'data'. */
   readonly key: string;
+  /** Vectors it remembers: a checkpoint has them tensor by tensor, so that it fits arenas that are cut otherwise. */
+  vectors?(): readonly PlacedVector[];
+  /** What else it remembers on the GPU. */
   ranges(): readonly NamedRange[];
+  /**
+   * For a part whose values on the host change between steps or by calls: as they are now, to be asked later, once what the
+   * ranges hold now has come back.
+   */
+  freeze?(): Pick<Stateful, 'host'>;
   /** The values that belong to what the ranges held: the GPU may have gone on, or not be there yet. */
   host(copies: Copies): Json;
+  /** Throws what `load` would have to throw, and changes nothing: all parts are asked before the first one loads. */
+  check?(host: Json, copies: Copies): void;
   /** Goes on from values and copies of the same moment; whoever calls it writes the copies back into the ranges. */
   load(host: Json, copies: Copies): void;
 }
 
 /** A vector that others write, as a part that remembers. */
-export const vectorState = (key: string, { ranges }: { readonly ranges: readonly BufferRange[] }): Stateful => ({
+export const vectorState = (key: string, placed: PlacedVector): Stateful => ({
   key,
-  ranges: () => ranges.map((each, i) => ({ name: `${key}-${i}`, ...each })),
+  vectors: () => [placed],
+  ranges: () => [],
   host: () => null,
   load: () => {},
 });

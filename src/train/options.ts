@@ -11,7 +11,7 @@ import {
   checkOptions,
   checkText,
 } from '../gpu/fields.js';
-import { SAMPLINGS, type Sampling } from '../kernels/account.js';
+import { MAX_STEP, SAMPLINGS, type Sampling } from '../kernels/account.js';
 import { checkMetrics, type Metric } from '../nn/metric.js';
 import { metrics } from '../nn/metrics.js';
 import { checkModel, type Model, tensorsOf } from '../nn/model.js';
@@ -44,9 +44,6 @@ const OPTIONS = [
 /** Of the options of {@link createTrainer}; with fewer samples than a batch, a batch is all of them. */
 export const TRAINER_DEFAULTS = { batchSize: 64, sampling: 'shuffle', seed: 0 } as const;
 export const MAX_SEED = 2 ** 32 - 1;
-
-/** Steps are counted in 32 bits on the GPU, one of which says that an update was left out. */
-export const MAX_STEP = 2 ** 31 - 1;
 
 /** Options of {@link createTrainer}, checked and with their defaults. */
 export type CheckedOptions = ReturnType<typeof checkTrainerOptions>;

@@ -14,7 +14,7 @@ import { arenaUpdate, type GradientSettings, UPDATER_FORMS, Updater } from '../o
 import { WeightAverage } from '../optim/weight-average.js';
 import { arenaSpace } from '../space/arena.js';
 import { elementsOf, type PlacedVector, type Space, type Vector } from '../space/space.js';
-import { type Stateful, vectorState } from '../space/stateful.js';
+import type { Stateful } from '../space/stateful.js';
 import { fillTensor, partRange, readTensors, writeTensor } from '../space/vectors.js';
 import type { BoundObjective, Objective } from './objective.js';
 import { LOSS_BYTES, LOSS_RING, SCALARS_AHEAD, Scheduler } from './scheduler.js';
@@ -123,11 +123,14 @@ export class Program {
     }
   }
 
-  /** Everything that remembers: a checkpoint is these parts, and the parameters. */
+  /** The network itself: what is trained, and what layers keep. */
+  get network(): readonly PlacedVector[] {
+    return [{ space: this.space, vector: this.params }, this.statistics];
+  }
+
+  /** Everything else that remembers: a checkpoint is the network and these parts. */
   get parts(): readonly Stateful[] {
-    const { space, vector } = this.statistics;
-    const kept = space.tensors.length > 0 ? [vectorState('statistics', vector)] : [];
-    return [this.updater, ...this.bound.parts, ...kept, ...(this.average ? [this.average] : [])];
+    return [this.scheduler, this.updater, ...this.bound.parts, ...(this.average ? [this.average] : [])];
   }
 
   /** Where one replica's tensors lie. One that is cut where a limit asks has an entry for the rows of each part. */

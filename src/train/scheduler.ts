@@ -1,12 +1,13 @@
 import type { BufferRange, BufferSet } from '../gpu/buffers.js';
 import { MAP_READ, USAGE } from '../gpu/constants.js';
-import { DownhillError } from '../gpu/errors.js';
+import { DownhillError, show } from '../gpu/errors.js';
 import { untilLost } from '../gpu/lost.js';
 import type { Pass } from '../gpu/pipelines.js';
-import { LEFT_OUT } from '../kernels/account.js';
+import { LEFT_OUT, MAX_STEP } from '../kernels/account.js';
 import { CLOCK_BYTES, type Clock, FAULT, readClocks } from '../kernels/advance.js';
 import type { Rates } from '../optim/scalars.js';
 import type { Updater } from '../optim/updater.js';
+import type { Json, NamedRange, Stateful } from '../space/stateful.js';
 
 /*
  * Records whole steps, K at a time, and brings the losses back without waiting for them. Every step's commands are the
@@ -74,7 +75,8 @@ export function recordSteps(
   pass.end();
 }
 
-export class Scheduler {
+export class Scheduler implements Stateful {
+  readonly key = 'scheduler';
   readonly #device: GPUDevice;
   readonly #label: string;
   readonly #parts: SchedulerParts;
@@ -105,6 +107,32 @@ export class Scheduler {
   /** Steps submitted so far. */
   get step(): number {
     return this.#step;
+  }
+
+  ranges(): readonly NamedRange[] {
+    return [];
+  }
+
+  freeze(): Pick<Stateful, 'host'> {
+    const step = this.#step;
+    return { host: () => ({ step }) };
+  }
+
+  host(): Json {
+    return { step: this.#step };
+  }
+
+  check(host: Json): void {
+    const { step } = (host ?? {}) as { readonly step?: unknown };
+    if (Number.isInteger(step) && (step as number) >= 0 && (step as number) <= MAX_STEP) return;
+    throw new DownhillError('CHECKPOINT-CORRUPT', `The file says step ${show(step)}.`, 'Use an earlier checkpoint.');
+  }
+
+  /** Only while no flight is under way. */
+  load(host: Json): void {
+    this.check(host);
+    this.#step = (host as { readonly step: number }).step;
+    this.#failure = undefined;
   }
 
   /**

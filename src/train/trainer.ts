@@ -5,6 +5,7 @@ import { DownhillError, show } from '../gpu/errors.js';
 import type { Fields } from '../gpu/fields.js';
 import { checkNotLost } from '../gpu/lost.js';
 import { checkTimestamps } from '../gpu/timing.js';
+import { MAX_STEP } from '../kernels/account.js';
 import { metricInput } from '../nn/metric.js';
 import type { Model } from '../nn/model.js';
 import type { SetOptions } from '../optim/groups.js';
@@ -21,7 +22,6 @@ import {
   checkSamples,
   checkTrainerOptions,
   checkWeights,
-  MAX_STEP,
 } from './options.js';
 import { checkProfileOptions, profileSteps, type Submit } from './profile.js';
 import { Program } from './program.js';

@@ -287,7 +287,7 @@ describe('an updater on arenas', () => {
     expect(await next.clocks()).toEqual(await whole.clocks());
   });
 
-  it('is a Stateful: its ranges and host values go on bit for bit', async () => {
+  it('is a Stateful: its vectors, ranges and host values go on bit for bit', async () => {
     const rules = [1, 2].map((k) => ({
       weight: nadam({ lr: 0.01 * k }) as unknown as Rule,
       bias: nadam() as unknown as Rule,
@@ -295,13 +295,24 @@ describe('an updater on arenas', () => {
     const settings = { micro: 2 };
     const whole = await makeArena({ rules, settings });
     for (let step = 1; step <= 3; step++) await whole.step(step);
-    const ranges = whole.updater.ranges();
-    expect(ranges.map(({ name }) => name)).toEqual(['clock', 'exp_avg-0', 'exp_avg_sq-0', 'accumulated-0']);
+    const everything = ({ updater }: typeof whole) => [
+      ...updater.ranges(),
+      ...updater.vectors().map(
+        ({
+          vector: {
+            name,
+            ranges: [only],
+          },
+        }) => ({ name, ...only! }),
+      ),
+    ];
+    const ranges = everything(whole);
+    expect(ranges.map(({ name }) => name)).toEqual(['clock', 'exp_avg', 'exp_avg_sq', 'accumulated']);
     const bytes = await readRanges(whole.device, 'test', [...ranges, whole.updater.options.param.ranges[0]!]);
     const copies: Copies = new Map(ranges.map(({ name }, i) => [name, bytes[i]!]));
     const host = JSON.parse(JSON.stringify(whole.updater.host(copies)));
     const next = await makeArena({ rules, settings });
-    for (const { name, buffer, offset } of next.updater.ranges())
+    for (const { name, buffer, offset } of everything(next))
       next.device.queue.writeBuffer(buffer, offset, copies.get(name)!);
     next.device.queue.writeBuffer(next.updater.options.param.ranges[0]!.buffer, 0, bytes.at(-1)!);
     next.updater.load(host, copies);

@@ -19,6 +19,16 @@ export interface DynamicSchedule extends NamedSchedule {
   readonly dynamic: true;
   /** Grows with every change. */
   readonly version: number;
+  /** What remembers something, in it or itself: a checkpoint has their states, in this order. */
+  readonly sources?: readonly Source[];
+}
+
+/** What a {@link DynamicSchedule} remembers. */
+export interface Source {
+  /** Plain JSON. */
+  state(): unknown;
+  /** Goes on from a state. Throws where it is none, with all as before. */
+  load(state: never): void;
 }
 
 /** What `options` of a schedule may be written as in a text. */
@@ -49,11 +59,16 @@ export function madeOf<S extends NamedSchedule>(parts: readonly Schedule[], sche
   return Object.defineProperties(schedule, {
     dynamic: { value: true },
     version: { get: () => changing.reduce((sum, { version }) => sum + version, 0) },
+    sources: { value: changing.flatMap(({ sources = [] }) => sources) },
   });
 }
 
 export const isDynamic = (schedule: unknown): schedule is DynamicSchedule =>
   typeof schedule === 'function' && (schedule as Partial<DynamicSchedule>).dynamic === true;
+
+/** A schedule as text: its own, or for somebody else's that it is one. */
+export const textOf = (schedule: Schedule): string =>
+  Object.hasOwn(schedule, 'toJSON') ? String(schedule) : 'a function';
 
 /** A value as JavaScript has it; a schedule of somebody else by its function's name. */
 function written(value: unknown): string {

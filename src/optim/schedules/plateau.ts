@@ -103,7 +103,11 @@ export function plateau(value: number, options: PlateauOptions = {}): PlateauSch
   };
 
   const schedule = named('plateau', [value], checked, () => state.lr);
-  Object.defineProperties(schedule, { dynamic: { value: true }, version: { get: () => version } });
+  Object.defineProperties(schedule, {
+    dynamic: { value: true },
+    version: { get: () => version },
+    sources: { get: () => [schedule] },
+  });
   return Object.assign(schedule as DynamicSchedule, { report, load, state: () => ({ ...state }) });
 }
 

@@ -1,0 +1,17 @@
+import type { NormClip } from '../kernels/advance.js';
+
+/** What happens to a gradient before it becomes an update. */
+export interface GradientSettings {
+  readonly clip: NormClip | undefined;
+  /** Every element into [-clipValue, clipValue]. */
+  readonly clipValue: number | undefined;
+  /** Leave out steps with unusable gradients; after so many in a row, all. */
+  readonly skip: { readonly atMost: number } | undefined;
+  readonly gradScale: number;
+  /** Clear the gradient in passing. */
+  readonly zero: boolean;
+  /** What an integer of a fixed-point gradient is worth; undefined for f32. */
+  readonly unit: number | undefined;
+  /** Attempts to an update, of the sum of their gradients. */
+  readonly micro: number;
+}
