@@ -119,3 +119,12 @@ export type {
   Weights,
   WeightsOptions,
 } from './train/types.js';
+export type {
+  Histogram,
+  LayerWatch,
+  OutputWatch,
+  Summary,
+  TensorWatch,
+  WatchOptions,
+  WatchReport,
+} from './train/watch-report.js';

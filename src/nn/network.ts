@@ -13,8 +13,8 @@ import type { Model } from './model.js';
 
 /** The matrices of one batch, each made when a pass first binds it: what a fused form leaves out takes no memory. */
 export interface BatchMemory {
-  /** Per layer: its output. */
-  readonly outputs: readonly BufferRange[];
+  /** Per layer: its output; `made` is 0 where no pass stores it. */
+  readonly outputs: readonly (BufferRange & { readonly made: number })[];
   /** Per layer: the gradient at its output. */
   readonly deltas: readonly BufferRange[];
   /** What a layer keeps for itself, by its place and a name; the loss has the place behind the last layer. */

@@ -7,7 +7,7 @@ import type { Sampling } from '../kernels/account.js';
 import type { Piece } from '../kernels/dense.js';
 import type { Op } from '../kernels/op.js';
 import { initialize } from '../nn/init.js';
-import { buffersOf, type Model, tensorsOf } from '../nn/model.js';
+import { buffersOf, type Model, type ModelLayer, tensorsOf } from '../nn/model.js';
 import { bindNetwork, checkNetwork } from '../nn/network.js';
 import type { PlacedVector, Space, TensorShape, Vector } from '../space/space.js';
 import type { Stateful } from '../space/stateful.js';
@@ -47,10 +47,30 @@ export interface BoundObjective {
   commit(clock: BufferRange): readonly Op[];
   /** After the update: takes the value into the ring of losses, and goes on to what the next step looks at. */
   next(ranges: { readonly clock: BufferRange; readonly losses: BufferRange }, lossRing: number): readonly Op[];
+  /** What telemetry may look at after a step; known once its passes are made. */
+  readonly watched: WatchedStep;
   /** What it remembers from step to step. */
   readonly parts: readonly Stateful[];
   /** Bytes it takes, known once its passes are made. */
   readonly bytes: { readonly activations: number; readonly data: number };
+}
+
+/** A layer as telemetry sees it. */
+export interface WatchedLayer {
+  readonly name: string;
+  readonly width: number;
+  /** Names of its tensors. */
+  readonly tensors: readonly string[];
+  /** [rows, rowStride(width)] of every replica; undefined where no pass stores it. */
+  readonly output: BufferRange | undefined;
+}
+
+export interface WatchedStep {
+  /** Of a batch. */
+  readonly rows: number;
+  /** Says of the next step how many of them are valid. */
+  readonly stream: BufferRange;
+  readonly layers: readonly WatchedLayer[];
 }
 
 /** Where a vector's tensors lie, as the products take them. */
@@ -112,6 +132,14 @@ export function networkObjective(options: {
         commit: network.commit,
         next: (ranges, lossRing) => [batches.next(`${label}/account`, { ...ranges, result }, lossRing)],
         parts: [batches],
+        get watched() {
+          const { outputs } = network.memory;
+          return {
+            rows,
+            stream: batches.stream,
+            layers: model.layers.map((layer, i) => watchedLayer(layer, outputs[i]!)),
+          };
+        },
         bytes: {
           get activations() {
             return network.memory.bytes;
@@ -122,3 +150,13 @@ export function networkObjective(options: {
     },
   };
 }
+
+const watchedLayer = (
+  { row, output: width, tensors }: ModelLayer,
+  output: BufferRange & { readonly made: number },
+): WatchedLayer => ({
+  name: row.name,
+  width,
+  tensors: tensors.map(({ name }) => name),
+  output: output.made > 0 ? output : undefined,
+});

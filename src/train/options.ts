@@ -173,7 +173,7 @@ export function checkRunOptions(
   options: RunOptions,
   at: { readonly step: number; readonly stepsPerEpoch: number },
 ): number {
-  checkOptions('run', options, ['steps', 'epochs', 'signal']);
+  checkOptions('run', options, ['steps', 'epochs', 'signal', 'watch']);
   const { steps, epochs, signal } = options;
   if (signal !== undefined && typeof signal?.throwIfAborted !== 'function') {
     throw new DownhillError(

@@ -8,6 +8,7 @@ import { CLOCK_BYTES, type Clock, FAULT, readClocks } from '../kernels/advance.j
 import type { Rates } from '../optim/scalars.js';
 import type { Updater } from '../optim/updater.js';
 import type { Json, NamedRange, Stateful } from '../space/stateful.js';
+import type { WatchReport } from './watch-report.js';
 
 /*
  * Records whole steps, K at a time, and brings the losses back without waiting for them. Every step's commands are the
@@ -32,6 +33,8 @@ export interface StepResult {
   readonly lr: number;
   /** Its update was left out, for its gradient. */
   readonly skipped: boolean;
+  /** There where the step was looked at (src/train/watch.ts). */
+  readonly watch?: WatchReport;
 }
 
 /** Steps that were submitted together. */

@@ -37,6 +37,7 @@ import type {
   TrainerOptions,
   WeightsOptions,
 } from './types.js';
+import { type CheckedWatchOptions, checkWatchOptions, Watcher } from './watch.js';
 
 /**
  * A network in training: its parameters, optimizer, data and batches on the GPU, ready to run.
@@ -108,7 +109,8 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
 
   run(options: RunOptions): AsyncGenerator<StepReport, void, void> {
     this.#checkAlive();
-    return this.#run(checkRunOptions(options, this), options.signal);
+    const steps = checkRunOptions(options, this);
+    return this.#run(steps, options.signal, options.watch === undefined ? undefined : checkWatchOptions(options.watch));
   }
 
   async profile(options: ProfileOptions = {}): Promise<Profile> {
@@ -117,7 +119,9 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
     checkTimestamps(this.#program.device);
     this.#begin();
     try {
-      return await profileSteps(this.#program, checked, (steps, submit) => this.#run(steps, undefined, submit));
+      return await profileSteps(this.#program, checked, (steps, submit) =>
+        this.#run(steps, undefined, undefined, submit),
+      );
     } finally {
       this.#running = false;
     }
@@ -140,11 +144,13 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
   async *#run(
     steps: number,
     signal: AbortSignal | undefined,
+    watch: CheckedWatchOptions | undefined,
     profiled?: Submit,
   ): AsyncGenerator<StepReport, void, void> {
     if (!profiled) this.#begin();
     const { device, scheduler } = this.#program;
-    const submitSteps = profiled ?? ((most: number) => scheduler.submit(most));
+    let watcher: Watcher | undefined;
+    const submitSteps = profiled ?? ((most: number) => (watcher ?? scheduler).submit(most));
     const end = scheduler.step + steps;
     const flights: Flight[] = [];
     let failure: { readonly error: unknown } | undefined;
@@ -164,6 +170,8 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
       await checkNotLost(device);
       this.#checkAlive();
       if (scheduler.failure) throw scheduler.failure;
+      if (watch) watcher = await Watcher.create(this.#program, watch);
+      this.#checkAlive();
       submit();
       for (let flight = flights[0]; flight; flight = flights[0]) {
         const results = await flight.results;
@@ -183,13 +191,14 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
       throw error;
     } finally {
       await Promise.allSettled(flights.map(({ results }) => results));
+      watcher?.destroy();
       if (!profiled) this.#running = false;
     }
   }
 
-  #report(index: number, { loss, lr, skipped }: StepResult): StepReport {
+  #report(index: number, { loss, lr, skipped, watch }: StepResult): StepReport {
     const report = { step: index + 1, epoch: Math.floor(index / this.stepsPerEpoch), loss, lr };
-    return skipped ? { ...report, skipped } : report;
+    return { ...report, ...(skipped && { skipped }), ...(watch && { watch }) };
   }
 
   set(options: SetOptions<F>, tensors?: readonly string[]): void {

@@ -10,6 +10,7 @@ import type { SetOptions } from '../optim/groups.js';
 import type { ClipOptions, OptimizerOptions } from '../optim/optimizer-options.js';
 import type { OptimizerState } from '../optim/optimizer-types.js';
 import type { Rule } from '../optim/rule.js';
+import type { WatchOptions, WatchReport } from './watch-report.js';
 
 /** Tensors with hyper-parameters of their own; the rest are the rule's. */
 export type TensorGroup<F extends Fields = Fields> = (string extends keyof F
@@ -68,6 +69,8 @@ export interface StepReport {
   readonly lr: number;
   /** There where the step's update was left out, for its gradient. */
   readonly skipped?: boolean;
+  /** There where the run was asked to look at the step. */
+  readonly watch?: WatchReport;
 }
 
 /** Options of `trainer.run`: how long, counted from where the trainer is. */
@@ -76,6 +79,12 @@ export interface RunOptions {
   readonly epochs?: number;
   /** Aborting stops submitting; what was submitted is still delivered, then the signal's reason is thrown. */
   readonly signal?: AbortSignal;
+  /**
+   * Looks at every so many steps: norms of gradients and weights, how much an update changes, what each layer puts out. It
+   * is summed up on the GPU behind the step, and comes back with its report; training is the same to the bit. Default off,
+   * which costs nothing.
+   */
+  readonly watch?: WatchOptions;
 }
 
 /** The average of the weights, or the weights as they are trained. */
