@@ -2,7 +2,7 @@
 //
 // It takes the mean of the rows' losses into the loss ring, with a note of the update it was made at, and picks the batch
 // of the next step, so that every step's commands are identical. `advance` decides, this accounts: it only reads the
-// optimizer's clock, and keeps the data's own.
+// optimizer's clock, and keeps the data's own. A step that the clock was halted before leaves nothing and goes nowhere.
 //
 //   clock   per replica, after `advance` of this step     stream  per replica, updated
 //   batch   [replicas, rows], sample of each row, written  result  [replicas, rows] (loss, correct), read
@@ -18,6 +18,7 @@ override WORKGROUP: u32 = 64;
 const SHUFFLE = 0x5348u;
 const DRAW = 0x4452u;
 const LEFT_OUT = 0x80000000u;
+const HALTED = 4u;
 
 struct Shape { rows: u32, samples: u32, epoch_steps: u32, loss_ring: u32 }
 struct Clock {
@@ -84,6 +85,7 @@ fn account(
 ) {
   let replica = group.z;
   let now = stream[replica];
+  let own = clock[replica];
   let rows = shape.rows;
 
   // Lanes take every WORKGROUP-th row in order, then each adds the lanes in order: the same sum every time.
@@ -93,6 +95,9 @@ fn account(
   workgroupBarrier();
   // Every lane has read the stream before lane 0 writes it.
   storageBarrier();
+  if ((own.fault & HALTED) != 0u) {
+    return;
+  }
 
   let step = now.step + 1u;
   let epoch = step / shape.epoch_steps;
@@ -107,7 +112,6 @@ fn account(
   if (lane == 0u) {
     var total = 0.0;
     for (var i = 0u; i < WORKGROUP; i++) { total += sums[i]; }
-    let own = clock[replica];
     // The count before this step's update; `fate` is 0 where that was applied, 1 where it was left out.
     let note = (own.count - select(0u, 1u, own.fate == 0u)) | select(0u, LEFT_OUT, own.fate == 1u);
     losses[(now.step % shape.loss_ring) * groups.z + replica] = vec2u(bitcast<u32>(total / f32(now.valid)), note);

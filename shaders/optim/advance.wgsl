@@ -3,7 +3,8 @@
 // It copies the records of per-step scalars for update number `count` from the ring into `hyper`, having checked that
 // they carry that number (a stale record would be a silent wrong step: it is flagged in `fault` and the update left out),
 // folds the clip factor into them, decides what becomes of the step (`fate`), and counts. `step` counts every attempt,
-// `count` the updates that were applied. So every step's commands are identical, whatever happens in it.
+// `count` the updates that were applied. So every step's commands are identical, whatever happens in it. Once a validation
+// has halted the clock (judge.wgsl), a step is none: it leaves everything out and counts nothing.
 //
 //   clock    per replica                                   ring   [ring, groups, replicas] records of 16 words
 //   hyper    [groups, replicas] records, read by `update`  begins [groups + 1] first segment of each group
@@ -49,6 +50,7 @@ const WAIT = 2u;
 // Bits of `fault`.
 const STALE = 1u;
 const STOPPED = 2u;
+const HALTED = 4u;
 
 // Per lane: its part of the sum of squares, of squares of what is small (norm.wgsl), of unusable elements.
 var<workgroup> sums: array<vec3f, WORKGROUP>;
@@ -105,8 +107,11 @@ fn advance(
   let bad = total.z > 0.0 || (bitcast<u32>(total.x) & 0x7f800000u) == 0x7f800000u;
   let unusable = (SKIP || CLIP != 0u) && complete && bad;
   let stopped = (now.fault & STOPPED) != 0u || (SKIP && unusable && now.streak + 1u >= shape.max_streak);
+  let halted = (now.fault & HALTED) != 0u;
   var fate = APPLY;
-  if (!complete) {
+  if (halted) {
+    fate = LEAVE;
+  } else if (!complete) {
     fate = WAIT;
   } else if (stale || unusable || stopped) {
     fate = LEAVE;
@@ -126,7 +131,9 @@ fn advance(
     hyper[(own * replicas + replica) * WORDS + i % WORDS] = word;
   }
 
-  if (lane == 0u) {
+  if (lane == 0u && halted) {
+    clock[replica].fate = LEAVE;
+  } else if (lane == 0u) {
     var next = now;
     next.step = now.step + 1u;
     next.micro = select(now.micro + 1u, 0u, complete);

@@ -6,7 +6,7 @@
 //   grad   f32, or i32 in units of `unit` (FIXED), from element `first` of the binding on, replicas `stride` apart
 //   total  f32, replicas `stride` apart; updated in place. An element that was not usable once (see norm.wgsl; on its
 //          bits, before any arithmetic) is NaN until the sum is spent, so that two bad ones cannot cancel
-//   clock  per replica, of `advance`
+//   clock  per replica, of `advance`; where it is halted the sum stays as it is
 
 override FIXED: bool = false;
 override ZERO: bool = false;
@@ -25,6 +25,7 @@ struct Clock {
 
 const TOO_LARGE = 0x5f0ac723u;
 const NAN = 0x7fc00000u;
+const HALTED = 4u;
 
 fn usable(bits: u32) -> bool {
   return (bits & 0x7fffffffu) < TOO_LARGE;
@@ -33,6 +34,9 @@ fn usable(bits: u32) -> bool {
 @compute @workgroup_size(WORKGROUP)
 fn accumulate(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let replica = id.z;
+  if ((clock[replica].fault & HALTED) != 0u) {
+    return;
+  }
   let keep = clock[replica].micro != 0u;
   for (var i = id.x; i < shape.elements; i += groups.x * WORKGROUP) {
     let from_grad = shape.first + replica * shape.stride + i;

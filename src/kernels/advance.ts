@@ -12,8 +12,11 @@ import type { Form, Op } from './op.js';
 const clockLayout = advanceShader.structs.Clock!;
 /** Bytes of one replica's clock. */
 export const CLOCK_BYTES = clockLayout.size;
-/** Bits of a clock's `fault`: a record of another count stood in the ring; too many gradients in a row were unusable. */
-export const FAULT = { stale: 1, stopped: 2 } as const;
+/**
+ * Bits of a clock's `fault`: a record of another count stood in the ring; too many gradients in a row were unusable; a
+ * validation ended the training.
+ */
+export const FAULT = { stale: 1, stopped: 2, halted: 4 } as const;
 /** What a step did. */
 export const FATE = { apply: 0, leave: 1, wait: 2 } as const;
 
@@ -35,6 +38,9 @@ export interface Clock {
   /** Of {@link FATE}. */
   readonly fate: number;
 }
+
+/** Where a field of a clock lies, in bytes. */
+export const clockOffset = (field: keyof Clock) => clockLayout.fields[field]!.offset;
 
 /** The clock of every replica, from the bytes that were read back. */
 export function readClocks(bytes: ArrayBuffer): Clock[] {

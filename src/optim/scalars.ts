@@ -1,7 +1,7 @@
 import { type BufferRange, type BufferSet, range } from '../gpu/buffers.js';
 import { DownhillError } from '../gpu/errors.js';
 import { checkNumber } from '../gpu/fields.js';
-import type { Clock } from '../kernels/advance.js';
+import { type Clock, FAULT } from '../kernels/advance.js';
 import { packRecord, RECORD_BLOCK, RECORD_WORDS } from '../kernels/update.js';
 import { type Rule, type RuleRow, recordAt } from './rule.js';
 import { type DynamicSchedule, isDynamic } from './schedules/core.js';
@@ -137,11 +137,13 @@ export class ScalarRing {
     );
   }
 
-  /** Takes in what the clocks said. */
+  /** Takes in what the clocks said. Halted ones need no records; where all are, what was issued behind that did nothing. */
   see(clocks: readonly Clock[]): void {
-    const counts = clocks.map(({ count }) => count);
-    const { step, micro } = clocks[0]!;
+    const going = clocks.filter(({ fault }) => (fault & FAULT.halted) === 0);
+    const counts = (going.length > 0 ? going : clocks).map(({ count }) => count);
+    const { step, micro } = going[0] ?? clocks[0]!;
     this.#seen = { step, micro, low: Math.min(...counts), high: Math.max(...counts) };
+    if (going.length === 0) this.#issued = step;
   }
 
   /**
