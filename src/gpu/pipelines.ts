@@ -250,3 +250,10 @@ export function encodePass(pass: Pass, encoder: GPUComputePassEncoder): void {
   encoder.setBindGroup(0, pass.bindGroup);
   encoder.dispatchWorkgroups(pass.grid[0], pass.grid[1], pass.grid[2]);
 }
+
+/** Records passes into a compute pass of their own. */
+export function encodePasses(encoder: GPUCommandEncoder, label: string, passes: readonly Pass[]): void {
+  const pass = encoder.beginComputePass({ label });
+  for (const each of passes) encodePass(each, pass);
+  pass.end();
+}

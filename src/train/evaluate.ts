@@ -1,8 +1,9 @@
 import type { Dataset } from '../data/dataset.js';
 import { checkUploadable, type DeviceSamples, type Samples, type Uploads, uploadSamples } from '../data/upload.js';
 import { type BufferRange, BufferSet, guarded, range, readRanges, roundUp } from '../gpu/buffers.js';
-import { createPasses, encodePass, type Pass } from '../gpu/pipelines.js';
+import { createPasses, encodePasses, type Pass } from '../gpu/pipelines.js';
 import { STREAM_BYTES, streamWord } from '../kernels/account.js';
+import { judgeForms, SUMS_BYTES, sumRows } from '../kernels/judge.js';
 import { lower } from '../kernels/lower.js';
 import { matrixBytes, rowStride } from '../kernels/matrix.js';
 import { nnForms } from '../kernels/nn-forms.js';
@@ -16,10 +17,8 @@ const CHUNK = 512;
 /** Chunks per submit: on a slow adapter one submit stays well under what watchdogs allow. */
 const CHUNKS_PER_SUBMIT = 8;
 
-/** A network whose parameters lie in a vector; the first replica's are used. */
-export interface Trained {
-  readonly label: string;
-  readonly model: Model;
+/** Where the parameters of a network lie. */
+export interface Weights {
   readonly space: Space;
   readonly params: Vector;
   /** What its layers keep beside parameters. */
@@ -28,6 +27,15 @@ export interface Trained {
 
 /** Samples on the GPU, and where they have some their targets, as a loss takes them. */
 type Evaluated = DeviceSamples & { readonly targets?: BufferRange } & Pick<NetworkBinding, 'kind' | 'meanWeight'>;
+
+/** A network whose parameters lie in a vector. */
+export interface Trained extends Weights {
+  /** In front of every pass's name. */
+  readonly label: string;
+  readonly model: Model;
+  /** How many are evaluated at once, from the first on. Default 1. */
+  readonly replicas?: number;
+}
 
 /**
  * Runs a network over samples, in order, a chunk at a time. Its passes read the network's parameters where they are, so
@@ -39,8 +47,8 @@ export class Evaluator {
     readonly trained: Trained,
     readonly samples: number,
     readonly chunks: readonly { readonly passes: readonly Pass[]; readonly network: BoundNetwork }[],
-    /** (loss, what the metric counts) of every sample; undefined without targets. */
-    readonly result: BufferRange | undefined,
+    /** Sums of (loss, what it counts) by replica, and the pass that makes them; undefined without targets. */
+    readonly sums: { readonly range: BufferRange; readonly passes: readonly Pass[] } | undefined,
     readonly release: () => void,
   ) {}
 
@@ -73,22 +81,28 @@ export class Evaluator {
     take: (buffers: BufferSet) => Evaluated,
     release: () => void,
   ): Promise<Evaluator> {
-    const buffers = new BufferSet(device, `${trained.label}-evaluate`);
+    const buffers = new BufferSet(device, trained.label);
     let taken = false;
     try {
-      const { onGpu, networks, specs, result } = await guarded(device, buffers.label, () => {
+      const {
+        onGpu,
+        networks,
+        specs,
+        sums: summed,
+      } = await guarded(device, buffers.label, () => {
         const data = take(buffers);
         taken = true;
         return { onGpu: data, ...makeChunks(buffers, trained, data) };
       });
-      const passes = await createPasses(device, specs.flat(), buffers);
+      const passes = await createPasses(device, [...specs.flat(), ...(summed?.specs ?? [])], buffers);
       let at = 0;
       const chunks = networks.map((network, i) => {
         const own = passes.slice(at, at + specs[i]!.length);
         at += own.length;
         return { passes: own, network };
       });
-      return new Evaluator(buffers, trained, onGpu.samples, chunks, result, release);
+      const sums = summed && { range: summed.range, passes: passes.slice(at) };
+      return new Evaluator(buffers, trained, onGpu.samples, chunks, sums, release);
     } catch (error) {
       buffers.destroy();
       if (taken) release();
@@ -96,36 +110,36 @@ export class Evaluator {
     }
   }
 
-  /** Records and submits every chunk, and whatever `after` records behind it. */
-  #submit(after: (encoder: GPUCommandEncoder, chunk: number) => void = () => {}): void {
-    const { device, label } = this.buffers;
-    for (let first = 0; first < this.chunks.length; first += CHUNKS_PER_SUBMIT) {
-      const encoder = device.createCommandEncoder({ label: `downhill:${label}/submit` });
-      for (const [i, { passes }] of this.chunks.slice(first, first + CHUNKS_PER_SUBMIT).entries()) {
-        const pass = encoder.beginComputePass({ label: `downhill:${label}/submit` });
-        for (const each of passes) encodePass(each, pass);
-        pass.end();
-        after(encoder, first + i);
+  /**
+   * Records every chunk, and the sums behind the last. Creates encoders and nothing else.
+   *
+   * @param after records whatever comes behind a chunk
+   * @returns the last encoder, to be finished and submitted; those before it were, each with as many chunks as a slow adapter
+   * does in the time that watchdogs allow
+   */
+  record(after: (encoder: GPUCommandEncoder, chunk: number) => void = () => {}): GPUCommandEncoder {
+    const { device } = this.buffers;
+    const label = `downhill:${this.buffers.label}/submit`;
+    let encoder = device.createCommandEncoder({ label });
+    for (const [i, { passes }] of this.chunks.entries()) {
+      if (i > 0 && i % CHUNKS_PER_SUBMIT === 0) {
+        device.queue.submit([encoder.finish()]);
+        encoder = device.createCommandEncoder({ label });
       }
-      device.queue.submit([encoder.finish()]);
+      const last = i === this.chunks.length - 1;
+      encodePasses(encoder, label, last && this.sums ? [...passes, ...this.sums.passes] : passes);
+      after(encoder, i);
     }
+    return encoder;
   }
 
-  /** Mean loss, and share of what the metric counts, summed in float64 in the order of the samples. */
+  /** Mean loss of the first replica, and share of what the metric counts. */
   async loss(): Promise<{ loss: number; counted: number }> {
-    this.#submit();
     const { device, label } = this.buffers;
-    const [bytes] = await readRanges(device, label, [{ ...this.result!, size: 8 * this.samples }]);
-    const values = new Float32Array(bytes!);
-    let loss = 0;
-    let counted = 0;
-    for (let i = 0; i < values.length; i += 2) {
-      const own = values[i]!;
-      loss += own;
-      // Where an output is not a number there is no largest one.
-      if (Number.isFinite(own)) counted += values[i + 1]!;
-    }
-    return { loss: loss / this.samples, counted: counted / this.samples };
+    device.queue.submit([this.record().finish()]);
+    const [bytes] = await readRanges(device, label, [{ ...this.sums!.range, size: SUMS_BYTES }]);
+    const [loss, counted] = new Float32Array(bytes!);
+    return { loss: loss! / this.samples, counted: counted! / this.samples };
   }
 
   /** What the network says of every sample, [samples, outputs]: probabilities where its loss has them. */
@@ -145,10 +159,11 @@ export class Evaluator {
     try {
       const kept = await guarded(device, label, () => {
         const made = this.chunks.map((_, i) => copies.storage(`outputs-${i}`, bytes));
-        this.#submit((encoder, i) => {
+        const last = this.record((encoder, i) => {
           const { buffer, offset } = this.chunks[i]!.network.outputs;
           encoder.copyBufferToBuffer(buffer, offset, made[i]!, 0, bytes);
         });
+        device.queue.submit([last.finish()]);
         return made;
       });
       const read = await readRanges(
@@ -176,40 +191,44 @@ export class Evaluator {
 }
 
 /** As many rows as a layer's activations may take in one binding, in multiples of 64. */
-function chunkRows(device: GPUDevice, { layers }: Model, samples: number): number {
+function chunkRows(device: GPUDevice, { layers }: Model, samples: number, replicas: number): number {
   const limit = Math.min(device.limits.maxStorageBufferBindingSize, device.limits.maxBufferSize);
   const widest = Math.max(...layers.map(({ output }) => output));
-  const fitting = Math.floor(limit / matrixBytes(1, widest) / 64) * 64;
+  const fitting = Math.floor(limit / matrixBytes(1, widest, replicas) / 64) * 64;
   return Math.min(CHUNK, roundUp(samples, 64), Math.max(fitting, 64));
 }
 
-function makeChunks(buffers: BufferSet, { model, space, params, statistics }: Trained, data: Evaluated) {
+function makeChunks(buffers: BufferSet, { model, space, params, statistics, replicas = 1 }: Trained, data: Evaluated) {
   const { samples, targets } = data;
-  const rows = chunkRows(buffers.device, model, samples);
+  const rows = chunkRows(buffers.device, model, samples, replicas);
   const count = Math.ceil(samples / rows);
-  const result = targets && range(buffers.storage('result', 8 * rows * count));
+  // Of one chunk, every replica.
+  const each = rows * replicas;
+  const result = targets && range(buffers.storage('result', 8 * each * count), 0, 8 * each * count);
 
   // Past the end the last sample is repeated; `valid` keeps it out of the result.
-  const order = Uint32Array.from({ length: rows * count }, (_, i) => Math.min(i, samples - 1));
+  const sampleOf = (i: number) => Math.floor(i / each) * rows + (i % rows);
+  const order = Uint32Array.from({ length: each * count }, (_, i) => Math.min(sampleOf(i), samples - 1));
   const indices = buffers.upload('batch', order);
   const streams = [rows, samples - (count - 1) * rows].map((valid, i) => {
-    const words = new Uint32Array(STREAM_BYTES / 4);
-    words[streamWord('valid')] = valid;
-    return range(buffers.upload(`stream-${i}`, words), 0, STREAM_BYTES);
+    const words = new Uint32Array((STREAM_BYTES / 4) * replicas);
+    for (let replica = 0; replica < replicas; replica++)
+      words[(STREAM_BYTES / 4) * replica + streamWord('valid')] = valid;
+    return range(buffers.upload(`stream-${i}`, words), 0, words.byteLength);
   });
 
   let memory: BatchMemory | undefined;
   const networks = Array.from({ length: count }, (_, chunk) => {
-    const batch = range(indices, 4 * rows * chunk, 4 * rows);
+    const batch = range(indices, 4 * each * chunk, 4 * each);
     const network = bindNetwork({
       label: buffers.label,
       model,
       rows,
-      replicas: 1,
+      replicas,
       buffers,
       ...(memory && { memory }),
-      params: pieces(space, params, 1),
-      statistics: pieces(statistics.space, statistics.vector, 1),
+      params: pieces(space, params, replicas),
+      statistics: pieces(statistics.space, statistics.vector, replicas),
       input: { x: data.x, batch: { ...data, indices: batch } },
       // Without targets the loss is not asked for.
       targets: targets ?? data.x,
@@ -217,7 +236,7 @@ function makeChunks(buffers: BufferSet, { model, space, params, statistics }: Tr
       meanWeight: data.meanWeight,
       batch,
       stream: streams[chunk === count - 1 ? 1 : 0]!,
-      result: result ? range(result.buffer, 8 * rows * chunk, 8 * rows) : data.x,
+      result: result ? range(result.buffer, 8 * each * chunk, 8 * each) : data.x,
       train: false,
     });
     memory ??= network.memory;
@@ -226,5 +245,16 @@ function makeChunks(buffers: BufferSet, { model, space, params, statistics }: Tr
   const specs = networks.map(({ forward, loss }) => [
     ...lower(targets ? [...forward, ...loss] : forward, nnForms, buffers.device).passes,
   ]);
-  return { networks, specs, result };
+  return { networks, specs, sums: result && makeSums(buffers, result, { samples, rows }, replicas) };
+}
+
+function makeSums(
+  buffers: BufferSet,
+  result: BufferRange,
+  shape: { readonly samples: number; readonly rows: number },
+  replicas: number,
+) {
+  const sums = range(buffers.storage('sums', SUMS_BYTES * replicas), 0, SUMS_BYTES * replicas);
+  const op = sumRows(`${buffers.label}/sum-rows`, shape, { result, sums }, replicas);
+  return { range: sums, specs: lower([op], judgeForms, buffers.device).passes };
 }
