@@ -31,6 +31,14 @@ export interface Source {
   load(state: never): void;
 }
 
+/** A schedule that changes by a metric it is told: {@link plateau}. */
+export interface ReportedSchedule extends DynamicSchedule {
+  /** Which metric a trainer with `validation` tells it; undefined: the loss with mode 'min', else what the loss counts. */
+  readonly metric: string | undefined;
+  readonly mode: 'min' | 'max';
+  report(metric: number): number;
+}
+
 /** What `options` of a schedule may be written as in a text. */
 type Shown = Readonly<Record<string, unknown>>;
 
@@ -61,6 +69,15 @@ export function madeOf<S extends NamedSchedule>(parts: readonly Schedule[], sche
     version: { get: () => changing.reduce((sum, { version }) => sum + version, 0) },
     sources: { value: changing.flatMap(({ sources = [] }) => sources) },
   });
+}
+
+/** Those in a schedule, or in the values of settings, that are told a metric; each once. */
+export function reportedIn(value: unknown): ReportedSchedule[] {
+  if (Array.isArray(value)) return [...new Set(value.flatMap(reportedIn))];
+  const sources = isDynamic(value) ? (value.sources ?? []) : [];
+  return sources.filter(
+    (each): each is ReportedSchedule & Source => typeof (each as Partial<ReportedSchedule>).report === 'function',
+  );
 }
 
 export const isDynamic = (schedule: unknown): schedule is DynamicSchedule =>

@@ -1,5 +1,5 @@
-import { checkChoice, checkInteger, checkNumber, checkOptions } from '../../gpu/fields.js';
-import { checkCall, type DynamicSchedule, named } from './core.js';
+import { checkChoice, checkInteger, checkNumber, checkOptions, checkText } from '../../gpu/fields.js';
+import { checkCall, named, type ReportedSchedule } from './core.js';
 
 /** Whether a smaller or a larger metric is better. */
 export const PLATEAU_MODES = ['min', 'max'] as const;
@@ -24,6 +24,11 @@ export interface PlateauOptions {
   readonly eps?: number;
   /** 'min' (a loss) or 'max' (an accuracy). Default 'min'. */
   readonly mode?: (typeof PLATEAU_MODES)[number];
+  /**
+   * What a trainer with `validation` reports by itself: 'loss', or what its loss counts, such as 'accuracy'. 'reported' for
+   * neither: you report. Default 'loss' with mode 'min', what the loss counts with mode 'max'.
+   */
+  readonly metric?: string;
 }
 
 /** What a {@link plateau} remembers: plain JSON, for checkpoints. */
@@ -38,9 +43,9 @@ export interface PlateauState {
 }
 
 /** Made by {@link plateau}. */
-export interface PlateauSchedule extends DynamicSchedule {
+export interface PlateauSchedule extends ReportedSchedule {
   /**
-   * Takes in a metric, as a rule one per evaluation.
+   * Takes in a metric, as a rule one per evaluation. Not needed where the trainer has `validation`.
    *
    * @returns the value from now on; a trainer uses it in every step submitted after the call (up to two submits are
    * under way by then), and says in each step's report which one it was.
@@ -64,8 +69,12 @@ export interface PlateauSchedule extends DynamicSchedule {
  * 'max' above best · (1 + threshold) or best + threshold. After more than `patience` reports without any, the value becomes
  * max(value · factor, minLr).
  *
+ * A trainer with `validation` reports its metric, right after the validation's step: it waits for the result before it
+ * submits the next one, so that the rate falls at the same step every time. Else you report.
+ *
  * @example
  * const lr = plateau(1e-3, { factor: 0.5, patience: 2 });
+ * await createTrainer(device, { model, rule: adam({ lr }), data, validation: { data: held } }); // reports by itself
  * const trainer = await createTrainer(device, { model, rule: adam({ lr }), data });
  * for (let epoch = 0; epoch < 20; epoch++) {
  *   for await (const _ of trainer.run({ epochs: 1 }));
@@ -102,19 +111,20 @@ export function plateau(value: number, options: PlateauOptions = {}): PlateauSch
     version++;
   };
 
+  const { mode, metric } = checked;
   const schedule = named('plateau', [value], checked, () => state.lr);
   Object.defineProperties(schedule, {
     dynamic: { value: true },
     version: { get: () => version },
     sources: { get: () => [schedule] },
   });
-  return Object.assign(schedule as DynamicSchedule, { report, load, state: () => ({ ...state }) });
+  return Object.assign(schedule as ReportedSchedule, { mode, metric, report, load, state: () => ({ ...state }) });
 }
 
-type Checked = Required<PlateauOptions>;
+type Checked = Required<Omit<PlateauOptions, 'metric'>> & { readonly metric: string | undefined };
 
 function checkPlateau(value: number, options: PlateauOptions): Checked {
-  const known = ['factor', 'patience', 'threshold', 'thresholdMode', 'cooldown', 'minLr', 'eps', 'mode'];
+  const known = ['factor', 'patience', 'threshold', 'thresholdMode', 'cooldown', 'minLr', 'eps', 'mode', 'metric'];
   checkCall('plateau', value, options, known);
   checkNumber('plateau: the value', value, { min: 0 });
   return {
@@ -126,6 +136,7 @@ function checkPlateau(value: number, options: PlateauOptions): Checked {
     minLr: checkNumber('plateau: minLr', options.minLr ?? 0, { min: 0, max: value }),
     eps: checkNumber('plateau: eps', options.eps ?? 1e-8, { min: 0 }),
     mode: checkChoice('plateau: mode', options.mode ?? 'min', PLATEAU_MODES),
+    metric: options.metric === undefined ? undefined : checkText('plateau: metric', options.metric),
   };
 }
 
