@@ -101,6 +101,7 @@ export { MAX_SEED, TRAINER_DEFAULTS } from './train/options.js';
 export { decodeSafetensors, encodeSafetensors, type SafeTensors } from './train/safetensors.js';
 export { createTrainer } from './train/trainer.js';
 export type {
+  EarlyStoppingOptions,
   EvaluateOptions,
   Evaluation,
   ParameterRange,
@@ -113,9 +114,12 @@ export type {
   RunOptions,
   StepReport,
   StepTimes,
+  Stopped,
   TensorGroup,
   Trainer,
   TrainerOptions,
+  ValidationOptions,
+  ValidationReport,
   Weights,
   WeightsOptions,
 } from './train/types.js';

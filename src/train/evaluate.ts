@@ -18,7 +18,7 @@ const CHUNK = 512;
 const CHUNKS_PER_SUBMIT = 8;
 
 /** Where the parameters of a network lie. */
-export interface Weights {
+export interface PlacedWeights {
   readonly space: Space;
   readonly params: Vector;
   /** What its layers keep beside parameters. */
@@ -29,7 +29,7 @@ export interface Weights {
 type Evaluated = DeviceSamples & { readonly targets?: BufferRange } & Pick<NetworkBinding, 'kind' | 'meanWeight'>;
 
 /** A network whose parameters lie in a vector. */
-export interface Trained extends Weights {
+export interface Trained extends PlacedWeights {
   /** In front of every pass's name. */
   readonly label: string;
   readonly model: Model;

@@ -1,5 +1,6 @@
+import { stepsPerEpoch } from '../data/batching.js';
 import type { Dataset } from '../data/dataset.js';
-import { checkScaling, checkTargetScaling } from '../data/scaling.js';
+import { checkSameTargets, checkScaling, checkTargetScaling } from '../data/scaling.js';
 import type { Samples } from '../data/upload.js';
 import { DownhillError, show } from '../gpu/errors.js';
 import {
@@ -22,6 +23,7 @@ import { checkOptimizerOptions } from '../optim/optimizer-options.js';
 import { checkRule } from '../optim/rule.js';
 import { groupTensors } from './groups.js';
 import type { EvaluateOptions, RunOptions, TrainerOptions, WeightsOptions } from './types.js';
+import { checkReported, checkValidation } from './validation-options.js';
 
 /* What a trainer is asked for, checked before any GPU work. */
 
@@ -40,6 +42,8 @@ const OPTIONS = [
   'skipNonFinite',
   'accumulate',
   'average',
+  'validation',
+  'earlyStopping',
 ] as const;
 /** Of the options of {@link createTrainer}; with fewer samples than a batch, a batch is all of them. */
 export const TRAINER_DEFAULTS = { batchSize: 64, sampling: 'shuffle', seed: 0 } as const;
@@ -71,6 +75,18 @@ export function checkTrainerOptions(device: GPUDevice, options: TrainerOptions) 
   const dropLast = checkFlag('dropLast', options.dropLast ?? false);
   checkSmallestBatch(model, data.samples, { rows, sampling, dropLast });
   const settings = checkOptimizerOptions({ clip, skipNonFinite, accumulate, label: checkText('label', label) });
+  const steps = { stepsPerEpoch: stepsPerEpoch(data.samples, rows, dropLast), micro: settings.micro };
+  const groups = makeGroups(groupTensors(tensorsOf(model), [rule], options.groups), settings.clip?.by === 'tensor');
+  const checkOther = (other: Dataset) => {
+    checkData(model, other);
+    checkSameTargets(data.targets, other.targets);
+  };
+  const validation = checkValidation(device, model, options, checkOther, steps);
+  if (validation)
+    checkReported(
+      groups.flatMap(({ rules }) => rules),
+      model,
+    );
   return {
     model,
     row: rule.row,
@@ -81,7 +97,8 @@ export function checkTrainerOptions(device: GPUDevice, options: TrainerOptions) 
     average: options.average === undefined ? undefined : checkAverage('average', options.average),
     submitMs: checkNumber('submitMs', options.submitMs ?? 50, { above: 0 }),
     settings,
-    groups: makeGroups(groupTensors(tensorsOf(model), [rule], options.groups), settings.clip?.by === 'tensor'),
+    groups,
+    validation,
     seed: checkInteger('seed', options.seed ?? TRAINER_DEFAULTS.seed, 0, MAX_SEED),
   };
 }

@@ -16,9 +16,11 @@ import { arenaSpace } from '../space/arena.js';
 import { elementsOf, type PlacedVector, type Space, type Vector } from '../space/space.js';
 import type { Stateful } from '../space/stateful.js';
 import { fillTensor, partRange, readTensors, writeTensor } from '../space/vectors.js';
+import type { PlacedWeights } from './evaluate.js';
 import type { BoundObjective, Objective } from './objective.js';
 import { LOSS_BYTES, LOSS_RING, SCALARS_AHEAD, Scheduler } from './scheduler.js';
 import type { ParameterRange, PlanReport, Weights } from './types.js';
+import { Validation, type ValidationPlan } from './validation.js';
 
 /** Everything that training is made of. Those of one op in a row are tried in order: fused ones stand first. */
 const FORMS: readonly Form[] = [...nnForms, ...UPDATER_FORMS, ...averageForms, ...accountForms];
@@ -35,6 +37,7 @@ export interface ProgramOptions {
   readonly submitMs: number;
   /** Of the weights, kept beside them. */
   readonly average?: Average | undefined;
+  readonly validation?: ValidationPlan | undefined;
   /** Forms by pass name, where another plan than the default one is wanted. */
   readonly choice?: Plan['choice'];
   /** Largest arena, in bytes; default what the device binds. Tests lower it to see arenas split. */
@@ -59,6 +62,7 @@ export class Program {
     readonly scheduler: Scheduler,
     readonly bound: BoundObjective,
     readonly choice: Plan['choice'],
+    readonly validation: Validation | undefined,
   ) {}
 
   static async create(device: GPUDevice, options: ProgramOptions): Promise<Program> {
@@ -70,6 +74,7 @@ export class Program {
     objective.check(device, seeds.length);
 
     const buffers = new BufferSet(device, label);
+    let validation: Validation | undefined;
     try {
       const made = await guarded(device, label, () => {
         const params = space.vector(buffers, 'parameters');
@@ -102,7 +107,10 @@ export class Program {
       });
       const { params, statistics, updater, average, bound, losses, choice } = made;
       const passes = await createPasses(device, made.passes, buffers);
-      const parts = { passes, updater, losses, submitMs: options.submitMs };
+      // What is evaluated, and so what is kept and put back, is the average where there is one.
+      const weights = { space, params: average?.vector ?? params, statistics };
+      validation = options.validation && (await Validation.create(buffers, options.validation, weights, updater.clock));
+      const parts = { passes, updater, losses, submitMs: options.submitMs, validation };
       const scheduler = await guarded(device, label, () => new Scheduler(buffers, parts));
       return new Program(
         device,
@@ -116,8 +124,10 @@ export class Program {
         scheduler,
         bound,
         choice,
+        validation,
       );
     } catch (error) {
+      validation?.destroy();
       buffers.destroy();
       throw error;
     }
@@ -130,7 +140,8 @@ export class Program {
 
   /** Everything else that remembers: a checkpoint is the network and these parts. */
   get parts(): readonly Stateful[] {
-    return [this.scheduler, this.updater, ...this.bound.parts, ...(this.average ? [this.average] : [])];
+    const more = [this.average, this.validation].filter((part) => part !== undefined);
+    return [this.scheduler, this.updater, ...this.bound.parts, ...more];
   }
 
   /** Where one replica's tensors lie. One that is cut where a limit asks has an entry for the rows of each part. */
@@ -150,15 +161,17 @@ export class Program {
   }
 
   /**
-   * Weights of one kind; by default the average, where one is kept.
+   * Weights of one kind, and what layers keep with them; by default the average, where one is kept.
    *
    * @throws DownhillError OPTION-RANGE
    */
-  weights(which?: Weights): Vector {
-    const { average } = this;
-    if (which === undefined) return average?.vector ?? this.params;
-    if (checkChoice('weights', which, ['average', 'current']) === 'current') return this.params;
-    if (average) return average.vector;
+  weights(which?: Weights): PlacedWeights {
+    const { average, space, params, statistics, validation } = this;
+    const current = { space, params, statistics };
+    const kind = which === undefined ? undefined : checkChoice('weights', which, ['average', 'current', 'best']);
+    if (kind === 'best') return validation?.bestWeights() ?? noBest(validation);
+    if (kind === 'current' || (kind === undefined && !average)) return current;
+    if (average) return { ...current, params: average.vector };
     throw new DownhillError(
       'OPTION-RANGE',
       'No average of the weights is kept.',
@@ -168,7 +181,7 @@ export class Program {
 
   /** One replica's tensors in host memory, after everything submitted so far. */
   async readParameters(replica = 0, weights: Weights = 'current'): Promise<Record<string, Float32Array>> {
-    const vectors = [this.weights(weights)];
+    const vectors = [this.weights(weights).params];
     const [tensors] = await readTensors(this.device, this.options.label, this.space, vectors, replica);
     return Object.fromEntries(tensors!);
   }
@@ -197,8 +210,19 @@ export class Program {
   }
 
   destroy(): void {
+    this.validation?.destroy();
     this.updater.buffers.destroy();
   }
+}
+
+function noBest(validation: Validation | undefined): never {
+  throw validation?.best
+    ? new DownhillError('OPTION-RANGE', 'There is no best validation yet.', 'Train on to the first validation.')
+    : new DownhillError(
+        'OPTION-RANGE',
+        'The best weights are not kept.',
+        'Pass validation: { data, keepBest: true } to createTrainer, or earlyStopping.',
+      );
 }
 
 /** Every replica's initial tensors, drawn from its seed. */

@@ -5,9 +5,11 @@ import { untilLost } from '../gpu/lost.js';
 import type { Pass } from '../gpu/pipelines.js';
 import { LEFT_OUT, MAX_STEP } from '../kernels/account.js';
 import { CLOCK_BYTES, type Clock, FAULT, readClocks } from '../kernels/advance.js';
+import { CONTROL_BYTES, readControls } from '../kernels/judge.js';
 import type { Rates } from '../optim/scalars.js';
 import type { Updater } from '../optim/updater.js';
 import type { Json, NamedRange, Stateful } from '../space/stateful.js';
+import type { Validation, ValidationResult } from './validation.js';
 import type { WatchReport } from './watch-report.js';
 
 /*
@@ -35,6 +37,10 @@ export interface StepResult {
   readonly skipped: boolean;
   /** There where the step was looked at (src/train/watch.ts). */
   readonly watch?: WatchReport;
+  /** There where one followed the step. */
+  readonly validation?: ValidationResult | undefined;
+  /** The replica's training was stopped before: nothing was done, and the rest means nothing. */
+  readonly halted?: true;
 }
 
 /** Steps that were submitted together. */
@@ -42,7 +48,7 @@ export interface Flight {
   /** Index of the first step, from 0. */
   readonly first: number;
   readonly steps: number;
-  /** What came of them, step by step, `replicas` for each. Rejects with DEVICE-LOST. */
+  /** What came of them, step by step, `replicas` for each; of those that some replica did. Rejects with DEVICE-LOST. */
   readonly results: Promise<StepResult[]>;
 }
 
@@ -52,6 +58,7 @@ export interface SchedulerParts {
   /** The ring of losses. */
   readonly losses: BufferRange;
   readonly submitMs: number;
+  readonly validation?: Validation | undefined;
 }
 
 /** Records `steps` steps of `passes`. */
@@ -89,6 +96,8 @@ export class Scheduler implements Stateful {
   #step = 0;
   /** Steps of the next submit. */
   #steps = 1;
+  /** A validation is under way whose result says how to go on. */
+  #awaiting = false;
   #lastArrival = 0;
 
   constructor(buffers: BufferSet, parts: SchedulerParts) {
@@ -97,7 +106,8 @@ export class Scheduler implements Stateful {
     this.#parts = parts;
     const { replicas } = parts.updater.options.space;
     for (let i = 0; i <= MAX_FLIGHTS; i++) {
-      const bytes = LOSS_BYTES * MAX_STEPS * replicas + CLOCK_BYTES * replicas;
+      const after = CLOCK_BYTES + (parts.validation ? CONTROL_BYTES : 0);
+      const bytes = (LOSS_BYTES * MAX_STEPS + after) * replicas;
       this.#staging.push(buffers.make(`staging-${i}`, bytes, USAGE.COPY_DST | USAGE.MAP_READ));
     }
   }
@@ -139,22 +149,41 @@ export class Scheduler implements Stateful {
   }
 
   /**
-   * Submits up to `most` further steps: as many as fit the time a submit should take. None where steps under way must
-   * come back first, to tell whether they get to an update that has no row.
+   * Submits up to `most` further steps: as many as fit the time a submit should take, and no more than lead up to the next
+   * validation, which follows them. None where steps under way must come back first, to tell whether they get to an update
+   * that has no row, or what a schedule makes of a validation; and none once a validation has ended the training.
    *
    * @param record a profile records otherwise than `run`
    * @throws DownhillError HYPER-* where a schedule has no value for the next step; the steps before it were submitted.
    */
   submit(most: number, record: Recorder = recordSteps): Flight | undefined {
-    const { passes, losses, updater } = this.#parts;
-    const { clock, scalars } = updater;
+    const { passes, updater, validation } = this.#parts;
+    if (this.#awaiting || validation?.halted) return undefined;
+    const { scalars } = updater;
     const first = this.#step;
-    const steps = scalars.issue(Math.min(most, this.#steps), true);
+    const steps = scalars.issue(Math.min(most, this.#steps, validation?.room(first) ?? MAX_STEPS), true);
     if (steps === 0) return undefined;
 
+    const { queue } = this.#device;
     const encoder = this.#device.createCommandEncoder({ label: this.#label });
     record(encoder, passes, steps, this.#label);
+    const validated = validation?.due(first + steps) ? validation : undefined;
+    if (validated) queue.submit([encoder.finish()]);
+    const last = validated?.record() ?? encoder;
+    const staging = this.#bringBack(last, first, steps);
+    queue.submit([last.finish()]);
+    this.#step += steps;
+    this.#awaiting = validated?.isAwaited(scalars.rules) ?? false;
+    const flight = { first, steps, results: this.#arrive(staging, first, steps, scalars.rates(), validated) };
+    // Whoever awaits the flight sees a rejection; nobody may be left to, after a `break`.
+    flight.results.catch(() => {});
+    return flight;
+  }
 
+  /** Records the copies of what some steps left: their losses, then the clocks and the controls as they are by then. */
+  #bringBack(encoder: GPUCommandEncoder, first: number, steps: number): GPUBuffer {
+    const { losses, updater, validation } = this.#parts;
+    const { clock } = updater;
     const staging = this.#staging.pop();
     if (!staging) throw new DownhillError('INTERNAL', 'No staging buffer is free.', 'Report this.');
     const perStep = LOSS_BYTES * updater.options.space.replicas;
@@ -163,39 +192,49 @@ export class Scheduler implements Stateful {
     encoder.copyBufferToBuffer(losses.buffer, from * perStep, staging, 0, untilWrap * perStep);
     if (untilWrap < steps)
       encoder.copyBufferToBuffer(losses.buffer, 0, staging, untilWrap * perStep, (steps - untilWrap) * perStep);
-    encoder.copyBufferToBuffer(clock.buffer, clock.offset, staging, steps * perStep, clock.size);
-    this.#device.queue.submit([encoder.finish()]);
-    this.#step += steps;
-    const flight = { first, steps, results: this.#arrive(staging, first, steps, scalars.rates()) };
-    // Whoever awaits the flight sees a rejection; nobody may be left to, after a `break`.
-    flight.results.catch(() => {});
-    return flight;
+    const after = steps * perStep;
+    encoder.copyBufferToBuffer(clock.buffer, clock.offset, staging, after, clock.size);
+    if (validation) {
+      const { buffer, offset, size } = validation.control;
+      encoder.copyBufferToBuffer(buffer, offset, staging, after + clock.size, size);
+    }
+    return staging;
   }
 
-  async #arrive(staging: GPUBuffer, first: number, steps: number, rates: Rates): Promise<StepResult[]> {
+  async #arrive(
+    staging: GPUBuffer,
+    first: number,
+    steps: number,
+    rates: Rates,
+    validated: Validation | undefined,
+  ): Promise<StepResult[]> {
     const submitted = performance.now();
-    const { clock, options } = this.#parts.updater;
+    const { updater, validation } = this.#parts;
+    const { clock, options } = updater;
     const { replicas } = options.space;
     const bytes = LOSS_BYTES * steps * replicas;
-    await untilLost(this.#device, staging.mapAsync(MAP_READ, 0, bytes + clock.size));
-    this.#adapt(steps, submitted);
-    const mapped = staging.getMappedRange(0, bytes + clock.size);
+    const all = bytes + clock.size + (validation?.control.size ?? 0);
+    await untilLost(this.#device, staging.mapAsync(MAP_READ, 0, all));
+    this.#adapt(steps, submitted, validated !== undefined);
+    const mapped = staging.getMappedRange(0, all);
     const words = new Uint32Array(mapped.slice(0, bytes));
-    const clocks = readClocks(mapped.slice(bytes));
+    const clocks = readClocks(mapped.slice(bytes, bytes + clock.size));
+    const controls = readControls(mapped.slice(bytes + clock.size));
     staging.unmap();
     this.#staging.push(staging);
+    if (validated) this.#awaiting = false;
     this.#checkClocks(clocks, first, steps);
-    const losses = new Float32Array(words.buffer);
-    return Array.from({ length: words.length / 2 }, (_, i) => {
-      const note = words[2 * i + 1]!;
-      // Of the first group: its records come first, one per replica.
-      return { loss: losses[2 * i]!, lr: rates(i % replicas, (note & ~LEFT_OUT) >>> 0), skipped: note >= LEFT_OUT };
-    });
+    const validations = validated?.arrive(controls, clocks, first + steps, updater.scalars.rules);
+    updater.scalars.see(clocks);
+    // Where every replica has stopped, what was submitted behind that did nothing.
+    if (validation?.halted) this.#step = Math.max(...clocks.map(({ step }) => step));
+    return readSteps(words, first, clocks, rates, validations);
   }
 
   /** What the clocks say after a flight: whether it ran, and how many updates were applied. */
   #checkClocks(clocks: readonly Clock[], first: number, steps: number): void {
     for (const { fault, step } of clocks) {
+      const halted = (fault & FAULT.halted) !== 0;
       if ((fault & FAULT.stale) !== 0) {
         throw new DownhillError('INTERNAL', 'A step found a record of another count in the ring.', 'Report this.');
       }
@@ -208,7 +247,7 @@ export class Scheduler implements Stateful {
         );
       }
       // A submit that the GPU process dropped leaves old numbers where the losses should be; its clock stands still.
-      if (step !== (first + steps) % 2 ** 32) {
+      if (!halted && step !== (first + steps) % 2 ** 32) {
         throw new DownhillError(
           'GPU-VALIDATION',
           `Steps ${first + 1} to ${first + steps} did not run.`,
@@ -216,15 +255,42 @@ export class Scheduler implements Stateful {
         );
       }
     }
-    this.#parts.updater.scalars.see(clocks);
   }
 
-  /** Sizes the next submit from how long this one took: since it was submitted, or since the one before it arrived. */
-  #adapt(steps: number, submitted: number): void {
+  /**
+   * Sizes the next submit from how long this one took: since it was submitted, or since the one before it arrived. What a
+   * validation took is no measure of a step.
+   */
+  #adapt(steps: number, submitted: number, validated: boolean): void {
     const now = performance.now();
     const perStep = Math.max((now - Math.max(submitted, this.#lastArrival)) / steps, 1e-3);
     this.#lastArrival = now;
+    if (validated) return;
     const fitting = Math.floor(this.#parts.submitMs / perStep);
     this.#steps = Math.min(Math.max(fitting, 1), 4 * this.#steps, MAX_STEPS);
   }
+}
+
+/** What came of steps, by step and replica: of those that some replica did. */
+function readSteps(
+  words: Uint32Array<ArrayBuffer>,
+  first: number,
+  clocks: readonly Clock[],
+  rates: Rates,
+  validations: readonly (ValidationResult | undefined)[] | undefined,
+): StepResult[] {
+  const replicas = clocks.length;
+  const losses = new Float32Array(words.buffer);
+  const done = clocks.map(({ step, fault }) => ((fault & FAULT.halted) === 0 ? Number.POSITIVE_INFINITY : step));
+  const steps = Math.min(words.length / 2 / replicas, Math.max(...done) - first);
+  return Array.from({ length: Math.max(steps, 0) * replicas }, (_, i) => {
+    const [step, replica] = [first + Math.floor(i / replicas) + 1, i % replicas];
+    if (step > done[replica]!) return { loss: Number.NaN, lr: Number.NaN, skipped: false, halted: true };
+    const note = words[2 * i + 1]!;
+    // Of the first group: its records come first, one per replica.
+    const lr = rates(replica, (note & ~LEFT_OUT) >>> 0);
+    const result = { loss: losses[2 * i]!, lr, skipped: note >= LEFT_OUT };
+    const validation = validations?.[replica];
+    return validation?.step === step ? { ...result, validation } : result;
+  });
 }

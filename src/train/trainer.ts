@@ -12,7 +12,7 @@ import type { SetOptions } from '../optim/groups.js';
 import { readState } from '../optim/optimizer-state.js';
 import type { FieldsOf, Rule } from '../optim/rule.js';
 import type { Vector } from '../space/space.js';
-import { Evaluator, type Trained } from './evaluate.js';
+import { Evaluator, type PlacedWeights, type Trained } from './evaluate.js';
 import { networkObjective } from './objective.js';
 import {
   type CheckedOptions,
@@ -33,10 +33,14 @@ import type {
   ProfileOptions,
   RunOptions,
   StepReport,
+  Stopped,
   Trainer,
   TrainerOptions,
+  ValidationReport,
   WeightsOptions,
 } from './types.js';
+import type { ValidationPlan } from './validation.js';
+import { checkReportedValues, namedMeans, validationReport } from './validation-options.js';
 import { type CheckedWatchOptions, checkWatchOptions, Watcher } from './watch.js';
 
 /**
@@ -69,6 +73,17 @@ const KEPT_EVALUATORS = 3;
 /** Frees an evaluator once it is made and idle; one that failed has freed itself. */
 const release = (evaluator: Promise<Evaluator>) => void evaluator.then((made) => made.destroy()).catch(() => {});
 
+/** Validation of a network on one copy of its data. */
+const validationPlan = (
+  device: GPUDevice,
+  model: Model,
+  { settings, data }: NonNullable<CheckedOptions['validation']>,
+  uploads: Uploads,
+): ValidationPlan => ({
+  settings,
+  evaluator: (weights) => Evaluator.ofDataset(device, { ...weights, model }, data, uploads),
+});
+
 class NetworkTrainer<F extends Fields> implements Trainer<F> {
   readonly #program: Program;
   readonly #uploads: Uploads;
@@ -91,7 +106,8 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
     const uploads = new Uploads(device, label);
     try {
       const objective = networkObjective({ ...options, uploads });
-      const program = await Program.create(device, { ...options, label, objective, seeds: [options.seed] });
+      const validation = options.validation && validationPlan(device, options.model, options.validation, uploads);
+      const program = await Program.create(device, { ...options, label, objective, validation, seeds: [options.seed] });
       return new NetworkTrainer<F>(program, uploads, options);
     } catch (error) {
       uploads.destroy();
@@ -105,6 +121,23 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
 
   get stepsPerEpoch(): number {
     return this.#program.options.objective.stepsPerEpoch;
+  }
+
+  get best(): ValidationReport | undefined {
+    const best = this.#program.validation?.bestResult();
+    return best && validationReport(this.#model, best);
+  }
+
+  get stopped(): Stopped | undefined {
+    const { validation } = this.#program;
+    const step = validation?.stoppedAt();
+    if (step === undefined) return undefined;
+    const best = validation!.bestResult();
+    return {
+      reason: 'early-stopping',
+      step,
+      ...(best && { best: { step: best.step, value: validation!.metric(best) } }),
+    };
   }
 
   run(options: RunOptions): AsyncGenerator<StepReport, void, void> {
@@ -148,7 +181,7 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
     profiled?: Submit,
   ): AsyncGenerator<StepReport, void, void> {
     if (!profiled) this.#begin();
-    const { device, scheduler } = this.#program;
+    const { device, scheduler, validation } = this.#program;
     let watcher: Watcher | undefined;
     const submitSteps = profiled ?? ((most: number) => (watcher ?? scheduler).submit(most));
     const end = scheduler.step + steps;
@@ -172,6 +205,7 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
       if (scheduler.failure) throw scheduler.failure;
       if (watch) watcher = await Watcher.create(this.#program, watch);
       this.#checkAlive();
+      validation?.goOn();
       submit();
       for (let flight = flights[0]; flight; flight = flights[0]) {
         const results = await flight.results;
@@ -196,13 +230,21 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
     }
   }
 
-  #report(index: number, { loss, lr, skipped, watch }: StepResult): StepReport {
-    const report = { step: index + 1, epoch: Math.floor(index / this.stepsPerEpoch), loss, lr };
-    return { ...report, ...(skipped && { skipped }), ...(watch && { watch }) };
+  #report(index: number, { loss, lr, skipped, watch, validation }: StepResult): StepReport {
+    return {
+      step: index + 1,
+      epoch: Math.floor(index / this.stepsPerEpoch),
+      loss,
+      lr,
+      ...(skipped && { skipped }),
+      ...(watch && { watch }),
+      ...(validation && { validation: validationReport(this.#model, validation) }),
+    };
   }
 
   set(options: SetOptions<F>, tensors?: readonly string[]): void {
     this.#checkAlive();
+    if (this.#program.validation) checkReportedValues(Object.values(options ?? {}).flat(), this.#model);
     this.#program.updater.set(options, tensors);
   }
 
@@ -212,21 +254,20 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
   }
 
   /** The network with these weights. */
-  #trained(params: Vector): Trained {
-    const { space, statistics, options } = this.#program;
-    return { label: options.label, model: this.#model, space, params, statistics };
+  #trained(weights: PlacedWeights): Trained {
+    return { ...weights, label: `${this.#program.options.label}-evaluate`, model: this.#model };
   }
 
   async evaluate(data: Dataset, options: EvaluateOptions = {}): Promise<Evaluation> {
     this.#checkAlive();
     const { weights, metrics: asked } = checkEvaluateOptions(this.#model, options);
-    const params = this.#program.weights(weights);
+    const placed = this.#program.weights(weights);
     checkData(this.#model, data);
     checkSameTargets(this.#data.targets, data.targets);
-    const kept = this.#evaluators.get(params) ?? new Map<Dataset, Promise<Evaluator>>();
-    this.#evaluators.set(params, kept);
+    const kept = this.#evaluators.get(placed.params) ?? new Map<Dataset, Promise<Evaluator>>();
+    this.#evaluators.set(placed.params, kept);
     const evaluator =
-      kept.get(data) ?? Evaluator.ofDataset(this.#program.device, this.#trained(params), data, this.#uploads);
+      kept.get(data) ?? Evaluator.ofDataset(this.#program.device, this.#trained(placed), data, this.#uploads);
     // Again, so that the most recently used come last; those before the last few give their memory back.
     kept.delete(data);
     kept.set(data, evaluator);
@@ -239,15 +280,12 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
     this.#checkAlive();
     const { step } = this;
     // Both submit before they wait for anything: metrics are of the parameters that the loss is of.
-    const [{ loss, counted }, outputs] = await Promise.all([
-      made.loss(),
-      asked.length > 0 ? made.outputs() : undefined,
-    ]);
-    const accuracy = this.#model.loss.row.counts === 'accuracy' ? counted : undefined;
-    if (!outputs) return { step, loss, accuracy };
+    const [means, outputs] = await Promise.all([made.loss(), asked.length > 0 ? made.outputs() : undefined]);
+    const evaluation = { step, ...namedMeans(this.#model, means) };
+    if (!outputs) return evaluation;
     const input = metricInput(this.#model.loss, data.targets, outputs, this.#model.output);
     const metrics = Object.fromEntries(asked.map(({ row, settings }) => [row.name, row.compute(input, settings)]));
-    return { step, loss, accuracy, metrics };
+    return { ...evaluation, metrics };
   }
 
   async predict(x: Float32Array | Uint8Array | Samples, options: WeightsOptions = {}): Promise<Float32Array> {

@@ -53,8 +53,78 @@ export interface TrainerOptions<F extends Fields = Fields> {
    * evaluated is then the average. Default none.
    */
   readonly average?: Average;
+  /** Evaluate data that is not trained on, on the GPU, without stopping for it. */
+  readonly validation?: ValidationOptions;
+  /** End the training where validation does not get better any more. Needs `validation`. */
+  readonly earlyStopping?: EarlyStoppingOptions;
   /** In the label of every GPU object: 'downhill:<label>/<pass>'. Default 'train'. */
   readonly label?: string;
+}
+
+/**
+ * Validation: what a network is worth on data it is not trained on, as `trainer.evaluate` says it, of the weights (of their
+ * average where one is kept) right after a step. It is recorded behind that step, so that training need not wait for it; `run` reports it with the step.
+ */
+export interface ValidationOptions {
+  /** Of the model's inputs and the loss's kind of targets, scaled as the training data is. */
+  readonly data: Dataset;
+  /**
+   * How often, counted from step 0: every so many epochs, batches (steps: one batch each) or iterations (updates:
+   * `accumulate.steps` batches each). Default { epochs: 1 }.
+   */
+  readonly every?: { readonly epochs: number } | { readonly batches: number } | { readonly iterations: number };
+  /**
+   * Keep the weights of the best validation on the GPU, for `weights: 'best'` of `evaluate`, `predict` and
+   * `readParameters`: by `earlyStopping`'s metric, else by the loss. Default false; `restoreBest` keeps them as well.
+   */
+  readonly keepBest?: boolean;
+}
+
+/**
+ * Early stopping (Prechelt, "Early stopping, but when?", 1998), decided on the GPU: where `patience` validations in a row
+ * are not better than the best one so far, no step after the last of them happens, also of those already submitted. `run`
+ * then ends as if it had come to its end, and `trainer.stopped` says why; another `run` goes on, with patience anew.
+ *
+ * Better is below best - minDelta, or above best + minDelta with mode 'max', in float32; what is not a finite number never
+ * is. As Keras' EarlyStopping and PyTorch Lightning's.
+ */
+export interface EarlyStoppingOptions {
+  /** 'loss', or what the loss counts: 'accuracy' of classes, 'mse' of values. Default 'loss'. */
+  readonly metric?: string;
+  /** Default 'max' for an accuracy, else 'min'. */
+  readonly mode?: 'min' | 'max';
+  /** Validations in a row without a better metric: that many stop the training, 0 as 1. Default 3. */
+  readonly patience?: number;
+  /** A metric that is better by this or less does not count. At least 0, default 0. */
+  readonly minDelta?: number;
+  /**
+   * Stopping puts the weights of the best validation back (their average where one is kept, for that is what was validated;
+   * and what layers keep beside them; the optimizer's state stays). Default true.
+   */
+  readonly restoreBest?: boolean;
+}
+
+/** One validation. */
+export interface ValidationReport {
+  /** Steps done. */
+  readonly step: number;
+  /** Mean over all samples. */
+  readonly loss: number;
+  /** As {@link Evaluation.accuracy}; there where the loss has one. */
+  readonly accuracy?: number;
+  /** Mean squared error, in the units that are trained on; there where the loss is one of values. */
+  readonly mse?: number;
+  /** Whether it is the best one so far. */
+  readonly best: boolean;
+}
+
+/** Why a training ended before its time. */
+export interface Stopped {
+  readonly reason: 'early-stopping';
+  /** Steps done. */
+  readonly step: number;
+  /** The best validation, by the metric that decided: where it was, and that metric. Absent where none was a number. */
+  readonly best?: { readonly step: number; readonly value: number };
 }
 
 /** One step, as it came back from the GPU. */
@@ -71,6 +141,8 @@ export interface StepReport {
   readonly skipped?: boolean;
   /** There where the run was asked to look at the step. */
   readonly watch?: WatchReport;
+  /** There where one followed the step. */
+  readonly validation?: ValidationReport;
 }
 
 /** Options of `trainer.run`: how long, counted from where the trainer is. */
@@ -87,11 +159,11 @@ export interface RunOptions {
   readonly watch?: WatchOptions;
 }
 
-/** The average of the weights, or the weights as they are trained. */
-export type Weights = 'average' | 'current';
+/** The average of the weights, the weights as they are trained, or those of the best validation so far. */
+export type Weights = 'average' | 'current' | 'best';
 
 export interface WeightsOptions {
-  /** Default 'average' where the trainer keeps one. */
+  /** Default 'average' where the trainer keeps one. 'best' needs `keepBest` or `restoreBest`. */
   readonly weights?: Weights;
 }
 
@@ -221,9 +293,13 @@ export interface Profile extends StepTimes {
 
 /** A network in training. Made by {@link createTrainer}. */
 export interface Trainer<F extends Fields = Fields> {
-  /** Steps submitted so far. */
+  /** Steps submitted so far; once a validation has stopped the training, those done. */
   readonly step: number;
   readonly stepsPerEpoch: number;
+  /** The best validation so far, of those that have come back. */
+  readonly best: ValidationReport | undefined;
+  /** Why the training ended before its time; undefined where it did not, and again once it goes on. */
+  readonly stopped: Stopped | undefined;
   /**
    * Trains, and yields every step's loss in order. Trails the GPU by two submits at most; if the consumer stops pulling,
    * at most two more submits go out; `break` ends cleanly.
