@@ -7,11 +7,13 @@ import type { Average } from '../../src/optim/averages.js';
 import { makeGroups } from '../../src/optim/groups.js';
 import { checkOptimizerOptions, type OptimizerOptions } from '../../src/optim/optimizer-options.js';
 import type { Rule } from '../../src/optim/rule.js';
+import { Evaluator } from '../../src/train/evaluate.js';
 import { groupTensors } from '../../src/train/groups.js';
 import { networkObjective } from '../../src/train/objective.js';
 import { Program } from '../../src/train/program.js';
 import type { StepResult } from '../../src/train/scheduler.js';
 import type { StepReport, TensorGroup, Trainer } from '../../src/train/types.js';
+import type { ValidationSettings } from '../../src/train/validation.js';
 import { randomFloats } from './gpu.js';
 
 export async function collect(trainer: Trainer, options: Parameters<Trainer['run']>[0]): Promise<StepReport[]> {
@@ -77,9 +79,10 @@ export async function replicasOf(
     readonly optimizer?: OptimizerOptions;
     readonly average?: Average;
     readonly maxArenaBytes?: number;
+    readonly validation?: { readonly data: Dataset; readonly settings: ValidationSettings };
   },
 ) {
-  const { model, replicas, sampling = 'shuffle', average, maxArenaBytes } = options;
+  const { model, replicas, sampling = 'shuffle', average, maxArenaBytes, validation } = options;
   const settings = checkOptimizerOptions({ label: 'replicas', ...options.optimizer });
   const uploads = new Uploads(device, 'replicas');
   const rules = replicas.map(({ rule }) => rule);
@@ -92,6 +95,12 @@ export async function replicasOf(
     seeds: replicas.map(({ seed }) => seed),
     submitMs: 500,
     average,
+    ...(validation && {
+      validation: {
+        settings: validation.settings,
+        evaluator: (weights) => Evaluator.ofDataset(device, { ...weights, model }, validation.data, uploads),
+      },
+    }),
     ...(maxArenaBytes && { maxArenaBytes }),
   });
   return {
@@ -100,7 +109,8 @@ export async function replicasOf(
     async run(end: number): Promise<StepResult[]> {
       const results: StepResult[] = [];
       const { scheduler } = program;
-      while (scheduler.step < end) results.push(...(await scheduler.submit(end - scheduler.step)!.results));
+      while (scheduler.step < end && !program.validation?.halted)
+        results.push(...(await scheduler.submit(end - scheduler.step)!.results));
       return results;
     },
     destroy() {
