@@ -23,6 +23,7 @@ import {
   checkTrainerOptions,
   checkWeights,
 } from './options.js';
+import { Pause } from './pause.js';
 import { checkProfileOptions, profileSteps, type Submit } from './profile.js';
 import { Program } from './program.js';
 import { type Flight, MAX_FLIGHTS, type StepResult } from './scheduler.js';
@@ -91,6 +92,7 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
   readonly #data: Dataset;
   /** By the weights they evaluate. */
   readonly #evaluators = new Map<Vector, Map<Dataset, Promise<Evaluator>>>();
+  readonly #pause = new Pause();
   #running = false;
   #destroyed = false;
 
@@ -121,6 +123,19 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
 
   get stepsPerEpoch(): number {
     return this.#program.options.objective.stepsPerEpoch;
+  }
+
+  get paused(): boolean {
+    return this.#pause.on;
+  }
+
+  pause(): void {
+    this.#checkAlive();
+    this.#pause.set(true);
+  }
+
+  resume(): void {
+    this.#pause.set(false);
   }
 
   get best(): ValidationReport | undefined {
@@ -187,10 +202,13 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
     const end = scheduler.step + steps;
     const flights: Flight[] = [];
     let failure: { readonly error: unknown } | undefined;
+    /** No step is left to submit. */
+    const done = () =>
+      failure || scheduler.failure || this.#destroyed || signal?.aborted || scheduler.step >= end || validation?.halted;
     const submit = () => {
       try {
         // Two that were not delivered yet, whether the GPU is done with them or not: a slow consumer holds the GPU back.
-        while (!failure && flights.length < MAX_FLIGHTS && scheduler.step < end && !signal?.aborted) {
+        while (!done() && flights.length < MAX_FLIGHTS) {
           const flight = submitSteps(end - scheduler.step);
           if (!flight) break; // not before the steps under way are back
           flights.push(flight);
@@ -206,13 +224,17 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
       if (watch) watcher = await Watcher.create(this.#program, watch);
       this.#checkAlive();
       validation?.goOn();
+      if (!done()) await this.#pause.over(device, signal);
       submit();
       for (let flight = flights[0]; flight; flight = flights[0]) {
         const results = await flight.results;
         flights.shift();
         // The next submit goes out before the consumer sees these losses, so the GPU never waits for it.
-        if (!this.#destroyed && !scheduler.failure) submit();
+        if (!this.#pause.on) submit();
         for (const [i, result] of results.entries()) yield this.#report(flight.first + i, result);
+        if (flights.length > 0 || done()) continue;
+        await this.#pause.over(device, signal);
+        submit();
       }
       if (scheduler.failure) throw scheduler.failure;
       // In an object, or TypeScript believes that it was never set.
@@ -344,6 +366,7 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
   destroy(): void {
     if (this.#destroyed) return;
     this.#destroyed = true;
+    this.#pause.set(false);
     this.#program.destroy();
     this.#uploads.destroy();
     for (const kept of this.#evaluators.values()) for (const evaluator of kept.values()) release(evaluator);

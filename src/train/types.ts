@@ -298,6 +298,7 @@ export interface Trainer<F extends Fields = Fields> {
   readonly stepsPerEpoch: number;
   /** The best validation so far, of those that have come back. */
   readonly best: ValidationReport | undefined;
+  readonly paused: boolean;
   /** Why the training ended before its time; undefined where it did not, and again once it goes on. */
   readonly stopped: Stopped | undefined;
   /**
@@ -309,6 +310,14 @@ export interface Trainer<F extends Fields = Fields> {
    * has no good value for an update: those before it are done and were yielded.
    */
   run(options: RunOptions): AsyncGenerator<StepReport, void, void>;
+  /**
+   * Holds a run, from another place than its loop: what was submitted is still delivered, then `run` waits for `resume`, an
+   * abort or `destroy`, and the GPU is free. Within the loop it is enough not to pull, or to `break` and `run` again later.
+   * In the meantime `evaluate`, `predict`, `set` and the rest work as ever. Before a run it holds that one.
+   */
+  pause(): void;
+  /** Lets a paused run go on, from the step where it was. */
+  resume(): void;
   /**
    * Trains on, and tells what each dispatch costs on the GPU. First come `steps` steps as `run` records them, to compare
    * with, then `steps` with timestamps: 2 × `steps` in all, with the losses and parameters that `run` would have given,
