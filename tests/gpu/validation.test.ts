@@ -1,11 +1,17 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { adam, arrays, createTrainer, mlp, type Trainer, type TrainerOptions } from '../../src/index.js';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { readRanges } from '../../src/gpu/buffers.js';
+import { adam, arrays, createTrainer, mlp, plateau, sgd, type Trainer, type TrainerOptions } from '../../src/index.js';
+import { CLOCK_BYTES, clockOffset, FAULT } from '../../src/kernels/advance.js';
+import { earlyStopping } from '../../src/reference/index.js';
+import type { Program } from '../../src/train/program.js';
+import type { StepReport } from '../../src/train/types.js';
+import type { ValidationSettings } from '../../src/train/validation.js';
 import { randomFloats, testDevice } from '../support/gpu.js';
-import { collect, losses } from '../support/train.js';
+import { collect, countCreations, losses, replicasOf } from '../support/train.js';
 
 /*
  * A small network that overfits: random labels, so that the loss on other data gets worse soon. Every promise is checked
- * against a run that does the same by hand.
+ * against a run that does the same by hand, bit for bit.
  */
 
 const FEATURES = 6;
@@ -17,63 +23,399 @@ const some = (samples: number, seed: number) =>
     features: FEATURES,
   });
 
+/** 5 batches of 8. */
 const data = some(40, 7);
-// Three chunks of 512 rows.
+/** Three chunks of 512 rows. */
 const held = some(1100, 11);
 const model = mlp({ sizes: [FEATURES, 12, 3], activation: 'tanh' });
+const rule = adam({ lr: 0.02 });
 
 let device: GPUDevice;
-const made: Trainer[] = [];
+const made: { destroy(): void }[] = [];
 beforeAll(async () => {
   device = await testDevice();
 });
-afterAll(() => {
-  for (const trainer of made) trainer.destroy();
+afterEach(() => {
+  for (const one of made.splice(0)) one.destroy();
 });
 
-/** 5 steps to an epoch. */
 async function trainer(options: Partial<TrainerOptions> = {}): Promise<Trainer> {
-  const one = await createTrainer(device, { model, rule: adam({ lr: 0.02 }), data, batchSize: 8, seed: 3, ...options });
-  made.push(one as Trainer);
-  return one as Trainer;
+  const one = await createTrainer(device, { model, rule, data, batchSize: 8, seed: 3, ...options } as TrainerOptions);
+  made.push(one);
+  return one;
 }
 
-const validations = (reports: Awaited<ReturnType<typeof collect>>) =>
+const validationsOf = (reports: readonly StepReport[]) =>
   reports.flatMap(({ step, validation }) => (validation ? [{ at: step, ...validation }] : []));
 
 describe('validation', () => {
-  it('is of the parameters right after its step, and changes nothing', async () => {
-    const one = await trainer({ validation: { data: held, every: { batches: 3 } } });
-    const other = await trainer();
-    const reports = await collect(one, { steps: 10 });
-    const seen = validations(reports);
-    expect(seen.map(({ at, step }) => [at, step])).toEqual([
-      [3, 3],
-      [6, 6],
-      [9, 9],
-    ]);
-    const plain = [];
+  it.each<[string, number, Partial<TrainerOptions>, TrainerOptions['validation']]>([
+    ['every epoch by default', 5, {}, { data: held }],
+    ['every 3 batches', 3, {}, { data: held, every: { batches: 3 } }],
+    [
+      'every 2 iterations of 3 batches, some of which are skipped',
+      6,
+      {
+        accumulate: { steps: 3 },
+        skipNonFinite: { atMost: 50 },
+        data: { ...data, x: data.x.map((value, i) => (i < FEATURES ? Number.NaN : value) as number) },
+      },
+      { data: held, every: { iterations: 2 } },
+    ],
+  ])('%s, is of the parameters right after its step, and changes nothing', async (_, every, options, validation) => {
+    const one = await trainer({ ...options, validation: validation! });
+    const other = await trainer(options);
+    const reports = await collect(one, { steps: 4 * every + 1 });
+    const seen = validationsOf(reports);
+    expect(seen.map(({ at, step }) => [at, step])).toEqual([1, 2, 3, 4].map((i) => [i * every, i * every]));
+    const plain: StepReport[] = [];
     for (const { step, loss, accuracy } of seen) {
       plain.push(...(await collect(other, { steps: step - other.step })));
       expect(await other.evaluate(held)).toEqual({ step, loss, accuracy });
     }
-    expect(losses(reports.slice(0, 9))).toEqual(losses(plain));
+    plain.push(...(await collect(other, { steps: 1 })));
+    expect(reports.map(({ validation: _own, ...report }) => report)).toEqual(plain);
+    if (options.skipNonFinite) expect(plain.some(({ skipped }) => skipped)).toBe(true);
+    expect(await one.readParameters()).toEqual(await other.readParameters());
+    expect(one.best).toEqual(seen.map(({ at: __, ...report }) => report).findLast(({ best }) => best));
+  });
+
+  it('keeps the weights of the best one where asked', async () => {
+    const one = await trainer({ validation: { data: held, every: { batches: 2 }, keepBest: true } });
+    await expect(one.readParameters({ weights: 'best' })).rejects.toMatchObject({ code: 'OPTION-RANGE' });
+    const seen = validationsOf(await collect(one, { steps: 80 }));
+    const lowest = Math.min(...seen.map(({ loss }) => loss));
+    expect(one.best!.loss).toBe(lowest);
+    expect(one.best!.step).toBeLessThan(80);
+    const other = await trainer();
+    await collect(other, { steps: one.best!.step });
+    expect(await one.readParameters({ weights: 'best' })).toEqual(await other.readParameters());
+  });
+
+  it('adds no dispatch to a step, makes nothing but encoders, and takes no more memory with time', async () => {
+    const one = await trainer({ validation: { data: held, every: { batches: 4 }, keepBest: true } });
+    expect(one.describe().passes).toEqual((await trainer()).describe().passes);
+    await collect(one, { steps: 8 });
+    const { counts, restore } = countCreations(device);
+    const reports = await collect(one, { steps: 40 });
+    restore();
+    expect(validationsOf(reports)).toHaveLength(10);
+    expect(Object.keys(counts)).toEqual(['createCommandEncoder']);
   });
 });
 
 describe('early stopping', () => {
-  it('stops where a host would, and puts the best weights back', async () => {
-    const validation = { data: held, every: { epochs: 1 } } as const;
-    const one = await trainer({ validation, earlyStopping: { patience: 4 } });
-    const seen = validations(await collect(one, { steps: 2000 }));
-    const best = seen.reduce((least, each) => (each.loss < least.loss ? each : least));
+  it.each<[NonNullable<TrainerOptions['earlyStopping']>, number]>([
+    [{ patience: 4 }, 5],
+    [{ metric: 'accuracy', patience: 3, restoreBest: false }, 2],
+    [{ patience: 2, minDelta: 0.01 }, 3],
+    [{ mode: 'max', patience: 0 }, 1],
+  ])('%j stops where a host would', async (stopping, every) => {
+    const { metric = 'loss', patience, minDelta = 0, restoreBest = true } = stopping;
+    const one = await trainer({ validation: { data: held, every: { batches: every } }, earlyStopping: stopping });
+    const reports = await collect(one, { steps: 3000 });
+    const seen = validationsOf(reports);
+    const values = seen.map((each) => (metric === 'loss' ? each.loss : each.accuracy!));
+    const mode = stopping.mode ?? (metric === 'loss' ? 'min' : 'max');
+    const { best, stop } = earlyStopping(values, { mode, patience: patience!, minDelta });
+    const [at, value] = [seen[best.at(-1)!]!, values[best.at(-1)!]!];
+    expect(stop).toBe(seen.length - 1);
+    expect(seen.map((each) => each.best)).toEqual(best.map((each, i) => each === i));
     expect(one.stopped).toEqual({
       reason: 'early-stopping',
-      step: best.step + 20,
-      best: { step: best.step, value: best.loss },
+      step: every * seen.length,
+      best: { step: at.step, value },
     });
-    expect(one.step).toBe(best.step + 20);
-    expect(seen.at(-1)!.step).toBe(one.step);
-    expect((await one.evaluate(held)).loss).toBe(best.loss);
+    expect(one.step).toBe(one.stopped!.step);
+    expect(reports.at(-1)!.step).toBe(one.step);
+    const { loss, accuracy } = restoreBest ? at : seen.at(-1)!;
+    expect(await one.evaluate(held)).toEqual({ step: one.step, loss, accuracy });
+  });
+
+  it('leaves all as a run of so many steps does, and goes on from there with patience anew', async () => {
+    // Every 5 batches of 2 to an update: it stops within one.
+    const options = { accumulate: { steps: 2 }, rule: adam({ lr: 0.05 }) };
+    const validation = { data: held, every: { batches: 5 } } as const;
+    const one = await trainer({ ...options, validation, earlyStopping: { patience: 1, restoreBest: false } });
+    const other = await trainer(options);
+    await collect(one, { steps: 2000 });
+    const { step } = one;
+    expect(step % 2).toBe(1);
+    await collect(other, { steps: step });
+    expect(await one.state()).toEqual(await other.state());
+    expect(await one.readParameters()).toEqual(await other.readParameters());
+
+    const stopped = one.stopped!;
+    const more = await collect(one, { steps: 40 });
+    // The best so far stays the best: the next validation is worse, too.
+    expect(more).toHaveLength(5);
+    expect(losses(more)).toEqual(losses(await collect(other, { steps: 5 })));
+    expect(one.stopped).toEqual({ ...stopped, step: step + 5 });
+    expect(await one.readParameters()).toEqual(await other.readParameters());
+  });
+
+  it('ends at the same step however many steps a submit takes, or when the consumer leaves before', async () => {
+    const stopping = { validation: { data: held, every: { batches: 4 } }, earlyStopping: { patience: 2 } };
+    const one = await trainer({ ...stopping, submitMs: 0.01 });
+    const other = await trainer({ ...stopping, submitMs: 1000 });
+    await collect(one, { steps: 2000 });
+    const { step } = one.stopped!;
+    // Leaves right before the end, with the submit that stops under way or done.
+    for await (const report of other.run({ steps: 2000 })) if (report.step === step - 1) break;
+    await collect(other, { steps: other.stopped ? 0 : 10 });
+    expect(one.step).toBe(step);
+    if (other.stopped) expect(other.stopped).toEqual(one.stopped);
+    expect(await other.readParameters()).toEqual(await one.readParameters());
+  });
+});
+
+const settings: ValidationSettings = {
+  every: 4,
+  metric: 'loss',
+  mode: 'min',
+  minDelta: 0,
+  patience: 2,
+  keepBest: true,
+  restoreBest: true,
+};
+
+/** Everything a replica has, by part and name; but the clock's fault and fate, which say that it has stopped. */
+async function everything(program: Program, replica: number, replicas: number) {
+  const parts = program.parts.filter(({ key }) => key !== 'validation');
+  const named = parts.flatMap((part) => part.ranges().map((each) => ({ ...each, key: `${part.key}/${each.name}` })));
+  const copies = await readRanges(device, 'test', named);
+  const all: Record<string, Uint8Array> = {};
+  for (const [i, { key, size }] of named.entries()) {
+    const own = new Uint8Array(copies[i]!).subarray((size / replicas) * replica, (size / replicas) * (replica + 1));
+    if (key === 'optimizer/clock')
+      for (const field of ['fault', 'fate'] as const) own.fill(0, clockOffset(field), clockOffset(field) + 4);
+    all[key] = own;
+  }
+  return { ...all, parameters: await program.readParameters(replica) };
+}
+
+describe('replicas', () => {
+  it('stop each at its own step, with the bits of runs on their own', async () => {
+    const replicas = [
+      { seed: 1, rule: adam({ lr: 0.01 }) },
+      { seed: 2, rule: adam({ lr: 0.06 }) },
+    ];
+    const validation = { data: held, settings: { ...settings, restoreBest: false } };
+    const start = async (list: typeof replicas) => {
+      const one = await replicasOf(device, { model, data, rows: 8, replicas: list, validation });
+      made.push(one);
+      return one;
+    };
+    const both = await start(replicas);
+    const results = await both.run(4000);
+    const stops = replicas.map((_, replica) => both.program.validation!.stoppedAt(replica)!);
+    expect(new Set(stops).size).toBe(2);
+    expect(both.program.scheduler.step).toBe(Math.max(...stops));
+    for (const [i, replica] of replicas.entries()) {
+      const alone = await start([replica]);
+      const own = await alone.run(4000);
+      expect(results.filter((result, at) => at % 2 === i && !result.halted)).toEqual(own);
+      expect(alone.program.validation!.stoppedAt()).toBe(stops[i]);
+      expect(await everything(both.program, i, 2)).toEqual(await everything(alone.program, 0, 1));
+    }
+    // A replica that stands still holds up nobody: those that stopped apart do not go on together.
+    both.program.validation!.goOn();
+    expect(both.program.validation!.halted).toBe(true);
+  });
+});
+
+describe('the state of a validation', () => {
+  it('goes on from copies: counters, best weights, and where it stopped', async () => {
+    const validation = { data: held, settings };
+    const start = async () => {
+      const one = await replicasOf(device, { model, data, rows: 8, replicas: [{ seed: 1, rule }], validation });
+      made.push(one);
+      return one;
+    };
+    const [one, other] = [await start(), await start()];
+    await one.run(4000);
+    const part = (program: Program) => program.parts.find(({ key }) => key === 'validation')!;
+    const from = part(one.program);
+    const ranges = from.ranges();
+    const copies = await readRanges(device, 'test', ranges);
+    const byName = new Map(ranges.map(({ name }, i) => [name, copies[i]!]));
+    for (const { name, buffer, offset } of part(other.program).ranges())
+      device.queue.writeBuffer(buffer, offset, byName.get(name)!);
+    part(other.program).load(from.host(byName), byName);
+    const [a, b] = [one.program.validation!, other.program.validation!];
+    expect(b.stoppedAt()).toBe(a.stoppedAt());
+    expect(b.bestResult()).toEqual(a.bestResult());
+    expect(await other.program.readParameters(0, b.best!.params)).toEqual(await one.program.readParameters());
+    // The clock says it as well, which a checkpoint has.
+    const [clock] = await readRanges(device, 'test', [{ ...one.program.updater.clock, size: CLOCK_BYTES }]);
+    expect(new Uint32Array(clock!)[clockOffset('fault') / 4]).toBe(FAULT.halted);
+  });
+});
+
+describe('plateau', () => {
+  const options = { factor: 0.5, patience: 1 };
+
+  it.each<['min' | 'max', 'loss' | 'accuracy']>([
+    ['min', 'loss'],
+    ['max', 'accuracy'],
+  ])('is told the metric right after the validation: mode %s, the %s', async (mode, metric) => {
+    const lr = plateau(0.05, { ...options, mode });
+    const one = await trainer({ rule: adam({ lr }), validation: { data: held, every: { batches: 3 } } });
+    const reports = await collect(one, { steps: 40 });
+    const byHand = plateau(0.05, { ...options, mode, metric: 'reported' });
+    const other = await trainer({ rule: adam({ lr: byHand }), validation: { data: held, every: { batches: 3 } } });
+    const plain: StepReport[] = [];
+    while (other.step < 39) {
+      plain.push(...(await collect(other, { steps: 3 })));
+      byHand.report((await other.evaluate(held))[metric]!);
+    }
+    plain.push(...(await collect(other, { steps: 1 })));
+    expect(reports).toEqual(plain);
+    expect(reports.at(-1)!.lr).toBeLessThan(0.05);
+    expect(lr.state()).toEqual(byHand.state());
+  });
+
+  it('is found behind a warm-up and in a group', async () => {
+    const { warmup } = await import('../../src/optim/schedules.js');
+    const [own, group] = [plateau(0.05, options), plateau(0.1, options)];
+    const one = await trainer({
+      rule: sgd({ lr: warmup(own, { steps: 4 }) }),
+      groups: [{ tensors: '*.bias', lr: group }],
+      validation: { data: held, every: { batches: 1 } },
+    });
+    await collect(one, { steps: 3 });
+    for (const { best } of [own.state(), group.state()]) expect(best).toBe(one.best!.loss);
+  });
+
+  it('goes down where the metric is not a number', async () => {
+    const lr = plateau(1, { factor: 0.5, patience: 0 });
+    const broken = { ...held, x: held.x.map((value, i) => (i === 0 ? Number.NaN : value) as number) };
+    // Without a hidden layer: on lavapipe tanh of NaN is a number.
+    const one = await trainer({
+      model: mlp({ sizes: [FEATURES, 3] }),
+      rule: sgd({ lr }),
+      validation: { data: broken, every: { batches: 1 } },
+    });
+    const reports = await collect(one, { steps: 4 });
+    expect(reports.map(({ lr: used }) => used)).toEqual([1, 1, 0.5, 0.25]);
+    expect(validationsOf(reports).map(({ loss, best }) => [loss, best])).toEqual(Array(4).fill([Number.NaN, false]));
+    expect(one.best).toBeUndefined();
+  });
+});
+
+describe('pausing', () => {
+  it('waits for resume, and the rest works in the meantime; an abort ends it, and the state stays good', async () => {
+    const one = await trainer({ validation: { data: held, every: { batches: 3 } } });
+    const reports: StepReport[] = [];
+    const stop = new AbortController();
+    const ended = (async () => {
+      for await (const report of one.run({ steps: 60, signal: stop.signal })) {
+        reports.push(report);
+        if (report.step === 7 || report.step === 31) one.pause();
+      }
+    })().catch((error: unknown) => error);
+    const quiet = async () => {
+      let [before, same] = [-1, 0];
+      for (; same < 5; same = reports.length === before ? same + 1 : 0) {
+        before = reports.length;
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    };
+    await quiet();
+    expect(one.paused).toBe(true);
+    const at = one.step;
+    expect(reports).toHaveLength(at);
+    expect(at).toBeLessThan(60);
+    expect((await one.evaluate(held)).step).toBe(at);
+    one.resume();
+    await quiet();
+    expect(reports.length).toBeGreaterThan(at);
+    stop.abort(new Error('enough'));
+    await expect(ended).resolves.toMatchObject({ message: 'enough' });
+    one.resume();
+    // In the middle of an epoch: on it goes, as if nothing had been.
+    reports.push(...(await collect(one, { steps: 70 - one.step })));
+    const other = await trainer({ validation: { data: held, every: { batches: 3 } } });
+    expect(reports).toEqual(await collect(other, { steps: 70 }));
+  });
+
+  it('ends with destroy', async () => {
+    const one = await trainer();
+    one.pause();
+    const ended = collect(one, { steps: 5 });
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    one.destroy();
+    await expect(ended).rejects.toMatchObject({ code: 'RUN-DESTROYED' });
+  });
+});
+
+describe('createTrainer refuses, before it creates anything on the GPU,', () => {
+  const validation = { data: held };
+  const mse = { model: mlp({ sizes: [FEATURES, 3], loss: 'mse' }) };
+  const values = arrays({ x: randomFloats(40 * FEATURES, 7), y: randomFloats(120, 8), features: FEATURES });
+  it.each<[string, string, RegExp, Record<string, unknown>]>([
+    ['early stopping without validation', 'OPTION-RANGE', /needs a validation/, { earlyStopping: { patience: 2 } }],
+    ['no validation data', 'OPTION-TYPE', /^validation: data/, { validation: {} }],
+    [
+      'another width',
+      'SHAPE-MISMATCH',
+      /^validation: data/,
+      {
+        validation: { data: arrays({ x: randomFloats(10, 3), y: [0, 1], classes: 3, features: 5 }) },
+      },
+    ],
+    ['another kind', 'SHAPE-MISMATCH', /^validation: data/, { validation: { data: values } }],
+    ['every without a unit', 'OPTION-RANGE', /every needs one/, { validation: { ...validation, every: {} } }],
+    [
+      'every with two',
+      'OPTION-RANGE',
+      /every needs one/,
+      { validation: { ...validation, every: { epochs: 1, batches: 2 } } },
+    ],
+    ['every 0', 'OPTION-RANGE', /every: batches/, { validation: { ...validation, every: { batches: 0 } } }],
+    ['every as a number', 'OPTION-TYPE', /every/, { validation: { ...validation, every: 5 } }],
+    ['an unknown unit', 'OPTION-UNKNOWN', /step/, { validation: { ...validation, every: { steps: 5 } } }],
+    ['an unknown option', 'OPTION-UNKNOWN', /patience/, { validation: { ...validation, patience: 5 } }],
+    ['negative patience', 'OPTION-RANGE', /patience/, { validation, earlyStopping: { patience: -1 } }],
+    ['a negative delta', 'OPTION-RANGE', /minDelta/, { validation, earlyStopping: { minDelta: -0.1 } }],
+    ['a metric that is none', 'OPTION-RANGE', /'accuracy'/, { validation, earlyStopping: { metric: 'acuracy' } }],
+    ['a mode that is none', 'OPTION-RANGE', /mode/, { validation, earlyStopping: { mode: 'lower' } }],
+    ['early stopping null', 'OPTION-TYPE', /earlyStopping/, { validation, earlyStopping: null }],
+    ['validation null', 'OPTION-TYPE', /validation/, { validation: null }],
+    [
+      'a metric that the loss does not count',
+      'OPTION-RANGE',
+      /mse gives loss, not "accuracy"/,
+      { ...mse, data: values, validation: { data: values }, earlyStopping: { metric: 'accuracy' } },
+    ],
+    [
+      'a plateau of a metric that is none',
+      'OPTION-RANGE',
+      /plateau: metric/,
+      { rule: sgd({ lr: plateau(1, { metric: 'f1' }) }), validation },
+    ],
+    [
+      'a plateau without a metric to go by',
+      'OPTION-RANGE',
+      /mode 'max'/,
+      { ...mse, data: values, validation: { data: values }, rule: sgd({ lr: plateau(1, { mode: 'max' }) }) },
+    ],
+  ])('%s', async (_, code, message, wrong) => {
+    const { counts, restore } = countCreations(device);
+    try {
+      await expect(trainer(wrong as never)).rejects.toMatchObject({
+        code,
+        message: expect.stringMatching(message),
+        fix: expect.stringMatching(/\S/),
+      });
+      expect(counts).toEqual({});
+    } finally {
+      restore();
+    }
+  });
+
+  it('and set refuses a plateau that has nothing to go by', async () => {
+    const one = await trainer({ validation });
+    expect(() => one.set({ lr: plateau(1, { metric: 'f1' }) })).toThrow(/plateau: metric/);
   });
 });
