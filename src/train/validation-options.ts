@@ -127,8 +127,17 @@ export function checkReported(rules: readonly Rule[], model: Model): void {
 
 /** @param values of hyper-parameters */
 export function checkReportedValues(values: readonly unknown[], model: Model): void {
-  for (const { name, metric } of reportedIn(values))
+  const { name: loss, counts } = model.loss.row;
+  for (const { name, metric, mode } of reportedIn(values)) {
     if (metric !== undefined) checkMetric(`${name}: metric`, metric, model, [REPORTED]);
+    else if (mode === 'max' && modeOf(counts) === 'min') {
+      throw new DownhillError(
+        'OPTION-RANGE',
+        `${name} with mode 'max' needs a metric that is better where it is larger; ${loss} gives loss and ${counts}.`,
+        "Leave mode out to go by the loss, or pass metric: 'reported' and report yourself.",
+      );
+    }
+  }
 }
 
 /** Says of an error which data it is about. */

@@ -15,7 +15,7 @@ import { lower } from '../kernels/lower.js';
 import type { Op } from '../kernels/op.js';
 import type { Rule } from '../optim/rule.js';
 import { reportedIn } from '../optim/schedules/core.js';
-import type { Vector } from '../space/space.js';
+import type { PlacedVector, Vector } from '../space/space.js';
 import type { Copies, Json, NamedRange, Stateful } from '../space/stateful.js';
 import type { Evaluator, PlacedWeights } from './evaluate.js';
 
@@ -211,13 +211,13 @@ export class Validation implements Stateful {
     this.#seen = this.#seen.map((control) => ({ ...control, bad: 0, stop: 0 }));
   }
 
-  ranges(): readonly NamedRange[] {
+  vectors(): readonly PlacedVector[] {
     const { best } = this;
-    const vectors = best ? [best.params, best.statistics.vector] : [];
-    return [
-      { name: 'control', ...this.control },
-      ...vectors.flatMap(({ name, ranges }) => ranges.map((each, i) => ({ name: `${name}-${i}`, ...each }))),
-    ];
+    return best ? [{ space: best.space, vector: best.params }, best.statistics] : [];
+  }
+
+  ranges(): readonly NamedRange[] {
+    return [{ name: 'control', ...this.control }];
   }
 
   host(): Json {

@@ -3,6 +3,7 @@ import { readRanges } from '../../src/gpu/buffers.js';
 import { adam, arrays, createTrainer, mlp, plateau, sgd, type Trainer, type TrainerOptions } from '../../src/index.js';
 import { CLOCK_BYTES, clockOffset, FAULT } from '../../src/kernels/advance.js';
 import { earlyStopping } from '../../src/reference/index.js';
+import type { NamedRange, Stateful } from '../../src/space/stateful.js';
 import type { Program } from '../../src/train/program.js';
 import type { StepReport } from '../../src/train/types.js';
 import type { ValidationSettings } from '../../src/train/validation.js';
@@ -236,16 +237,22 @@ describe('the state of a validation', () => {
     await one.run(4000);
     const part = (program: Program) => program.parts.find(({ key }) => key === 'validation')!;
     const from = part(one.program);
-    const ranges = from.ranges();
+    const all = (own: Stateful): NamedRange[] => [
+      ...own.ranges(),
+      ...own.vectors!().flatMap(({ vector: { name, ranges } }) =>
+        ranges.map((at, i) => ({ name: `${name}-${i}`, ...at })),
+      ),
+    ];
+    const ranges = all(from);
     const copies = await readRanges(device, 'test', ranges);
     const byName = new Map(ranges.map(({ name }, i) => [name, copies[i]!]));
-    for (const { name, buffer, offset } of part(other.program).ranges())
+    for (const { name, buffer, offset } of all(part(other.program)))
       device.queue.writeBuffer(buffer, offset, byName.get(name)!);
     part(other.program).load(from.host(byName), byName);
     const [a, b] = [one.program.validation!, other.program.validation!];
     expect(b.stoppedAt()).toBe(a.stoppedAt());
     expect(b.bestResult()).toEqual(a.bestResult());
-    expect(await other.program.readParameters(0, b.best!.params)).toEqual(await one.program.readParameters());
+    expect(await other.program.readParameters(0, 'best')).toEqual(await one.program.readParameters());
     // The clock says it as well, which a checkpoint has.
     const [clock] = await readRanges(device, 'test', [{ ...one.program.updater.clock, size: CLOCK_BYTES }]);
     expect(new Uint32Array(clock!)[clockOffset('fault') / 4]).toBe(FAULT.halted);
@@ -385,7 +392,7 @@ describe('createTrainer refuses, before it creates anything on the GPU,', () => 
     [
       'a metric that the loss does not count',
       'OPTION-RANGE',
-      /mse gives loss, not "accuracy"/,
+      /mse gives loss and mse, not "accuracy"/,
       { ...mse, data: values, validation: { data: values }, earlyStopping: { metric: 'accuracy' } },
     ],
     [
