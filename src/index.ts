@@ -105,6 +105,7 @@ export type {
   EvaluateOptions,
   Evaluation,
   ParameterRange,
+  PenaltyOptions,
   PlanReport,
   Profile,
   ProfileLabel,

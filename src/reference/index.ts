@@ -19,5 +19,6 @@ export {
   referenceNetwork,
   referenceNetwork as referenceMlp,
 } from './network.js';
+export { referencePenalty } from './penalty.js';
 export { type ReferenceRule, type ReferenceState, referenceState } from './rule.js';
 export { referenceRules } from './rules.gen.js';

@@ -69,7 +69,12 @@ export function groupTensors(
   });
 }
 
-function matching(where: string, patterns: unknown, names: readonly string[]): Set<string> {
+/**
+ * The names that patterns fit.
+ *
+ * @throws DownhillError OPTION-TYPE, OPTION-RANGE
+ */
+export function matching(where: string, patterns: unknown, names: readonly string[]): Set<string> {
   const list: unknown[] = Array.isArray(patterns) ? patterns : [patterns];
   if (list.length === 0 || list.some((each) => typeof each !== 'string' || each === '')) {
     throw new DownhillError(

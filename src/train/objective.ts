@@ -11,6 +11,7 @@ import { buffersOf, type Model, type ModelLayer, tensorsOf } from '../nn/model.j
 import { bindNetwork, checkNetwork } from '../nn/network.js';
 import type { PlacedVector, Space, TensorShape, Vector } from '../space/space.js';
 import type { Stateful } from '../space/stateful.js';
+import { type Penalty, penaltyOps } from './penalty.js';
 
 /** Something to minimize: a loss of some tensors, whose gradient it can write. */
 export interface Objective {
@@ -91,6 +92,7 @@ export function networkObjective(options: {
   readonly rows: number;
   readonly sampling: Sampling;
   readonly dropLast: boolean;
+  readonly penalty?: Penalty | undefined;
   readonly uploads: Uploads;
 }): Objective {
   const { model, data, rows, sampling, uploads } = options;
@@ -127,8 +129,10 @@ export function networkObjective(options: {
         result,
         train: true,
       });
+      const where = { label, buffers, space, params, grads, rows, stream: batches.stream, result };
+      const added = options.penalty ? penaltyOps(options.penalty, where) : [];
       return {
-        gradient: [...network.forward, ...network.loss, ...network.backward],
+        gradient: [...network.forward, ...network.loss, ...network.backward, ...added],
         commit: network.commit,
         next: (ranges, lossRing) => [batches.next(`${label}/account`, { ...ranges, result }, lossRing)],
         parts: [batches],

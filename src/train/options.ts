@@ -22,6 +22,7 @@ import { makeGroups } from '../optim/groups.js';
 import { checkOptimizerOptions } from '../optim/optimizer-options.js';
 import { checkRule } from '../optim/rule.js';
 import { groupTensors } from './groups.js';
+import { checkPenalty } from './penalty.js';
 import type { EvaluateOptions, RunOptions, TrainerOptions, WeightsOptions } from './types.js';
 import { checkReported, checkValidation } from './validation-options.js';
 
@@ -41,6 +42,7 @@ const OPTIONS = [
   'clip',
   'skipNonFinite',
   'accumulate',
+  'penalty',
   'average',
   'validation',
   'earlyStopping',
@@ -97,6 +99,7 @@ export function checkTrainerOptions(device: GPUDevice, options: TrainerOptions) 
     average: options.average === undefined ? undefined : checkAverage('average', options.average),
     submitMs: checkNumber('submitMs', options.submitMs ?? 50, { above: 0 }),
     settings,
+    penalty: checkPenalty(options.penalty, tensorsOf(model)),
     groups,
     validation,
     seed: checkInteger('seed', options.seed ?? TRAINER_DEFAULTS.seed, 0, MAX_SEED),

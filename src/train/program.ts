@@ -7,6 +7,7 @@ import { averageForms } from '../kernels/average.js';
 import { lower } from '../kernels/lower.js';
 import { nnForms } from '../kernels/nn-forms.js';
 import type { Form, Plan } from '../kernels/op.js';
+import { penaltyForms } from '../kernels/penalty.js';
 import type { Average } from '../optim/averages.js';
 import type { RuleRow } from '../optim/rule.js';
 import type { Group } from '../optim/scalars.js';
@@ -23,7 +24,7 @@ import type { ParameterRange, PlanReport, Weights } from './types.js';
 import { Validation, type ValidationPlan } from './validation.js';
 
 /** Everything that training is made of. Those of one op in a row are tried in order: fused ones stand first. */
-const FORMS: readonly Form[] = [...nnForms, ...UPDATER_FORMS, ...averageForms, ...accountForms];
+const FORMS: readonly Form[] = [...nnForms, ...penaltyForms, ...UPDATER_FORMS, ...averageForms, ...accountForms];
 
 export interface ProgramOptions {
   readonly label: string;

@@ -22,6 +22,21 @@ export type TensorGroup<F extends Fields = Fields> = (string extends keyof F
   readonly frozen?: boolean;
 };
 
+/**
+ * Adds l1·Σ|w| + l2·Σw² to the loss of every step, and l1·sign(w) + 2·l2·w to the gradient (sign(0) = 0): Keras'
+ * `kernel_regularizer` L1L2. Part of the loss, it goes through momentum, the scaling of adaptive rules, clipping and
+ * accumulation like the rest of the gradient. A rule's `weightDecay` λ adds λ·w to the gradient instead, so l2 is half of
+ * that, and is in no loss; `decoupledWeightDecay` (adamw) does not go through the rule at all.
+ */
+export interface PenaltyOptions {
+  /** At least 0. Default 0. */
+  readonly l1?: number;
+  /** At least 0. Default 0. */
+  readonly l2?: number;
+  /** Names of tensors or patterns, as in `groups`. Default: the weight matrices, without biases and norms. */
+  readonly tensors?: string | readonly string[];
+}
+
 /** Options of {@link createTrainer}. */
 export interface TrainerOptions<F extends Fields = Fields> {
   readonly model: Model;
@@ -57,6 +72,8 @@ export interface TrainerOptions<F extends Fields = Fields> {
   readonly validation?: ValidationOptions;
   /** End the training where validation does not get better any more. Needs `validation`. */
   readonly earlyStopping?: EarlyStoppingOptions;
+  /** L1 and L2 penalties in the loss; `evaluate` reports the loss without them. */
+  readonly penalty?: PenaltyOptions;
   /** In the label of every GPU object: 'downhill:<label>/<pass>'. Default 'train'. */
   readonly label?: string;
 }

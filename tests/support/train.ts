@@ -10,9 +10,10 @@ import type { Rule } from '../../src/optim/rule.js';
 import { Evaluator } from '../../src/train/evaluate.js';
 import { groupTensors } from '../../src/train/groups.js';
 import { networkObjective } from '../../src/train/objective.js';
+import { checkPenalty } from '../../src/train/penalty.js';
 import { Program } from '../../src/train/program.js';
 import type { StepResult } from '../../src/train/scheduler.js';
-import type { StepReport, TensorGroup, Trainer } from '../../src/train/types.js';
+import type { PenaltyOptions, StepReport, TensorGroup, Trainer } from '../../src/train/types.js';
 import type { ValidationSettings } from '../../src/train/validation.js';
 import { randomFloats } from './gpu.js';
 
@@ -80,6 +81,7 @@ export async function replicasOf(
     readonly average?: Average;
     readonly maxArenaBytes?: number;
     readonly validation?: { readonly data: Dataset; readonly settings: ValidationSettings };
+    readonly penalty?: PenaltyOptions;
   },
 ) {
   const { model, replicas, sampling = 'shuffle', average, maxArenaBytes, validation } = options;
@@ -88,7 +90,13 @@ export async function replicasOf(
   const rules = replicas.map(({ rule }) => rule);
   const program = await Program.create(device, {
     label: 'replicas',
-    objective: networkObjective({ ...options, sampling, dropLast: false, uploads }),
+    objective: networkObjective({
+      ...options,
+      penalty: checkPenalty(options.penalty, tensorsOf(model)),
+      sampling,
+      dropLast: false,
+      uploads,
+    }),
     row: rules[0]!.row,
     groups: makeGroups(groupTensors(tensorsOf(model), rules, options.groups), settings.clip?.by === 'tensor'),
     settings,
