@@ -101,6 +101,7 @@ export { MAX_SEED, TRAINER_DEFAULTS } from './train/options.js';
 export { decodeSafetensors, encodeSafetensors, type SafeTensors } from './train/safetensors.js';
 export { createTrainer } from './train/trainer.js';
 export type {
+  AugmentOptions,
   EarlyStoppingOptions,
   EvaluateOptions,
   Evaluation,

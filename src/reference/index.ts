@@ -2,6 +2,8 @@
  * `downhill/reference`: every update rule and every layer and loss in plain float64 on the CPU, and the comparer
  * that says how far an f32 result may lie from them. For tests, this project's and those of embedders.
  */
+
+export { type ReferenceBatch, referenceAugment } from './augment.js';
 export { type ReferenceAverage, referenceAverages } from './averages.js';
 export { gemmLimit, Path, pathTolerance, ROUNDING, ulp, type Worst, worst } from './compare.js';
 export { earlyStopping, type ReferenceStopping } from './early-stopping.js';

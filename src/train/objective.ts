@@ -5,12 +5,14 @@ import { checkUploadable, type Uploads } from '../data/upload.js';
 import { type BufferRange, type BufferSet, range } from '../gpu/buffers.js';
 import type { Sampling } from '../kernels/account.js';
 import type { Piece } from '../kernels/dense.js';
+import { checkActivations } from '../kernels/matrix.js';
 import type { Op } from '../kernels/op.js';
 import { initialize } from '../nn/init.js';
 import { buffersOf, type Model, type ModelLayer, tensorsOf } from '../nn/model.js';
 import { bindNetwork, checkNetwork } from '../nn/network.js';
 import type { PlacedVector, Space, TensorShape, Vector } from '../space/space.js';
 import type { Stateful } from '../space/stateful.js';
+import { type Augment, augmentBatches } from './augment.js';
 import { type Penalty, penaltyOps } from './penalty.js';
 
 /** Something to minimize: a loss of some tensors, whose gradient it can write. */
@@ -93,6 +95,7 @@ export function networkObjective(options: {
   readonly sampling: Sampling;
   readonly dropLast: boolean;
   readonly penalty?: Penalty | undefined;
+  readonly augment?: Augment | undefined;
   readonly uploads: Uploads;
 }): Objective {
   const { model, data, rows, sampling, uploads } = options;
@@ -104,6 +107,7 @@ export function networkObjective(options: {
     check(device, replicas) {
       checkUploadable(device, data);
       checkNetwork(device, model, rows, replicas);
+      if (options.augment) checkActivations(device, rows, [model.input, model.output], replicas);
     },
     initial: (seed) => initialize(model, seed),
     bind({ label, buffers, space, params, grads, statistics, seeds }) {
@@ -112,6 +116,9 @@ export function networkObjective(options: {
       const plan = { samples: data.samples, rows, stepsPerEpoch: perEpoch, sampling };
       const batches = new DataStream(buffers, plan, seeds);
       const result = range(buffers.storage('result', 8 * rows * replicas), 0, 8 * rows * replicas);
+      const { batch, stream } = batches;
+      const given = { label, buffers, model, data, onGpu, rows, replicas, batch, stream };
+      const augmented = options.augment && augmentBatches(options.augment, given);
       const network = bindNetwork({
         label,
         model,
@@ -121,10 +128,12 @@ export function networkObjective(options: {
         params: pieces(space, params),
         grads: pieces(space, grads),
         statistics: pieces(statistics.space, statistics.vector),
-        input: { x: onGpu.x, batch: { ...onGpu, indices: batches.batch } },
-        targets: onGpu.targets,
-        kind: data.targets.kind,
-        batch: batches.batch,
+        ...(augmented?.network ?? {
+          input: { x: onGpu.x, batch: { ...onGpu, indices: batches.batch } },
+          targets: onGpu.targets,
+          kind: data.targets.kind,
+          batch: batches.batch,
+        }),
         stream: batches.stream,
         result,
         train: true,
@@ -132,7 +141,7 @@ export function networkObjective(options: {
       const where = { label, buffers, space, params, grads, rows, stream: batches.stream, result };
       const added = options.penalty ? penaltyOps(options.penalty, where) : [];
       return {
-        gradient: [...network.forward, ...network.loss, ...network.backward, ...added],
+        gradient: [...(augmented?.ops ?? []), ...network.forward, ...network.loss, ...network.backward, ...added],
         commit: network.commit,
         next: (ranges, lossRing) => [batches.next(`${label}/account`, { ...ranges, result }, lossRing)],
         parts: [batches],
@@ -146,7 +155,7 @@ export function networkObjective(options: {
         },
         bytes: {
           get activations() {
-            return network.memory.bytes;
+            return network.memory.bytes + (augmented?.bytes ?? 0);
           },
           data: onGpu.bytes,
         },

@@ -21,6 +21,7 @@ import { checkAverage } from '../optim/averages/average.js';
 import { makeGroups } from '../optim/groups.js';
 import { checkOptimizerOptions } from '../optim/optimizer-options.js';
 import { checkRule } from '../optim/rule.js';
+import { checkAugment } from './augment.js';
 import { groupTensors } from './groups.js';
 import { checkPenalty } from './penalty.js';
 import type { EvaluateOptions, RunOptions, TrainerOptions, WeightsOptions } from './types.js';
@@ -43,6 +44,7 @@ const OPTIONS = [
   'skipNonFinite',
   'accumulate',
   'penalty',
+  'augment',
   'average',
   'validation',
   'earlyStopping',
@@ -99,6 +101,7 @@ export function checkTrainerOptions(device: GPUDevice, options: TrainerOptions) 
     average: options.average === undefined ? undefined : checkAverage('average', options.average),
     submitMs: checkNumber('submitMs', options.submitMs ?? 50, { above: 0 }),
     settings,
+    augment: checkAugment(options.augment, model, data),
     penalty: checkPenalty(options.penalty, tensorsOf(model)),
     groups,
     validation,

@@ -3,6 +3,7 @@ import { DownhillError } from '../gpu/errors.js';
 import { checkChoice } from '../gpu/fields.js';
 import { createPasses, type Pass } from '../gpu/pipelines.js';
 import { accountForms } from '../kernels/account.js';
+import { augmentForms } from '../kernels/augment.js';
 import { averageForms } from '../kernels/average.js';
 import { lower } from '../kernels/lower.js';
 import { nnForms } from '../kernels/nn-forms.js';
@@ -24,7 +25,14 @@ import type { ParameterRange, PlanReport, Weights } from './types.js';
 import { Validation, type ValidationPlan } from './validation.js';
 
 /** Everything that training is made of. Those of one op in a row are tried in order: fused ones stand first. */
-const FORMS: readonly Form[] = [...nnForms, ...penaltyForms, ...UPDATER_FORMS, ...averageForms, ...accountForms];
+const FORMS: readonly Form[] = [
+  ...nnForms,
+  ...augmentForms,
+  ...penaltyForms,
+  ...UPDATER_FORMS,
+  ...averageForms,
+  ...accountForms,
+];
 
 export interface ProgramOptions {
   readonly label: string;

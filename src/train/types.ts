@@ -37,6 +37,30 @@ export interface PenaltyOptions {
   readonly tensors?: string | readonly string[];
 }
 
+/**
+ * What is done to the inputs and targets of every batch, on the GPU, keyed by seed and step; never in an evaluation. What the
+ * network sees, raw·scale + shift, is cut, then mixed.
+ */
+export interface AugmentOptions {
+  /**
+   * Mixup: x = λ·x_i + (1 - λ)·x_j and targets alike, which become probabilities where they are classes. As the authors do,
+   * one λ of Beta(alpha, alpha) for the batch; row j is so many rows further, as many for all rows and never 0. For any data.
+   * Paper: Zhang et al. 2018, https://arxiv.org/abs/1710.09412.
+   */
+  readonly mixup?: {
+    /** Above 0: small mixes little, 1 takes every λ alike. Default 0.2. */
+    readonly alpha?: number;
+  };
+  /**
+   * Cutout: a square of 0 (the mean of standardized data) in each image, its centre anywhere, clipped at the edges. The data
+   * must say the `image`. Paper: DeVries & Taylor 2017, https://arxiv.org/abs/1708.04552.
+   */
+  readonly cutout?: {
+    /** Side of the square in pixels. */
+    readonly size: number;
+  };
+}
+
 /** Options of {@link createTrainer}. */
 export interface TrainerOptions<F extends Fields = Fields> {
   readonly model: Model;
@@ -72,6 +96,8 @@ export interface TrainerOptions<F extends Fields = Fields> {
   readonly validation?: ValidationOptions;
   /** End the training where validation does not get better any more. Needs `validation`. */
   readonly earlyStopping?: EarlyStoppingOptions;
+  /** Mixup and cutout. Default none. */
+  readonly augment?: AugmentOptions;
   /** L1 and L2 penalties in the loss; `evaluate` reports the loss without them. */
   readonly penalty?: PenaltyOptions;
   /** In the label of every GPU object: 'downhill:<label>/<pass>'. Default 'train'. */

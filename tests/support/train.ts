@@ -7,13 +7,14 @@ import type { Average } from '../../src/optim/averages.js';
 import { makeGroups } from '../../src/optim/groups.js';
 import { checkOptimizerOptions, type OptimizerOptions } from '../../src/optim/optimizer-options.js';
 import type { Rule } from '../../src/optim/rule.js';
+import { checkAugment } from '../../src/train/augment.js';
 import { Evaluator } from '../../src/train/evaluate.js';
 import { groupTensors } from '../../src/train/groups.js';
 import { networkObjective } from '../../src/train/objective.js';
 import { checkPenalty } from '../../src/train/penalty.js';
 import { Program } from '../../src/train/program.js';
 import type { StepResult } from '../../src/train/scheduler.js';
-import type { PenaltyOptions, StepReport, TensorGroup, Trainer } from '../../src/train/types.js';
+import type { AugmentOptions, PenaltyOptions, StepReport, TensorGroup, Trainer } from '../../src/train/types.js';
 import type { ValidationSettings } from '../../src/train/validation.js';
 import { randomFloats } from './gpu.js';
 
@@ -82,6 +83,7 @@ export async function replicasOf(
     readonly maxArenaBytes?: number;
     readonly validation?: { readonly data: Dataset; readonly settings: ValidationSettings };
     readonly penalty?: PenaltyOptions;
+    readonly augment?: AugmentOptions;
   },
 ) {
   const { model, replicas, sampling = 'shuffle', average, maxArenaBytes, validation } = options;
@@ -92,6 +94,7 @@ export async function replicasOf(
     label: 'replicas',
     objective: networkObjective({
       ...options,
+      augment: checkAugment(options.augment, model, options.data),
       penalty: checkPenalty(options.penalty, tensorsOf(model)),
       sampling,
       dropLast: false,
