@@ -95,6 +95,7 @@ export type {
   StoreOptions,
 } from './store/store.js';
 export { type ModelTensor, readModel, type SavedModel } from './train/checkpoint-file.js';
+export type { CheckpointOptions, Imported, ImportOptions, Restored } from './train/checkpoint-types.js';
 export type { SavedData, SavedScale } from './train/data-json.js';
 export { type Dtype, floatTensor, type SafeTensor, toFloats } from './train/dtypes.js';
 export { MAX_SEED, TRAINER_DEFAULTS } from './train/options.js';

@@ -108,14 +108,19 @@ export function loadGroups(
   }
   const replicas = counts.length;
   return rules.map((rule, record) => {
-    const replica = record % replicas;
-    return loadRule(rule, saved[Math.floor(record / replicas)]!.rules[replica]!, counts[replica]!);
+    const [group, replica] = [Math.floor(record / replicas), record % replicas];
+    const first = groups[group]!.rules[replica]!;
+    return loadRule(rule, first, saved[group]!.rules[replica]!, counts[replica]!);
   });
 }
 
-function loadRule(rule: Rule, saved: Readonly<Record<string, Json>>, count: number): Rule {
+/** @param first as it was made: a schedule that `set` has replaced since may be the file's */
+function loadRule(rule: Rule, first: Rule, saved: Readonly<Record<string, Json>>, count: number): Rule {
   const { row } = rule;
-  const own = rule.hyper as Readonly<Record<string, unknown>>;
+  const [own, older] = [rule, first].map(({ hyper }) => hyper as Readonly<Record<string, unknown>>) as [
+    Readonly<Record<string, unknown>>,
+    Readonly<Record<string, unknown>>,
+  ];
   const unknown = Object.keys(saved).find((key) => !(key in own));
   if (unknown !== undefined) {
     return refuse(
@@ -126,7 +131,7 @@ function loadRule(rule: Rule, saved: Readonly<Record<string, Json>>, count: numb
   }
   const next = Object.entries(saved).map(([key, value]) => [
     key,
-    loadSetting(`${row.name}: ${key}`, own[key], value, count),
+    loadSetting(`${row.name}: ${key}`, [own[key], older[key]], value, count),
   ]);
   return changed(rule, Object.fromEntries(next));
 }
@@ -134,27 +139,29 @@ function loadRule(rule: Rule, saved: Readonly<Record<string, Json>>, count: numb
 const isSchedule = (value: Json): value is { readonly [key: string]: Json } =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-function loadSetting(where: string, own: unknown, saved: Json, count: number): unknown {
+/** @param mine what may stand there: as it is, and as it was at first */
+function loadSetting(where: string, mine: readonly unknown[], saved: Json, count: number): unknown {
   if (Array.isArray(saved)) {
-    const mine = Array.isArray(own) ? own : [];
-    return saved.map((each, i) => loadSetting(`${where}[${i}]`, mine[i], each, count));
+    const items = (i: number) => mine.map((each) => (Array.isArray(each) ? each[i] : undefined));
+    return saved.map((each, i) => loadSetting(`${where}[${i}]`, items(i), each, count));
   }
   if (!isSchedule(saved)) return saved;
   const { schedule, by, values } = saved as unknown as SavedSchedule;
-  const { base } = typeof own === 'function' ? factorOf(own as Schedule) : { base: undefined };
-  if (!base || textOf(base) !== schedule) {
+  const bases = mine.filter((each) => typeof each === 'function').map((each) => factorOf(each as Schedule).base);
+  const base = bases.find((each) => textOf(each) === schedule);
+  if (!base) {
     return refuse(
       'CHECKPOINT-MISMATCH',
-      `${where} is ${schedule} in the file, but ${base ? textOf(base) : show(own)} here.`,
+      `${where} is ${schedule} in the file, but ${bases[0] ? textOf(bases[0]) : show(mine[0])} here.`,
       'Make the trainer with that schedule, or set it before the state is restored.',
     );
   }
-  const mine = probe(base, count);
-  const differs = mine.findIndex((value, i) => !alike(value, values[i] ?? null));
+  const here = probe(base, count);
+  const differs = here.findIndex((value, i) => !alike(value, values[i] ?? null));
   if (differs >= 0) {
     return refuse(
       'CHECKPOINT-MISMATCH',
-      `${where}, ${schedule}, is ${values[differs]} at update ${count + PROBES[differs]!} in the file, but ${mine[differs]} here.`,
+      `${where}, ${schedule}, is ${values[differs]} at update ${count + PROBES[differs]!} in the file, but ${here[differs]} here.`,
       'Make the trainer with the same schedule.',
     );
   }

@@ -1,6 +1,6 @@
 import { DownhillError, show } from '../gpu/errors.js';
 import { MAX_STEP } from '../kernels/account.js';
-import { type Clock, readClocks } from '../kernels/advance.js';
+import { CLOCK_BYTES, type Clock, readClocks } from '../kernels/advance.js';
 import type { Space } from '../space/space.js';
 import type { Copies, Json, Stateful } from '../space/stateful.js';
 import type { GradientSettings } from './gradient.js';
@@ -60,7 +60,7 @@ export function loadUpdater(
   copies: Copies,
   check = false,
 ): { readonly clocks: Clock[]; readonly carries: readonly number[]; readonly rules: Rule[] } {
-  const { row, groups, micro } = options;
+  const { row, space, groups, micro } = options;
   const saved = (host ?? {}) as Readonly<Record<string, Json>>;
   if (saved.version !== VERSION) {
     throw new DownhillError(
@@ -82,7 +82,10 @@ export function loadUpdater(
       'Make the trainer with the same clip, skipNonFinite and accumulate.',
     );
   }
-  const clocks = readClocks(copies.get('clock')!);
+  const bytes = copies.get('clock')!;
+  if (bytes.byteLength !== CLOCK_BYTES * space.replicas)
+    refuse(`The optimizer's clock takes ${bytes.byteLength} bytes in the file.`, 'Use a file that downhill wrote.');
+  const clocks = readClocks(bytes);
   for (const clock of clocks) checkClock(clock, micro);
   const counts = clocks.map(({ count }) => count);
   const rules = loadGroups(groups, scalars.rules, counts, saved.groups!);

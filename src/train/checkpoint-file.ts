@@ -1,4 +1,5 @@
 import { DownhillError, show } from '../gpu/errors.js';
+import { checkChoice, checkOptions } from '../gpu/fields.js';
 import { buffersOf, type Model, tensorsOf } from '../nn/model.js';
 import { modelFromJson } from '../nn/model-json.js';
 import type { Json } from '../space/stateful.js';
@@ -90,6 +91,15 @@ function parse(metadata: ReadonlyMap<string, string>, key: string): Json {
   }
 }
 
+/** In front of the names of the average's tensors: as its part of a program is called. */
+const AVERAGED = 'average.';
+const WEIGHTS = ['average', 'current'] as const;
+
+/** Options of {@link readModel}. */
+export interface ReadOptions {
+  readonly weights?: (typeof WEIGHTS)[number];
+}
+
 /** A tensor of a model in host memory. */
 export interface ModelTensor {
   readonly shape: readonly number[];
@@ -162,12 +172,14 @@ export const mismatch = (message: string, fix: string) => new DownhillError('CHE
  * no device.
  *
  * @param bytes of `trainer.checkpoint()`, or of a run's model.safetensors
+ * @param options `weights`: of a checkpoint, default the average where one was kept
  * @example
  * const { model, tensors, scaling, labels } = readModel(await readFile('runs/7/model.safetensors'));
  * @throws DownhillError CHECKPOINT-CORRUPT, with the byte or the tensor; CHECKPOINT-VERSION for a file of a newer release;
  *   CHECKPOINT-MISMATCH where tensors are missing or do not fit the model, and for files of other programs.
  */
-export function readModel(bytes: Uint8Array): SavedModel {
+export function readModel(bytes: Uint8Array, options: ReadOptions = {}): SavedModel {
+  checkOptions('readModel', options, ['weights']);
   const file = decodeFile(bytes);
   if (file.foreign) {
     throw mismatch(
@@ -176,15 +188,25 @@ export function readModel(bytes: Uint8Array): SavedModel {
     );
   }
   const model = modelFromJson(file.model);
-  const read = (list: readonly { readonly name: string; readonly shape: readonly number[] }[]) =>
+  const read = (list: readonly { readonly name: string; readonly shape: readonly number[] }[], prefix = '') =>
     new Map(
       list.map(({ name, shape: own }): [string, ModelTensor] => {
         const shape = savedShape(own);
-        return [name, { shape, values: tensorOf(file.tensors, name, shape) }];
+        return [name, { shape, values: tensorOf(file.tensors, prefix + name, shape) }];
       }),
     );
+  const tensors = tensorsOf(model);
+  const averaged = file.tensors.has(AVERAGED + tensors[0]!.name);
+  const weights = checkChoice('weights', options.weights ?? (averaged ? 'average' : 'current'), WEIGHTS);
   const data = readData(file.data);
   if (data.features !== model.input || data.targets.width !== model.output) throw damaged('data of another width');
   const { step, version } = file;
-  return { ...data, model, step, version, tensors: read(tensorsOf(model)), statistics: read(buffersOf(model)) };
+  return {
+    ...data,
+    model,
+    step,
+    version,
+    tensors: read(tensors, weights === 'average' ? AVERAGED : ''),
+    statistics: read(buffersOf(model)),
+  };
 }

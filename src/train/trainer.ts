@@ -12,6 +12,7 @@ import type { SetOptions } from '../optim/groups.js';
 import { readState } from '../optim/optimizer-state.js';
 import type { FieldsOf, Rule } from '../optim/rule.js';
 import type { Vector } from '../space/space.js';
+import type { CheckpointOptions, ImportOptions } from './checkpoint-types.js';
 import { Evaluator, type PlacedWeights, type Trained } from './evaluate.js';
 import { networkObjective } from './objective.js';
 import {
@@ -24,6 +25,7 @@ import {
   checkWeights,
 } from './options.js';
 import { Pause } from './pause.js';
+import { importTensors, openCheckpoint, restoreProgram, saveProgram } from './persist.js';
 import { checkProfileOptions, profileSteps, type Submit } from './profile.js';
 import { Program } from './program.js';
 import { type Flight, MAX_FLIGHTS, type StepResult } from './scheduler.js';
@@ -86,6 +88,7 @@ const validationPlan = (
 });
 
 class NetworkTrainer<F extends Fields> implements Trainer<F> {
+  readonly #options: CheckedOptions;
   readonly #program: Program;
   readonly #uploads: Uploads;
   readonly #model: Model;
@@ -96,11 +99,12 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
   #running = false;
   #destroyed = false;
 
-  private constructor(program: Program, uploads: Uploads, { model, data }: CheckedOptions) {
+  private constructor(program: Program, uploads: Uploads, options: CheckedOptions) {
+    this.#options = options;
     this.#program = program;
     this.#uploads = uploads;
-    this.#model = model;
-    this.#data = data;
+    this.#model = options.model;
+    this.#data = options.data;
   }
 
   static async create<F extends Fields>(device: GPUDevice, options: CheckedOptions): Promise<NetworkTrainer<F>> {
@@ -357,6 +361,27 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
     this.#checkAlive();
     const weights = checkWeights('readParameters', options) ?? (this.#program.average ? 'average' : 'current');
     return this.#program.readParameters(0, weights);
+  }
+
+  async checkpoint(options?: CheckpointOptions) {
+    this.#checkAlive();
+    return saveProgram(this.#program, this.#options, options);
+  }
+
+  async restore(bytes: Uint8Array) {
+    this.#begin();
+    try {
+      return restoreProgram(this.#program, openCheckpoint(bytes, this.#options));
+    } finally {
+      this.#running = false;
+    }
+  }
+
+  async importWeights(bytes: Uint8Array, options?: ImportOptions) {
+    this.#checkAlive();
+    const imported = importTensors(this.#program, bytes, options);
+    this.#program.average?.follow();
+    return imported;
   }
 
   describe() {

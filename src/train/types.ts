@@ -10,6 +10,7 @@ import type { SetOptions } from '../optim/groups.js';
 import type { ClipOptions, OptimizerOptions } from '../optim/optimizer-options.js';
 import type { OptimizerState } from '../optim/optimizer-types.js';
 import type { Rule } from '../optim/rule.js';
+import type { CheckpointOptions, Imported, ImportOptions, Restored } from './checkpoint-types.js';
 import type { WatchOptions, WatchReport } from './watch-report.js';
 
 /** Tensors with hyper-parameters of their own; the rest are the rule's. */
@@ -410,6 +411,35 @@ export interface Trainer<F extends Fields = Fields> {
   parameters(): Readonly<Record<string, ParameterRange>>;
   /** The tensors in host memory, each in one piece: of the average of the weights where one is kept. */
   readParameters(options?: WeightsOptions): Promise<Record<string, Float32Array>>;
+  /**
+   * Everything that training goes on from, as a safetensors file: the tensors by PyTorch's names and in its layout ([out,
+   * in]), what layers keep, the optimizer's state, counters, batches, hyper-parameters as `set` left them, the plan, the
+   * model, scaling and names of the data. Of the moment after everything submitted so far, which its step says; may be
+   * called at any time, also inside the loop over `run`, which goes on meanwhile.
+   *
+   * @example await writeFile('checkpoint.safetensors', await trainer.checkpoint());
+   * @throws DownhillError OPTION-*, RUN-DESTROYED, DEVICE-LOST
+   */
+  checkpoint(options?: CheckpointOptions): Promise<Uint8Array<ArrayBuffer>>;
+  /**
+   * Goes on from a checkpoint of a trainer of the same model, data and options, bit for bit: what comes is what the
+   * training that was saved would have given, on an adapter of the same kind. Hyper-parameters become the file's; schedules
+   * are functions, which no file holds: the trainer must have the same ones (their text and some of their values are
+   * compared). Everything is checked before anything changes.
+   *
+   * @throws DownhillError CHECKPOINT-CORRUPT, CHECKPOINT-MISMATCH, CHECKPOINT-VERSION, all as it was; RUN-BUSY while a run
+   *   is going, RUN-DESTROYED
+   */
+  restore(bytes: Uint8Array): Promise<Restored>;
+  /**
+   * Sets the weights to those of a safetensors file: PyTorch's (float32, float16, bfloat16; float64 is rounded) or ours.
+   * Names must be the model's ('0.weight'); where they are others, `prefix` or `map` says which. Nothing else changes: the
+   * optimizer keeps its state, the training its step. Everything is checked before anything changes.
+   *
+   * @example await trainer.importWeights(bytes, { prefix: 'net.' });
+   * @throws DownhillError CHECKPOINT-CORRUPT, CHECKPOINT-MISMATCH, CHECKPOINT-VERSION, OPTION-*, all as it was
+   */
+  importWeights(bytes: Uint8Array, options?: ImportOptions): Promise<Imported>;
   describe(): PlanReport;
   /** Frees what the trainer made; the device is the caller's. */
   destroy(): void;

@@ -1,0 +1,182 @@
+import type { Dataset } from '../data/dataset.js';
+import { DownhillError, show, suggest } from '../gpu/errors.js';
+import { checkFlag, checkOptions } from '../gpu/fields.js';
+import type { Model } from '../nn/model.js';
+import { modelToJson } from '../nn/model-json.js';
+import type { Json } from '../space/stateful.js';
+import { writeTensor } from '../space/vectors.js';
+import { applySnapshot, takeSnapshot } from './checkpoint.js';
+import {
+  decodeFile,
+  encodeFile,
+  mismatch,
+  type SavedFile,
+  savedShape,
+  tensorOf,
+  transposed,
+} from './checkpoint-file.js';
+import type { CheckpointOptions, Imported, ImportOptions, Restored } from './checkpoint-types.js';
+import { describeData, readData, type SavedData } from './data-json.js';
+import type { SafeTensor } from './dtypes.js';
+import type { Program } from './program.js';
+
+/* A trainer into a file and back. */
+
+/** What a trainer is of: stands in its files. */
+interface Described {
+  readonly model: Model;
+  readonly data: Dataset;
+}
+
+/** What a checkpoint says beside the parts: how the steps were computed. */
+interface SavedState {
+  readonly parts: Readonly<Record<string, Json>>;
+  readonly plan: Readonly<Record<string, string>>;
+}
+
+const asJson = (value: unknown) => value as Json;
+
+/** The bytes of a checkpoint, of the moment after everything submitted so far. */
+export async function saveProgram(
+  program: Program,
+  { model, data }: Described,
+  options: CheckpointOptions = {},
+): Promise<Uint8Array<ArrayBuffer>> {
+  checkOptions('checkpoint', options, ['state', 'weights']);
+  const state = checkFlag('checkpoint: state', options.state ?? true);
+  if (state && options.weights !== undefined) {
+    throw new DownhillError(
+      'OPTION-RANGE',
+      `A checkpoint has all weights there are, but weights is ${show(options.weights)}.`,
+      'Pass state: false for a network with these weights.',
+    );
+  }
+  const { step, tensors, parts, plan } = await takeSnapshot(program, { ...options, state });
+  return encodeFile(step, tensors, {
+    model: asJson(modelToJson(model)),
+    data: asJson(describeData(data)),
+    ...(state && { state: asJson({ parts, plan } satisfies SavedState) }),
+  });
+}
+
+/** What a trainer's model is, but for how its weights began. */
+const formOf = (json: Json) => {
+  const { input, layers, loss } = (json ?? {}) as Readonly<Record<string, Json>>;
+  return JSON.stringify({ input, layers, loss });
+};
+
+/** What must be alike in the data, for the same numbers to come out. */
+const scalingOf = ({ features, scaling, targets }: SavedData) => JSON.stringify({ features, scaling, targets });
+
+/** A checkpoint's file, taken apart, of this model and data. @throws DownhillError CHECKPOINT-* */
+export function openCheckpoint(
+  bytes: Uint8Array,
+  { model, data }: Described,
+): SavedFile & { readonly saved: SavedState } {
+  const file = decodeFile(bytes);
+  const weights = 'Import its weights: trainer.importWeights(bytes).';
+  if (file.foreign) throw mismatch('Another program wrote the file: it has no training to go on from.', weights);
+  const { parts, plan } = (file.state ?? {}) as unknown as Partial<SavedState>;
+  if (typeof parts !== 'object' || parts === null || typeof plan !== 'object' || plan === null)
+    throw mismatch('The file holds a model, but no training to go on from.', weights);
+  const [theirs, ours] = [file.model, asJson(modelToJson(model))].map(formOf);
+  if (theirs !== ours) {
+    throw mismatch(
+      `The file is of the model ${shorten(theirs!)}, this trainer's is ${shorten(ours!)}.`,
+      'Make the trainer with the model of the file: readModel(bytes).model.',
+    );
+  }
+  const [theirData, ourData] = [readData(file.data), describeData(data)].map(scalingOf);
+  if (theirData !== ourData) {
+    throw mismatch(
+      `The file was trained on data ${shorten(theirData!)}, this trainer's is ${shorten(ourData!)}.`,
+      'Make the trainer with the same data, scaled alike.',
+    );
+  }
+  return { ...file, saved: { parts, plan } };
+}
+
+const shorten = (text: string) => (text.length > 400 ? `${text.slice(0, 400)} …` : text);
+
+/** Goes on from a checkpoint that was opened. Everything is checked before anything changes. */
+export function restoreProgram(
+  program: Program,
+  { tensors, saved, version }: ReturnType<typeof openCheckpoint>,
+): Restored {
+  applySnapshot(program, { tensors, parts: saved.parts });
+  return { step: program.scheduler.step, version, otherForms: otherForms(program, saved.plan) };
+}
+
+/** Passes whose form differs from a plan's. */
+export const otherForms = ({ choice }: Program, plan: Readonly<Record<string, string>>): string[] =>
+  [...new Set([...Object.keys(choice), ...Object.keys(plan)])].filter((pass) => choice[pass] !== plan[pass]);
+
+/** A counter that PyTorch keeps beside running statistics. */
+const COUNTER = /(^|\.)num_batches_tracked$/;
+
+/** Sets the network's tensors to those of a file, in queue order. Everything is checked before anything changes. */
+export function importTensors(program: Program, bytes: Uint8Array, options: ImportOptions = {}): Imported {
+  checkOptions('importWeights', options, ['prefix', 'map', 'strict']);
+  const strict = checkFlag('importWeights: strict', options.strict ?? true);
+  const file = decodeFile(bytes);
+  const tensors = file.foreign ?? file.tensors;
+  const nameIn = namer(options);
+  const own = program.network.flatMap(({ space, vector }) =>
+    space.tensors.map(({ name, shape }) => ({ space, vector, name, shape, saved: nameIn(name) })),
+  );
+  const taken = new Set(own.map(({ saved }) => saved));
+  // Beside a network, a file of ours may have the state of its training.
+  const unused = file.foreign ? [...tensors.keys()].filter((name) => !taken.has(name) && !COUNTER.test(name)) : [];
+  const missing = own.filter(({ saved }) => !tensors.has(saved));
+  if (strict && missing.length > 0)
+    throw missingTensor(
+      missing[0]!.saved,
+      own.map(({ name }) => name),
+      tensors,
+    );
+  if (strict && unused.length > 0) {
+    throw mismatch(
+      `The file has ${unused.slice(0, 8).map(show).join(', ')}, which the model has not.`,
+      'Use the model that the file is of, or pass strict: false to leave them out.',
+    );
+  }
+  const found = own.filter(({ saved }) => tensors.has(saved));
+  if (found.length === 0)
+    throw missingTensor(
+      own[0]!.saved,
+      own.map(({ name }) => name),
+      tensors,
+    );
+  const values = found.map(({ saved, shape }) =>
+    transposed(tensorOf(tensors, saved, savedShape(shape)), savedShape(shape)),
+  );
+  for (const [i, { space, vector, name }] of found.entries())
+    writeTensor(program.device, space, vector, name, values[i]!);
+  return { tensors: found.map(({ name }) => name), missing: missing.map(({ name }) => name), unused };
+}
+
+function namer({ prefix = '', map = {} }: ImportOptions): (name: string) => string {
+  if (typeof prefix !== 'string' || (typeof map !== 'function' && (typeof map !== 'object' || map === null))) {
+    throw new DownhillError(
+      'OPTION-TYPE',
+      `importWeights: prefix must be a text and map an object or a function, got ${show(prefix)}, ${show(map)}.`,
+      "Pass for example { prefix: 'net.' }.",
+    );
+  }
+  if (typeof map === 'function') return (name) => prefix + map(name);
+  return (name) => prefix + (Object.hasOwn(map, name) ? map[name]! : name);
+}
+
+/** Says what the file has instead, and which option makes it fit. */
+function missingTensor(name: string, own: readonly string[], tensors: ReadonlyMap<string, SafeTensor>): DownhillError {
+  const names = [...tensors.keys()];
+  const [first] = own;
+  const prefixes = names.filter((each) => each.endsWith(`.${first}`)).map((each) => each.slice(0, -first!.length));
+  const prefix = prefixes.find((each) => own.every((mine) => tensors.has(each + mine)));
+  return mismatch(
+    `The file has no tensor ${show(name)}; it has ${names.slice(0, 12).map(show).join(', ')}${names.length > 12 ? ' …' : ''}.`,
+    prefix !== undefined
+      ? `Pass { prefix: ${show(prefix)} }.`
+      : `${suggest(name, names)} Say which is which with map: { ${show(first)}: ${show(names[0] ?? '')} }.`,
+  );
+}
