@@ -2,9 +2,11 @@ import { DownhillError, show } from '../gpu/errors.js';
 import { checkChoice, checkOptions } from '../gpu/fields.js';
 import { buffersOf, type Model, tensorsOf } from '../nn/model.js';
 import { modelFromJson } from '../nn/model-json.js';
+import type { TensorShape } from '../space/space.js';
 import type { Json } from '../space/stateful.js';
 import { readData, type SavedData } from './data-json.js';
 import { type SafeTensor, toFloats, toIntegers } from './dtypes.js';
+import type { KeptTensor } from './objective.js';
 import { decodeSafetensors, encodeSafetensors } from './safetensors.js';
 import { VERSION } from './version.js';
 
@@ -136,15 +138,8 @@ export function transposed(values: Float32Array, shape: readonly number[]): Floa
   return out;
 }
 
-/**
- * A tensor of floats, or of counters, of a shape. @throws DownhillError CHECKPOINT-MISMATCH where it is missing, has
- * another shape or dtype, or a value that is not finite.
- */
-export function tensorOf(
-  tensors: ReadonlyMap<string, SafeTensor>,
-  name: string,
-  shape: readonly number[],
-): Float32Array<ArrayBuffer> {
+/** A tensor of a shape. @throws DownhillError CHECKPOINT-MISMATCH where it is missing or has another one */
+function findTensor(tensors: ReadonlyMap<string, SafeTensor>, name: string, shape: readonly number[]): SafeTensor {
   const tensor = tensors.get(name);
   const say = (list: readonly number[]) => `[${list.join(', ')}]`;
   if (!tensor) {
@@ -153,17 +148,43 @@ export function tensorOf(
       `It has ${[...tensors.keys()].slice(0, 12).map(show).join(', ')}${tensors.size > 12 ? ' …' : ''}: use the model that it is of.`,
     );
   }
-  if (say(tensor.shape) !== say(shape)) {
-    throw mismatch(
-      `Tensor ${show(name)} of the file has the shape ${say(tensor.shape)}, the model needs ${say(shape)}.`,
-      'Use the model that the file is of; weights are [out, in] in a file.',
-    );
-  }
-  const values = tensor.dtype === 'I64' ? Float32Array.from(toIntegers(name, tensor)) : toFloats(name, tensor);
+  if (say(tensor.shape) === say(shape)) return tensor;
+  throw mismatch(
+    `Tensor ${show(name)} of the file has the shape ${say(tensor.shape)}, the model needs ${say(shape)}.`,
+    'Use the model that the file is of; weights are [out, in] in a file.',
+  );
+}
+
+/** The values of a tensor of a shape, all of them finite. @throws DownhillError CHECKPOINT-MISMATCH */
+function finiteFloats(tensors: ReadonlyMap<string, SafeTensor>, name: string, shape: readonly number[]) {
+  const values = toFloats(name, findTensor(tensors, name, shape));
   const bad = values.findIndex((value) => !Number.isFinite(value));
   if (bad < 0) return values;
   throw mismatch(`Element ${bad} of tensor ${show(name)} in the file is ${values[bad]}.`, 'Use an earlier checkpoint.');
 }
+
+/** Counters, which a file has as I64. @throws DownhillError CHECKPOINT-MISMATCH */
+function countersIn(tensors: ReadonlyMap<string, SafeTensor>, name: string, shape: readonly number[]) {
+  const values = toIntegers(name, findTensor(tensors, name, shape));
+  if (values.every((value) => value >= 0 && value < 2 ** 32)) return Uint32Array.from(values);
+  throw mismatch(`The counter ${show(name)} in the file is ${show(values)}.`, 'Use an earlier checkpoint.');
+}
+
+/**
+ * What a tensor of a file has on the GPU: its floats, turned over where it is a matrix, or the bits of its counters.
+ *
+ * @param shape as it is on the GPU
+ * @throws DownhillError CHECKPOINT-MISMATCH where it is missing, has another shape or dtype, or a value that is not finite
+ */
+export const deviceValues = (
+  tensors: ReadonlyMap<string, SafeTensor>,
+  name: string,
+  shape: readonly number[],
+  dtype: KeptTensor['dtype'] = 'f32',
+): Float32Array<ArrayBuffer> =>
+  dtype === 'u32'
+    ? new Float32Array(countersIn(tensors, name, shape).buffer)
+    : transposed(finiteFloats(tensors, name, savedShape(shape)), savedShape(shape));
 
 export const mismatch = (message: string, fix: string) => new DownhillError('CHECKPOINT-MISMATCH', message, fix);
 
@@ -188,11 +209,12 @@ export function readModel(bytes: Uint8Array, options: ReadOptions = {}): SavedMo
     );
   }
   const model = modelFromJson(file.model);
-  const read = (list: readonly { readonly name: string; readonly shape: readonly number[] }[], prefix = '') =>
+  const read = (list: readonly (TensorShape & Pick<KeptTensor, 'dtype'>)[], prefix = '') =>
     new Map(
-      list.map(({ name, shape: own }): [string, ModelTensor] => {
+      list.map(({ name, shape: own, dtype }): [string, ModelTensor] => {
         const shape = savedShape(own);
-        return [name, { shape, values: tensorOf(file.tensors, prefix + name, shape) }];
+        const find = dtype === 'u32' ? countersIn : finiteFloats;
+        return [name, { shape, values: Float32Array.from(find(file.tensors, prefix + name, shape)) }];
       }),
     );
   const tensors = tensorsOf(model);

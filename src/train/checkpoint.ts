@@ -3,9 +3,9 @@ import { show } from '../gpu/errors.js';
 import type { PlacedVector } from '../space/space.js';
 import type { Copies, Json, Stateful } from '../space/stateful.js';
 import { readTensors, writeTensor } from '../space/vectors.js';
-import { mismatch, savedShape, tensorOf, transposed } from './checkpoint-file.js';
+import { deviceValues, mismatch, savedShape, transposed } from './checkpoint-file.js';
 import type { CheckpointOptions } from './checkpoint-types.js';
-import { floatTensor, type SafeTensor, toFloats } from './dtypes.js';
+import { floatTensor, integerTensor, type SafeTensor, toFloats } from './dtypes.js';
 import type { Program } from './program.js';
 
 /*
@@ -22,6 +22,10 @@ export interface Snapshot {
   /** The form of every operation, by pass. */
   readonly plan: Readonly<Record<string, string>>;
 }
+
+/** Tensors that hold counters: their bits are no floats. */
+export const countersOf = ({ options }: Program): ReadonlySet<string> =>
+  new Set(options.objective.statistics.filter(({ dtype }) => dtype === 'u32').map(({ name }) => name));
 
 /** What a vector's tensors are called in a file, in front of their own names. */
 const prefixOf = ({ key }: Stateful, { vector }: PlacedVector) =>
@@ -78,11 +82,15 @@ export async function takeSnapshot(
     ...vectors.map(({ placed: { space, vector } }) => readTensors(device, options.label, space, [vector])),
   ]);
   const tensors = new Map<string, SafeTensor>();
+  const counters = countersOf(program);
   for (const [i, { placed, prefix }] of vectors.entries()) {
     const shapes = new Map(placed.space.tensors.map(({ name, shape }) => [name, shape]));
     for (const [name, values] of read[i]![0]!) {
       const shape = shapes.get(name)!;
-      tensors.set(prefix + name, floatTensor(savedShape(shape), transposed(values, shape)));
+      const saved = counters.has(prefix + name)
+        ? integerTensor(shape, new Uint32Array(values.buffer))
+        : floatTensor(savedShape(shape), transposed(values, shape));
+      tensors.set(prefix + name, saved);
     }
   }
   for (const [i, { saved }] of ranges.entries()) tensors.set(saved, rawTensor(copies[i]!));
@@ -111,16 +119,18 @@ export function applySnapshot(program: Program, saved: Saved, { finite = true }:
   const { device } = program;
   const vectors = vectorsOf(program);
   const ranges = rangesOf(program);
+  const counters = countersOf(program);
   checkNames(program, saved);
   const writes = vectors.flatMap(({ placed: { space, vector }, prefix, network }) =>
     space.tensors
       .filter(({ name }) => space.partsOf(name).length > 0)
       .map(({ name, shape }) => {
+        const dtype = counters.has(prefix + name) ? 'u32' : 'f32';
         const values =
-          network && finite
-            ? tensorOf(saved.tensors, prefix + name, savedShape(shape))
-            : floatsOf(saved.tensors, prefix + name, savedShape(shape));
-        return { space, vector, name, values: transposed(values, savedShape(shape)) };
+          network && (finite || dtype === 'u32')
+            ? deviceValues(saved.tensors, name, shape, dtype)
+            : transposed(floatsOf(saved.tensors, prefix + name, savedShape(shape)), savedShape(shape));
+        return { space, vector, name, values };
       }),
   );
   const raw = ranges.map(({ saved: name }) => saved.tensors.get(name)!.bytes.slice().buffer as ArrayBuffer);

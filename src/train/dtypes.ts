@@ -40,10 +40,10 @@ export const floatTensor = (shape: readonly number[], values: Float32Array): Saf
 });
 
 /** Whole numbers as a tensor of a file. */
-export const integerTensor = (shape: readonly number[], values: readonly number[]): SafeTensor => ({
+export const integerTensor = (shape: readonly number[], values: ArrayLike<number>): SafeTensor => ({
   dtype: 'I64',
   shape,
-  bytes: bytesOf(BigInt64Array.from(values, (value) => BigInt(value))),
+  bytes: bytesOf(BigInt64Array.from(Array.from(values, BigInt))),
 });
 
 /** Half precision (5 bits of exponent, 10 of fraction) as the float32 of the same value. */

@@ -15,11 +15,19 @@ import type { Stateful } from '../space/stateful.js';
 import { type Augment, augmentBatches } from './augment.js';
 import { type Penalty, penaltyOps } from './penalty.js';
 
+/** A tensor that is kept and not minimized over. */
+export interface KeptTensor extends TensorShape {
+  /** What its elements start at. */
+  readonly initial: number;
+  /** What its 32 bits are. Default 'f32'. */
+  readonly dtype?: 'f32' | 'u32';
+}
+
 /** Something to minimize: a loss of some tensors, whose gradient it can write. */
 export interface Objective {
   readonly tensors: readonly TensorShape[];
   /** What it keeps and does not minimize over, such as running means, and what that starts at. */
-  readonly statistics: readonly (TensorShape & { readonly initial: number })[];
+  readonly statistics: readonly KeptTensor[];
   readonly stepsPerEpoch: number;
   /** Throws where it does not fit the device. Before any GPU work. */
   check(device: GPUDevice, replicas: number): void;

@@ -5,16 +5,8 @@ import type { Model } from '../nn/model.js';
 import { modelToJson } from '../nn/model-json.js';
 import type { Json } from '../space/stateful.js';
 import { writeTensor } from '../space/vectors.js';
-import { applySnapshot, takeSnapshot } from './checkpoint.js';
-import {
-  decodeFile,
-  encodeFile,
-  mismatch,
-  type SavedFile,
-  savedShape,
-  tensorOf,
-  transposed,
-} from './checkpoint-file.js';
+import { applySnapshot, countersOf, takeSnapshot } from './checkpoint.js';
+import { decodeFile, deviceValues, encodeFile, mismatch, type SavedFile } from './checkpoint-file.js';
 import type { CheckpointOptions, Imported, ImportOptions, Restored } from './checkpoint-types.js';
 import { describeData, readData, type SavedData } from './data-json.js';
 import type { SafeTensor } from './dtypes.js';
@@ -111,9 +103,6 @@ export function restoreProgram(
 export const otherForms = ({ choice }: Program, plan: Readonly<Record<string, string>>): string[] =>
   [...new Set([...Object.keys(choice), ...Object.keys(plan)])].filter((pass) => choice[pass] !== plan[pass]);
 
-/** A counter that PyTorch keeps beside running statistics. */
-const COUNTER = /(^|\.)num_batches_tracked$/;
-
 /** Sets the network's tensors to those of a file, in queue order. Everything is checked before anything changes. */
 export function importTensors(program: Program, bytes: Uint8Array, options: ImportOptions = {}): Imported {
   checkOptions('importWeights', options, ['prefix', 'map', 'strict']);
@@ -126,7 +115,7 @@ export function importTensors(program: Program, bytes: Uint8Array, options: Impo
   );
   const taken = new Set(own.map(({ saved }) => saved));
   // Beside a network, a file of ours may have the state of its training.
-  const unused = file.foreign ? [...tensors.keys()].filter((name) => !taken.has(name) && !COUNTER.test(name)) : [];
+  const unused = file.foreign ? [...tensors.keys()].filter((name) => !taken.has(name)) : [];
   const missing = own.filter(({ saved }) => !tensors.has(saved));
   if (strict && missing.length > 0)
     throw missingTensor(
@@ -147,8 +136,9 @@ export function importTensors(program: Program, bytes: Uint8Array, options: Impo
       own.map(({ name }) => name),
       tensors,
     );
-  const values = found.map(({ saved, shape }) =>
-    transposed(tensorOf(tensors, saved, savedShape(shape)), savedShape(shape)),
+  const counters = countersOf(program);
+  const values = found.map(({ saved, name, shape }) =>
+    deviceValues(tensors, saved, shape, counters.has(name) ? 'u32' : 'f32'),
   );
   for (const [i, { space, vector, name }] of found.entries())
     writeTensor(program.device, space, vector, name, values[i]!);

@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { arrays } from '../../src/data/arrays.js';
 import type { Dataset } from '../../src/data/index.js';
-import { linear, tanh } from '../../src/nn/layers.js';
+import { batchNorm, dropout, layerNorm, linear, relu, tanh } from '../../src/nn/layers.js';
 import { mlp } from '../../src/nn/mlp.js';
 import { sequential } from '../../src/nn/model.js';
 import { ema } from '../../src/optim/averages.js';
@@ -10,7 +10,7 @@ import { adam, adamw, nadam, sgd } from '../../src/optim/rules.gen.js';
 import { scale } from '../../src/optim/scalars.js';
 import { cosine, plateau, step as stepDecay, warmup } from '../../src/optim/schedules.js';
 import { readModel } from '../../src/train/checkpoint-file.js';
-import type { SafeTensor } from '../../src/train/dtypes.js';
+import { integerTensor, type SafeTensor } from '../../src/train/dtypes.js';
 import { decodeSafetensors, encodeSafetensors } from '../../src/train/safetensors.js';
 import { createTrainer } from '../../src/train/trainer.js';
 import type { Trainer, TrainerOptions } from '../../src/train/types.js';
@@ -80,6 +80,15 @@ const cases: Record<string, Case> = {
       groups: [{ tensors: '*.bias', weightDecay: 0, lr: stepDecay(0.01, { stepSize: 10, gamma: 0.5 }) }],
       clip: { globalNorm: 0.5 },
       average: ema({ decay: 0.9 }),
+    }),
+  },
+  'batch norm and dropout': {
+    options: () => ({
+      model: sequential({
+        input: 6,
+        layers: [linear(8), batchNorm(), relu(), dropout({ p: 0.3 }), linear(5), layerNorm(), linear(3)],
+      }),
+      rule: adam({ lr: 0.02, amsgrad: true }) as unknown as Rule,
     }),
   },
   'nadam, accumulated, draws with replacement, steps left out': {
@@ -466,6 +475,24 @@ describe('weights', () => {
       missing: ['2.weight'],
       unused: ['3.bias'],
     });
+  });
+
+  it('come with the statistics of layers, whose counters are whole numbers', async () => {
+    const options = { model: sequential({ input: 6, layers: [linear(4), batchNorm(), linear(3)] }) };
+    const one = await trainer(options);
+    await collect(one, { steps: 6 });
+    const file = await one.checkpoint({ state: false });
+    const { tensors: saved } = decodeSafetensors(file);
+    expect(saved.get('1.num_batches_tracked')).toMatchObject({ dtype: 'I64', shape: [] });
+    expect(saved.get('1.running_mean')).toMatchObject({ dtype: 'F32', shape: [4] });
+    const { statistics } = readModel(file);
+    expect(statistics.get('1.num_batches_tracked')!.values).toEqual(Float32Array.of(6));
+    expect(statistics.get('1.running_mean')!.values).not.toEqual(new Float32Array(4));
+    const two = await trainer(options);
+    await two.importWeights(file);
+    expect(await two.checkpoint({ state: false }).then((bytes) => decodeSafetensors(bytes).tensors)).toEqual(saved);
+    const negative = changed(file, (_, own) => own.set('1.num_batches_tracked', integerTensor([], [-1])));
+    await expect(two.importWeights(negative)).rejects.toThrow(/counter "1.num_batches_tracked" in the file is \[-1\]/);
   });
 
   it('go out with the model, and come back', async () => {
