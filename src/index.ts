@@ -99,6 +99,7 @@ export type { CheckpointOptions, Imported, ImportOptions, Restored } from './tra
 export type { SavedData, SavedScale } from './train/data-json.js';
 export { type Dtype, floatTensor, type SafeTensor, toFloats } from './train/dtypes.js';
 export { MAX_SEED, TRAINER_DEFAULTS } from './train/options.js';
+export { type Askable, createPredictor, type Predictor } from './train/predict.js';
 export { decodeSafetensors, encodeSafetensors, type SafeTensors } from './train/safetensors.js';
 export { createTrainer } from './train/trainer.js';
 export type {

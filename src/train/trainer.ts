@@ -1,7 +1,7 @@
 import type { Dataset } from '../data/dataset.js';
 import { checkSameTargets, unscaleOutputs } from '../data/scaling.js';
 import { type Samples, Uploads } from '../data/upload.js';
-import { DownhillError, show } from '../gpu/errors.js';
+import { DownhillError } from '../gpu/errors.js';
 import type { Fields } from '../gpu/fields.js';
 import { checkNotLost } from '../gpu/lost.js';
 import { checkTimestamps } from '../gpu/timing.js';
@@ -20,12 +20,12 @@ import {
   checkData,
   checkEvaluateOptions,
   checkRunOptions,
-  checkSamples,
   checkTrainerOptions,
   checkWeights,
 } from './options.js';
 import { Pause } from './pause.js';
 import { importTensors, openCheckpoint, restoreProgram, saveProgram } from './persist.js';
+import { samplesOf } from './predict.js';
 import { checkProfileOptions, profileSteps, type Submit } from './profile.js';
 import { Program } from './program.js';
 import { type Flight, MAX_FLIGHTS, type StepResult } from './scheduler.js';
@@ -317,7 +317,7 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
   async predict(x: Float32Array | Uint8Array | Samples, options: WeightsOptions = {}): Promise<Float32Array> {
     this.#checkAlive();
     const trained = this.#trained(this.#program.weights(checkWeights('predict', options)));
-    const evaluator = await Evaluator.ofSamples(this.#program.device, trained, this.#samplesOf(x));
+    const evaluator = await Evaluator.ofSamples(this.#program.device, trained, samplesOf(this.#model, this.#data, x));
     try {
       this.#checkAlive();
       const outputs = await evaluator.predict();
@@ -326,30 +326,6 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
     } finally {
       evaluator.destroy();
     }
-  }
-
-  /** Raw values are those of the training data: they get its scale. */
-  #samplesOf(x: Float32Array | Uint8Array | Samples): Samples {
-    const { input } = this.#model;
-    const { scale, shift } = this.#data;
-    const raw = x instanceof Float32Array || x instanceof Uint8Array;
-    if (!raw && typeof (x as Samples | null)?.samples !== 'number') {
-      throw new DownhillError(
-        'OPTION-TYPE',
-        `predict needs samples, got ${show(x)}.`,
-        'Pass a Float32Array or Uint8Array of raw values, or a data set.',
-      );
-    }
-    if (raw && (x.length === 0 || x.length % input !== 0)) {
-      throw new DownhillError(
-        'DATA-MISMATCH',
-        `predict got ${x.length} values; a sample has ${input}.`,
-        'Pass whole samples, at least one, row by row.',
-      );
-    }
-    const samples = raw ? { samples: x.length / input, features: input, x, scale, shift } : x;
-    checkSamples(this.#model, samples);
-    return samples;
   }
 
   parameters() {

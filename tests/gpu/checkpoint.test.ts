@@ -1,7 +1,8 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { arrays } from '../../src/data/arrays.js';
-import type { Dataset } from '../../src/data/index.js';
+import { type Dataset, standardize, standardizeTargets } from '../../src/data/index.js';
 import { batchNorm, dropout, layerNorm, linear, relu, tanh } from '../../src/nn/layers.js';
+import { mse } from '../../src/nn/losses.js';
 import { mlp } from '../../src/nn/mlp.js';
 import { sequential } from '../../src/nn/model.js';
 import { ema } from '../../src/optim/averages.js';
@@ -11,6 +12,7 @@ import { scale } from '../../src/optim/scalars.js';
 import { cosine, plateau, step as stepDecay, warmup } from '../../src/optim/schedules.js';
 import { readModel } from '../../src/train/checkpoint-file.js';
 import { integerTensor, type SafeTensor } from '../../src/train/dtypes.js';
+import { createPredictor } from '../../src/train/predict.js';
 import { decodeSafetensors, encodeSafetensors } from '../../src/train/safetensors.js';
 import { createTrainer } from '../../src/train/trainer.js';
 import type { Trainer, TrainerOptions } from '../../src/train/types.js';
@@ -519,5 +521,29 @@ describe('weights', () => {
     expect(await two.readParameters()).toEqual(await one.readParameters({ weights: 'current' }));
     await two.importWeights(whole, { prefix: 'average.' });
     expect(await two.readParameters()).toEqual(await one.readParameters({ weights: 'average' }));
+  });
+});
+
+describe('a predictor', () => {
+  it('says what the trainer says, of a file alone', async () => {
+    const table = arrays({ x: randomFloats(60, 3), y: randomFloats(40, 4), features: 3 });
+    const options = {
+      model: sequential({ input: 3, layers: [linear(6), batchNorm(), tanh(), linear(2)], loss: mse() }),
+      data: standardizeTargets(standardize({ ...table, targetNames: ['a', 'b'] })),
+    };
+    const one = await trainer(options);
+    await collect(one, { steps: 9 });
+    const x = randomFloats(21, 8);
+    const device = await testDevice();
+    for (const file of [await one.checkpoint(), await one.checkpoint({ state: false })]) {
+      const predictor = await createPredictor(device, file);
+      expect(await predictor.predict(x)).toEqual(await one.predict(x));
+      expect(predictor.saved.targetNames).toEqual(['a', 'b']);
+      await expect(predictor.predict(x.subarray(1))).rejects.toThrow(/DATA-MISMATCH/);
+      predictor.destroy();
+      await expect(predictor.predict(x)).rejects.toThrow(/RUN-DESTROYED/);
+    }
+    await expect(createPredictor(device, {} as never)).rejects.toThrow(/OPTION-TYPE/);
+    await expect(createPredictor(device, new Uint8Array(3))).rejects.toThrow(/CHECKPOINT-CORRUPT/);
   });
 });
