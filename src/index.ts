@@ -45,9 +45,13 @@ export {
   batchNorm,
   type DropoutOptions,
   dropout,
+  type EluOptions,
+  elu,
   gelu,
+  geluTanh,
   identity,
   type LayerNormOptions,
+  type LeakyReluOptions,
   type LinearOptions,
   layerNorm,
   leakyRelu,
@@ -55,6 +59,7 @@ export {
   relu,
   sigmoid,
   silu,
+  softplus,
   tanh,
 } from './nn/layers.js';
 export type { LossFunction } from './nn/loss.js';

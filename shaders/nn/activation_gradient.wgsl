@@ -2,12 +2,14 @@
 // invocation computes four columns.
 //
 //   dy     [rows, stride]  gradient at the activation's output
-//   saved  [rows, stride]  what act' is computed from: the activation's output, its input for gelu and silu
+//   saved  [rows, stride]  what act' is computed from: the activation's output, its input for gelu, silu, softplus
 //   dx     [rows, stride]  written, padding included
 //
 // The z axis of the grid is the replica. The functions are those of dense_input_gradient, word for word.
 
 override ACTIVATION: u32 = 0;
+// Of leaky-relu the slope below 0, of elu its α.
+override ALPHA: f32 = 0.0;
 override WORKGROUP: u32 = 32;
 
 struct Shape { rows: u32, stride: u32, }
@@ -31,11 +33,11 @@ fn normal_cdf(z: f32) -> f32 {
   return select(tail, 1.0 - tail, z > 0.0);
 }
 
-// act' from the output y of the activation, or (gelu, silu) from its input z.
+// act' from the output y of the activation, or (gelu, silu, gelu-tanh, softplus) from its input z.
 fn slope(s: f32) -> f32 {
   switch (ACTIVATION) {
     case 1u: { return select(0.0, 1.0, s > 0.0); }
-    case 2u: { return select(0.01, 1.0, s > 0.0); }
+    case 2u: { return select(ALPHA, 1.0, s > 0.0); }
     case 3u: { return (1.0 - s) * (1.0 + s); }
     case 4u: { return s * (1.0 - s); }
     case 5u: {
@@ -46,6 +48,13 @@ fn slope(s: f32) -> f32 {
       let p = logistic(s);
       return p * (1.0 + s * (1.0 - p));
     }
+    case 7u: { return select(s + ALPHA, 1.0, s > 0.0); }
+    case 8u: {
+      let c = clamp(s, -20.0, 20.0);
+      let p = logistic(1.5957691216057308 * c * (1.0 + 0.044715 * c * c));
+      return p * (1.0 + c * (1.0 - p) * 1.5957691216057308 * (1.0 + 0.134145 * c * c));
+    }
+    case 9u: { return logistic(s); }
     default: { return 1.0; }
   }
 }

@@ -14,6 +14,8 @@
 // LAST adds b and activates. The z axis of the grid is the replica.
 
 override ACTIVATION: u32 = 0;
+// Of leaky-relu the slope below 0, of elu its α.
+override ALPHA: f32 = 0.0;
 override GATHER: bool = false;
 override BYTES: bool = false;
 override SCALE: f32 = 1.0;
@@ -92,16 +94,37 @@ fn normal_cdf(z: vec4f) -> vec4f {
   return select(tail, 1.0 - tail, z > vec4f(0.0));
 }
 
+// Σ over an odd series for log(1 + e), 0 ≤ e ≤ 1: 2·artanh(s) with s = e/(2 + e) ≤ 1/3, exact for small e too.
+fn log_one_plus(e: vec4f) -> vec4f {
+  let s = e / (2.0 + e);
+  let q = s * s;
+  return 2.0 * s * (1.0 + q * (0.33333333 + q * (0.2 + q * (0.14285714 + q * (0.11111111 + q * (0.09090909
+    + q * 0.07692308))))));
+}
+
+// √(2/π)·(z + 0.044715·z³): gelu's approximation is z·(1 + tanh of it)/2 = z·logistic(twice it). Beyond 20 it is 1 or 0.
+fn gelu_argument(z: vec4f) -> vec4f {
+  let c = clamp(z, vec4f(-20.0), vec4f(20.0));
+  return 0.7978845608028654 * c * (1.0 + 0.044715 * c * c);
+}
+
 // The numbers are those of src/kernels/activation.ts.
 fn activate(z: vec4f) -> vec4f {
   switch (ACTIVATION) {
     // Not max(z, 0), which may turn NaN into 0 and hide that a run has diverged.
     case 1u: { return select(z, vec4f(0.0), z < vec4f(0.0)); }
-    case 2u: { return select(0.01 * z, z, z > vec4f(0.0)); }
+    case 2u: { return select(ALPHA * z, z, z > vec4f(0.0)); }
     case 3u: { return tanh_exact(z); }
     case 4u: { return logistic(z); }
     case 5u: { return z * normal_cdf(z); }
     case 6u: { return z * logistic(z); }
+    case 7u: {
+      // exp(z) - 1 = 2t/(1 - t) with t = tanh(z/2): below 0 without a difference that cancels.
+      let t = tanh_exact(0.5 * min(z, vec4f(0.0)));
+      return select(z, ALPHA * (2.0 * t / (1.0 - t)), z < vec4f(0.0));
+    }
+    case 8u: { return z * logistic(2.0 * gelu_argument(z)); }
+    case 9u: { return select(z, vec4f(0.0), z < vec4f(0.0)) + log_one_plus(exp(-min(abs(z), vec4f(87.0)))); }
     default: { return z; }
   }
 }

@@ -6,12 +6,14 @@
 //   dy      [rows, dy_stride]  gradient at this layer's output
 //   weight  W [k, n] at replica · weight_stride
 //   saved   [rows, dx_stride]  what act' is computed from: the output of the activation below (relu, leaky-relu, tanh,
-//                              sigmoid), its input for gelu and silu; not read where ACTIVATION is 0
+//                              sigmoid, elu), its input for gelu, silu and softplus; not read where ACTIVATION is 0
 //   dx      [rows, dx_stride]  written: the gradient at that activation's input
 //
 // W may come in pieces along the inputs: each writes its own columns of dx, from k_begin on.
 
 override ACTIVATION: u32 = 0;
+// Of leaky-relu the slope below 0, of elu its α.
+override ALPHA: f32 = 0.0;
 override WORKGROUP: u32 = 32;
 
 // What only sizes loops is no override: another batch size or width needs no other pipeline.
@@ -37,11 +39,11 @@ fn normal_cdf(z: f32) -> f32 {
   return select(tail, 1.0 - tail, z > 0.0);
 }
 
-// act' from the output y of the activation, or (gelu, silu) from its input z.
+// act' from the output y of the activation, or (gelu, silu, gelu-tanh, softplus) from its input z.
 fn slope(s: f32) -> f32 {
   switch (ACTIVATION) {
     case 1u: { return select(0.0, 1.0, s > 0.0); }
-    case 2u: { return select(0.01, 1.0, s > 0.0); }
+    case 2u: { return select(ALPHA, 1.0, s > 0.0); }
     case 3u: { return (1.0 - s) * (1.0 + s); }
     case 4u: { return s * (1.0 - s); }
     case 5u: {
@@ -52,6 +54,13 @@ fn slope(s: f32) -> f32 {
       let p = logistic(s);
       return p * (1.0 + s * (1.0 - p));
     }
+    case 7u: { return select(s + ALPHA, 1.0, s > 0.0); }
+    case 8u: {
+      let c = clamp(s, -20.0, 20.0);
+      let p = logistic(1.5957691216057308 * c * (1.0 + 0.044715 * c * c));
+      return p * (1.0 + c * (1.0 - p) * 1.5957691216057308 * (1.0 + 0.134145 * c * c));
+    }
+    case 9u: { return logistic(s); }
     default: { return 1.0; }
   }
 }

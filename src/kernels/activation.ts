@@ -19,28 +19,48 @@ import type { Op } from './op.js';
  */
 
 /** The activations the kernels know, in the order of their numbers in the WGSL files. */
-export const KERNEL_ACTIVATIONS = ['identity', 'relu', 'leaky-relu', 'tanh', 'sigmoid', 'gelu', 'silu'] as const;
+export const KERNEL_ACTIVATIONS = [
+  'identity',
+  'relu',
+  'leaky-relu',
+  'tanh',
+  'sigmoid',
+  'gelu',
+  'silu',
+  'elu',
+  'gelu-tanh',
+  'softplus',
+] as const;
 export type KernelActivation = (typeof KERNEL_ACTIVATIONS)[number];
 
-export const activationNumber = (activation: KernelActivation) => KERNEL_ACTIVATIONS.indexOf(activation);
+/** An activation as the kernels' constants have it. */
+export const activationConstants = ({ activation, alpha = DEFAULT_ALPHA[activation] ?? 0 }: Activated) => ({
+  ACTIVATION: KERNEL_ACTIVATIONS.indexOf(activation),
+  ALPHA: alpha,
+});
+
+interface Activated {
+  readonly activation: KernelActivation;
+  /** Of leaky-relu the slope below 0, default 0.01; of elu its α, default 1. At least 0. */
+  readonly alpha?: number | undefined;
+}
+const DEFAULT_ALPHA: { readonly [K in KernelActivation]?: number } = { 'leaky-relu': 0.01, elu: 1 };
 
 /** Activations whose gradient is computed from their input; that of the others from their output. */
-const FROM_INPUT: ReadonlySet<KernelActivation> = new Set(['gelu', 'silu']);
+const FROM_INPUT: ReadonlySet<KernelActivation> = new Set(['gelu', 'silu', 'gelu-tanh', 'softplus']);
 export const savesInput = (activation: KernelActivation) => FROM_INPUT.has(activation);
 
 /** What both ops of an activation share. */
-interface ActivationOperands {
+interface ActivationOperands extends Activated {
   readonly label: string;
   readonly rows: number;
   readonly width: number;
   readonly replicas?: number;
-  readonly activation: KernelActivation;
 }
 
-interface ActivationShape extends InputShape {
+interface ActivationShape extends InputShape, Activated {
   readonly rows: number;
   readonly width: number;
-  readonly activation: KernelActivation;
   /** Whether x is read again afterwards. */
   readonly keep: boolean;
 }
@@ -62,7 +82,7 @@ export function activation(
   return {
     kind: 'activation',
     label,
-    shape: { rows, width, activation: operands.activation, keep, ...inputShape(operands) },
+    shape: { rows, width, activation: operands.activation, alpha: operands.alpha, keep, ...inputShape(operands) },
     buffers: { ...inputBuffers(operands), y: operands.y },
     replicas,
   };
@@ -86,7 +106,7 @@ export function activationGradient(
   return {
     kind: 'activation-gradient',
     label,
-    shape: { rows, width, activation: operands.activation },
+    shape: { rows, width, activation: operands.activation, alpha: operands.alpha },
     buffers: { saved, dy, dx },
     replicas,
   };
@@ -103,7 +123,7 @@ export const activationForms = [
     {
       label,
       shader: activationShader,
-      constants: { ACTIVATION: activationNumber(shape.activation), WORKGROUP, ...inputConstants(shape) },
+      constants: { ...activationConstants(shape), WORKGROUP, ...inputConstants(shape) },
       shape: { rows: shape.rows, stride: rowStride(shape.width) },
       buffers: { ...inputBindings(shape, buffers), y: buffers.y },
       groups: quads(shape),
@@ -117,7 +137,7 @@ export const activationForms = [
       {
         label,
         shader: activationGradientShader,
-        constants: { ACTIVATION: activationNumber(shape.activation), WORKGROUP },
+        constants: { ...activationConstants(shape), WORKGROUP },
         shape: { rows: shape.rows, stride: rowStride(shape.width) },
         buffers,
         groups: quads(shape),

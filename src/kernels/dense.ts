@@ -4,7 +4,7 @@ import type { PassSpec } from '../gpu/pipelines.js';
 import { denseForwardShader } from '../shaders/nn/dense_forward.gen.js';
 import { denseInputGradientShader } from '../shaders/nn/dense_input_gradient.gen.js';
 import { denseWeightGradientShader } from '../shaders/nn/dense_weight_gradient.gen.js';
-import { type ActivationGradientOp, type ActivationOp, activationNumber } from './activation.js';
+import { type ActivationGradientOp, type ActivationOp, activationConstants } from './activation.js';
 import { formOf } from './lower.js';
 import {
   type InputOperands,
@@ -151,6 +151,8 @@ const perPiece = (
     ...pass(piece, i),
   }));
 
+const IDENTITY = { activation: 'identity' } as const;
+
 /** @param next takes the product's output in the same pass */
 function forwardTiles(op: DenseOp, next?: ActivationOp): PassSpec[] {
   const { shape, buffers } = op;
@@ -162,7 +164,7 @@ function forwardTiles(op: DenseOp, next?: ActivationOp): PassSpec[] {
     return {
       shader: denseForwardShader,
       constants: {
-        ACTIVATION: next ? activationNumber(next.shape.activation) : 0,
+        ...activationConstants(next?.shape ?? IDENTITY),
         FIRST: i === 0,
         LAST: last,
         BIAS: bias,
@@ -198,7 +200,7 @@ function inputGradientTiles(op: DenseInputGradientOp, next?: ActivationGradientO
   const { rows, inputs, outputs } = shape;
   return perPiece(op, (piece, i) => ({
     shader: denseInputGradientShader,
-    constants: { ACTIVATION: next ? activationNumber(next.shape.activation) : 0, WORKGROUP },
+    constants: { ...activationConstants(next?.shape ?? IDENTITY), WORKGROUP },
     shape: {
       rows,
       k: piece.inputs,

@@ -1,45 +1,40 @@
+import type { Fields } from '../gpu/fields.js';
 import { activation, activationGradient, type KernelActivation, savesInput } from '../kernels/activation.js';
-import { type Factory, factoryOf, type LayerRow } from './layer.js';
+import type { LayerBinding, LayerRow } from './layer.js';
+
+/** What makes the row of an activation. */
+interface Elementwise<N extends string, S> {
+  readonly name: N;
+  readonly title: string;
+  readonly kernel: KernelActivation;
+  readonly fields?: Fields;
+  /** The kernel's constant, where it has one. */
+  alpha?(settings: S): number;
+  /** Factor that makes up for what it does to the size of numbers: see {@link LayerRow}. */
+  gain(settings: S): number;
+}
 
 /** The row of an activation, y = act(x) for every element: as wide as its input, with nothing to train. */
-export function elementwise<N extends string>(
-  name: N,
-  title: string,
-  kernel: KernelActivation,
-): Factory<LayerRow & { name: N }> {
-  return factoryOf({
+export function elementwise<const N extends string, S = unknown>(made: Elementwise<N, S>): LayerRow<S> & { name: N } {
+  const { name, title, kernel, fields = {}, alpha, gain } = made;
+  const shared = ({ rows, replicas, input: width, settings }: LayerBinding<S>) => {
+    return { rows, width, replicas, activation: kernel, alpha: alpha?.(settings) };
+  };
+  return {
     name,
     title,
-    fields: {},
+    fields,
+    gain,
     output: (input) => input,
     tensors: () => [],
-    forward: ({ rows, replicas, input: width, train, label, x, batch, y }) => [
-      activation({
-        label: label(name),
-        rows,
-        width,
-        replicas,
-        activation: kernel,
-        x,
-        batch,
-        y,
-        keep: train && savesInput(kernel),
-      }),
-    ],
-    backward: ({ rows, replicas, input: width, label, x, y, dy, dx }) =>
-      dx
-        ? [
-            activationGradient({
-              label: label(`${name}-gradient`),
-              rows,
-              width,
-              replicas,
-              activation: kernel,
-              saved: savesInput(kernel) ? x : y,
-              dy,
-              dx,
-            }),
-          ]
-        : [],
-  });
+    forward(b) {
+      const { label, train, x, batch, y } = b;
+      return [activation({ ...shared(b), label: label(name), x, batch, y, keep: train && savesInput(kernel) })];
+    },
+    backward(b) {
+      const { label, x, y, dy, dx } = b;
+      const saved = savesInput(kernel) ? x : y;
+      return dx ? [activationGradient({ ...shared(b), label: label(`${name}-gradient`), saved, dy, dx })] : [];
+    },
+  };
 }

@@ -102,6 +102,11 @@ export interface LayerRow<S = Settings> {
   tensors(input: number, settings: S): readonly LayerTensor[];
   /** Fewest rows that a batch must have in training. Default 1. */
   readonly fewestRows?: number;
+  /**
+   * Of an activation: the factor by which initial weights in front of it are larger, to make up for what it does to the size
+   * of numbers. PyTorch's `calculate_gain` where that has one.
+   */
+  gain?(settings: S): number;
   /** What it keeps beside them. */
   buffers?(input: number, settings: S): readonly LayerBuffer[];
   forward(binding: LayerBinding<S>): readonly Op[];

@@ -1,7 +1,9 @@
 import type { LayerRow } from './layer.js';
 import { batchNorm } from './layers/batch-norm.js';
 import { dropout } from './layers/dropout.js';
+import { elu } from './layers/elu.js';
 import { gelu } from './layers/gelu.js';
+import { geluTanh } from './layers/gelu-tanh.js';
 import { identity } from './layers/identity.js';
 import { layerNorm } from './layers/layer-norm.js';
 import { leakyRelu } from './layers/leaky-relu.js';
@@ -9,15 +11,33 @@ import { linear } from './layers/linear.js';
 import { relu } from './layers/relu.js';
 import { sigmoid } from './layers/sigmoid.js';
 import { silu } from './layers/silu.js';
+import { softplus } from './layers/softplus.js';
 import { tanh } from './layers/tanh.js';
 
 export type { BatchNormOptions } from './layers/batch-norm.js';
 export type { DropoutOptions } from './layers/dropout.js';
+export type { EluOptions } from './layers/elu.js';
 export type { LayerNormOptions } from './layers/layer-norm.js';
+export type { LeakyReluOptions } from './layers/leaky-relu.js';
 export type { LinearOptions } from './layers/linear.js';
-export { batchNorm, dropout, gelu, identity, layerNorm, leakyRelu, linear, relu, sigmoid, silu, tanh };
+export {
+  batchNorm,
+  dropout,
+  elu,
+  gelu,
+  geluTanh,
+  identity,
+  layerNorm,
+  leakyRelu,
+  linear,
+  relu,
+  sigmoid,
+  silu,
+  softplus,
+  tanh,
+};
 
-/** Layers that need no option, by the names that `mlp` has for them. */
+/** Activations with their default options, by the names that `mlp` has for them. */
 export const activations = {
   linear: identity,
   relu,
@@ -26,6 +46,9 @@ export const activations = {
   sigmoid,
   gelu,
   silu,
+  elu,
+  'gelu-tanh': geluTanh,
+  softplus,
 } as const;
 
 /** Every layer's row by its name: what a file of a model is read with. */

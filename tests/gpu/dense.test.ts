@@ -60,6 +60,10 @@ const ACTIVATION_ULPS: Record<KernelActivation, number> = {
   // Φ's Chebyshev fit is good to 1.2e-7 relative (2 units), and exp(-z²/2) magnifies the rounding of its argument.
   gelu: 24,
   silu: 8,
+  elu: 12,
+  // The argument of exp is rounded like gelu's.
+  'gelu-tanh': 24,
+  softplus: 8,
 };
 
 const ROUNDING = 2 ** -24;
@@ -387,7 +391,7 @@ describe('an activation alone', () => {
   it('has its functions word for word as in the products', () => {
     const functions = (code: string) => code.match(/^fn (?!apply|finish|load_x|row_start)\w+\(.*?^}/gms)!;
     const both = (product: string, own: string) => functions(product).filter((text) => own.includes(text)).length;
-    expect(both(denseForwardShader.code, activationShader.code)).toBe(5); // bytes, logistic, tanh, Φ, activate
+    expect(both(denseForwardShader.code, activationShader.code)).toBe(7); // bytes, logistic, tanh, Φ, log(1 + e), gelu’s, activate
     expect(both(denseInputGradientShader.code, activationGradientShader.code)).toBe(3); // logistic, Φ, slope
   });
 });

@@ -10,13 +10,17 @@ import { initialize } from '../../src/nn/init.js';
 import {
   batchNorm,
   dropout,
+  elu,
   gelu,
+  geluTanh,
   identity,
   layerNorm,
+  leakyRelu,
   linear,
   relu,
   sigmoid,
   silu,
+  softplus,
   tanh,
 } from '../../src/nn/layers.js';
 import { mse } from '../../src/nn/losses.js';
@@ -182,6 +186,19 @@ const MODELS: readonly [string, Model][] = [
   ['no biases', [linear(9, { bias: false }), silu(), linear(4, { bias: false })]],
   ['identity, first, between and last', [identity(), linear(5), identity(), identity(), linear(4), identity()]],
   ['one layer', [linear(3)]],
+  [
+    'activations with options',
+    [
+      linear(9),
+      elu({ alpha: 0.5 }),
+      linear(6),
+      leakyRelu({ negativeSlope: 0.2 }),
+      linear(4),
+      geluTanh(),
+      linear(5),
+      softplus(),
+    ],
+  ],
   [
     'norms and dropout',
     [batchNorm(), linear(9), batchNorm({ affine: false }), tanh(), dropout({ p: 0.3 }), linear(6), layerNorm()].concat([

@@ -90,6 +90,16 @@ describe('activations', () => {
     ['relu', -2, 0],
     ['leaky-relu', -2, -0.02],
     ['identity', -3, -3],
+    ['elu', 2, 2],
+    // e^-1 - 1
+    ['elu', -1, -0.6321205588285577],
+    // x (1 + tanh(√(2/π)(x + 0.044715 x³)))/2 = torch.nn.functional.gelu(x, approximate='tanh')
+    ['gelu-tanh', 1, 0.8411919906082768],
+    ['gelu-tanh', -1, -0.15880800939172324],
+    // log 2, log(1 + e^-10)
+    ['softplus', 0, Math.LN2],
+    ['softplus', -10, 4.539889921686465e-5],
+    ['softplus', 21, 21],
   ] as const)('%s(%f) = %f', (name, z, expected) => {
     // z/√2 has a rounding of its own, which the tail of erfc multiplies by z².
     const relative = 2e-15 + (z * z) / 2 ** 53;
@@ -103,6 +113,9 @@ describe('activations', () => {
     expect(referenceActivations.silu.slope(0)).toBe(0.5);
     expect(referenceActivations.sigmoid.slope(0)).toBe(0.25);
     expect(referenceActivations.tanh.slope(0)).toBe(1);
+    expect(referenceActivations.elu.slope(0)).toBe(1);
+    expect(referenceActivations['gelu-tanh'].slope(0)).toBe(0.5);
+    expect(referenceActivations.softplus.slope(0)).toBe(0.5);
   });
 
   it.each(Object.keys(referenceActivations) as (keyof typeof referenceActivations)[])(

@@ -4,10 +4,12 @@ import {
   activations,
   batchNorm,
   dropout,
+  elu,
   gelu,
   identity,
   layerNorm,
   layerRows,
+  leakyRelu,
   linear,
   relu,
   tanh,
@@ -140,6 +142,8 @@ describe('norms', () => {
     ['PyTorch’s name for it', () => layerNorm({ elementwiseAffine: false } as never), 'OPTION-UNKNOWN'],
     ['to drop everything', () => dropout({ p: 1 }), 'OPTION-RANGE'],
     ['a share below 0', () => dropout({ p: -0.1 }), 'OPTION-RANGE'],
+    ['a slope below 0', () => leakyRelu({ negativeSlope: -1 }), 'OPTION-RANGE'],
+    ['an alpha that is no number', () => elu({ alpha: '1' as never }), 'OPTION-TYPE'],
   ])('refuse %s', (_, make, code) => {
     expect(make).toThrow(at(code));
   });

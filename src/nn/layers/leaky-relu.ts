@@ -1,4 +1,35 @@
+import { number } from '../../gpu/fields.js';
 import { elementwise } from '../elementwise.js';
+import { factoryOf, type Layer, type Settings } from '../layer.js';
 
-/** y = x where x > 0, else 0.01·x, PyTorch's default. */
-export const leakyRelu = elementwise('leaky-relu', 'Leaky ReLU', 'leaky-relu');
+type LeakyReluSettings = { readonly negativeSlope: number };
+
+/** Options of {@link leakyRelu}. */
+export interface LeakyReluOptions {
+  /** Slope below 0, at least 0. Default 0.01. */
+  readonly negativeSlope?: number;
+}
+
+const row = elementwise<'leaky-relu', LeakyReluSettings>({
+  name: 'leaky-relu',
+  title: 'Leaky ReLU',
+  kernel: 'leaky-relu',
+  fields: { negativeSlope: number('slope below 0', 0.01, { min: 0 }) },
+  alpha: ({ negativeSlope }) => negativeSlope,
+  gain: ({ negativeSlope }) => Math.sqrt(2 / (1 + negativeSlope ** 2)),
+});
+
+const make = factoryOf(row);
+
+/**
+ * The positive part, and a little of the negative one, as torch.nn.LeakyReLU; its slope at 0 is that below 0.
+ *
+ *     y = x where x > 0, else negativeSlope · x
+ *
+ * Gain of initial weights: sqrt(2 / (1 + negativeSlope²)).
+ *
+ * @example leakyRelu({ negativeSlope: 0.1 })
+ *
+ * Paper: Maas, Hannun, Ng 2013, "Rectifier Nonlinearities Improve Neural Network Acoustic Models", https://ai.stanford.edu/~amaas/papers/relu_hybrid_icml2013_final.pdf
+ */
+export const leakyRelu = Object.assign((options: LeakyReluOptions = {}): Layer => make(options as Settings), { row });
