@@ -76,8 +76,18 @@ export {
 } from './nn/losses.js';
 export type { Metric, PerClass } from './nn/metric.js';
 export { type MetricName, type MetricValues, metrics, type TopKOptions, topK } from './nn/metrics.js';
-export { ACTIVATIONS, type Activation, LOSSES, type Loss, type Mlp, type MlpOptions, mlp } from './nn/mlp.js';
-export { INITS, type Init, type Model, type SequentialOptions, sequential, tensorsOf } from './nn/model.js';
+export {
+  ACTIVATIONS,
+  type Activation,
+  LOSSES,
+  type Loss,
+  type Mlp,
+  type MlpOptions,
+  mlp,
+  NORMS,
+  type Norm,
+} from './nn/mlp.js';
+export { type Gain, INITS, type Init, type Model, type SequentialOptions, sequential, tensorsOf } from './nn/model.js';
 export { type ModelJson, modelFromJson, modelToJson, type NamedSettings } from './nn/model-json.js';
 export type { ForeignRange, TensorOptions } from './optim/adopt.js';
 export { type Average, averages, type EmaOptions, ema, type SwaOptions, swa } from './optim/averages.js';

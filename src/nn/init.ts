@@ -1,5 +1,5 @@
 import { Random } from '../kernels/random.js';
-import { type Init, type Model, tensorsOf } from './model.js';
+import { type Init, type Model, OWN_GAIN_SQUARED, type TensorSpec, tensorsOf } from './model.js';
 
 /*
  * Initial weights, drawn on the host in float64 once. Streams are keyed by (seed, tensor), so a network's first layers do
@@ -9,7 +9,8 @@ import { type Init, type Model, tensorsOf } from './model.js';
 /** Keeps these streams apart from those of data and batches, whatever the seed. */
 const STREAM = 0x1217_0000;
 
-type Draw = (random: Random, fanIn: number, fanOut: number) => number;
+/** What a distribution is given of a layer. @param square of the gain: the variance grows with it */
+type Draw = (random: Random, fanIn: number, fanOut: number, square: number) => number;
 
 /** A normal number by Box-Muller. */
 function normal(random: Random): number {
@@ -21,30 +22,96 @@ function normal(random: Random): number {
 /** torch.nn.Linear: U(±1/√fan_in), weights and biases. */
 const pytorch: Draw = (random, fanIn) => random.uniform(-1, 1) / Math.sqrt(fanIn);
 
-/** Of weights, and of biases where these do not start at 0. */
-const draws: Record<Init, { readonly weight: Draw; readonly bias?: Draw }> = {
-  /** He et al. 2015: N(0, 2/fan_in). */
-  'he-normal': { weight: (random, fanIn) => Math.sqrt(2 / fanIn) * normal(random) },
-  'he-uniform': { weight: (random, fanIn) => random.uniform(-1, 1) * Math.sqrt(6 / fanIn) },
-  /** Glorot & Bengio 2010: variance 2/(fan_in + fan_out). */
-  'xavier-normal': { weight: (random, fanIn, fanOut) => Math.sqrt(2 / (fanIn + fanOut)) * normal(random) },
-  'xavier-uniform': { weight: (random, fanIn, fanOut) => random.uniform(-1, 1) * Math.sqrt(6 / (fanIn + fanOut)) },
-  /** LeCun et al. 1998: N(0, 1/fan_in). */
-  'lecun-normal': { weight: (random, fanIn) => Math.sqrt(1 / fanIn) * normal(random) },
+interface Distribution {
+  readonly weight: Draw | Fill;
+  /** Where biases do not start at 0. */
+  readonly bias?: Draw;
+}
+
+/** A distribution of whole matrices. */
+interface Fill {
+  fill(random: Random, matrix: Float32Array, fanIn: number, fanOut: number, gain: number): void;
+}
+
+/** n orthonormal vectors of m ≥ n elements, uniform among all such: Gram-Schmidt, twice, on normal numbers. */
+function orthonormal(random: Random, n: number, m: number): Float64Array[] {
+  const vectors: Float64Array[] = [];
+  for (let k = 0; k < n; k++) {
+    const own = Float64Array.from({ length: m }, () => normal(random));
+    // Once leaves what rounding and nearly parallel vectors leave; twice is enough (Giraud et al. 2005).
+    for (const other of [...vectors, ...vectors]) {
+      let along = 0;
+      for (let i = 0; i < m; i++) along += own[i]! * other[i]!;
+      for (let i = 0; i < m; i++) own[i]! -= along * other[i]!;
+    }
+    const norm = Math.sqrt(own.reduce((sum, value) => sum + value * value, 0));
+    vectors.push(own.map((value) => value / norm));
+  }
+  return vectors;
+}
+
+/**
+ * The Q of a normal matrix' QR decomposition with a positive diagonal of R, as torch.nn.init.orthogonal_: of a tall matrix the
+ * columns are orthonormal, of a wide one the rows.
+ */
+const orthogonal: Fill = {
+  fill(random, matrix, fanIn, fanOut, gain) {
+    const tall = fanIn >= fanOut;
+    for (const [k, vector] of orthonormal(random, Math.min(fanIn, fanOut), Math.max(fanIn, fanOut)).entries()) {
+      const [start, step] = tall ? [k, fanOut] : [k * fanOut, 1];
+      for (const [i, value] of vector.entries()) matrix[start + i * step] = gain * value;
+    }
+  },
+};
+
+const distributions: Record<Init, Distribution> = {
+  /** He et al. 2015: N(0, gain²/fan_in). */
+  'he-normal': { weight: (random, fanIn, _, square) => Math.sqrt(square / fanIn) * normal(random) },
+  'he-uniform': { weight: (random, fanIn, _, square) => random.uniform(-1, 1) * Math.sqrt((3 * square) / fanIn) },
+  /** Glorot & Bengio 2010: variance 2·gain²/(fan_in + fan_out). */
+  'xavier-normal': {
+    weight: (random, fanIn, fanOut, square) => Math.sqrt((2 * square) / (fanIn + fanOut)) * normal(random),
+  },
+  'xavier-uniform': {
+    weight: (random, fanIn, fanOut, square) => random.uniform(-1, 1) * Math.sqrt((6 * square) / (fanIn + fanOut)),
+  },
+  /** LeCun et al. 1998: N(0, gain²/fan_in). */
+  'lecun-normal': { weight: (random, fanIn, _, square) => Math.sqrt(square / fanIn) * normal(random) },
+  /** Saxe, McClelland, Ganguli 2013. */
+  orthogonal: { weight: orthogonal },
   pytorch: { weight: pytorch, bias: pytorch },
   zeros: { weight: () => 0 },
 };
 
+/** The gain of the activation behind a layer, 1 where the next layer with weights comes before one. */
+function gainBehind({ layers }: Model, layer: number): number {
+  for (const { row, settings, tensors } of layers.slice(layer + 1)) {
+    if (row.gain) return row.gain(settings);
+    if (tensors.some(({ role, initial }) => role === 'weight' && initial === undefined)) return 1;
+  }
+  return 1;
+}
+
+function squareOf(model: Model, layer: number): number {
+  if (model.gain === undefined) return OWN_GAIN_SQUARED[model.init] ?? 1;
+  return (model.gain === 'auto' ? gainBehind(model, layer) : model.gain) ** 2;
+}
+
+function fill(model: Model, { layer, role }: TensorSpec, tensor: Float32Array, random: Random): void {
+  const draw = distributions[model.init][role];
+  if (!draw) return;
+  const { input, output } = model.layers[layer]!;
+  const square = squareOf(model, layer);
+  if ('fill' in draw) draw.fill(random, tensor, input, output, Math.sqrt(square));
+  else for (let j = 0; j < tensor.length; j++) tensor[j] = draw(random, input, output, square);
+}
+
 /** The initial tensors of a network in the order of `tensorsOf`: weights [in, out], biases. */
 export function initialize(model: Model, seed: number): Float32Array<ArrayBuffer>[] {
-  return tensorsOf(model).map(({ shape, layer, role, initial }, i) => {
-    const tensor = new Float32Array(shape.reduce((product, size) => product * size, 1));
-    if (initial !== undefined) return tensor.fill(initial);
-    const draw = draws[model.init][role];
-    if (!draw) return tensor;
-    const random = new Random(seed, STREAM + i);
-    const { input, output } = model.layers[layer]!;
-    for (let j = 0; j < tensor.length; j++) tensor[j] = draw(random, input, output);
+  return tensorsOf(model).map((spec, i) => {
+    const tensor = new Float32Array(spec.shape.reduce((product, size) => product * size, 1));
+    if (spec.initial !== undefined) return tensor.fill(spec.initial);
+    fill(model, spec, tensor, new Random(seed, STREAM + i));
     return tensor;
   });
 }

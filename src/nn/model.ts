@@ -1,20 +1,32 @@
 import { DownhillError, show } from '../gpu/errors.js';
-import { checkChoice, checkOptions } from '../gpu/fields.js';
+import { checkChoice, checkNumber, checkOptions } from '../gpu/fields.js';
 import { checkWidth, type Layer, type LayerBuffer, type LayerTensor, resolveSettings } from './layer.js';
 import type { LossFunction, LossRow } from './loss.js';
 import { softmaxCrossEntropy } from './losses.js';
 
-/** Distributions of the initial weights (src/nn/init.ts). */
-export const INITS = [
-  'he-normal',
-  'he-uniform',
-  'xavier-normal',
-  'xavier-uniform',
-  'lecun-normal',
-  'pytorch',
-  'zeros',
-] as const;
-export type Init = (typeof INITS)[number];
+/**
+ * Distributions of the initial weights (src/nn/init.ts), and the square of the gain that each has by itself; undefined where
+ * there is none to choose.
+ */
+export const OWN_GAIN_SQUARED = {
+  'he-normal': 2,
+  'he-uniform': 2,
+  'xavier-normal': 1,
+  'xavier-uniform': 1,
+  'lecun-normal': 1,
+  orthogonal: 1,
+  pytorch: undefined,
+  zeros: undefined,
+} as const;
+export type Init = keyof typeof OWN_GAIN_SQUARED;
+export const INITS = Object.keys(OWN_GAIN_SQUARED) as readonly Init[];
+
+/**
+ * Factor of the initial weights: a number, or 'auto' for that of the activation behind each layer, PyTorch's `calculate_gain`:
+ * linear and sigmoid 1, relu √2, leaky relu √(2/(1 + slope²)), tanh 5/3; where PyTorch has none the factor for which a standard
+ * normal input keeps its mean square, as √2 does for relu: elu 1.25, gelu 1.53, silu 1.68, softplus 1.04.
+ */
+export type Gain = number | 'auto';
 
 /** Options of {@link sequential}. */
 export interface SequentialOptions {
@@ -26,6 +38,8 @@ export interface SequentialOptions {
   readonly loss?: LossFunction;
   /** Distribution of the initial weights; biases start at 0 ('pytorch': both uniform in ±1/√fan_in). Default 'he-normal'. */
   readonly init?: Init;
+  /** Of the initial weights. Default √2 for 'he-normal' and 'he-uniform', 1 for others; 'pytorch' and 'zeros' have none. */
+  readonly gain?: Gain;
 }
 
 /** A layer in its place. */
@@ -59,6 +73,8 @@ export interface Model {
   readonly layers: readonly ModelLayer[];
   readonly loss: LossFunction;
   readonly init: Init;
+  /** Undefined for the init's own. */
+  readonly gain?: Gain;
 }
 
 /**
@@ -69,7 +85,7 @@ export interface Model {
  *   trained; OPTION-* for the rest, with the place of the layer.
  */
 export function sequential(options: SequentialOptions): Model {
-  checkOptions('sequential', options, ['input', 'layers', 'loss', 'init']);
+  checkOptions('sequential', options, ['input', 'layers', 'loss', 'init', 'gain']);
   const { layers, loss = softmaxCrossEntropy() } = options;
   const input = checkWidth('sequential: input', options.input);
   if (!Array.isArray(layers) || layers.length === 0) {
@@ -101,8 +117,22 @@ export function sequential(options: SequentialOptions): Model {
     output: width,
     layers: Object.freeze(placed),
     loss: Object.freeze({ row: loss.row, settings }),
-    init: checkChoice('init', options.init ?? 'he-normal', INITS),
+    ...checkInit(options),
   });
+}
+
+function checkInit({ init = 'he-normal', gain }: Pick<SequentialOptions, 'init' | 'gain'>) {
+  checkChoice('init', init, INITS);
+  if (gain === undefined) return { init };
+  if (OWN_GAIN_SQUARED[init] === undefined) {
+    throw new DownhillError(
+      'OPTION-RANGE',
+      `The init ${init} has no gain.`,
+      "Leave gain out, or use 'xavier-uniform'.",
+    );
+  }
+  if (gain !== 'auto') checkNumber('gain', gain, { above: 0 });
+  return { init, gain };
 }
 
 function place(layer: Layer, index: number, input: number): ModelLayer {
@@ -152,8 +182,8 @@ export function checkModel(where: string, model: Model): Model {
       'Pass model: mlp({ sizes: [784, 100, 10] }).',
     );
   }
-  const { input, layers, loss, init } = model;
-  return sequential({ input, layers, loss, init });
+  const { input, layers, loss, init, gain } = model;
+  return sequential({ input, layers, loss, init, ...(gain !== undefined && { gain }) });
 }
 
 /** The tensors of a network in PyTorch's order: weight and bias of each layer. */

@@ -1,8 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { requestDevice } from '../../src/gpu/device.js';
 import { initialize } from '../../src/nn/init.js';
-import { mlp } from '../../src/nn/mlp.js';
+import type { LayerRow } from '../../src/nn/layer.js';
+import { activations } from '../../src/nn/layers.js';
+import { ACTIVATIONS, mlp } from '../../src/nn/mlp.js';
 import { INITS, tensorsOf } from '../../src/nn/model.js';
+import { referenceActivations } from '../../src/reference/index.js';
 
 const at = (code: string, words = '') =>
   expect.objectContaining({
@@ -24,11 +27,29 @@ describe('mlp', () => {
     ['no sizes', {}, 'SHAPE-INVALID', 'undefined'],
     ['an unknown activation', { sizes: [1, 1], activation: 'rellu' }, 'OPTION-RANGE', 'rellu'],
     ['an unknown loss', { sizes: [1, 1], loss: 'hinge' }, 'OPTION-RANGE', 'hinge'],
+    ['an unknown norm', { sizes: [1, 1, 1], norm: 'group' }, 'OPTION-RANGE', 'group'],
+    ['to drop all', { sizes: [1, 1, 1], dropout: 1 }, 'OPTION-RANGE', 'dropout'],
+    ['a dropout that is no number', { sizes: [1, 1, 1], dropout: '0.2' }, 'OPTION-TYPE', 'dropout'],
+    ['a gain of 0', { sizes: [1, 1], gain: 0 }, 'OPTION-RANGE', 'gain'],
+    ['a gain by name', { sizes: [1, 1], gain: 'relu' }, 'OPTION-TYPE', 'gain'],
+    ['a gain where the init has none', { sizes: [1, 1], init: 'pytorch', gain: 'auto' }, 'OPTION-RANGE', 'pytorch'],
     ['an unknown init', { sizes: [1, 1], init: 7 }, 'OPTION-RANGE', '7'],
     ['an unknown option', { sizes: [1, 1], layers: 3 }, 'OPTION-UNKNOWN', 'layers'],
     ['something that is no object', [784, 10], 'OPTION-TYPE', '784'],
   ])('refuses %s', (_, options, code, words) => {
     expect(() => mlp(options as never)).toThrow(at(code, words));
+  });
+
+  it('has linear, norm, activation, dropout in its hidden layers', () => {
+    const model = mlp({ sizes: [3, 5, 4, 2], norm: 'batch', activation: 'gelu-tanh', dropout: 0.2 });
+    const hidden = ['linear', 'batch-norm', 'gelu-tanh', 'dropout'];
+    expect(model.layers.map(({ row }) => row.name)).toEqual([...hidden, ...hidden, 'linear']);
+    expect(model.layers[3]!.settings).toEqual({ p: 0.2 });
+    expect(tensorsOf(model).map(({ name }) => name)).toEqual(
+      '0.weight 0.bias 1.weight 1.bias 4.weight 4.bias 5.weight 5.bias 8.weight 8.bias'.split(' '),
+    );
+    const { layers } = mlp({ sizes: [3, 5, 2], norm: 'layer', dropout: 0 });
+    expect(layers.map(({ row }) => row.name)).toEqual(['linear', 'layer-norm', 'relu', 'linear']);
   });
 
   it('names its tensors as PyTorch does', () => {
@@ -41,6 +62,13 @@ describe('mlp', () => {
   });
 });
 
+/** E f(z)² for a standard normal z, by the trapezoidal rule. */
+function meanSquare(f: (z: number) => number): number {
+  let sum = 0;
+  for (let z = -12; z <= 12; z += 1e-3) sum += (1e-3 * f(z) ** 2 * Math.exp(-(z ** 2) / 2)) / Math.sqrt(2 * Math.PI);
+  return sum;
+}
+
 describe('initialize', () => {
   const spread = {
     'he-normal': 2 / 400,
@@ -48,6 +76,7 @@ describe('initialize', () => {
     'xavier-normal': 2 / 700,
     'xavier-uniform': 2 / 700,
     'lecun-normal': 1 / 400,
+    orthogonal: 1 / 400,
     pytorch: 1 / 1200,
     zeros: 0,
   };
@@ -60,6 +89,47 @@ describe('initialize', () => {
     expect(Math.abs(variance - spread[init])).toBeLessThanOrEqual(0.02 * spread[init]);
     expect(Math.abs(mean)).toBeLessThanOrEqual(4 * Math.sqrt(spread[init] / weights!.length));
     expect(bias!.some((b) => b !== 0)).toBe(init === 'pytorch');
+  });
+
+  it('is orthogonal as PyTorch’s: columns of a tall matrix, rows of a wide one, times the gain', () => {
+    for (const [inputs, outputs] of [
+      [40, 30],
+      [30, 40],
+      [7, 1],
+      [33, 33],
+    ] as const) {
+      const [w] = initialize(mlp({ sizes: [inputs, outputs], init: 'orthogonal', gain: 3 }), 5);
+      const tall = inputs >= outputs;
+      const count = Math.min(inputs, outputs);
+      const at = (k: number, i: number) => w![tall ? i * outputs + k : k * outputs + i]!;
+      for (let a = 0; a < count; a++) {
+        for (let b = 0; b <= a; b++) {
+          let sum = 0;
+          for (let i = 0; i < Math.max(inputs, outputs); i++) sum += at(a, i) * at(b, i);
+          // f32 elements: rounding of 40 products.
+          expect(Math.abs(sum - (a === b ? 9 : 0))).toBeLessThan(9 * 1e-6);
+        }
+      }
+      // No sign is preferred, as it would be by a plain QR decomposition.
+      if (count > 1) expect([...w!].filter((value) => value > 0).length / w!.length).toBeCloseTo(0.5, 0);
+    }
+  });
+
+  it('has PyTorch’s gains, of the activation behind each layer', () => {
+    const gains = { linear: 1, relu: Math.SQRT2, 'leaky-relu': Math.sqrt(2 / 1.0001), tanh: 5 / 3, sigmoid: 1 };
+    for (const activation of ACTIVATIONS) {
+      const options = { sizes: [20, 30, 10], activation, norm: 'layer', dropout: 0.1, init: 'xavier-normal' } as const;
+      const [plain, auto] = [initialize(mlp(options), 3), initialize(mlp({ ...options, gain: 'auto' }), 3)];
+      const ratio = auto[0]![5]! / plain[0]![5]!;
+      const { row, settings } = activations[activation]();
+      expect(ratio / (row as LayerRow).gain!(settings)).toBeCloseTo(1, 6);
+      if (activation in gains) expect(ratio).toBeCloseTo(gains[activation as keyof typeof gains], 6);
+      else expect(meanSquare(referenceActivations[activation as 'elu'].value)).toBeCloseTo(ratio ** -2, 4);
+      // The last layer has no activation, the norm's parameters no gain.
+      expect([auto[2], auto[3], auto[4]]).toEqual([plain[2], plain[3], plain[4]]);
+    }
+    const he = (gain?: number) => initialize(mlp({ sizes: [9, 5], ...(gain && { gain }) }), 1)[0]![3]!;
+    expect(he(2) / he()).toBeCloseTo(Math.SQRT2, 6);
   });
 
   it('depends on the seed and the tensor, not on the layers that follow', () => {
