@@ -5,7 +5,7 @@ import type { Layer, LayerRow, SettingFields, Settings } from './layer.js';
 import { layerRows } from './layers.js';
 import type { LossFunction, LossRow } from './loss.js';
 import { losses } from './losses.js';
-import { type Init, type Model, sequential } from './model.js';
+import { type Gain, type Init, type Model, sequential } from './model.js';
 
 /** A layer or a loss as JSON: the name of its row, and its settings. */
 export interface NamedSettings {
@@ -19,6 +19,7 @@ export interface ModelJson {
   readonly layers: readonly NamedSettings[];
   readonly loss: NamedSettings;
   readonly init: Json;
+  readonly gain?: Json;
 }
 
 /** Typed arrays and frozen lists become plain ones. */
@@ -40,11 +41,12 @@ const nameIt = ({ row, settings }: Layer | LossFunction): NamedSettings => ({
  *
  * @example JSON.stringify(modelToJson(mlp({ sizes: [784, 100, 10] })))
  */
-export const modelToJson = ({ input, layers, loss, init }: Model): ModelJson => ({
+export const modelToJson = ({ input, layers, loss, init, gain }: Model): ModelJson => ({
   input,
   layers: layers.map(nameIt),
   loss: nameIt(loss),
   init: asJson(init),
+  ...(gain !== undefined && { gain }),
 });
 
 const refuse = (code: 'CHECKPOINT-CORRUPT' | 'CHECKPOINT-VERSION', message: string, fix: string): never => {
@@ -114,5 +116,6 @@ export function modelFromJson(
     layers: (json.layers as unknown[]).map((layer, i): Layer => find(`layers[${i}]`, layers, layer)),
     loss: find('the loss', table(lossRows, own.losses), json.loss),
     init: json.init as Init,
+    ...(json.gain !== undefined && { gain: json.gain as Gain }),
   });
 }

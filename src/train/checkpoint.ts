@@ -40,11 +40,10 @@ const vectorsOf = ({ network, parts }: Pick<Program, 'network' | 'parts'>) => [
 ];
 
 /** The network alone, with weights of one kind. */
-const networkOf = (program: Program, weights: CheckpointOptions['weights']) =>
-  program.network.map((placed) => ({
-    placed: placed.vector === program.params ? { ...placed, vector: program.weights(weights) } : placed,
-    prefix: '',
-  }));
+const networkOf = (program: Program, kind: CheckpointOptions['weights']) => {
+  const { space, params, statistics } = program.weights(kind);
+  return [{ space, vector: params }, statistics].map((placed) => ({ placed, prefix: '' }));
+};
 
 const rangesOf = ({ parts }: Pick<Program, 'parts'>) =>
   parts.flatMap((part) =>

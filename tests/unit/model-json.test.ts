@@ -15,6 +15,13 @@ describe('a model as JSON', () => {
     expect(through(model)).toEqual(model);
   });
 
+  it('keeps the gain of its initial weights', () => {
+    for (const gain of ['auto', 0.5] as const) {
+      const model = sequential({ input: 4, layers: [linear(3)], init: 'orthogonal', gain });
+      expect(through(model)).toEqual(model);
+    }
+  });
+
   it.each(LOSSES)('comes back with the loss %s', (name) => {
     const layers = [linear(3, { bias: false }), relu(), linear(2)];
     const model = sequential({ input: 4, layers, loss: losses[name](), init: 'zeros' });
