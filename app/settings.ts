@@ -63,6 +63,8 @@ export const CONTROLS = {
       hint: 'Their widths, separated by commas. None: softmax regression.',
     },
     control('activation', 'Activation', SETTINGS.activation),
+    control('norm', 'Normalisation', SETTINGS.norm),
+    control('dropout', 'Dropout', SETTINGS.dropout, { keys: 'decimal', hint: `${capital(SETTINGS.dropout.help)}.` }),
   ],
   training: [
     control('epochs', 'Epochs', SETTINGS.epochs),
@@ -124,7 +126,12 @@ function hiddenLayers(typed: string): readonly number[] {
 
 /** The network for samples of `features` numbers and `classes` classes. */
 export const modelOf = (settings: Settings, features: number, classes: number): Mlp =>
-  mlp({ sizes: [features, ...settings.hidden, classes], activation: settings.activation });
+  mlp({
+    sizes: [features, ...settings.hidden, classes],
+    activation: settings.activation,
+    ...(settings.norm !== 'none' && { norm: settings.norm }),
+    dropout: settings.dropout,
+  });
 
 /** What is wrong with a text, by the control it stands in. */
 export type Problems = ReadonlyMap<string, unknown>;
@@ -151,6 +158,8 @@ function read(texts: Texts, problems: Map<string, unknown>) {
     /** Widths of the hidden layers. */
     hidden: one('hidden', hiddenLayers),
     activation: setting('activation', SETTINGS.activation),
+    norm: setting('norm', SETTINGS.norm, 'normalisation'),
+    dropout: setting('dropout', SETTINGS.dropout),
     rule: readRule(texts, problems),
     batchSize: setting('batch', SETTINGS.batch, 'batch size'),
     sampling: setting('sampling', SETTINGS.sampling),

@@ -2,7 +2,7 @@
  * What a person chooses of a run, in one table: the page makes its controls of it, the command line its flags. What the
  * library has choices, a default or a range of comes from there. No Node here: the page imports this file.
  */
-import { checkField, choice, describeField, type Field, integer } from '../../src/fields.js';
+import { checkField, choice, describeField, type Field, integer, number } from '../../src/fields.js';
 import {
   ACTIVATIONS,
   INITS,
@@ -10,6 +10,7 @@ import {
   type Loss,
   MAX_SEED,
   mlp,
+  type Norm,
   rules,
   SAMPLINGS,
   type Sampling,
@@ -26,6 +27,10 @@ const explained = <const C extends string>(help: string, words: Readonly<Record<
 /** Made without options, a model has the defaults. */
 const { activation, init, loss } = mlp({ sizes: [1, 1] });
 const titles = Object.fromEntries(Object.entries(rules).map(([name, { row }]) => [name, row.title]));
+const norms: Record<Norm, string> = {
+  batch: 'over the batch, column by column',
+  layer: 'over the features, row by row',
+};
 const samplings: Record<Sampling, string> = {
   shuffle: 'each sample once per epoch',
   sequential: 'the same in the data’s own order',
@@ -48,6 +53,8 @@ export const SETTINGS = {
   classes: integer('labels run from 0 to one less', DIGITS.classes, { min: 2, max: 256 }),
   scale: explained('scaling of the inputs', { standard: 'mean 0, variance 1', unit: '0 to 1' }),
   activation: choice('of the hidden layers', ACTIVATIONS, activation),
+  norm: explained('normalisation of the hidden layers', { none: '', ...norms }),
+  dropout: number('share of every hidden layer’s outputs that a training step drops', 0, { min: 0, below: 1 }),
   init: choice('of the weights', INITS, init),
   loss: { ...choice('of the outputs', LOSSES, loss.row.name as Loss), words: { mse: 'against one-hot classes' } },
   optimizer: { ...choice('update rule', Object.keys(rules), 'adam'), words: titles },

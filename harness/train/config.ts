@@ -2,7 +2,7 @@
  * What one training run is: plain JSON, made by the command line, read by the job in Node or in a page, kept in the run's
  * config.json. No Node here: a page imports this file.
  */
-import type { Activation, Init, Loss, Sampling } from '../../src/index.js';
+import type { Activation, Init, Loss, Norm, Sampling } from '../../src/index.js';
 import type { NamedDataset } from '../../src/node/index.js';
 import type { Place, Scale } from '../common/settings.js';
 
@@ -40,6 +40,9 @@ export interface TrainConfig {
   readonly model: {
     readonly sizes: readonly number[];
     readonly activation: Activation;
+    /** Absent without. */
+    readonly norm?: Norm;
+    readonly dropout?: number;
     readonly init: Init;
     readonly loss: Loss;
   };

@@ -62,7 +62,7 @@ export const FLAGS: Readonly<Record<string, Flags>> = {
       help: 'layer widths from input to output',
       default: [DIGITS.features, ...HIDDEN, DIGITS.classes].join('-'),
     },
-    ...flagsOf('activation', 'init', 'loss'),
+    ...flagsOf('activation', 'norm', 'dropout', 'init', 'loss'),
   },
   training: {
     optimizer: { value: 'NAME', help: 'one of the update rules below', default: SETTINGS.optimizer.default },
@@ -133,11 +133,14 @@ export function parseTrain(args: readonly string[]): TrainCommand | 'help' {
   const setting = <K extends keyof typeof SETTINGS>(name: K): (typeof SETTINGS)[K]['default'] =>
     readSetting(`--${name}`, SETTINGS[name], text(name));
   const { row, hyper } = resolveRule(rules, text('optimizer'), readHyper(given, text('optimizer')));
+  const [norm, dropout] = [setting('norm'), setting('dropout')];
   const model = {
     sizes: text('model')
       .split(/(?<=\d)-/)
       .map(toNumber) as number[],
     activation: setting('activation'),
+    ...(norm !== 'none' && { norm }),
+    ...(dropout > 0 && { dropout }),
     init: setting('init'),
     loss: setting('loss'),
   };

@@ -89,12 +89,13 @@ export class TextReporter implements Reporter {
 
   #plan({ plan, data, batchSize, steps, stepsPerEpoch, schedule }: JobEvent & { type: 'plan' }): void {
     const { config } = this;
-    const { sizes, activation, init, loss } = config.model;
+    const { sizes, activation, norm, dropout, init, loss } = config.model;
     this.#line(
       'network',
       `${sizes.join('-')}, ${count(plan.parameters)} parameters, ${plan.dispatches} dispatches per step`,
     );
-    this.#line('', `${activation}, ${init}, ${loss}`);
+    const between = [norm && `${norm} norm`, activation, dropout && `dropout ${dropout}`].filter(Boolean);
+    this.#line('', [...between, init, loss].join(', '));
     const row = (rules as Readonly<Record<string, { readonly row: RuleRow }>>)[config.optimizer.name]?.row;
     // A switch that is off, or a choice as it always is, says nothing.
     const hyper = Object.entries(config.optimizer.hyper)
