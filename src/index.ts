@@ -113,6 +113,14 @@ export { type ModelTensor, readModel, type SavedModel } from './train/checkpoint
 export type { CheckpointOptions, Imported, ImportOptions, Restored } from './train/checkpoint-types.js';
 export type { SavedData, SavedScale } from './train/data-json.js';
 export { type Dtype, floatTensor, type SafeTensor, toFloats } from './train/dtypes.js';
+export {
+  type InspectedLayer,
+  type Inspection,
+  type InspectOptions,
+  inspect,
+  SIGNAL_LIMITS,
+  type Verdict,
+} from './train/inspect.js';
 export { MAX_SEED, TRAINER_DEFAULTS } from './train/options.js';
 export { type Askable, createPredictor, type Predictor } from './train/predict.js';
 export { decodeSafetensors, encodeSafetensors, type SafeTensors } from './train/safetensors.js';
