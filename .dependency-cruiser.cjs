@@ -17,13 +17,14 @@ const floors = {
 };
 
 /**
- * The same of the harness' rooms: common -> pages -> train | bench | doctor. The set-up runs before there is a package, and
+ * The same of the harness' rooms: common -> pages -> train | bench | doctor; train -> inspect. The set-up runs before there is a package, and
  * the libraries of benchmarks are built apart; what lies outside the rooms starts them, and may use all of them.
  */
 const rooms = {
   common: [],
   pages: ['common'],
   train: ['common', 'pages'],
+  inspect: ['common', 'train'],
   bench: ['common', 'pages', 'peers'],
   doctor: ['common', 'pages', 'setup'],
   peers: ['bench'],

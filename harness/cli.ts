@@ -5,11 +5,14 @@ import { parseBench } from './bench/options.js';
 import { type Io, printError, processIo } from './common/io.js';
 import { versionOf } from './common/versions.js';
 import { doctor } from './doctor/command.js';
+import { inspect } from './inspect/command.js';
+import { parseInspect } from './inspect/options.js';
 import { train } from './train/command.js';
 import { parseTrain } from './train/options.js';
 
 const COMMANDS: Readonly<Record<string, (args: readonly string[], io: Io) => Promise<number>>> = {
   train,
+  inspect,
   bench,
   doctor,
 };
@@ -17,6 +20,7 @@ const COMMANDS: Readonly<Record<string, (args: readonly string[], io: Io) => Pro
 const HELP = `npx downhill <command>
 
   train      train a network on WebGPU, in Node or in a headless Chrome
+  inspect    show what initialisations make of a network's activations
   bench      measure the kernels and the trainer beside other libraries
   doctor     show the adapter and the browser of this machine, and test the kernels
   help       this text; downhill <command> --help tells about a command
@@ -64,7 +68,7 @@ export interface Needs {
 }
 
 /**
- * `train` and `bench` need the place where they run. The doctor looks at what is there; help and what will be refused need
+ * `train`, `inspect` and `bench` need the place where they run. The doctor looks at what is there; help and what will be refused need
  * nothing: none of them may install a driver or a browser.
  */
 export function needs([command, ...args]: readonly string[]): Needs {
@@ -76,6 +80,7 @@ export function needs([command, ...args]: readonly string[]): Needs {
         ? nothing
         : { adapter: train.config.in === 'node', browser: train.config.in === 'chrome' };
     }
+    if (command === 'inspect') return { ...nothing, adapter: parseInspect(args) !== 'help' };
     if (command !== 'bench') return nothing;
     const bench = parseBench(args);
     if (bench === 'help') return nothing;

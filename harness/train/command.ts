@@ -83,7 +83,7 @@ export async function train(args: readonly string[], io: Io): Promise<number> {
 }
 
 /** The files a run needs; none where it draws its data. */
-async function filesOf(data: DataConfig, fetching: Parameters<typeof fetchNamed>[1]) {
+export async function filesOf(data: DataConfig, fetching: Parameters<typeof fetchNamed>[1]) {
   if (data.kind === 'idx') return readIdx(data.folder);
   return data.kind === 'named' ? fetchNamed(data.name, fetching) : undefined;
 }

@@ -45,6 +45,8 @@ describe('what a command line needs', () => {
     ['train --in', { adapter: false, browser: false }],
     ['train --optimizr adam', { adapter: false, browser: false }],
     ['train --in chrome --help', { adapter: false, browser: false }],
+    ['inspect --init zeros', { adapter: true, browser: false }],
+    ['inspect --init zero', { adapter: false, browser: false }],
     ['doctor', { adapter: false, browser: false }],
     ['--version', { adapter: false, browser: false }],
     ['', { adapter: false, browser: false }],

@@ -1,0 +1,151 @@
+/** `downhill inspect`: what initialisations make of a network's activations, as a table and a picture. */
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { DownhillError, describeAdapter, inspect as inspectModel } from '../../src/index.js';
+import { DATASETS, requestDevice } from '../../src/node/index.js';
+import { count, plural } from '../common/format.js';
+import { type Io, painter } from '../common/io.js';
+import { defaultFolder, outputError } from '../common/output.js';
+import { findGpu } from '../common/quiet.js';
+import { filesOf } from '../train/command.js';
+import { checkFit, knownShape, shapeOf } from '../train/data.js';
+import { loadData } from '../train/node.js';
+import { startsSvg } from './chart.js';
+import { type Inspected, inspectLines } from './lines.js';
+import { type InspectCommand, inspectHelp, modelOf, parseInspect } from './options.js';
+
+const [SVG, JSON_FILE] = ['activations.svg', 'activations.json'];
+/** Characters of a line where there is no terminal. */
+const COLUMNS = 100;
+
+/**
+ * @returns the exit code
+ * @throws DownhillError for whatever is wrong
+ */
+export async function inspect(args: readonly string[], io: Io): Promise<number> {
+  const command = parseInspect(args);
+  if (command === 'help') {
+    io.stdout.write(inspectHelp());
+    return 0;
+  }
+  const { config, json } = command;
+  const controller = new AbortController();
+  let interrupted = 0; // the exit code, once a signal came
+  const stopListening = io.onInterrupt((code) => {
+    if (interrupted) return io.exit(code);
+    interrupted = code;
+    controller.abort();
+  });
+  try {
+    // Everything that can be wrong is looked at before a device is asked for.
+    const known = config.data.kind === 'named' ? DATASETS[config.data.name] : knownShape(config);
+    if (known) checkFit(config, known);
+    const files = await filesOf(config.data, { io, json, signal: controller.signal });
+    const data = await loadData(config, files);
+    checkFit(config, shapeOf(data));
+    const folder = makeFolder(command);
+    const { adapter, inspected } = await inspectAll(command, data.train, controller.signal);
+    write(folder, command, adapter, inspected);
+    report(folder, command, adapter, inspected, io);
+    return 0;
+  } catch (error) {
+    if (controller.signal.aborted && error === controller.signal.reason) return interrupted;
+    throw error;
+  } finally {
+    stopListening();
+  }
+}
+
+type Adapter = ReturnType<typeof describeAdapter>;
+
+async function inspectAll(
+  { config, starts, batchSize }: InspectCommand,
+  data: Parameters<typeof inspectModel>[1]['data'],
+  signal: AbortSignal,
+): Promise<{ adapter: Adapter; inspected: Inspected[] }> {
+  await findGpu();
+  const device = await requestDevice({ label: 'downhill:inspect' });
+  try {
+    const inspected: Inspected[] = [];
+    const { seed } = config;
+    for (const start of starts) {
+      signal.throwIfAborted();
+      const options = { model: modelOf(config, start), data, seed, ...(batchSize !== undefined && { batchSize }) };
+      inspected.push({ start, ...(await inspectModel(device, options)) });
+    }
+    return { adapter: describeAdapter(device), inspected };
+  } finally {
+    device.destroy();
+  }
+}
+
+/** @returns its path, as it is shown */
+function makeFolder({ out, force }: InspectCommand): string {
+  const folder = out ?? defaultFolder('inspect');
+  try {
+    mkdirSync(resolve(folder), { recursive: true });
+  } catch (cause) {
+    throw outputError(folder, cause);
+  }
+  if (!force && [SVG, JSON_FILE].some((file) => existsSync(join(folder, file)))) {
+    throw new DownhillError(
+      'OUTPUT-UNWRITABLE',
+      `The folder ${folder} has an inspection in it already.`,
+      'Name another folder, or add --force.',
+    );
+  }
+  return folder;
+}
+
+/** What was shown, in words. */
+const shown = ({ config }: InspectCommand, { samples }: Inspected): string =>
+  `${plural(samples, 'sample')} of ${config.data.kind === 'named' ? config.data.name : config.data.kind}, seed ${config.seed}`;
+
+function write(folder: string, command: InspectCommand, adapter: Adapter, inspected: readonly Inspected[]): void {
+  const { data, scale, model, seed } = command.config;
+  const { sizes, loss } = model;
+  const title = `Activations of ${sizes.join('-')} before any training`;
+  const subtitle = `${shown(command, inspected[0]!)}, on ${adapter.name}\nOf each layer the share of its outputs by value; bars of exact zeros are cut off.`;
+  const all = { data, scale, model: { sizes, loss }, seed, adapter, inspections: inspected };
+  try {
+    writeFileSync(join(folder, SVG), startsSvg({ title, subtitle, inspected }));
+    writeFileSync(join(folder, JSON_FILE), `${JSON.stringify(all, null, 2)}\n`);
+  } catch (cause) {
+    throw outputError(folder, cause, 'it is no longer there');
+  }
+}
+
+/** Says it all on stdout: as text, or as one JSON object without histograms. */
+export function report(
+  folder: string,
+  command: InspectCommand,
+  adapter: Adapter,
+  inspected: readonly Inspected[],
+  io: Io,
+): void {
+  const files = { svg: join(folder, SVG), json: join(folder, JSON_FILE) };
+  if (command.json) {
+    const inspections = inspected.map(({ start, verdict, loss, layers }) => ({
+      ...start,
+      ...{ verdict, loss },
+      layers: layers.map(({ output: { histogram: _, ...output }, ...layer }) => ({ ...layer, output })),
+    }));
+    io.stdout.write(`${JSON.stringify({ adapter, inspections, files })}\n`);
+    return;
+  }
+  const paint = painter(io.stdout);
+  const { sizes } = command.config.model;
+  const parameters = sizes.slice(1).reduce((sum, width, i) => sum + width * (sizes[i]! + 1), 0);
+  const lines = [
+    '',
+    `  ${paint('bold', sizes.join('-'))}  ${count(parameters)} parameters, ${shown(command, inspected[0]!)}`,
+    `  ${paint('gray', adapter.name)}`,
+    '',
+    ...inspectLines(inspected, paint, io.stdout.columns ?? COLUMNS),
+    '',
+    `  ${paint('cyan', 'picture')}  ${files.svg}`,
+    `  ${paint('cyan', 'numbers')}  ${files.json}`,
+    '',
+  ];
+  io.stdout.write(`${lines.join('\n')}\n`);
+}
