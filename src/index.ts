@@ -6,14 +6,20 @@
 
 export type {
   ByOptions,
+  ColumnEncoding,
   Dataset,
+  Decode,
   FoldOptions,
+  ImageFile,
+  ImageOptions,
   Npy,
   NpyOptions,
   NpyValues,
+  Pixels,
   Scaling,
   SplitOptions,
   Statistics,
+  TableEncoding,
   Targets,
 } from './data/index.js';
 export {
@@ -21,6 +27,7 @@ export {
   digits,
   encodeNpy,
   idx,
+  images,
   kFold,
   npy,
   parseIdx,

@@ -2,8 +2,10 @@ export { type ArraysOptions, arrays } from './arrays.js';
 export type { ColumnEncoding, Dataset, Scaling, TableEncoding, Targets } from './dataset.js';
 export { type DigitsOptions, digits } from './digits.js';
 export { type IdxOptions, type IdxSource, idx, parseIdx } from './idx.js';
+export { type Decode, type ImageFile, type ImageOptions, images } from './images.js';
 export { type NpyOptions, npy } from './npy.js';
 export { encodeNpy, type Npy, type NpyValues, parseNpy } from './npy-format.js';
+export type { Pixels } from './resize.js';
 export { type FoldOptions, kFold, type SplitOptions, split } from './split.js';
 export {
   type ByOptions,

@@ -1,4 +1,6 @@
 /** `downhill/node`: what only Node has: a device from Dawn, files, and data sets by name. */
+export type { Decode, ImageOptions } from '../data/images.js';
+export type { Pixels } from '../data/resize.js';
 export type { DeviceOptions } from '../gpu/device.js';
 export type {
   CheckpointStore,
@@ -21,4 +23,5 @@ export { type FoundGpu, requestDevice, requestGpu } from './device.js';
 export { type Driver, findDrivers } from './drivers.js';
 export { type IdxFiles, type IdxPart, idxFolder, idxParts } from './files.js';
 export { folderStore } from './folder-store.js';
+export { imageFolder } from './images.js';
 export { isAlive, lockFolder } from './lock.js';
