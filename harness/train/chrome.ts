@@ -11,9 +11,9 @@ import { packageRoot, versionOf } from '../common/versions.js';
 import { launchBrowser } from '../pages/find.js';
 import { serve } from '../pages/server.js';
 import type { TrainConfig } from './config.js';
-import type { IdxParts } from './data.js';
+import type { JobFiles } from './data.js';
 import type { Emit, JobEvent, JobResult } from './events.js';
-import type { IdxBytes } from './node.js';
+import type { JobBytes } from './node.js';
 import type { PageJob } from './page.js';
 
 /** A page that tells nothing for so long will not any more: its graphics process, or the browser itself, hangs. */
@@ -23,7 +23,7 @@ const PHASE_MS = 600_000;
 
 export async function runInChrome(
   config: TrainConfig,
-  files: IdxBytes | undefined,
+  files: JobBytes | undefined,
   emit: Emit,
   signal: AbortSignal,
   silenceMs = SILENCE_MS,
@@ -92,7 +92,7 @@ async function runPage(
   page: Page,
   url: string,
   config: TrainConfig,
-  files: IdxParts | undefined,
+  files: JobFiles | undefined,
   emit: Emit,
   signal: AbortSignal,
 ): Promise<JobResult> {
@@ -164,7 +164,7 @@ function pageFailed(cause: unknown, page: Page, { errors, crashed }: Complaints)
 }
 
 /** Puts the bytes where the server can serve them from: a folder of their own, and nothing else of the disk. */
-function shareFiles(files: IdxBytes) {
+function shareFiles(files: JobBytes) {
   const folder = scratchFolder();
   const served: Record<string, string> = {};
   const share = (name: string, bytes: Uint8Array) => {
@@ -172,11 +172,14 @@ function shareFiles(files: IdxBytes) {
     writeFileSync(join(folder, name), bytes);
     return `/data/${name}`;
   };
+  if ('files' in files) {
+    return { served, addresses: { files: files.files.map((bytes, i) => share(`file-${i}`, bytes)) } };
+  }
   const pair = (part: string, { images, labels }: { images: Uint8Array; labels: Uint8Array }) => ({
     images: share(`${part}-images`, images),
     labels: share(`${part}-labels`, labels),
   });
-  const addresses: IdxParts = {
+  const addresses: JobFiles = {
     train: pair('train', files.train),
     ...(files.test ? { test: pair('test', files.test) } : {}),
   };

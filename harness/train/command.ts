@@ -5,11 +5,11 @@ import { errorParts, type Io } from '../common/io.js';
 import { defaultFolder } from '../common/output.js';
 import { runInChrome } from './chrome.js';
 import type { DataConfig } from './config.js';
-import { checkFit, knownShape, shapeOf } from './data.js';
+import { checkFit, fitted, knownShape, shapeOf } from './data.js';
 import type { Emit } from './events.js';
 import { fetchNamed } from './fetch.js';
 import { trainHelp } from './help.js';
-import { loadData, readIdx, runInNode } from './node.js';
+import { loadData, readIdx, readPlain, runInNode } from './node.js';
 import { parseTrain } from './options.js';
 import { JsonReporter, TextReporter, writeJson } from './reporter.js';
 import { RunFolder } from './run-folder.js';
@@ -30,7 +30,8 @@ export async function train(args: readonly string[], io: Io): Promise<number> {
     io.stdout.write(trainHelp());
     return 0;
   }
-  const { config, json, out, force } = command;
+  const { json, out, force, open } = command;
+  let { config } = command;
   const reporter = new (json ? JsonReporter : TextReporter)(io, config);
   const controller = new AbortController();
   let folder: RunFolder | undefined;
@@ -54,8 +55,12 @@ export async function train(args: readonly string[], io: Io): Promise<number> {
     if (known) checkFit(config, known);
     const files = await filesOf(config.data, { io, json, signal: controller.signal });
     // A page makes its own data; here IDX files are read for the check alone.
-    const data = config.in === 'node' || files ? await loadData(config, files) : undefined;
-    if (data) checkFit(config, shapeOf(data));
+    const data = config.in === 'node' || files ? await loadData(config, files, open) : undefined;
+    if (data) {
+      config = fitted(config, open, data);
+      reporter.config = config;
+      checkFit(config, shapeOf(data));
+    }
     folder = new RunFolder(out ?? defaultFolder(config.optimizer.name), config, force);
 
     const runFolder = folder;
@@ -85,6 +90,8 @@ export async function train(args: readonly string[], io: Io): Promise<number> {
 /** The files a run needs; none where it draws its data. */
 export async function filesOf(data: DataConfig, fetching: Parameters<typeof fetchNamed>[1]) {
   if (data.kind === 'idx') return readIdx(data.folder);
+  if (data.kind === 'csv') return readPlain([data.file]);
+  if (data.kind === 'npy') return readPlain(data.files);
   return data.kind === 'named' ? fetchNamed(data.name, fetching) : undefined;
 }
 

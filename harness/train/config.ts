@@ -2,6 +2,7 @@
  * What one training run is: plain JSON, made by the command line, read by the job in Node or in a page, kept in the run's
  * config.json. No Node here: a page imports this file.
  */
+import type { Missing } from '../../src/csv.js';
 import type { Activation, Init, Loss, Norm, Sampling } from '../../src/index.js';
 import type { NamedDataset } from '../../src/node/index.js';
 import type { Place, Scale } from '../common/settings.js';
@@ -12,7 +13,23 @@ export type DataConfig =
   /** Downloaded once, by its name. */
   | { readonly kind: 'named'; readonly name: NamedDataset }
   /** IDX files of a folder, by its absolute path. */
-  | { readonly kind: 'idx'; readonly folder: string };
+  | { readonly kind: 'idx'; readonly folder: string }
+  /** A table, by its absolute path. */
+  | {
+      readonly kind: 'csv';
+      readonly file: string;
+      readonly target: readonly string[];
+      readonly ignore: readonly string[];
+      readonly missing: Missing;
+    }
+  /** NumPy's files, by their absolute paths: samples and targets, or one archive of x and y. */
+  | { readonly kind: 'npy'; readonly files: readonly string[] };
+
+/** Where data of files lies, in messages and reports; undefined where it has no place. */
+export function placeOf(data: DataConfig): string | undefined {
+  if (data.kind === 'csv') return data.file;
+  return data.kind === 'npy' ? data.files.join(', ') : data.kind === 'idx' ? data.folder : undefined;
+}
 
 export type HyperValue = number | boolean | string | readonly number[];
 

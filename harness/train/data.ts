@@ -1,4 +1,5 @@
 /** The data sets of a run, made from its configuration; in Node and in a page alike. */
+import { csv } from '../../src/csv.js';
 import {
   arrays,
   type Dataset,
@@ -6,13 +7,17 @@ import {
   digits,
   idx,
   mlp,
+  npy,
   split,
   standardize,
+  standardizeTargets,
   statistics,
+  type Targets,
+  targetStatistics,
   unitRange,
 } from '../../src/index.js';
-import { DIGITS, type Scale, TRAIN_SHARE } from '../common/settings.js';
-import type { TrainConfig } from './config.js';
+import { DIGITS, HIDDEN, type Scale, TRAIN_SHARE } from '../common/settings.js';
+import type { DataConfig, TrainConfig } from './config.js';
 import type { DataShape } from './events.js';
 import { profiledSteps, runSteps, scheduleOf } from './schedule.js';
 
@@ -36,21 +41,46 @@ export interface IdxParts {
   readonly test?: IdxPair;
 }
 
+/** The files of a table or of NumPy: bytes in Node, addresses in a page. */
+export interface PlainFiles {
+  readonly files: readonly IdxSource[];
+}
+
+export type JobFiles = IdxParts | PlainFiles;
+
 const trainCount = (samples: number) => Math.max(1, Math.floor(samples * TRAIN_SHARE));
 /** Data that comes in one part, in two. */
 export const parted = (data: Dataset) => split(data, trainCount(data.samples));
 
 /** The generator's images are always the same, so that runs with different --seed differ in the training alone. */
 const DIGITS_SEED = 0;
+/** Which rows of a file train and which test, likewise. */
+const SPLIT_SEED = 0;
+
+/** What the data may decide, since no flag did. */
+export interface Open {
+  readonly sizes: boolean;
+  readonly loss: boolean;
+}
+
+/** The configuration with widths and loss as the data wants them, where they were left to it. */
+export function fitted(config: TrainConfig, open: Open, { train }: JobData): TrainConfig {
+  const loss = open.loss && train.targets.kind === 'values' ? 'mse' : config.model.loss;
+  const sizes = open.sizes ? [train.features, ...HIDDEN, outputsOf(train)] : config.model.sizes;
+  return { ...config, model: { ...config.model, sizes, loss } };
+}
 
 /**
  * Loads or generates the data, splits, scales, and turns classes into targets of the loss.
  *
+ * @param open What the data decides: then targets are what they look like.
  * @throws DownhillError DATA-*.
  */
-export async function buildData(config: TrainConfig, files?: IdxParts): Promise<JobData> {
-  const parts = scaled(await loadParts(config, files), config.scale);
-  return mlp(config.model).loss.row.targets === 'values'
+export async function buildData(config: TrainConfig, files?: JobFiles, open?: Open): Promise<JobData> {
+  const loaded = await loadParts(config, files, open?.loss ?? false);
+  const parts = scaled(loaded, config.scale);
+  if (loaded[0].targets.kind === 'values') return open?.loss || !lossOf(config).within ? targetsScaled(parts) : parts;
+  return lossOf(config).targets === 'values' && !open?.loss
     ? { train: oneHot(parts.train), test: oneHot(parts.test) }
     : parts;
 }
@@ -62,6 +92,14 @@ export function scaled([train, test]: readonly [Dataset, Dataset], scale: Scale)
   return { train: by(train, known), test: by(test, known) };
 }
 
+const lossOf = ({ model }: TrainConfig) => mlp(model).loss.row;
+
+/** Targets of a regression, of mean 0 and variance 1 in the training part; metrics and predictions are in their units. */
+function targetsScaled({ train, test }: JobData): JobData {
+  const known = targetStatistics(train);
+  return { train: standardizeTargets(train, known), test: standardizeTargets(test, known) };
+}
+
 /** What `buildData` will make, where that is known beforehand: the generator's data need not be drawn to be checked. */
 export function knownShape(config: TrainConfig): DataShape | undefined {
   if (config.data.kind !== 'digits') return undefined;
@@ -70,10 +108,10 @@ export function knownShape(config: TrainConfig): DataShape | undefined {
 }
 
 export function shapeOf({ train, test }: JobData): DataShape {
-  const { targets } = train;
-  const classes = targets.kind === 'values' ? targets.width : targets.classes;
-  return { train: train.samples, test: test.samples, features: train.features, classes };
+  return { train: train.samples, test: test.samples, features: train.features, classes: outputsOf(train) };
 }
+
+const outputsOf = ({ targets }: Dataset) => (targets.kind === 'values' ? targets.width : targets.classes);
 
 /**
  * Checks that network, batch, schedule, steps and data go together.
@@ -87,7 +125,7 @@ export function checkFit(config: TrainConfig, shape: DataShape): void {
     const right = [shape.features, ...sizes.slice(1, -1), shape.classes].join('-');
     throw new DownhillError(
       'SHAPE-MISMATCH',
-      `The network ${sizes.join('-')} has ${input} inputs and ${output} outputs, the data ${shape.features} features and ${shape.classes} classes.`,
+      `The network ${sizes.join('-')} has ${input} inputs and ${output} outputs, the data ${shape.features} features and ${shape.classes} ${lossOf(config).targets === 'values' ? 'targets' : 'classes'}.`,
       `Use --model ${right}.`,
     );
   }
@@ -103,12 +141,16 @@ export function checkFit(config: TrainConfig, shape: DataShape): void {
   profiledSteps(config, steps);
 }
 
-async function loadParts(config: TrainConfig, files: IdxParts | undefined): Promise<[Dataset, Dataset]> {
+async function loadParts(config: TrainConfig, files: JobFiles | undefined, any: boolean): Promise<[Dataset, Dataset]> {
   const { data, model } = config;
   if (data.kind === 'digits') {
     return parted(digits({ samples: data.samples, seed: DIGITS_SEED }));
   }
-  if (!files) throw new DownhillError('INTERNAL', 'The job got no IDX files.', 'Report this.');
+  if (!files) throw new DownhillError('INTERNAL', 'The job got no files.', 'Report this.');
+  if ('files' in files) {
+    const table = await readPlain(data, files.files, any ? undefined : lossOf(config).targets);
+    return split(table, { share: TRAIN_SHARE, seed: SPLIT_SEED, stratify: table.targets.kind === 'classes' });
+  }
   // The network says how many classes there are: MNIST's files have 10, EMNIST's up to 62, and no header tells.
   const classes = Math.min(Math.max(model.sizes.at(-1)!, 2), 256);
   const train = await load(files.train, classes);
@@ -120,6 +162,18 @@ async function loadParts(config: TrainConfig, files: IdxParts | undefined): Prom
     `The training images have ${train.features} pixels, the test images ${test.features}.`,
     'Put the files of one data set into the folder.',
   );
+}
+
+/** Targets are what the loss takes, where one was chosen; else what they look like. */
+function readPlain(data: DataConfig, files: readonly IdxSource[], wanted?: Targets['kind']) {
+  const options = wanted ? ({ targets: wanted === 'values' ? 'values' : 'classes' } as const) : {};
+  // A page gets addresses; as text they would be a table.
+  const [first, second] = files.map((file) => (typeof file === 'string' ? new URL(file, location.href) : file));
+  if (data.kind === 'csv') {
+    const { target, ignore, missing } = data;
+    return csv(first!, { target, ignore, missing, ...options });
+  }
+  return npy(second === undefined ? { archive: first!, ...options } : { x: first!, y: second, ...options });
 }
 
 const load = ({ images, labels }: IdxPair, classes: number) => idx({ images, labels, classes });

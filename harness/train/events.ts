@@ -16,6 +16,9 @@ export interface JobResult {
   readonly loss: number;
   /** Undefined (absent in JSON) where the loss is not one of classes. */
   readonly accuracy?: number;
+  /** Of a regression, in the units of the targets; absent where the targets are classes. */
+  readonly r2?: number;
+  readonly rmse?: number;
   /** Of these, the steps of --profile, which the times below leave out; absent where none were profiled. */
   readonly profiled?: number;
   /** From the first step's start to the last loss' arrival. Drivers that compile at first use do so in this time. */

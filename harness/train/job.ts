@@ -54,7 +54,7 @@ export async function runJob(
     const trained = await trainSteps(trainer, steps - 2 * profiled, emit, signal);
     const more = profiled > 0 && !trained.interrupted ? await profileSteps(trainer, profiled, emit) : {};
     emit({ type: 'phase', phase: 'evaluate' });
-    const result = { ...trained, ...more, ...(await evaluate(trainer, data.test)) };
+    const result = { ...trained, ...more, ...(await evaluate(trainer, data.test, config)) };
     emit({ type: 'result', result });
     return result;
   } finally {
@@ -62,7 +62,13 @@ export async function runJob(
   }
 }
 
-async function evaluate(trainer: Trainer, test: Dataset) {
+async function evaluate(trainer: Trainer, test: Dataset, { data, model }: TrainConfig) {
+  // One-hot classes of --loss mse are no regression.
+  const regression = (data.kind === 'csv' || data.kind === 'npy') && mlp(model).loss.row.counts === 'mse';
+  if (regression) {
+    const { loss, metrics } = await trainer.evaluate(test, { metrics: ['r2', 'rmse'] });
+    return { loss, r2: metrics?.r2, rmse: metrics?.rmse };
+  }
   const { loss, accuracy } = await trainer.evaluate(test);
   // An absent key and not an undefined one: both sides of JSON then see the same.
   return accuracy === undefined ? { loss } : { loss, accuracy };

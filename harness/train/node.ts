@@ -1,11 +1,12 @@
 /** Runs a job in this process, on Dawn; and what else of a run needs Node's files. */
+import { readFile } from 'node:fs/promises';
 import { DownhillError } from '../../src/index.js';
 import { type IdxFiles, idxFolder, idxParts, requestDevice } from '../../src/node/index.js';
 import { errorParts } from '../common/io.js';
 import { findGpu } from '../common/quiet.js';
 import { versionOf } from '../common/versions.js';
-import type { TrainConfig } from './config.js';
-import { buildData, type IdxParts, type JobData } from './data.js';
+import { placeOf, type TrainConfig } from './config.js';
+import { buildData, type IdxParts, type JobData, type Open, type PlainFiles } from './data.js';
 import type { Emit, JobResult } from './events.js';
 import { runJob } from './job.js';
 
@@ -49,13 +50,34 @@ export async function readIdx(folder: string): Promise<IdxBytes> {
   return parts.length === 2 ? { train, test: await idxFolder(folder, 't10k') } : { train };
 }
 
-/** `buildData` whose errors also name the folder. */
-export async function loadData(config: TrainConfig, files?: IdxBytes): Promise<JobData> {
+/** The files of a table or of NumPy, as bytes. */
+export interface PlainBytes extends PlainFiles {
+  readonly files: readonly Uint8Array[];
+}
+
+export type JobBytes = IdxBytes | PlainBytes;
+
+/** @throws DownhillError DATA-NOT-FOUND. */
+export async function readPlain(paths: readonly string[]): Promise<PlainBytes> {
+  const files = paths.map(async (path) => {
+    try {
+      return await readFile(path);
+    } catch (cause) {
+      const message = `The data file '${path}' cannot be read: ${(cause as Error).message}.`;
+      throw new DownhillError('DATA-NOT-FOUND', message, 'Check that it is a file and that you may read it.', cause);
+    }
+  });
+  return { files: await Promise.all(files) };
+}
+
+/** `buildData` whose errors also name the folder or file. */
+export async function loadData(config: TrainConfig, files?: JobBytes, open?: Open): Promise<JobData> {
   try {
-    return await buildData(config, files);
+    return await buildData(config, files, open);
   } catch (error) {
-    if (!(error instanceof DownhillError) || config.data.kind !== 'idx') throw error;
+    const place = placeOf(config.data);
+    if (!(error instanceof DownhillError) || place === undefined) throw error;
     const { message, fix } = errorParts(error);
-    throw new DownhillError(error.code, `${config.data.folder}: ${message}`, fix, error);
+    throw new DownhillError(error.code, `${place}: ${message}`, fix, error);
   }
 }

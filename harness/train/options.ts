@@ -14,6 +14,7 @@ import {
 import { type Flag, type Flags, HELP, kebab, opposite, readFlags } from '../common/flags.js';
 import { DIGITS, explain, HIDDEN, readSetting, readText, SETTINGS, toNumber } from '../common/settings.js';
 import type { DataConfig, HyperValue, ScheduleConfig, ScheduleOptions, TrainConfig } from './config.js';
+import type { Open } from './data.js';
 import { NAMED } from './fetch.js';
 import { makeSchedule, SCHEDULES } from './schedule.js';
 
@@ -25,6 +26,8 @@ export interface TrainCommand {
   readonly json: boolean;
   /** A run that diverged is a success, too. */
   readonly allowDivergence: boolean;
+  /** What no flag says and the data may decide. */
+  readonly open: Open;
 }
 
 /** The schedules that take an option. */
@@ -51,8 +54,15 @@ export const FLAGS: Readonly<Record<string, Flags>> = {
   data: {
     data: {
       value: 'SOURCE',
-      help: `digits (${SETTINGS.data.words.digits}), ${NAMED.join(' or ')} (downloaded once), or idx:DIR (a folder with ${SETTINGS.data.words.files})`,
+      help: `digits (${SETTINGS.data.words.digits}), ${NAMED.join(' or ')} (downloaded once), idx:DIR (a folder with ${SETTINGS.data.words.files}), csv:FILE or npy:FILE (x.npy,y.npy, or an archive of x and y)`,
       default: SETTINGS.data.default,
+    },
+    target: { value: 'NAME', help: 'of csv: the column to predict; NAME,NAME for several numbers' },
+    ignore: { value: 'NAME,NAME', help: 'of csv: columns to leave out' },
+    missing: {
+      value: 'WAY',
+      help: 'of csv: missing values are refused, or filled with the mean, the median, a category of their own or a number',
+      default: 'refuse',
     },
     ...flagsOf('samples', 'scale'),
   },
@@ -61,6 +71,7 @@ export const FLAGS: Readonly<Record<string, Flags>> = {
       value: 'WIDTHS',
       help: 'layer widths from input to output',
       default: [DIGITS.features, ...HIDDEN, DIGITS.classes].join('-'),
+      // Of csv and npy the ends are those of the data.
     },
     ...flagsOf('activation', 'norm', 'dropout', 'init', 'loss'),
   },
@@ -154,7 +165,7 @@ export function parseTrain(args: readonly string[]): TrainCommand | 'help' {
   }
   const schedule = readSchedule(given, setting('warmup'));
   const config: TrainConfig = {
-    data: readData(text('data'), given.has('samples'), () => setting('samples')),
+    data: readData(text('data'), given, () => setting('samples')),
     scale: setting('scale'),
     model,
     optimizer: { name: row.name, hyper: hyper as Record<string, HyperValue> },
@@ -168,6 +179,7 @@ export function parseTrain(args: readonly string[]): TrainCommand | 'help' {
     in: setting('in'),
     ...(given.has('profile') && { profile: true }),
   };
+  const plain = config.data.kind === 'csv' || config.data.kind === 'npy';
   // As far as it can be checked now: how many steps epochs are, the data says.
   if (schedule) makeSchedule(schedule, hyper.lr as number, config.steps ?? Number.MAX_SAFE_INTEGER);
   return {
@@ -176,6 +188,7 @@ export function parseTrain(args: readonly string[]): TrainCommand | 'help' {
     force: given.has('force'),
     json: given.has('json'),
     allowDivergence: given.has('allow-divergence'),
+    open: { sizes: plain && !given.has('model'), loss: plain && !given.has('loss') },
   };
 }
 
@@ -226,18 +239,50 @@ function readHyper(given: ReadonlyMap<string, string>, optimizer: string): Recor
   return options;
 }
 
-function readData(text: string, samplesGiven: boolean, samples: () => number): DataConfig {
+/** Flags of tables. */
+const TABLE_FLAGS = ['target', 'ignore', 'missing'] as const;
+
+function readData(text: string, given: ReadonlyMap<string, string>, samples: () => number): DataConfig {
+  const [, kind, place] = /^(idx|csv|npy):(.+)$/.exec(text) ?? [];
+  const stray = kind === 'csv' ? undefined : TABLE_FLAGS.find((flag) => given.has(flag));
+  if (stray) throw wrong(`--${stray} is for --data csv:FILE.`, `Leave out --${stray}.`);
   if (text === 'digits') return { kind: 'digits', samples: samples() };
-  if (samplesGiven) throw wrong('--samples is for --data digits; others are used whole.', 'Leave out --samples.');
+  if (given.has('samples'))
+    throw wrong('--samples is for --data digits; others are used whole.', 'Leave out --samples.');
   const named = NAMED.find((name) => name === text);
   if (named) return { kind: 'named', name: named };
-  const folder = /^idx:(.+)$/.exec(text)?.[1];
-  if (folder === undefined) {
-    const near = suggest(text, ['digits', ...NAMED]);
-    throw wrong(
-      `--data must be digits, ${NAMED.join(', ')} or idx:DIR, got '${text}'.`,
-      near.startsWith('Did') ? near : 'Write --data idx:DIR for a folder with IDX files.',
-    );
-  }
-  return { kind: 'idx', folder: resolve(folder) };
+  if (kind === 'idx') return { kind, folder: resolve(place!) };
+  if (kind === 'csv') return readTable(resolve(place!), given);
+  if (kind === 'npy') return { kind, files: readNpyFiles(place!) };
+  const near = suggest(text, ['digits', ...NAMED]);
+  throw wrong(
+    `--data must be digits, ${NAMED.join(', ')}, idx:DIR, csv:FILE or npy:FILE, got '${text}'.`,
+    near.startsWith('Did') ? near : 'Write --data idx:DIR for a folder with IDX files, csv:FILE for a table.',
+  );
+}
+
+function readTable(file: string, given: ReadonlyMap<string, string>): DataConfig {
+  const names = (flag: string) => given.get(flag)?.split(',') ?? [];
+  const target = names('target');
+  if (target.length === 0) throw wrong('--data csv needs to know what to predict.', 'Name the column with --target.');
+  const missing = toNumber(given.get('missing') ?? 'refuse');
+  return {
+    kind: 'csv',
+    file,
+    target,
+    ignore: names('ignore'),
+    missing:
+      typeof missing === 'number'
+        ? missing
+        : checkChoice('--missing', missing, ['refuse', 'mean', 'median', 'category'] as const),
+  };
+}
+
+function readNpyFiles(text: string): string[] {
+  const files = text.split(',').map((file) => resolve(file));
+  if (files.length === 2 || (files.length === 1 && text.endsWith('.npz'))) return files;
+  throw wrong(
+    `--data npy needs a file of samples and one of targets, or one archive, got '${text}'.`,
+    'Write --data npy:x.npy,y.npy, or npy:data.npz with the arrays x and y.',
+  );
 }

@@ -4,7 +4,7 @@
  */
 import { DownhillError, requestDevice } from '../../src/index.js';
 import type { TrainConfig } from './config.js';
-import { buildData, type IdxParts } from './data.js';
+import { buildData, type JobFiles } from './data.js';
 import type { JobEvent } from './events.js';
 import { runJob } from './job.js';
 
@@ -17,7 +17,7 @@ export interface PageFailure {
 /** What the page offers to Node. */
 export interface PageJob {
   /** Resolves after the last event has arrived; with the error where there was one of ours. */
-  run(config: TrainConfig, files?: IdxParts): Promise<PageFailure | null>;
+  run(config: TrainConfig, files?: JobFiles): Promise<PageFailure | null>;
   abort(): void;
 }
 
@@ -29,7 +29,7 @@ declare global {
 
 const controller = new AbortController();
 
-async function run(config: TrainConfig, files?: IdxParts): Promise<PageFailure | null> {
+async function run(config: TrainConfig, files?: JobFiles): Promise<PageFailure | null> {
   let sent = Promise.resolve();
   const emit = (event: JobEvent) => {
     const arrived = globalThis.downhillEmit!(event);

@@ -4,12 +4,14 @@ import { kebab } from '../common/flags.js';
 import { count, duration, lossText, percent, plural, rateText } from '../common/format.js';
 import { type ErrorParts, type Io, painter } from '../common/io.js';
 import { labelled } from '../common/table.js';
-import { type DataConfig, showHyper, type TrainConfig } from './config.js';
+import { type DataConfig, placeOf, showHyper, type TrainConfig } from './config.js';
 import type { JobEvent, JobResult } from './events.js';
 import { profileLines } from './profile-table.js';
 import { TrainProgress } from './progress.js';
 
 export interface Reporter {
+  /** Of the run; the data may still decide on some of it. */
+  config: TrainConfig;
   event(event: JobEvent): void;
   /** The first Ctrl+C. */
   stopping(): void;
@@ -27,7 +29,7 @@ const unbroken = (item: string): string => item.replaceAll(' ', '\u00a0');
 
 /** Where the data comes from. */
 const sourceText = (data: DataConfig): string =>
-  data.kind === 'digits' ? 'drawn digits' : data.kind === 'named' ? data.name : data.folder;
+  data.kind === 'digits' ? 'drawn digits' : data.kind === 'named' ? data.name : placeOf(data)!;
 
 export class TextReporter implements Reporter {
   readonly #paint;
@@ -38,7 +40,7 @@ export class TextReporter implements Reporter {
 
   constructor(
     readonly io: Io,
-    readonly config: TrainConfig,
+    public config: TrainConfig,
   ) {
     this.#paint = painter(io.stdout);
   }
@@ -68,8 +70,12 @@ export class TextReporter implements Reporter {
   }
 
   done(result: JobResult, folder: string, diverged?: string): void {
-    const { accuracy, loss, step, trainSeconds, stepsPerSecond, interrupted, profiled = 0 } = result;
-    const verdict = accuracy === undefined ? '' : `accuracy ${this.#paint('bold', percent(accuracy))}, `;
+    const { accuracy, r2, rmse, loss, step, trainSeconds, stepsPerSecond, interrupted, profiled = 0 } = result;
+    const verdict = [
+      ...(accuracy === undefined ? [] : [`accuracy ${this.#paint('bold', percent(accuracy))}, `]),
+      ...(r2 === undefined ? [] : [`R² ${this.#paint('bold', r2.toFixed(4))}, `]),
+      ...(rmse === undefined ? [] : [`RMSE ${lossText(rmse)}, `]),
+    ].join('');
     this.#write('');
     this.#line('test', `${verdict}loss ${lossText(loss)}`);
     const timed = plural(step - profiled, 'step');
@@ -157,7 +163,7 @@ export class TextReporter implements Reporter {
 export class JsonReporter implements Reporter {
   constructor(
     readonly io: Io,
-    readonly config: TrainConfig,
+    public config: TrainConfig,
   ) {}
 
   event(event: JobEvent): void {

@@ -6,6 +6,7 @@ import type { JobEvent } from '../../harness/train/events.js';
 import { readIdx } from '../../harness/train/node.js';
 import { parseTrain, type TrainCommand } from '../../harness/train/options.js';
 import { downhill, jsonLines, readLines, scratch, writeIdx } from '../support/cli.js';
+import { prices } from '../support/table.js';
 
 const folder = scratch();
 afterAll(folder.remove);
@@ -69,6 +70,20 @@ describe('downhill train --in chrome', () => {
     expect(profile).toMatchObject({ steps: 15, quantised: false });
     const { traceEvents } = JSON.parse(readFileSync(folder.path('profile', 'trace.json'), 'utf8'));
     expect(traceEvents.length).toBeGreaterThan(15 * profile.dispatches - profile.unknown);
+  });
+
+  it('reads a table in the page as Node does', async () => {
+    writeFileSync(folder.path('houses.csv'), prices(60));
+    const args = ['train', '--data', `csv:${folder.path('houses.csv')}`, '--target', 'price', '--model', '5-4-1'];
+    const line = [...args, '--batch', '16', '--steps', '3', '--json'];
+    const results: Record<string, number>[] = [];
+    for (const place of ['chrome', 'node']) {
+      const { code, out, err } = await downhill([...line, '--in', place, '--out', folder.path(`table-${place}`)]).done;
+      expect(code, err).toBe(0);
+      results.push(jsonLines(out).at(-1) as Record<string, number>);
+    }
+    // Two adapters may round otherwise.
+    for (const key of ['loss', 'r2', 'rmse']) expect(results[0]![key]! / results[1]![key]!).toBeCloseTo(1, 3);
   });
 
   it('draws its digits in the page', async () => {

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFile
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { ensureBuild } from '../../harness/setup/build.mjs';
 import { downhill, jsonLines, readLines, scratch, writeIdx } from '../support/cli.js';
+import { prices } from '../support/table.js';
 
 const folder = scratch();
 afterAll(folder.remove);
@@ -53,6 +54,23 @@ it('names the adapter once, and keeps what Dawn says of it off the terminal', ()
 });
 
 describe('downhill train in Node', () => {
+  it('learns a table, and tells R² and RMSE in units', async () => {
+    writeFileSync(folder.path('houses.csv'), prices(1500));
+    const line = ['train', '--data', `csv:${folder.path('houses.csv')}`, '--target', 'price', '--json'];
+    const { code, out, err } = await downhill([...line, '--out', folder.path('table')]).done;
+    expect(code, err).toBe(0);
+    const result = jsonLines(out).at(-1) as { type: string; r2: number; rmse: number; loss: number };
+    expect(result.type).toBe('result');
+    // With defaults: 190 steps of a network of 31,001 parameters. The price spreads over 8,800.
+    expect(result.r2).toBeGreaterThan(0.97);
+    expect(result.rmse).toBeLessThan(1600);
+    expect(result.loss).toBeLessThan(0.03);
+    expect(JSON.parse(readFileSync(folder.path('table', 'config.json'), 'utf8')).config).toMatchObject({
+      data: { kind: 'csv', target: ['price'] },
+      model: { sizes: [5, 100, 100, 100, 100, 1], loss: 'mse' },
+    });
+  });
+
   it('trains, says so, and leaves its three files; a second run gives the same bytes', async () => {
     const [a, b] = [folder.path('a'), folder.path('b')];
     const first = await downhill([...tiny(), '--epochs', '12', '--seed', '3', '--out', a]).done;
