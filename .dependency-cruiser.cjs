@@ -11,6 +11,7 @@ const floors = {
   train: ['shaders', 'gpu', 'kernels', 'space', 'optim', 'nn', 'data'],
   // The float64 oracle may read descriptions (rules' hyper-parameters, the model), never run a kernel.
   reference: ['gpu', 'optim', 'nn', 'data'],
+  onnx: ['gpu', 'nn', 'train'],
   // Where checkpoints are kept: on a disk, in a browser.
   store: ['gpu', 'train'],
   node: ['gpu', 'data', 'store'],
@@ -65,15 +66,16 @@ module.exports = {
       from: { path: '^(app|harness|examples)/', pathNot: '^harness/generate/' },
       to: {
         path: '^src/',
-        pathNot: '^src/(index|node/index|kernels/index|reference/index|csv|fields|optim/schedules)\\.ts$',
+        pathNot: '^src/(index|node/index|onnx/index|kernels/index|reference/index|csv|fields|optim/schedules)\\.ts$',
       },
     },
     {
       name: 'no-runtime-dependency',
       comment:
-        'the shipped library has no runtime dependency; webgpu is an optional peer of the Node entry, and the parser of ./csv is built in',
+        'the shipped library has no runtime dependency; webgpu is an optional peer of the Node entry, and the libraries of ' +
+        './csv and ./onnx are built in',
       severity: 'error',
-      from: { path: '^src/', pathNot: '^src/(node/|data/csv-parse\\.ts$)' },
+      from: { path: '^src/', pathNot: '^src/(node/|onnx/|data/csv-parse\\.ts$)' },
       to: { dependencyTypes: ['npm', 'npm-dev', 'npm-peer', 'npm-optional', 'core'] },
     },
   ],

@@ -118,7 +118,7 @@ export default defineConfig(({ mode }): UserConfig => {
           output: {
             preserveModules: true,
             preserveModulesRoot: 'src',
-            // What is built into an entry (Papa Parse into ./csv): npm leaves folders named node_modules out of packages.
+            // What is built into an entry (Papa Parse into ./csv, Protobuf-ES into ./onnx): npm leaves folders named node_modules out of packages.
             entryFileNames: ({ name }) => `${name.replace(/^.*node_modules\//, 'vendor/')}.js`,
           },
         },
