@@ -24,4 +24,5 @@ export { type Driver, findDrivers } from './drivers.js';
 export { type IdxFiles, type IdxPart, idxFolder, idxParts } from './files.js';
 export { folderStore } from './folder-store.js';
 export { imageFolder } from './images.js';
+/** @internal For the command line. */
 export { isAlive, lockFolder } from './lock.js';
