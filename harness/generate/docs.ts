@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Field, type RuleRow, rules } from '../../src/index.js';
+import type { LayerRow } from '../../src/nn/layer.js';
+import { layerRows } from '../../src/nn/layers.js';
 import type { LossRow } from '../../src/nn/loss.js';
 import { losses } from '../../src/nn/losses.js';
 import type { MetricRow } from '../../src/nn/metric.js';
@@ -192,9 +194,51 @@ ${table(
     escapeMarkdown(row.help),
   ]),
 )}`;
+/** Names of what a layer has for any width, as Markdown; linear's own width has no default. */
+function tensorNames(row: LayerRow, key: 'tensors' | 'buffers'): string {
+  const defaults = Object.entries(row.fields).map(([name, field]) => [name, field.default]);
+  const found = row[key]?.(1, { out: 1, ...Object.fromEntries(defaults) }) ?? [];
+  return found.map(({ name }) => code(name)).join(', ');
+}
+
+const layerPages = (root: string) =>
+  modulePages(root, {
+    source: 'src/nn/layers',
+    folder: 'docs/layers',
+    title: 'Layers',
+    intro:
+      'Each is a row in `src/nn/layers` with kernels of its own and a float64 reference. Formulas, defaults and names of tensors are PyTorch’s. `sequential` takes them as functions with options, in any order; `mlp` takes activations by name, `norm` and `dropout` as options. Tensors are trained; buffers are kept beside them, change with every training batch, and are saved with the model. Stochastic depth, which leaves out whole residual blocks, is no layer here: there are no residual blocks.',
+    modules: Object.values(layerRows).map((row) => ({
+      name: row.name,
+      title: row.title,
+      fields: row.fields,
+      facts: { tensors: tensorNames(row, 'tensors'), buffers: tensorNames(row, 'buffers') },
+    })),
+    notes: INITIAL_WEIGHTS,
+  });
+
+const INITIAL_WEIGHTS = `## Initial weights
+
+\`init\` of \`sequential\` and \`mlp\` says how the weights of linear layers are drawn, \`gain\` by what they are multiplied; biases start
+at 0. The same seed gives the same weights, also in the reference.
+
+| init | weights | own gain |
+| --- | --- | --- |
+| \`he-normal\`, the default | N(0, gain²/in): He et al. 2015 | √2 |
+| \`he-uniform\` | uniform in ±gain·√(3/in) | √2 |
+| \`xavier-normal\` | N(0, 2·gain²/(in + out)): Glorot, Bengio 2010 | 1 |
+| \`xavier-uniform\` | uniform in ±gain·√(6/(in + out)) | 1 |
+| \`lecun-normal\` | N(0, gain²/in): LeCun et al. 1998 | 1 |
+| \`orthogonal\` | gain·Q, columns of a tall matrix orthonormal, rows of a wide one: Saxe, McClelland, Ganguli 2013. Takes time of the order in·out·min(in, out) on the host | 1 |
+| \`pytorch\` | uniform in ±1/√in, biases too: what torch.nn.Linear does | none |
+| \`zeros\` | 0 | none |
+
+\`gain: 'auto'\` is PyTorch’s \`calculate_gain\` of the activation behind each layer, 1 where there is none: identity and sigmoid 1, relu √2,
+leaky relu √(2/(1 + negativeSlope²)), tanh 5/3. PyTorch has none for the others; theirs is the factor for which a standard normal
+input keeps its mean square, as √2 does for relu: elu 1.25, gelu 1.53, silu 1.68, softplus 1.04.`;
 
 /** Every folder of generated pages: a page in it that nobody writes any more is left over. */
-export const FOLDERS = ['docs/rules', 'docs/losses'] as const;
+export const FOLDERS = ['docs/rules', 'docs/losses', 'docs/layers'] as const;
 
 /** Path to text, of every generated page, and the types of the rules' options. */
 export function generateDocs(root: string): Record<string, string> {
@@ -206,5 +250,5 @@ export function generateDocs(root: string): Record<string, string> {
     const source = readFileSync(join(root, `src/optim/rules/${row.name}.ts`), 'utf8');
     files[`docs/rules/${row.name}.md`] = rulePage(row, readComment(row.name, source));
   }
-  return { ...files, ...lossPages(root) };
+  return { ...files, ...lossPages(root), ...layerPages(root) };
 }

@@ -5,6 +5,7 @@ import { FOLDERS, readComment } from '../../harness/generate/docs.js';
 import { escapeMarkdown } from '../../harness/generate/markdown.js';
 import { exportName, readModuleComment } from '../../harness/generate/module-pages.js';
 import * as library from '../../src/index.js';
+import { layerRows } from '../../src/nn/layers.js';
 
 /*
  * The documents say what the code says. That the generated ones are fresh is `npm run check`; that the snippets run,
@@ -91,6 +92,15 @@ describe('the page of a module', () => {
     expect(make(...scope.map(([, value]) => value)).row.name).toBe(name);
     expect(read(`docs/losses/${name}.md`)).toContain(example);
     expect(exportName(name) in library).toBe(true);
+  });
+
+  it.each(Object.keys(layerRows))('%s has an example that makes the layer', (name) => {
+    const path = `src/nn/layers/${name}.ts`;
+    const { example } = readModuleComment(path, name, read(path));
+    const scope = Object.entries(library).filter(([key]) => /^\w+$/.test(key));
+    const make = new Function(...scope.map(([key]) => key), `return ${example};`);
+    expect(make(...scope.map(([, value]) => value)).row.name).toBe(name);
+    expect(read(`docs/layers/${name}.md`)).toContain(example);
   });
 
   it('has prose and formulas of the comment, in their order', () => {

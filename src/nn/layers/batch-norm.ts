@@ -105,7 +105,7 @@ const make = factoryOf(row);
  * In training mean and (biased) variance are those of the batch's rows, and the gradient goes through them; in evaluation and
  * `predict` they are the running ones, kept as `running_mean`, `running_var` and `num_batches_tracked`. Every batch of a step
  * that counts takes them a `momentum` nearer to its own mean and unbiased variance: with accumulation each micro-step, and
- * nothing where a step was left out.
+ * nothing where a step was left out or a column's mean or variance is not finite.
  *
  * The weight starts at 1, the bias at 0, whatever the model's `init`. A training batch needs two rows: a batch size of 1 is
  * refused, and so is a data set whose last batch would have one row (`dropLast: true` leaves that out).

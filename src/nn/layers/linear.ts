@@ -63,8 +63,13 @@ const row: LayerRow<LinearSettings> & { name: 'linear' } = {
 };
 
 /**
- * A fully connected layer: y = x · W + b, W of shape [in, out].
+ * A fully connected layer, as torch.nn.Linear. Weights are [in, out] on the GPU; files have PyTorch's [out, in].
  *
+ *     y = x · weight + bias
+ *
+ * Weights start as the model's `init` says, biases at 0 (with init 'pytorch' uniform in ±1/√in).
+ *
+ * @example linear(100, { bias: false })
  * @param out width of its output
  * @throws DownhillError SHAPE-INVALID for a width that is not a positive integer; OPTION-*.
  */
