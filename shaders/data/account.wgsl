@@ -9,10 +9,14 @@
 //   losses  [loss_ring, replicas] bits of the loss, and the count it was made at, with LEFT_OUT where the update was not
 //           applied for its gradient; written
 //
+// With STREAMED the samples are not here: the host sends the rows of each batch to a ring of `ring` batches per replica, and
+// the batch of a step is the rows of its slot.
+//
 // Sampling: 0 in order; 1 a keyed permutation of the samples per epoch; 2 independent draws with replacement.
 // src/data/batching.ts is its twin on the host, bit for bit.
 
 override SAMPLING: u32 = 0;
+override STREAMED: bool = false;
 override WORKGROUP: u32 = 64;
 
 const SHUFFLE = 0x5348u;
@@ -20,7 +24,7 @@ const DRAW = 0x4452u;
 const LEFT_OUT = 0x80000000u;
 const HALTED = 4u;
 
-struct Shape { rows: u32, samples: u32, epoch_steps: u32, loss_ring: u32 }
+struct Shape { rows: u32, samples: u32, epoch_steps: u32, loss_ring: u32, ring: u32 }
 struct Clock {
   step: u32, count: u32, fault: u32, skipped: u32, streak: u32, micro: u32, grad_norm: f32, fate: u32,
 }
@@ -107,7 +111,11 @@ fn account(
   for (var row = lane; row < rows; row += WORKGROUP) {
     // Rows past a short batch repeat its first sample; their gradient is zero.
     let within = select(0u, row, row < valid);
-    batch[replica * rows + row] = pick(now.seed, step, epoch, start + within, within);
+    if (STREAMED) {
+      batch[replica * rows + row] = (replica * shape.ring + step % shape.ring) * rows + within;
+    } else {
+      batch[replica * rows + row] = pick(now.seed, step, epoch, start + within, within);
+    }
   }
   if (lane == 0u) {
     var total = 0.0;

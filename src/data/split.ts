@@ -3,6 +3,7 @@ import { checkFlag, checkInteger, checkNumber, checkOptions } from '../gpu/field
 import { pcgHash } from '../kernels/random.js';
 import { permute } from './batching.js';
 import type { Dataset } from './dataset.js';
+import { isSource, picked } from './source.js';
 import { kindOf } from './targets.js';
 import { checkDataset } from './transform.js';
 
@@ -42,7 +43,7 @@ const SPLIT = 0x53504c54;
  * const [train, test] = split(data, { share: 0.8, seed: 0, stratify: true });
  */
 export function split(dataset: Dataset, how: number | SplitOptions): [Dataset, Dataset] {
-  checkDataset('split', dataset);
+  checkDataset('split', dataset, true);
   const { samples } = dataset;
   if (samples < 2) {
     throw new DownhillError(
@@ -84,7 +85,7 @@ export function split(dataset: Dataset, how: number | SplitOptions): [Dataset, D
  * for (const [train, test] of kFold(data, { k: 5, seed: 0, stratify: true })) …
  */
 export function kFold(dataset: Dataset, options: FoldOptions = {}): Iterable<[Dataset, Dataset]> {
-  checkDataset('kFold', dataset);
+  checkDataset('kFold', dataset, true);
   checkOptions('kFold', options, ['k', 'seed', 'stratify']);
   const k = checkInteger('kFold.k', options.k ?? 5, 2, dataset.samples);
   const { order, groups } = drawn('kFold', dataset, options);
@@ -115,10 +116,10 @@ function drawn(where: string, { samples, targets }: Dataset, options: Omit<FoldO
   const key = pcgHash(seed, SPLIT, 0);
   const order = Uint32Array.from({ length: samples }, (_, i) => permute(i, key, samples));
   if (!stratify) return { order, groups: [order] };
-  if (targets.kind !== 'classes') {
+  if (targets.kind !== 'classes' || targets.labels.length !== samples) {
     throw new DownhillError(
       'DATA-MISMATCH',
-      `${where} can stratify classes only, but the targets are ${show(targets.kind)}.`,
+      `${where} can stratify classes in memory only, but the targets are ${show(targets.kind)}${targets.kind === 'classes' ? ' of a source' : ''}.`,
       'Leave out stratify.',
     );
   }
@@ -145,19 +146,19 @@ function allot(groups: readonly Uint32Array[], count: number): number[] {
   return whole;
 }
 
-/** Some samples of a data set, copied. */
+/** Some samples of a data set: copied, or read from where they are. */
 function pick(dataset: Dataset, samples: Uint32Array): Dataset {
-  const { features, targets: all } = dataset;
-  const Values = dataset.x instanceof Uint8Array ? Uint8Array : Float32Array;
-  const x = new Values(samples.length * features);
-  for (const [row, sample] of samples.entries())
-    x.set(dataset.x.subarray(sample * features, (sample + 1) * features), row * features);
-  const targets = Object.freeze(kindOf(all).pick(all, samples));
-  return Object.freeze({ ...dataset, samples: samples.length, x, targets });
+  if (!isSource(dataset)) return Object.freeze(picked(dataset, samples));
+  const read = (indices: Uint32Array) => dataset.read(indices.map((i) => samples[i]!));
+  return Object.freeze({ ...dataset, samples: samples.length, read });
 }
 
 function slice(dataset: Dataset, start: number, end: number): Dataset {
   const { features, targets: all } = dataset;
+  if (isSource(dataset)) {
+    const read = (indices: Uint32Array) => dataset.read(indices.map((i) => i + start));
+    return Object.freeze({ ...dataset, samples: end - start, read });
+  }
   const x = dataset.x.subarray(start * features, end * features);
   const targets = Object.freeze(kindOf(all).slice(all, start, end));
   return Object.freeze({ ...dataset, samples: end - start, x, targets });

@@ -2,12 +2,12 @@ import { type BufferRange, type BufferSet, range } from '../gpu/buffers.js';
 import { DownhillError } from '../gpu/errors.js';
 import { account, STREAM_BYTES, streamWord } from '../kernels/account.js';
 import type { Op } from '../kernels/op.js';
-import type { Json, NamedRange, Stateful } from '../space/stateful.js';
+import type { Copies, Json, NamedRange, Stateful } from '../space/stateful.js';
 import { type BatchPlan, batchOf } from './batching.js';
 
 /**
  * The batches of N replicas, each with a seed of its own, picked on the GPU: the samples of the batch under way, and the
- * place it has in its epoch.
+ * place it has in its epoch. Where the host sends the rows, they are the batch's slot in the ring instead.
  */
 export class DataStream implements Stateful {
   readonly key = 'data';
@@ -20,19 +20,22 @@ export class DataStream implements Stateful {
     readonly buffers: BufferSet,
     readonly plan: BatchPlan,
     readonly seeds: readonly number[],
+    /** Batches of a replica in the ring that the host sends rows to; undefined where the samples are on the GPU. */
+    readonly ring?: number,
   ) {
     this.stream = range(buffers.storage('stream', STREAM_BYTES * seeds.length), 0, STREAM_BYTES * seeds.length);
     this.batch = range(buffers.storage('batch', 4 * plan.rows * seeds.length), 0, 4 * plan.rows * seeds.length);
-    this.#write(0);
+    this.seek(0);
   }
 
-  /** The batch of a step that the GPU did not pick: the first one, or where somebody went on from. */
-  #write(step: number): void {
+  /** Goes on from a step whose batch the GPU did not pick: the first one, or that of a checkpoint. */
+  seek(step: number): void {
     const { queue } = this.buffers.device;
     const words = STREAM_BYTES / 4;
     const streams = new Uint32Array(words * this.seeds.length);
     for (const [replica, seed] of this.seeds.entries()) {
       const { indices, valid, epoch } = batchOf(this.plan, seed, step);
+      if (this.ring !== undefined) this.#slots(indices, replica, step, valid);
       queue.writeBuffer(this.batch.buffer, this.batch.offset + 4 * this.plan.rows * replica, indices);
       const values = { step, valid, epoch, seed };
       for (const [field, value] of Object.entries(values))
@@ -41,21 +44,25 @@ export class DataStream implements Stateful {
     queue.writeBuffer(this.stream.buffer, this.stream.offset, streams);
   }
 
+  /** The rows of a step's slot in the ring, in the place of its samples: as the GPU has them, by account.wgsl. */
+  #slots(indices: Uint32Array, replica: number, step: number, valid: number): void {
+    const first = (replica * this.ring! + (step % this.ring!)) * this.plan.rows;
+    for (let row = 0; row < indices.length; row++) indices[row] = first + (row < valid ? row : 0);
+  }
+
   /** The end of a step: its loss goes into the ring, the next batch is picked. */
   next(
     label: string,
     ranges: { readonly clock: BufferRange; readonly result: BufferRange; readonly losses: BufferRange },
     lossRing: number,
   ): Op {
-    const { plan, stream, batch } = this;
-    return account({ label, ...plan, lossRing, replicas: this.seeds.length, stream, batch, ...ranges });
+    const { plan, stream, batch, ring } = this;
+    return account({ label, ...plan, lossRing, ring, replicas: this.seeds.length, stream, batch, ...ranges });
   }
 
   ranges(): readonly NamedRange[] {
-    return [
-      { name: 'stream', ...this.stream },
-      { name: 'batch', ...this.batch },
-    ];
+    // The batch follows from it: `load` writes it, so that a state goes on where the samples lie elsewhere, too.
+    return [{ name: 'stream', ...this.stream }];
   }
 
   host(): Json {
@@ -72,7 +79,8 @@ export class DataStream implements Stateful {
     );
   }
 
-  load(host: Json): void {
+  load(host: Json, copies: Copies): void {
     this.check(host);
+    this.seek(new Uint32Array(copies.get('stream')!)[streamWord('step')]!);
   }
 }

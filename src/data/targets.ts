@@ -10,7 +10,12 @@ interface TargetKind<T> {
   slice(targets: T, start: number, end: number): T;
   /** Those of some samples, copied. */
   pick(targets: T, samples: Uint32Array): T;
+  /** The same kind of targets with these values. */
+  of(targets: T, values: TargetValues): T;
 }
+
+/** Those that targets of any kind may hold. */
+export type TargetValues = Uint8Array | Uint16Array | Uint32Array | Float32Array;
 
 function pickRows(from: Float32Array, width: number, samples: Uint32Array): Float32Array {
   const values = new Float32Array(samples.length * width);
@@ -31,6 +36,7 @@ const kinds: { readonly [K in Targets['kind']]: TargetKind<Extract<Targets, { ki
       for (const [row, sample] of samples.entries()) picked[row] = labels[sample]!;
       return { ...rest, labels: picked };
     },
+    of: (targets, values) => ({ ...targets, labels: values as Uint32Array }),
   },
   values: {
     perSample: ({ width }) => width,
@@ -44,6 +50,7 @@ const kinds: { readonly [K in Targets['kind']]: TargetKind<Extract<Targets, { ki
       values: targets.values.subarray(start * targets.width, end * targets.width),
     }),
     pick: (targets, samples) => ({ ...targets, values: pickRows(targets.values, targets.width, samples) }),
+    of: (targets, values) => ({ ...targets, values: values as Float32Array }),
   },
   probabilities: {
     perSample: ({ classes }) => classes,
@@ -53,6 +60,7 @@ const kinds: { readonly [K in Targets['kind']]: TargetKind<Extract<Targets, { ki
       values: targets.values.subarray(start * targets.classes, end * targets.classes),
     }),
     pick: (targets, samples) => ({ ...targets, values: pickRows(targets.values, targets.classes, samples) }),
+    of: (targets, values) => ({ ...targets, values: values as Float32Array }),
   },
 };
 

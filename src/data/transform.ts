@@ -2,6 +2,7 @@ import { DownhillError, show } from '../gpu/errors.js';
 import { checkChoice, checkOptions } from '../gpu/fields.js';
 import type { Dataset, Scaling } from './dataset.js';
 import { at, isScaling, scalingOf, showScaling } from './scaling.js';
+import { isSource } from './source.js';
 
 /** What the network sees of a data set, in numbers: one for all features together, or one for each. Plain JSON. */
 export interface Statistics {
@@ -65,7 +66,7 @@ export function targetStatistics(dataset: Dataset): Statistics {
  * const [a, b] = [standardize(train, stats), standardize(test, stats)];
  */
 export function standardize(dataset: Dataset, how: Statistics | ByOptions = {}): Dataset {
-  checkDataset('standardize', dataset);
+  checkDataset('standardize', dataset, !isOptions(how));
   const { features, scale, shift } = dataset;
   const stats = isOptions(how) ? statistics(dataset, how) : (how as Statistics);
   checkMoments('standardize', stats, features, 'feature');
@@ -269,8 +270,15 @@ function checkFinite(where: string, { x, features }: Dataset): void {
   );
 }
 
-export function checkDataset(where: string, dataset: unknown): asserts dataset is Dataset {
+export function checkDataset(where: string, dataset: unknown, sources = false): asserts dataset is Dataset {
   const { x, targets } = (dataset ?? {}) as Partial<Dataset>;
+  if (!sources && dataset && isSource(dataset)) {
+    throw new DownhillError(
+      'OPTION-TYPE',
+      `${where} got a source, whose samples are not in memory.`,
+      'Take the statistics of a part of it in memory, made with arrays(), and standardize the source by them.',
+    );
+  }
   if (!(x instanceof Uint8Array || x instanceof Float32Array) || typeof targets !== 'object') {
     throw new DownhillError(
       'OPTION-TYPE',

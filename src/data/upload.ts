@@ -29,37 +29,50 @@ const CHUNK_ROWS = 4096;
 /** Throws LIMIT-BINDING when samples, or their targets, cannot be one binding. */
 export function checkUploadable(device: GPUDevice, data: Samples & Partial<Pick<Dataset, 'targets'>>): void {
   const { samples, targets } = data;
-  const width = data.x instanceof Uint8Array && !isPerFeature(data) ? 1 : 4;
-  const bytes = samples * rowStride(data.features) * width;
-  const fix = width === 4 ? 'Keep the values as bytes (Uint8Array), or use fewer samples.' : 'Use fewer samples.';
+  const { encoding, bytesPerRow } = encodingOf(data);
+  const bytes = samples * bytesPerRow;
+  const fix =
+    encoding === 'f32' ? 'Keep the values as bytes (Uint8Array), or use fewer samples.' : 'Use fewer samples.';
   checkBindable(device, `The data set (${samples} samples)`, bytes, fix);
   if (!targets) return;
   const targetBytes = 4 * samples * kindOf(targets).perSample(targets);
   checkBindable(device, `The targets of ${samples} samples`, targetBytes, 'Use fewer samples.');
 }
 
+/** How samples lie on the GPU, and what their first layer makes of them. */
+export function encodingOf(data: Samples) {
+  const perFeature = isPerFeature(data);
+  const bytesPerValue = perFeature ? 4 : data.x.BYTES_PER_ELEMENT;
+  const [scale, shift] = perFeature ? [1, 0] : [data.scale as number, data.shift as number];
+  const encoding = bytesPerValue === 1 ? ('bytes' as const) : ('f32' as const);
+  return { encoding, scale, shift, bytesPerRow: rowStride(data.features) * bytesPerValue };
+}
+
 /** Uploads samples. The buffer belongs to `buffers`. */
 export function uploadSamples(buffers: BufferSet, data: Samples): DeviceSamples {
+  const { encoding, scale, shift, bytesPerRow } = encodingOf(data);
+  const x = buffers.storage('data', data.samples * bytesPerRow);
+  writeSamples(buffers.device.queue, x, 0, data);
+  return { samples: data.samples, encoding, scale, shift, x: range(x), bytes: x.size };
+}
+
+/** Writes samples into a buffer, from a row on. */
+export function writeSamples(queue: GPUQueue, x: GPUBuffer, row: number, data: Samples): void {
   const { samples, features } = data;
+  const { encoding, bytesPerRow } = encodingOf(data);
   const perFeature = isPerFeature(data);
-  const [scale, shift] = perFeature ? [1, 0] : [data.scale as number, data.shift as number];
-  const bytesPerValue = perFeature ? 4 : data.x.BYTES_PER_ELEMENT;
   const stride = rowStride(features);
-  const x = buffers.storage('data', samples * stride * bytesPerValue);
   for (let first = 0; first < samples; first += CHUNK_ROWS) {
     const rows = Math.min(CHUNK_ROWS, samples - first);
     // Node's Buffer is a Uint8Array too, so not `data.x.constructor`.
-    const Values = bytesPerValue === 1 ? Uint8Array : Float32Array;
+    const Values = encoding === 'bytes' ? Uint8Array : Float32Array;
     const source = data.x.subarray(first * features, (first + rows) * features);
     const padded = new Values(rows * stride);
     if (perFeature) scaleRows(source, features, data, padded as Float32Array, stride);
     else if (stride === features) padded.set(source);
-    else
-      for (let row = 0; row < rows; row++)
-        padded.set(source.subarray(row * features, (row + 1) * features), row * stride);
-    buffers.device.queue.writeBuffer(x, first * stride * bytesPerValue, padded);
+    else for (let i = 0; i < rows; i++) padded.set(source.subarray(i * features, (i + 1) * features), i * stride);
+    queue.writeBuffer(x, (row + first) * bytesPerRow, padded);
   }
-  return { samples, encoding: bytesPerValue === 1 ? 'bytes' : 'f32', scale, shift, x: range(x), bytes: x.size };
 }
 
 /** Uploads a data set. The buffers belong to `buffers`. */

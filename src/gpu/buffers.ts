@@ -117,7 +117,7 @@ export async function guarded<T>(device: GPUDevice, label: string, work: () => T
     throw new DownhillError(
       'GPU-OUT-OF-MEMORY',
       `${label}: the GPU has no memory left (${outOfMemory.message}).`,
-      'Use a smaller model, batch or data set, or free other GPU resources.',
+      'Use a smaller model or batch, stream the data (`stream: true`), or free other GPU resources.',
       outOfMemory,
     );
   }

@@ -30,6 +30,8 @@ interface AccountShape {
   readonly sampling: Sampling;
   /** Losses the ring holds, for each replica. */
   readonly lossRing: number;
+  /** Batches of a replica that the data's ring holds, where the host sends it. */
+  readonly ring?: number | undefined;
 }
 type AccountOp = Op<'account', AccountShape>;
 
@@ -55,12 +57,13 @@ export const accountForms: readonly Form[] = [
     {
       label,
       shader: accountShader,
-      constants: { SAMPLING: SAMPLING_NUMBERS[shape.sampling] },
+      constants: { SAMPLING: SAMPLING_NUMBERS[shape.sampling], STREAMED: shape.ring !== undefined },
       shape: {
         rows: shape.rows,
         samples: shape.samples,
         epoch_steps: shape.stepsPerEpoch,
         loss_ring: shape.lossRing,
+        ring: shape.ring ?? 0,
       },
       buffers,
       groups: 1,

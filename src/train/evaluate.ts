@@ -15,7 +15,7 @@ import { pieces } from './objective.js';
 /** Samples evaluated at a time; a multiple of 64, so that each chunk's indices and results start where bindings may. */
 const CHUNK = 512;
 /** Chunks per submit: on a slow adapter one submit stays well under what watchdogs allow. */
-const CHUNKS_PER_SUBMIT = 8;
+export const CHUNKS_PER_SUBMIT = 8;
 
 /** Where the parameters of a network lie. */
 export interface PlacedWeights {
@@ -142,6 +142,12 @@ export class Evaluator {
     return { loss: loss! / this.samples, counted: counted! / this.samples };
   }
 
+  /** The loss, and where they are wanted the outputs: both submit before they wait, so they are of the same parameters. */
+  async evaluate(wantOutputs: boolean) {
+    const [loss, outputs] = await Promise.all([this.loss(), wantOutputs ? this.outputs() : undefined]);
+    return { ...loss, outputs };
+  }
+
   /** What the network says of every sample, [samples, outputs]: probabilities where its loss has them. */
   async predict(): Promise<Float32Array> {
     const { output, loss } = this.trained.model;
@@ -191,7 +197,7 @@ export class Evaluator {
 }
 
 /** As many rows as a layer's activations may take in one binding, in multiples of 64. */
-function chunkRows(device: GPUDevice, { layers }: Model, samples: number, replicas: number): number {
+export function chunkRows(device: GPUDevice, { layers }: Model, samples: number, replicas: number): number {
   const limit = Math.min(device.limits.maxStorageBufferBindingSize, device.limits.maxBufferSize);
   const widest = Math.max(...layers.map(({ output }) => output));
   const fitting = Math.floor(limit / matrixBytes(1, widest, replicas) / 64) * 64;
@@ -248,7 +254,7 @@ function makeChunks(buffers: BufferSet, { model, space, params, statistics, repl
   return { networks, specs, sums: result && makeSums(buffers, result, { samples, rows }, replicas) };
 }
 
-function makeSums(
+export function makeSums(
   buffers: BufferSet,
   result: BufferRange,
   shape: { readonly samples: number; readonly rows: number },

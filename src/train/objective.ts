@@ -1,5 +1,6 @@
 import { stepsPerEpoch } from '../data/batching.js';
 import type { Dataset } from '../data/dataset.js';
+import { BatchRing, isUploadable, ringBatches } from '../data/ring.js';
 import { DataStream } from '../data/stream.js';
 import { checkUploadable, type Uploads } from '../data/upload.js';
 import { type BufferRange, type BufferSet, range } from '../gpu/buffers.js';
@@ -14,6 +15,7 @@ import type { PlacedVector, Space, TensorShape, Vector } from '../space/space.js
 import type { Stateful } from '../space/stateful.js';
 import { type Augment, augmentBatches } from './augment.js';
 import { type Penalty, penaltyOps } from './penalty.js';
+import { type Feed, MAX_STEPS } from './scheduler.js';
 
 /** A tensor that is kept and not minimized over. */
 export interface KeptTensor extends TensorShape {
@@ -62,6 +64,8 @@ export interface BoundObjective {
   readonly watched: WatchedStep;
   /** What it remembers from step to step. */
   readonly parts: readonly Stateful[];
+  /** Brings the data of the steps to come, where the GPU has not all of it. */
+  readonly feed?: Feed | undefined;
   /** Bytes it takes, known once its passes are made. */
   readonly bytes: { readonly activations: number; readonly data: number };
 }
@@ -95,6 +99,12 @@ export const pieces =
       return { range: { buffer, offset: offset + 4 * at, size }, stride, start, elements };
     });
 
+/** Whether batches get their rows from the host: asked for, or because the device cannot bind the data as a whole. */
+export const isStreamed = (
+  device: GPUDevice,
+  { data, stream }: { readonly data: Dataset; readonly stream?: boolean },
+) => stream === true || !isUploadable(device, data);
+
 /** The mean loss of a network over the batches of a data set. */
 export function networkObjective(options: {
   readonly model: Model;
@@ -105,6 +115,8 @@ export function networkObjective(options: {
   readonly penalty?: Penalty | undefined;
   readonly augment?: Augment | undefined;
   readonly uploads: Uploads;
+  /** Send the rows of each batch, also where the data fits. */
+  readonly stream?: boolean;
 }): Objective {
   const { model, data, rows, sampling, uploads } = options;
   const perEpoch = stepsPerEpoch(data.samples, rows, options.dropLast);
@@ -113,16 +125,20 @@ export function networkObjective(options: {
     statistics: buffersOf(model),
     stepsPerEpoch: perEpoch,
     check(device, replicas) {
-      checkUploadable(device, data);
+      if (isStreamed(device, options)) ringBatches(device, data, rows, replicas, MAX_STEPS);
+      else checkUploadable(device, data);
       checkNetwork(device, model, rows, replicas);
       if (options.augment) checkActivations(device, rows, [model.input, model.output], replicas);
     },
     initial: (seed) => initialize(model, seed),
     bind({ label, buffers, space, params, grads, statistics, seeds }) {
       const replicas = seeds.length;
-      const onGpu = uploads.take(data);
       const plan = { samples: data.samples, rows, stepsPerEpoch: perEpoch, sampling };
-      const batches = new DataStream(buffers, plan, seeds);
+      const ring = isStreamed(buffers.device, options)
+        ? new BatchRing(buffers, data, plan, seeds, ringBatches(buffers.device, data, rows, replicas, MAX_STEPS))
+        : undefined;
+      const onGpu = ring?.onGpu ?? uploads.take(data);
+      const batches = new DataStream(buffers, plan, seeds, ring?.batches);
       const result = range(buffers.storage('result', 8 * rows * replicas), 0, 8 * rows * replicas);
       const { batch, stream } = batches;
       const given = { label, buffers, model, data, onGpu, rows, replicas, batch, stream };
@@ -161,6 +177,7 @@ export function networkObjective(options: {
             layers: model.layers.map((layer, i) => watchedLayer(layer, outputs[i]!)),
           };
         },
+        feed: ring,
         bytes: {
           get activations() {
             return network.memory.bytes + (augmented?.bytes ?? 0);

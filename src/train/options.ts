@@ -1,6 +1,7 @@
 import { stepsPerEpoch } from '../data/batching.js';
 import type { Dataset } from '../data/dataset.js';
 import { checkSameTargets, checkScaling, checkTargetScaling } from '../data/scaling.js';
+import { isSource } from '../data/source.js';
 import type { Samples } from '../data/upload.js';
 import { DownhillError, show } from '../gpu/errors.js';
 import {
@@ -39,6 +40,7 @@ const OPTIONS = [
   'dropLast',
   'submitMs',
   'label',
+  'stream',
   'groups',
   'clip',
   'skipNonFinite',
@@ -99,6 +101,7 @@ export function checkTrainerOptions(device: GPUDevice, options: TrainerOptions) 
     sampling,
     dropLast,
     average: options.average === undefined ? undefined : checkAverage('average', options.average),
+    stream: checkFlag('stream', options.stream ?? false),
     submitMs: checkNumber('submitMs', options.submitMs ?? 50, { above: 0 }),
     settings,
     augment: checkAugment(options.augment, model, data),
@@ -141,7 +144,8 @@ function checkSmallestBatch(
 export function checkData(model: Model, data: Dataset): void {
   checkSamples(model, data);
   if (typeof data.targets !== 'object' || data.targets === null) throw noData();
-  checkTargets(model.loss, data.targets, model.output, data.samples);
+  // Those of a source are looked at when it gives them.
+  checkTargets(model.loss, data.targets, model.output, isSource(data) ? 0 : data.samples);
   if (data.targets.kind === 'values') checkTargetScaling(data.targets);
 }
 
@@ -166,7 +170,7 @@ export function checkSamples(model: Model, data: Samples): void {
     );
   }
   checkScaling(data);
-  if (x.length === samples * features) return;
+  if (x.length === (isSource(data) ? 0 : samples * features)) return;
   throw new DownhillError(
     'DATA-MISMATCH',
     `The data says ${samples} samples of ${features} features: that needs ${samples * features} values; it holds ${x.length}.`,

@@ -119,7 +119,7 @@ export class Program {
       // What is evaluated, and so what is kept and put back, is the average where there is one.
       const weights = { space, params: average?.vector ?? params, statistics };
       validation = options.validation && (await Validation.create(buffers, options.validation, weights, updater.clock));
-      const parts = { passes, updater, losses, submitMs: options.submitMs, validation };
+      const parts = { passes, updater, losses, submitMs: options.submitMs, validation, feed: bound.feed };
       const scheduler = await guarded(device, label, () => new Scheduler(buffers, parts));
       return new Program(
         device,

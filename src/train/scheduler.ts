@@ -59,6 +59,18 @@ export interface SchedulerParts {
   readonly losses: BufferRange;
   readonly submitMs: number;
   readonly validation?: Validation | undefined;
+  /** Sends the data of the steps to come, where the GPU has not all of it. */
+  readonly feed?: Feed | undefined;
+}
+
+/** What the host must bring to the GPU before steps can run. */
+export interface Feed {
+  /** Resolves when there is something for step `first`; undefined where there is already. */
+  ready(first: number): Promise<void> | undefined;
+  /** Of `most` steps from `first` on, those that it can bring now. */
+  room(first: number, most: number): number;
+  /** Brings it for so many steps, in queue order: for the next submit. */
+  write(first: number, steps: number): void;
 }
 
 /** Records `steps` steps of `passes`. */
@@ -148,6 +160,11 @@ export class Scheduler implements Stateful {
     this.#failure = undefined;
   }
 
+  /** To be awaited before `submit`, where the host sends the data; else undefined. */
+  ready(): Promise<void> | undefined {
+    return this.#parts.feed?.ready(this.#step);
+  }
+
   /**
    * Submits up to `most` further steps: as many as fit the time a submit should take, and no more than lead up to the next
    * validation, which follows them. None where steps under way must come back first, to tell whether they get to an update
@@ -157,12 +174,15 @@ export class Scheduler implements Stateful {
    * @throws DownhillError HYPER-* where a schedule has no value for the next step; the steps before it were submitted.
    */
   submit(most: number, record: Recorder = recordSteps): Flight | undefined {
-    const { passes, updater, validation } = this.#parts;
+    const { passes, updater, validation, feed } = this.#parts;
     if (this.#awaiting || validation?.halted) return undefined;
     const { scalars } = updater;
     const first = this.#step;
-    const steps = scalars.issue(Math.min(most, this.#steps, validation?.room(first) ?? MAX_STEPS), true);
+    const fitting = Math.min(most, this.#steps, validation?.room(first) ?? MAX_STEPS);
+    const room = feed ? feed.room(first, fitting) : fitting;
+    const steps = room === 0 ? 0 : scalars.issue(room, true);
     if (steps === 0) return undefined;
+    feed?.write(first, steps);
 
     const { queue } = this.#device;
     const encoder = this.#device.createCommandEncoder({ label: this.#label });

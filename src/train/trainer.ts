@@ -1,5 +1,7 @@
 import type { Dataset } from '../data/dataset.js';
+import { isUploadable } from '../data/ring.js';
 import { checkSameTargets, unscaleOutputs } from '../data/scaling.js';
+import { isSource, targetsOf } from '../data/source.js';
 import { type Samples, Uploads } from '../data/upload.js';
 import { DownhillError } from '../gpu/errors.js';
 import type { Fields } from '../gpu/fields.js';
@@ -14,6 +16,7 @@ import type { FieldsOf, Rule } from '../optim/rule.js';
 import type { Vector } from '../space/space.js';
 import type { CheckpointOptions, ImportOptions } from './checkpoint-types.js';
 import { Evaluator, type PlacedWeights, type Trained } from './evaluate.js';
+import { StreamedEvaluator } from './evaluate-stream.js';
 import { networkObjective } from './objective.js';
 import {
   type CheckedOptions,
@@ -96,6 +99,7 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
   /** By the weights they evaluate. */
   readonly #evaluators = new Map<Vector, Map<Dataset, Promise<Evaluator>>>();
   readonly #pause = new Pause();
+  readonly #streams: boolean;
   #running = false;
   #destroyed = false;
 
@@ -105,6 +109,7 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
     this.#uploads = uploads;
     this.#model = options.model;
     this.#data = options.data;
+    this.#streams = options.stream;
   }
 
   static async create<F extends Fields>(device: GPUDevice, options: CheckedOptions): Promise<NetworkTrainer<F>> {
@@ -209,16 +214,20 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
     /** No step is left to submit. */
     const done = () =>
       failure || scheduler.failure || this.#destroyed || signal?.aborted || scheduler.step >= end || validation?.halted;
-    const submit = () => {
+    const submit = async () => {
       try {
         // Two that were not delivered yet, whether the GPU is done with them or not: a slow consumer holds the GPU back.
         while (!done() && flights.length < MAX_FLIGHTS) {
+          const waiting = scheduler.ready();
+          if (waiting) await waiting; // for a source of data
+          if (done()) break;
           const flight = submitSteps(end - scheduler.step);
           if (!flight) break; // not before the steps under way are back
           flights.push(flight);
         }
       } catch (error) {
-        failure = { error }; // a schedule without a value: thrown when the steps before it were delivered
+        // A schedule without a value, data that cannot be read: thrown when the steps before it were delivered.
+        failure = { error };
       }
     };
     try {
@@ -229,16 +238,16 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
       this.#checkAlive();
       validation?.goOn();
       if (!done()) await this.#pause.over(device, signal);
-      submit();
+      await submit();
       for (let flight = flights[0]; flight; flight = flights[0]) {
         const results = await flight.results;
         flights.shift();
         // The next submit goes out before the consumer sees these losses, so the GPU never waits for it.
-        if (!this.#pause.on) submit();
+        if (!this.#pause.on) await submit();
         for (const [i, result] of results.entries()) yield this.#report(flight.first + i, result);
         if (flights.length > 0 || done()) continue;
         await this.#pause.over(device, signal);
-        submit();
+        await submit();
       }
       if (scheduler.failure) throw scheduler.failure;
       // In an object, or TypeScript believes that it was never set.
@@ -290,6 +299,24 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
     const placed = this.#program.weights(weights);
     checkData(this.#model, data);
     checkSameTargets(this.#data.targets, data.targets);
+    const evaluator = this.#isStreamed(data)
+      ? await StreamedEvaluator.ofDataset(this.#program.device, this.#trained(placed), data)
+      : await this.#evaluatorOf(data, placed);
+    this.#checkAlive();
+    const { step } = this;
+    const { outputs, ...means } = await evaluator.evaluate(asked.length > 0).finally(() => {
+      if (evaluator instanceof StreamedEvaluator) evaluator.destroy();
+    });
+    const evaluation = { step, ...namedMeans(this.#model, means) };
+    if (!outputs) return evaluation;
+    const targets = isSource(data) ? await targetsOf(data) : data.targets;
+    const input = metricInput(this.#model.loss, targets, outputs, this.#model.output);
+    const metrics = Object.fromEntries(asked.map(({ row, settings }) => [row.name, row.compute(input, settings)]));
+    return { ...evaluation, metrics };
+  }
+
+  /** Those of the last few data sets stay ready. */
+  #evaluatorOf(data: Dataset, placed: PlacedWeights): Promise<Evaluator> {
     const kept = this.#evaluators.get(placed.params) ?? new Map<Dataset, Promise<Evaluator>>();
     this.#evaluators.set(placed.params, kept);
     const evaluator =
@@ -302,22 +329,21 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
       kept.delete(old);
       release(made);
     }
-    const made = await evaluator;
-    this.#checkAlive();
-    const { step } = this;
-    // Both submit before they wait for anything: metrics are of the parameters that the loss is of.
-    const [means, outputs] = await Promise.all([made.loss(), asked.length > 0 ? made.outputs() : undefined]);
-    const evaluation = { step, ...namedMeans(this.#model, means) };
-    if (!outputs) return evaluation;
-    const input = metricInput(this.#model.loss, data.targets, outputs, this.#model.output);
-    const metrics = Object.fromEntries(asked.map(({ row, settings }) => [row.name, row.compute(input, settings)]));
-    return { ...evaluation, metrics };
+    return evaluator;
+  }
+
+  /** Whether a data set is not to be on the GPU as a whole, or cannot be. */
+  #isStreamed(data: Dataset): boolean {
+    return !isUploadable(this.#program.device, data) || (this.#streams && data === this.#data);
   }
 
   async predict(x: Float32Array | Uint8Array | Samples, options: WeightsOptions = {}): Promise<Float32Array> {
     this.#checkAlive();
     const trained = this.#trained(this.#program.weights(checkWeights('predict', options)));
-    const evaluator = await Evaluator.ofSamples(this.#program.device, trained, samplesOf(this.#model, this.#data, x));
+    const { device } = this.#program;
+    const samples = samplesOf(this.#model, this.#data, x);
+    const Kind = isUploadable(device, samples) ? Evaluator : StreamedEvaluator;
+    const evaluator = await Kind.ofSamples(device, trained, samples);
     try {
       this.#checkAlive();
       const outputs = await evaluator.predict();

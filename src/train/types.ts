@@ -101,6 +101,12 @@ export interface TrainerOptions<F extends Fields = Fields> {
   readonly augment?: AugmentOptions;
   /** L1 and L2 penalties in the loss; `evaluate` reports the loss without them. */
   readonly penalty?: PenaltyOptions;
+  /**
+   * Send the rows of each batch from the host as they are needed, instead of the whole data set at first: the GPU then holds
+   * those of a few steps. The same losses, bit for bit. Default: only where the device cannot bind the data as a whole, and
+   * for a `source`.
+   */
+  readonly stream?: boolean;
   /** In the label of every GPU object: 'downhill:<label>/<pass>'. Default 'train'. */
   readonly label?: string;
 }
