@@ -130,7 +130,7 @@ export function parseIdx(bytes: Uint8Array | ArrayBuffer, where = 'parseIdx'): I
   return { shape: header.shape, data: new Uint8Array(file.buffer, file.byteOffset + header.offset, header.size) };
 }
 
-interface Header {
+export interface Header {
   readonly shape: number[];
   /** Bytes before the values. */
   readonly offset: number;
@@ -144,7 +144,7 @@ const WRONG_FILE = 'Pass an IDX file of unsigned bytes, such as train-images-idx
 const format = (where: string, what: string, fix: string) => new DownhillError('DATA-FORMAT', `${where} ${what}.`, fix);
 
 /** The header, or undefined if `bytes` ends before it does; throws as soon as the file cannot be an IDX file of bytes. */
-function readHeader(where: string, bytes: Uint8Array): Header | undefined {
+export function readHeader(where: string, bytes: Uint8Array): Header | undefined {
   if (bytes.length === 0) throw format(where, 'is empty (0 bytes)', WRONG_FILE);
   if (isGzip(bytes)) throw format(where, 'is still gzipped', 'Decompress it first, or use idx(), which does.');
   if (bytes.length < 4) return undefined;
@@ -195,7 +195,7 @@ function checkMagic(where: string, bytes: Uint8Array): void {
 }
 
 /** Compares the length of the file with what its header declares. */
-function checkLength(where: string, { shape, offset, size }: Header, length: number): void {
+export function checkLength(where: string, { shape, offset, size }: Header, length: number): void {
   const end = offset + size;
   if (length === end) return;
   const declared = `declares ${show(shape)}, ${formatBytes(size)} after a header of ${offset}`;

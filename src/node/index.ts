@@ -23,6 +23,7 @@ export { type FoundGpu, requestDevice, requestGpu } from './device.js';
 export { type Driver, findDrivers } from './drivers.js';
 export { type IdxFiles, type IdxPart, idxFolder, idxParts } from './files.js';
 export { folderStore } from './folder-store.js';
+export { type FileSource, type IdxSourceOptions, idxSource } from './idx-source.js';
 export { imageFolder } from './images.js';
 /** @internal For the command line. */
 export { isAlive, lockFolder } from './lock.js';
