@@ -192,7 +192,7 @@ export class Watcher {
     // Of the last step of the flight, one for each replica.
     return results.map((result, i) => {
       const replica = i - (results.length - replicas);
-      return replica < 0 ? result : { ...result, watch: this.#report(bytes, replica) };
+      return replica < 0 || result.halted ? result : { ...result, watch: this.#report(bytes, replica) };
     });
   }
 

@@ -5,6 +5,7 @@ import { rowStride } from '../../src/kernels/matrix.js';
 import { BINS, histogram, MOMENTS, moments, watchForms } from '../../src/kernels/watch.js';
 import { linear, relu, sigmoid, tanh } from '../../src/nn/layers.js';
 import { sequential } from '../../src/nn/model.js';
+import { ema } from '../../src/optim/averages.js';
 import { adam, sgd } from '../../src/optim/rules.gen.js';
 import { ROUNDING } from '../../src/reference/index.js';
 import { readTensors } from '../../src/space/vectors.js';
@@ -215,6 +216,25 @@ describe('a run that watches', () => {
     expect(JSON.parse(JSON.stringify(watch))).toEqual(watch);
     expect(reports[6]!.watch!.tensors[0]!.weight.histogram).toBeUndefined();
     expect(watch!.tensors[0]!.weight.histogram!.counts.reduce((a, b) => a + b, 0)).toBe(60);
+  });
+
+  it('goes with validation, an average and an early stop', async () => {
+    const more = {
+      rule: sgd({ lr: 5 }),
+      average: ema({ decay: 0.5 }),
+      validation: { data, every: { iterations: 4 } },
+      earlyStopping: { metric: 'loss', patience: 1 },
+    } as const;
+    const [watched, plain] = [await trainer(more), await trainer(more)];
+    const reports = await collect(watched, { steps: 60, watch: { every: 3 } });
+    const expected = await collect(plain, { steps: 60 });
+    expect(withoutWatch(reports)).toEqual(expected);
+    expect(expected.length).toBeLessThan(60);
+    expect(watched.stopped).toEqual(plain.stopped);
+    expect(await watched.readParameters()).toEqual(await plain.readParameters());
+    const asked = reports.filter(({ step }) => step % 3 === 0);
+    expect(asked.every(({ watch }) => watch !== undefined)).toBe(true);
+    expect(reports.filter(({ watch }) => watch)).toHaveLength(asked.length);
   });
 
   it('creates nothing once it goes, and gives back what it took', async () => {
