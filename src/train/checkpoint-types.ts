@@ -1,9 +1,11 @@
+import type { Weights } from './weights.js';
+
 /** Options of `trainer.checkpoint`. */
 export interface CheckpointOptions {
   /** Default true. False: the network alone, to use and to share; training does not go on from it. */
   readonly state?: boolean;
-  /** Of a network alone: which weights. Default the average, where one is kept. */
-  readonly weights?: 'average' | 'current';
+  /** Of a network alone: which weights. Default the average, where one is kept; 'best' of the best validation. */
+  readonly weights?: Weights;
 }
 
 /** What `trainer.restore` tells. */

@@ -39,7 +39,7 @@ const vectorsOf = ({ network, parts }: Pick<Program, 'network' | 'parts'>) => [
   ),
 ];
 
-/** The network alone, with weights of one kind. */
+/** The network alone, with weights of one kind and what layers keep with them. */
 const networkOf = (program: Program, kind: CheckpointOptions['weights']) => {
   const { space, params, statistics } = program.weights(kind);
   return [{ space, vector: params }, statistics].map((placed) => ({ placed, prefix: '' }));

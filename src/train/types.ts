@@ -12,6 +12,9 @@ import type { OptimizerState } from '../optim/optimizer-types.js';
 import type { Rule } from '../optim/rule.js';
 import type { CheckpointOptions, Imported, ImportOptions, Restored } from './checkpoint-types.js';
 import type { WatchOptions, WatchReport } from './watch-report.js';
+import type { Weights } from './weights.js';
+
+export type { Weights };
 
 /** Tensors with hyper-parameters of their own; the rest are the rule's. */
 export type TensorGroup<F extends Fields = Fields> = (string extends keyof F
@@ -208,9 +211,6 @@ export interface RunOptions {
    */
   readonly watch?: WatchOptions;
 }
-
-/** The average of the weights, the weights as they are trained, or those of the best validation so far. */
-export type Weights = 'average' | 'current' | 'best';
 
 export interface WeightsOptions {
   /** Default 'average' where the trainer keeps one. 'best' needs `keepBest` or `restoreBest`. */
