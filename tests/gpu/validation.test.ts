@@ -315,6 +315,52 @@ describe('the state of a validation', () => {
   });
 });
 
+describe('a checkpoint', () => {
+  it('of any moment goes on to the same stop, best weights and rate; one of the end has stopped', async () => {
+    const layers = [linear(12), batchNorm(), tanh(), dropout({ p: 0.2 }), linear(3)];
+    const options = () => ({
+      model: sequential({ input: FEATURES, layers }),
+      rule: adam({ lr: plateau(0.05, { factor: 0.5, patience: 1 }) }),
+      average: ema({ decay: 0.8 }),
+      accumulate: { steps: 2 },
+      validation: { data: held, every: { batches: 3 } },
+      earlyStopping: { patience: 5 },
+    });
+    const one = await trainer(options());
+    const reports = await collect(one, { steps: 2000 });
+    for (const step of [2, 3, one.step - 7, one.step - 3]) {
+      const first = await trainer(options());
+      await collect(first, { steps: step });
+      const second = await trainer(options());
+      await second.restore(await first.checkpoint());
+      expect(await collect(second, { steps: 2000 - step })).toEqual(reports.slice(step));
+      expect(second.stopped).toEqual(one.stopped);
+      expect(await second.readParameters({ weights: 'best' })).toEqual(await one.readParameters());
+      expect(await second.state()).toEqual(await one.state());
+    }
+    const last = await trainer(options());
+    await last.restore(await one.checkpoint());
+    expect(last.stopped).toEqual(one.stopped);
+    expect(last.best).toEqual(one.best);
+    expect(await last.evaluate(held)).toEqual(await one.evaluate(held));
+    expect(await collect(last, { steps: 20 })).toEqual(await collect(one, { steps: 20 }));
+  });
+
+  it('of the best weights alone is their network', async () => {
+    const layers = [linear(12), batchNorm(), linear(3)];
+    const one = await trainer({
+      model: sequential({ input: FEATURES, layers }),
+      validation: { data: held, every: { batches: 1 }, keepBest: true },
+    });
+    await collect(one, { steps: 60 });
+    expect(one.best!.step).toBeLessThan(60);
+    const other = await trainer({ model: sequential({ input: FEATURES, layers }) });
+    await other.importWeights(await one.checkpoint({ state: false, weights: 'best' }));
+    const { best: _, ...report } = one.best!;
+    expect(await other.evaluate(held)).toEqual({ ...report, step: 0 });
+  });
+});
+
 describe('plateau', () => {
   const options = { factor: 0.5, patience: 1 };
 
