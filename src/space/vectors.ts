@@ -1,4 +1,5 @@
 import { type BufferRange, readRanges, roundUp } from '../gpu/buffers.js';
+import type { Piece } from '../kernels/dense.js';
 import { ARENA_BLOCK } from '../kernels/update.js';
 import { elementsOf, type Part, type Space, type Vector } from './space.js';
 
@@ -70,3 +71,14 @@ export function fillTensor(
     device.queue.writeBuffer(buffer, offset, new Float32Array(elements).fill(value));
   }
 }
+
+/** Where a vector's tensors lie, as the products take them. */
+export const pieces =
+  (space: Space, { ranges }: Vector, replicas = space.replicas) =>
+  (tensor: string): Piece[] =>
+    space.partsOf(tensor).map(({ span, at, start, elements }) => {
+      const stride = space.spans[span]!.elements;
+      const { buffer, offset } = ranges[span]!;
+      const size = 4 * ((replicas - 1) * stride + elements);
+      return { range: { buffer, offset: offset + 4 * at, size }, stride, start, elements };
+    });

@@ -10,8 +10,8 @@ import { lower } from '../kernels/lower.js';
 import { rowStride } from '../kernels/matrix.js';
 import { nnForms } from '../kernels/nn-forms.js';
 import { bindNetwork, type NetworkBinding } from '../nn/network.js';
+import { pieces } from '../space/vectors.js';
 import { CHUNKS_PER_SUBMIT, chunkRows, makeSums, type Trained } from './evaluate.js';
-import { pieces } from './objective.js';
 
 /** Samples of a chunk: with targets, or without where only the outputs are wanted. */
 type Chunk = Samples & Partial<Pick<Dataset, 'targets'>>;

@@ -10,7 +10,7 @@ import { nnForms } from '../kernels/nn-forms.js';
 import type { Model } from '../nn/model.js';
 import { type BatchMemory, type BoundNetwork, bindNetwork, type NetworkBinding } from '../nn/network.js';
 import type { PlacedVector, Space, Vector } from '../space/space.js';
-import { pieces } from './objective.js';
+import { pieces } from '../space/vectors.js';
 
 /** Samples evaluated at a time; a multiple of 64, so that each chunk's indices and results start where bindings may. */
 const CHUNK = 512;

@@ -13,6 +13,7 @@ import { buffersOf, type Model, type ModelLayer, tensorsOf } from '../nn/model.j
 import { bindNetwork, checkNetwork } from '../nn/network.js';
 import type { PlacedVector, Space, TensorShape, Vector } from '../space/space.js';
 import type { Stateful } from '../space/stateful.js';
+import { pieces } from '../space/vectors.js';
 import { type Augment, augmentBatches } from './augment.js';
 import { type Penalty, penaltyOps } from './penalty.js';
 import { type Feed, MAX_STEPS } from './scheduler.js';
@@ -87,17 +88,6 @@ export interface WatchedStep {
   readonly stream: BufferRange;
   readonly layers: readonly WatchedLayer[];
 }
-
-/** Where a vector's tensors lie, as the products take them. */
-export const pieces =
-  (space: Space, { ranges }: Vector, replicas = space.replicas) =>
-  (tensor: string): Piece[] =>
-    space.partsOf(tensor).map(({ span, at, start, elements }) => {
-      const stride = space.spans[span]!.elements;
-      const { buffer, offset } = ranges[span]!;
-      const size = 4 * ((replicas - 1) * stride + elements);
-      return { range: { buffer, offset: offset + 4 * at, size }, stride, start, elements };
-    });
 
 /** Whether batches get their rows from the host: asked for, or because the device cannot bind the data as a whole. */
 export const isStreamed = (
