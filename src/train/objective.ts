@@ -5,7 +5,6 @@ import { DataStream } from '../data/stream.js';
 import { checkUploadable, type Uploads } from '../data/upload.js';
 import { type BufferRange, type BufferSet, range } from '../gpu/buffers.js';
 import type { Sampling } from '../kernels/account.js';
-import type { Piece } from '../kernels/dense.js';
 import { checkActivations } from '../kernels/matrix.js';
 import type { Op } from '../kernels/op.js';
 import { initialize } from '../nn/init.js';

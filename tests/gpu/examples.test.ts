@@ -9,6 +9,7 @@ import { ensureBuild } from '../../harness/setup/build.mjs';
 import type { Optimizer } from '../../src/index.js';
 import { readFloats, testDevice } from '../support/gpu.js';
 import { EXAMPLE_FIT } from '../support/raw-webgpu.js';
+import { prices } from '../support/table.js';
 
 const root = resolve(import.meta.dirname, '../..');
 /** Runs an example as a user would: on the built package, by its own name. */
@@ -207,6 +208,16 @@ describe('the snippets of docs/', () => {
     // The header of a row, as docs/embedding.md gives it.
     const header = ['count: u32', 'skip: u32', 'grad_scale: f32', 'clip_value: f32', 'l2: f32', 'decay: f32'];
     expect(scalars.slice(0, 6)).toEqual(header.map((field, word) => `${4 * word} ${field}`));
+  });
+
+  it('a table is learnt, and new rows are predicted in its units', async () => {
+    const { learnColumn } = await snippet('table');
+    const rows = 'kind,a,b,c,price\ndown,-0.5,5000,0,0\nup,0.5,5500,0.0005,0';
+    const { metrics, predicted } = await learnColumn(await testDevice(), prices(300), 'price', rows);
+    expect(metrics.r2).toBeGreaterThan(0.9);
+    // 50,000 + 10,000 (sin 2a + b² + ac); wrong by 4 deviations of what is wrong in the rows held back at most.
+    const expected = [50_000 - 10_000 * Math.sin(1), 50_000 + 10_000 * (Math.sin(1) + 0.25 + 0.25)];
+    for (const [i, price] of expected.entries()) expect(Math.abs(predicted[i] - price)).toBeLessThan(4 * metrics.rmse);
   });
 
   it('dataset: a data set by name, where there is no network', async () => {
