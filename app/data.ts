@@ -1,6 +1,7 @@
-import type { Scale } from '../harness/common/settings.js';
+import { type Scale, TRAIN_SHARE } from '../harness/common/settings.js';
 import { type JobData, parted, scaled } from '../harness/train/data.js';
-import { type Dataset, digits, idx } from '../src/index.js';
+import { csv } from '../src/csv.js';
+import { type Dataset, digits, type ImageFile, idx, images, split } from '../src/index.js';
 import { PageError } from './problem.js';
 
 /** What a run trains on, and what it is tested on. */
@@ -85,4 +86,52 @@ export async function readFiles(roles: Roles, classes: number): Promise<Dataset 
     );
   }
   return { train, test };
+}
+
+/** Whether files are one table. */
+export const isTable = (files: readonly File[]): boolean =>
+  files.length === 1 && /\.(csv|tsv)(\.gz)?$/i.test(files[0]!.name);
+
+/** Sides that images are brought to: what a network of a page trains on in reasonable time. */
+export const IMAGE_SIZE = [28, 28] as const;
+
+/** A table whose last column is the class. */
+export const readTable = async (file: File): Promise<JobData> =>
+  inParts(await csv(file, { target: -1, targets: 'classes' }));
+
+/** Images in folders by class. */
+export const readImages = async (files: readonly ImageFile[]): Promise<JobData> =>
+  inParts(await images(files, { size: IMAGE_SIZE }));
+
+/** What comes sorted by class must not be split by place. */
+function inParts(data: Dataset): JobData {
+  const [train, test] = split(data, { share: TRAIN_SHARE, stratify: true });
+  return { train, test };
+}
+
+/**
+ * The files of what was dropped, with their paths, where there is a folder among it; else undefined. To be called while the
+ * event lasts.
+ */
+export function droppedFolder(items: DataTransferItemList | undefined): Promise<ImageFile[]> | undefined {
+  const entries = [...(items ?? [])].map((item) => item.webkitGetAsEntry()).filter((entry) => entry !== null);
+  return entries.some(({ isDirectory }) => isDirectory) ? filesIn(entries) : undefined;
+}
+
+async function filesIn(entries: readonly FileSystemEntry[]): Promise<ImageFile[]> {
+  const found = entries.map(async (entry): Promise<ImageFile[]> => {
+    if (entry.isFile) {
+      const blob = await new Promise<File>((resolve, reject) => (entry as FileSystemFileEntry).file(resolve, reject));
+      return [{ path: entry.fullPath, blob }];
+    }
+    const reader = (entry as FileSystemDirectoryEntry).createReader();
+    const inside: FileSystemEntry[] = [];
+    for (;;) {
+      // A browser gives 100 at a time, and none at the end.
+      const some = await new Promise<FileSystemEntry[]>((resolve, reject) => reader.readEntries(resolve, reject));
+      if (some.length === 0) return filesIn(inside);
+      inside.push(...some);
+    }
+  });
+  return (await Promise.all(found)).flat();
 }

@@ -1,5 +1,14 @@
-import type { Dataset } from '../src/index.js';
-import { assignRoles, type Parts, type Roles, readFiles } from './data.js';
+import type { Dataset, ImageFile } from '../src/index.js';
+import {
+  assignRoles,
+  droppedFolder,
+  isTable,
+  type Parts,
+  type Roles,
+  readFiles,
+  readImages,
+  readTable,
+} from './data.js';
 import { byId, make, setText } from './dom.js';
 import { bytes, count } from './format.js';
 import { problemOf } from './problem.js';
@@ -11,9 +20,11 @@ const ROLES: Record<keyof Roles, string> = {
   testLabels: 'test labels',
 };
 
-/** The person's own files: chosen or dropped, any number of times; checked as soon as they make pairs. */
+/** The person's own files: chosen or dropped, any number of times; checked as soon as they make pairs, a table or a folder. */
 export class FileChooser {
   #files: File[] = [];
+  /** Of a dropped folder; then there are no files. */
+  #folder: readonly ImageFile[] | undefined;
   #pending = 0;
   /** The checked data, and for how many classes it was checked. */
   #data: { readonly classes: number; readonly data: Dataset | Parts } | undefined;
@@ -35,6 +46,7 @@ export class FileChooser {
     });
     byId('file-clear').addEventListener('click', () => {
       this.#files = [];
+      this.#folder = undefined;
       this.#show(undefined);
       this.#take(undefined, '');
       input.focus();
@@ -55,7 +67,9 @@ export class FileChooser {
       drop.classList.remove('over');
       if (locked()) return;
       dropped();
-      this.#add([...(event.dataTransfer?.files ?? [])]);
+      const folder = droppedFolder(event.dataTransfer?.items);
+      if (folder) void this.#check(folder);
+      else this.#add([...(event.dataTransfer?.files ?? [])]);
     });
   }
 
@@ -63,9 +77,14 @@ export class FileChooser {
   async data(): Promise<Dataset | Parts> {
     const classes = this.classes();
     if (this.#data?.classes === classes) return this.#data.data;
-    const data = await readFiles(assignRoles(this.#files), classes);
+    const data = await this.#read(classes);
     this.#data = { classes, data };
     return data;
+  }
+
+  #read(classes: number): Promise<Dataset | Parts> {
+    if (this.#folder) return readImages(this.#folder);
+    return isTable(this.#files) ? readTable(this.#files[0]!) : readFiles(assignRoles(this.#files), classes);
   }
 
   get read(): Dataset | Parts | undefined {
@@ -76,17 +95,23 @@ export class FileChooser {
     // A file chosen again replaces the one of its name; a fifth begins a new set.
     const names = new Set(files.map(({ name }) => name));
     const kept = this.#files.filter(({ name }) => !names.has(name));
-    this.#files = kept.length + files.length > 4 ? [...files] : [...kept, ...files];
+    this.#files = kept.length + files.length > 4 || isTable(files) || isTable(kept) ? [...files] : [...kept, ...files];
+    this.#folder = undefined;
     void this.#check();
   }
 
-  async #check(): Promise<void> {
+  /** @param dropped the files of a folder, in place of those there are */
+  async #check(dropped?: Promise<readonly ImageFile[]>): Promise<void> {
     const check = ++this.#pending;
     this.#data = undefined;
     this.#take(undefined, 'Reading …');
     try {
+      if (dropped) {
+        this.#files = [];
+        this.#folder = await dropped;
+      }
       this.#show(undefined);
-      this.#show(assignRoles(this.#files));
+      if (!this.#folder && !isTable(this.#files)) this.#show(assignRoles(this.#files));
       const data = await this.data();
       if (check === this.#pending) this.#take(data, describe(data));
     } catch (error) {
@@ -118,14 +143,16 @@ export class FileChooser {
         );
       }),
     );
-    byId('file-clear').hidden = this.#files.length === 0;
+    byId('file-clear').hidden = this.#files.length === 0 && !this.#folder;
   }
 }
 
 function describe(data: Dataset | Parts): string {
+  const { labels } = 'train' in data ? data.train : data;
   const one = ({ samples, features, image }: Dataset) =>
     `${count(samples)} samples of ${image ? `${image[0]} × ${image[1]} pixels` : `${count(features)} values`}`;
+  const classes = labels ? ` Classes: ${labels.slice(0, 10).join(', ')}${labels.length > 10 ? ' …' : ''}.` : '';
   return 'train' in data
-    ? `${one(data.train)} to train on, ${count(data.test.samples)} to test on.`
+    ? `${one(data.train)} to train on, ${count(data.test.samples)} to test on.${classes}`
     : `${one(data)}; the last fifth is held back for testing.`;
 }

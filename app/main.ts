@@ -192,7 +192,11 @@ function showSettings(): void {
 }
 
 function describeNetwork(settings: Settings, data: Dataset): { text: string; parameters: number } {
-  const model = modelOf(settings, data.features, settings.source === 'files' ? settings.classes : classesOf(data));
+  const model = modelOf(
+    settings,
+    data.features,
+    settings.source === 'files' && !data.labels ? settings.classes : classesOf(data),
+  );
   const sizes = tensorsOf(model).map(({ shape }) => shape.reduce((product, side) => product * side, 1));
   const parameters = sizes.reduce((sum, size) => sum + size, 0);
   return { text: `${model.sizes.join(' – ')}: ${count(parameters)} parameters`, parameters };

@@ -22,8 +22,11 @@ export type { CsvSource, Missing };
 
 /** Options of `csv`. */
 export interface CsvOptions extends CsvFormat {
-  /** Name of the column to predict; several for a regression of several values. Needed without `encoding`. */
-  readonly target?: string | readonly string[];
+  /**
+   * The column to predict, several for a regression of several values: by name, or by place, counted from 0, and from the end
+   * where it is negative: -1 is the last one. Needed without `encoding`.
+   */
+  readonly target?: string | number | readonly (string | number)[];
   /** What the target is. Default: 'values' where all of its values are numbers, else 'classes'. */
   readonly targets?: 'classes' | 'values';
   /** Columns to leave out. */
@@ -141,7 +144,7 @@ function checkEncoding(where: string, options: CsvOptions): TableEncoding {
 }
 
 interface Wishes {
-  readonly target: readonly string[];
+  readonly target: readonly (string | number)[];
   readonly targets: CsvOptions['targets'];
   readonly ignore: readonly string[];
   readonly columns: Readonly<Record<string, 'number' | 'category'>>;
@@ -151,8 +154,11 @@ interface Wishes {
 
 function checkWishes(options: CsvOptions): Wishes {
   const { targets, ignore = [], columns = {}, missing = 'refuse' } = options;
-  const target = typeof options.target === 'string' ? [options.target] : (options.target ?? []);
-  checkTexts('csv.target', target);
+  const target = Array.isArray(options.target) ? options.target : options.target === undefined ? [] : [options.target];
+  checkTexts(
+    'csv.target',
+    target.map((each) => (Number.isInteger(each) ? '' : each)),
+  );
   checkTexts('csv.ignore', ignore);
   if (targets !== undefined) checkChoice('csv.targets', targets, ['classes', 'values']);
   for (const [name, kind] of Object.entries(checkRecord('csv.columns', columns)))
@@ -200,7 +206,8 @@ function columnsOf({ where, names }: Table, options: Readonly<Record<string, rea
 /** @throws DownhillError as `csv` */
 function fitTable(table: Table, wishes: Wishes, reading: Reading): TableEncoding {
   const { where, names } = table;
-  const { target, ignore, columns, missing, maxCategories } = wishes;
+  const { ignore, columns, missing, maxCategories } = wishes;
+  const target = wishes.target.map((each) => (typeof each === 'number' ? (names.at(each) ?? `column ${each}`) : each));
   const byName = columnsOf(table, {
     'csv.target': target,
     'csv.ignore': ignore,

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
@@ -6,6 +6,7 @@ import { build } from 'vite';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { launchBrowser } from '../../harness/pages/find.js';
 import { type Served, serve } from '../../harness/pages/server.js';
+import { png } from '../support/png.js';
 
 /*
  * The page, as a person uses it: built, served with the runner's strict headers, and driven through its controls.
@@ -266,6 +267,41 @@ test("trains on a person's own IDX files; what is no IDX file is refused as text
   // 48 of the 60 samples, 8 at a time, twice.
   await page.waitForFunction(() => document.getElementById('step')!.textContent === '12 / 12');
   expect(await textOf('accuracy')).toMatch(/%$/);
+  expect(complaints).toEqual([]);
+});
+
+test('trains on a table, and on a dropped folder of images', async () => {
+  await open({ ...SMALL, data: 'files', epochs: '2', batch: '8' });
+  const rows = Array.from({ length: 60 }, (_, i) => `${i % 2 ? 5 : -5},${i},${i < 30 ? '<b>early</b>' : 'late'}`);
+  const table = { name: 'x.csv', mimeType: 'text/csv', buffer: Buffer.from(`a,b,when\n${rows.join('\n')}`) };
+  await page.setInputFiles('#files', [table]);
+  const note = (text: string) =>
+    page.waitForFunction((wanted) => document.getElementById('file-note')!.textContent!.includes(wanted), text);
+  await note('48 samples of 2 values to train on, 12 to test on. Classes: <b>early</b>, late.');
+  await runToEnd();
+  await page.waitForFunction(() => document.getElementById('step')!.textContent === '12 / 12');
+
+  const images = join(folder, 'images');
+  for (const [kind, value] of [
+    ['dark', 20],
+    ['light', 220],
+  ] as const) {
+    // biome-ignore format: two folders
+    await mkdir(join(images, kind), { recursive: true });
+    const rows = Array.from({ length: 9 }, (_, y) => Array.from({ length: 11 }, (_, x) => value + x + y));
+    for (let i = 0; i < 110; i++) await writeFile(join(images, kind, `${i}.png`), png({ width: 11, height: 9, rows }));
+    await writeFile(join(images, kind, 'notes.txt'), 'x');
+  }
+  // A drop as the browser makes one of a folder: more than the 100 files that it lists at a time.
+  const session = await page.context().newCDPSession(page);
+  const { x, y } = (await page.locator('#drop').boundingBox())!;
+  const data = { items: [], files: [images], dragOperationsMask: 1 };
+  for (const type of ['dragEnter', 'dragOver', 'drop'] as const)
+    await session.send('Input.dispatchDragEvent', { type, x: x + 5, y: y + 5, data });
+  await note('176 samples of 28 × 28 pixels to train on, 44 to test on. Classes: dark, light.');
+  await runToEnd();
+  await page.waitForFunction(() => document.getElementById('step')!.textContent === '44 / 44');
+  expect(await textOf('accuracy')).toMatch(/100/);
   expect(complaints).toEqual([]);
 });
 

@@ -62,6 +62,13 @@ describe('csv', () => {
     expect(labelsOf(classes)).toEqual([1, 0, 1]);
   });
 
+  it('takes the target by its place', async () => {
+    expect((await csv(PEOPLE, { target: -1 })).targetNames).toEqual(['fate']);
+    expect((await csv(PEOPLE, { target: [0, 'fare'] })).targetNames).toEqual(['age', 'fare']);
+    expect((await failure(PEOPLE, { target: 4 })).message).toMatch(/csv.target names "column 4"/);
+    expect((await failure(PEOPLE, { target: 1.5 })).code).toBe('OPTION-TYPE');
+  });
+
   it('reads categories of numbers when told', async () => {
     const data = await csv(text('k,y', '3,1', '1,2', '20,3'), { target: 'y', columns: { k: 'category' } });
     expect(data.featureNames).toEqual(['k=1', 'k=3', 'k=20']);
