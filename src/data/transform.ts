@@ -68,6 +68,7 @@ export function targetStatistics(dataset: Dataset): Statistics {
 export function standardize(dataset: Dataset, how: Statistics | ByOptions = {}): Dataset {
   checkDataset('standardize', dataset, !isOptions(how));
   const { features, scale, shift } = dataset;
+  if (isOptions(how)) checkFinite('standardize', dataset);
   const stats = isOptions(how) ? statistics(dataset, how) : (how as Statistics);
   checkMoments('standardize', stats, features, 'feature');
   const [mean, std] = [stats.mean, nonzero(stats.std)];
@@ -261,7 +262,7 @@ function checkIsScaling(
 
 /** @throws DownhillError OPTION-RANGE with the place of a value that is not finite */
 function checkFinite(where: string, { x, features }: Dataset): void {
-  const i = x.findIndex((value) => !Number.isFinite(value));
+  const i = x instanceof Uint8Array ? -1 : x.findIndex((value) => !Number.isFinite(value));
   if (i < 0) return;
   throw new DownhillError(
     'OPTION-RANGE',

@@ -164,6 +164,7 @@ describe('standardize', () => {
     const broken = arrays({ x: Float32Array.of(1, Number.NaN), y: [0], classes: 2 });
     expect(statistics(broken).mean).toEqual([1, Number.NaN]);
     expect(code(() => standardize(broken, { by: 'all' }))).toBe('OPTION-RANGE');
+    expect(() => standardize(broken)).toThrow(/NaN in sample 0, feature 1/);
     expect(code(() => standardize(table, { mean: [1, 2], std: [1, 2] }))).toBe('DATA-MISMATCH');
     expect(code(() => standardize(table, { mean: [1, 2, Number.NaN], std: 1 }))).toBe('OPTION-RANGE');
     expect(code(() => standardize(table, { mean: ['1', 2, 3], std: 1 } as unknown as Statistics))).toBe('OPTION-TYPE');
