@@ -31,7 +31,11 @@ const row: LossRow<Settings> & { name: 'softmax-cross-entropy' } = {
     const mean = weights && b.kind === 'classes' ? meanOf(b, weights) : undefined;
     const kernel = {
       shader: softmaxCrossEntropyShader,
-      constants: { PROBABILITIES: b.kind === 'probabilities', WEIGHTED: weights !== undefined },
+      constants: {
+        PROBABILITIES: b.kind === 'probabilities',
+        WEIGHTED: weights !== undefined,
+        SPREAD: b.kind === 'probabilities' || weights !== undefined || labelSmoothing > 0,
+      },
       shape: { keep: 1 - labelSmoothing, spread: labelSmoothing / b.outputs },
       buffers: { weights, mean_weight: mean?.range },
     };
