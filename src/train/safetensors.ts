@@ -103,21 +103,23 @@ function checkSize(name: string, { dtype, shape, bytes }: SafeTensor): void {
 
 /**
  * Reads a safetensors file, ours or anybody's, strictly: nothing of it is given out before all of it is good. The tensors
- * share the memory of `file`.
+ * share the memory of `bytes`.
  *
  * @throws DownhillError CHECKPOINT-CORRUPT with the byte or the tensor: a header that is cut off, too long, not UTF-8, not
  *   JSON of the format's form, or has a name twice; a shape, dtype or offset that is none; tensors that overlap, leave a
  *   gap or end beyond the file; bytes behind the last; for files of ours, whatever the checksum finds. OPTION-TYPE for what
  *   is no Uint8Array.
  */
-export function decodeSafetensors(file: Uint8Array): SafeTensors {
-  if (!(file instanceof Uint8Array)) {
+export function decodeSafetensors(bytes: Uint8Array): SafeTensors {
+  if (!(bytes instanceof Uint8Array)) {
     throw new DownhillError(
       'OPTION-TYPE',
-      `A file is needed as a Uint8Array, got ${show(file)}.`,
+      `A file is needed as a Uint8Array, got ${show(bytes)}.`,
       'Pass its bytes: new Uint8Array(arrayBuffer).',
     );
   }
+  // Node's files come as Buffers, whose slice() is no copy.
+  const file = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const header = headerOf(file);
   let text: string;
   try {

@@ -285,6 +285,13 @@ describe('values', () => {
     }
   });
 
+  it("are those of the file in a Buffer of Node's, too, whose slice is no copy", () => {
+    const file = Buffer.concat([Buffer.from([1, 2, 3]), some()]).subarray(3);
+    const { tensors } = decodeSafetensors(file);
+    expect(toFloats('0.weight', tensors.get('0.weight')!).subarray(0, 3)).toEqual(Float32Array.of(1, -2, 3.5));
+    expect(toIntegers('1.num_batches_tracked', tensors.get('1.num_batches_tracked')!)).toEqual([12]);
+  });
+
   it('float64 is rounded; integers are no weights', () => {
     expect(toFloats('a', of('F64', Float64Array.of(0.1, 1e-50)))).toEqual(Float32Array.of(0.1, 0));
     expect(() => toFloats('a', of('I32', Int32Array.of(1)))).toThrow(/CHECKPOINT-MISMATCH/);
