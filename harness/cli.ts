@@ -7,6 +7,7 @@ import { versionOf } from './common/versions.js';
 import { doctor } from './doctor/command.js';
 import { inspect } from './inspect/command.js';
 import { parseInspect } from './inspect/options.js';
+import { configOf } from './train/checkpoints.js';
 import { train } from './train/command.js';
 import { parseTrain } from './train/options.js';
 
@@ -76,9 +77,9 @@ export function needs([command, ...args]: readonly string[]): Needs {
   try {
     if (command === 'train') {
       const train = parseTrain(args);
-      return train === 'help'
-        ? nothing
-        : { adapter: train.config.in === 'node', browser: train.config.in === 'chrome' };
+      if (train === 'help') return nothing;
+      const place = configOf(train).in;
+      return { adapter: place === 'node', browser: place === 'chrome' };
     }
     if (command === 'inspect') return { ...nothing, adapter: parseInspect(args) !== 'help' };
     if (command !== 'bench') return nothing;

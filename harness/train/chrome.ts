@@ -12,7 +12,7 @@ import { launchBrowser } from '../pages/find.js';
 import { serve } from '../pages/server.js';
 import type { TrainConfig } from './config.js';
 import type { JobFiles } from './data.js';
-import type { Emit, JobEvent, JobResult } from './events.js';
+import type { Emit, JobCheckpoints, JobEvent, JobResult, SavedKind } from './events.js';
 import type { JobBytes } from './node.js';
 import type { PageJob } from './page.js';
 
@@ -26,16 +26,16 @@ export async function runInChrome(
   files: JobBytes | undefined,
   emit: Emit,
   signal: AbortSignal,
-  silenceMs = SILENCE_MS,
+  { silenceMs = SILENCE_MS, from, save }: JobCheckpoints & { readonly silenceMs?: number } = {},
 ): Promise<JobResult> {
   const pages = join(packageRoot(), 'dist/pages');
   if (!existsSync(join(pages, 'train.html'))) {
     throw new DownhillError('INTERNAL', `The pages are not built: ${pages} has no train.html.`, 'Run: npm run build');
   }
-  const shared = files && shareFiles(files);
+  const shared = shareFiles(files, from);
   const closing: (() => unknown)[] = [];
   try {
-    const server = await serve(pages, { files: shared?.served });
+    const server = await serve(pages, { files: shared.served });
     closing.push(() => server.close());
     const { browser, close, name, version } = await launchBrowser();
     closing.push(close);
@@ -47,7 +47,7 @@ export async function runInChrome(
     };
     emit({ type: 'runtime', versions });
     const job = async (told: Emit) =>
-      runPage(await browser.newPage(), `${server.url}train.html`, config, shared?.addresses, told, signal);
+      runPage(await browser.newPage(), `${server.url}train.html`, config, shared, told, signal, save);
     return await unlessSilent(silenceMs, emit, job);
   } finally {
     for (const close of closing.reverse()) await close();
@@ -92,9 +92,10 @@ async function runPage(
   page: Page,
   url: string,
   config: TrainConfig,
-  files: JobFiles | undefined,
+  shared: Shared,
   emit: Emit,
   signal: AbortSignal,
+  save: JobCheckpoints['save'],
 ): Promise<JobResult> {
   const complaints = listen(page);
   let result: JobResult | undefined;
@@ -108,16 +109,24 @@ async function runPage(
       abort();
     }
   });
+  await page.exposeFunction('downhillSave', async (base64: string, kind: SavedKind, step: number) => {
+    try {
+      await save?.(Buffer.from(base64, 'base64'), kind, step);
+    } catch (error) {
+      refused ??= error;
+      abort();
+    }
+  });
   const abort = () => void page.evaluate(() => globalThis.downhillJob?.abort()).catch(() => {});
   try {
     await page.goto(url, { timeout: 0 }); // the silence ends it
     await page.waitForFunction(() => globalThis.downhillJob !== undefined, undefined, { timeout: 0 });
     signal.addEventListener('abort', abort);
     if (signal.aborted) abort();
-    const failure = await page.evaluate(([job, parts]) => (globalThis.downhillJob as PageJob).run(job, parts), [
-      config,
-      files,
-    ] as const);
+    const failure = await page.evaluate(
+      ([job, files, checkpoint]) => (globalThis.downhillJob as PageJob).run(job, files, checkpoint),
+      [config, shared.files, shared.checkpoint] as const,
+    );
     if (refused) throw refused;
     if (failure) throw new DownhillError(failure.code as ErrorCode, failure.message, failure.fix);
   } catch (error) {
@@ -163,25 +172,31 @@ function pageFailed(cause: unknown, page: Page, { errors, crashed }: Complaints)
   );
 }
 
+/** What the page reads, by its addresses. */
+interface Shared {
+  /** Path in the URL to path on the disk. */
+  readonly served: Readonly<Record<string, string>>;
+  readonly files: JobFiles | undefined;
+  readonly checkpoint: string | undefined;
+}
+
 /** Puts the bytes where the server can serve them from: a folder of their own, and nothing else of the disk. */
-function shareFiles(files: JobBytes) {
-  const folder = scratchFolder();
+function shareFiles(files: JobBytes | undefined, checkpoint: Uint8Array | undefined): Shared {
   const served: Record<string, string> = {};
+  let folder: string | undefined;
   const share = (name: string, bytes: Uint8Array) => {
+    folder ??= scratchFolder();
     served[`/data/${name}`] = join(folder, name);
     writeFileSync(join(folder, name), bytes);
     return `/data/${name}`;
   };
-  if ('files' in files) {
-    return { served, addresses: { files: files.files.map((bytes, i) => share(`file-${i}`, bytes)) } };
-  }
   const pair = (part: string, { images, labels }: { images: Uint8Array; labels: Uint8Array }) => ({
     images: share(`${part}-images`, images),
     labels: share(`${part}-labels`, labels),
   });
-  const addresses: JobFiles = {
-    train: pair('train', files.train),
-    ...(files.test ? { test: pair('test', files.test) } : {}),
-  };
-  return { served, addresses };
+  const addresses = (all: JobBytes): JobFiles =>
+    'files' in all
+      ? { files: all.files.map((bytes, i) => share(`file-${i}`, bytes)) }
+      : { train: pair('train', all.train), ...(all.test ? { test: pair('test', all.test) } : {}) };
+  return { served, files: files && addresses(files), checkpoint: checkpoint && share('checkpoint', checkpoint) };
 }

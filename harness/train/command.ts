@@ -1,18 +1,22 @@
 /** `downhill train`: flags, data and folder are checked, then the job runs in Node or in Chrome. */
+import { join } from 'node:path';
 import { DownhillError } from '../../src/index.js';
 import { DATASETS } from '../../src/node/index.js';
+import { plural } from '../common/format.js';
 import { errorParts, type Io } from '../common/io.js';
 import { defaultFolder } from '../common/output.js';
+import { configOf, RunCheckpoints } from './checkpoints.js';
 import { runInChrome } from './chrome.js';
-import type { DataConfig } from './config.js';
+import type { DataConfig, TrainConfig } from './config.js';
 import { checkFit, fitted, knownShape, shapeOf } from './data.js';
-import type { Emit } from './events.js';
+import type { DataShape, Emit, JobCheckpoints } from './events.js';
 import { fetchNamed } from './fetch.js';
 import { trainHelp } from './help.js';
 import { loadData, readIdx, readPlain, runInNode } from './node.js';
-import { parseTrain } from './options.js';
-import { JsonReporter, TextReporter, writeJson } from './reporter.js';
-import { RunFolder } from './run-folder.js';
+import { parseTrain, type TrainCommand } from './options.js';
+import { JsonReporter, type Reporter, TextReporter, writeJson } from './reporter.js';
+import { CHECKPOINTS, RunFolder } from './run-folder.js';
+import { runSteps } from './schedule.js';
 
 /** The exit code of a run whose loss got worse instead of better. */
 const DIVERGED = 3;
@@ -30,22 +34,26 @@ export async function train(args: readonly string[], io: Io): Promise<number> {
     io.stdout.write(trainHelp());
     return 0;
   }
-  const { json, out, force, open } = command;
+  const { json, open } = command;
   let { config } = command;
   const reporter = new (json ? JsonReporter : TextReporter)(io, config);
   const controller = new AbortController();
-  let folder: RunFolder | undefined;
+  let run: Run | undefined;
   let interrupted = 0; // the exit code, once a signal came
   let late: ReturnType<typeof setTimeout> | undefined;
+  let ended = false;
+  const giveUp = async () => {
+    await run?.checkpoints.idle(); // what is being saved is saved
+    if (ended) return;
+    const saved = run?.folder.abandon() ? run.folder.path : undefined;
+    reporter.failed(TOO_LATE, saved);
+    io.exit(interrupted);
+  };
   const stopListening = io.onInterrupt((code) => {
     if (interrupted) return io.exit(code);
     interrupted = code;
-    late = setTimeout(() => {
-      const saved = folder?.abandon() ? folder.path : undefined;
-      reporter.failed(TOO_LATE, saved);
-      io.exit(interrupted);
-    }, STOP_MS);
-    if (folder) reporter.stopping();
+    late = setTimeout(() => void giveUp(), STOP_MS);
+    if (run) reporter.stopping();
     controller.abort();
   });
 
@@ -61,30 +69,79 @@ export async function train(args: readonly string[], io: Io): Promise<number> {
       reporter.config = config;
       checkFit(config, shapeOf(data));
     }
-    folder = new RunFolder(out ?? defaultFolder(config.optimizer.name), config, force);
-
-    const runFolder = folder;
-    const emit: Emit = (event) => {
-      runFolder.event(event);
-      reporter.event(event);
-    };
+    run = openRun({ ...command, config }, reporter);
+    const from = command.resume && (await findCheckpoint(run, config, data ? shapeOf(data) : known!));
+    const checkpoints = { from, save: run.save };
     const result =
       config.in === 'node' && data
-        ? await runInNode(config, data, emit, controller.signal)
-        : await runInChrome(config, files, emit, controller.signal);
-    const diverged = folder.finish(result);
-    reporter.done(result, folder.path, diverged);
+        ? await runInNode(config, data, run.emit, controller.signal, checkpoints)
+        : await runInChrome(config, files, run.emit, controller.signal, checkpoints);
+    const diverged = run.folder.finish(result);
+    reporter.done(result, run.folder.path, diverged);
     if (result.interrupted) return interrupted;
     return diverged && !command.allowDivergence ? DIVERGED : 0;
   } catch (error) {
-    if (!folder && controller.signal.aborted && error === controller.signal.reason) return interrupted; // of a download
-    const saved = folder?.abandon() ? folder.path : undefined;
+    if (!run && controller.signal.aborted && error === controller.signal.reason) return interrupted; // of a download
+    const saved = run?.folder.abandon() ? run.folder.path : undefined;
     reporter.failed(error instanceof DownhillError ? errorParts(error) : undefined, saved);
     throw error;
   } finally {
+    ended = true;
     clearTimeout(late);
     stopListening();
+    await run?.checkpoints.close();
   }
+}
+
+/** A run's files, and what is told of it. */
+interface Run {
+  readonly folder: RunFolder;
+  readonly checkpoints: RunCheckpoints;
+  readonly emit: Emit;
+  readonly save: NonNullable<JobCheckpoints['save']>;
+}
+
+function openRun({ config, out, force, resume }: TrainCommand, reporter: Reporter): Run {
+  let told = false;
+  // A full disk is met by every file in turn, and told once until something is saved again.
+  const problem = (error: DownhillError) => {
+    if (!told) emit({ type: 'problem', ...errorParts(error) });
+    told = true;
+  };
+  const path = resume?.folder ?? out ?? defaultFolder(config.optimizer.name);
+  const folder = new RunFolder(path, config, resume ? 'resume' : force ? 'force' : 'new', problem);
+  const emit: Emit = (event) => {
+    if (event.type === 'saved') told = false;
+    folder.event(event);
+    reporter.event(event);
+  };
+  const checkpoints = new RunCheckpoints(folder.path, config.keep, emit, problem);
+  const save: Run['save'] = async (bytes, kind, step) => {
+    if (kind === 'model') folder.model(bytes);
+    else await checkpoints.save(bytes, step);
+  };
+  return { folder, checkpoints, emit, save };
+}
+
+/**
+ * The checkpoint that a run goes on from; undefined where it begins anew.
+ *
+ * @throws DownhillError OPTION-RANGE where it is done; CHECKPOINT-CORRUPT where all are damaged
+ */
+async function findCheckpoint({ folder, checkpoints, emit }: Run, config: TrainConfig, shape: DataShape) {
+  const found = await checkpoints.latest();
+  for (const { problem } of found?.damaged ?? []) emit({ type: 'problem', ...errorParts(problem) });
+  const { step = 0, name } = found ?? {};
+  const steps = runSteps(config, shape.train);
+  if (step >= steps) {
+    throw new DownhillError(
+      'OPTION-RANGE',
+      `The run in ${folder.path} has done its ${plural(steps, 'step')}${step > steps ? `, and ${step - steps} more` : ''}.`,
+      `Say to which end it is to go on: --steps ${2 * step}, or --epochs.`,
+    );
+  }
+  emit({ type: 'resume', step, ...(name !== undefined && { file: join(CHECKPOINTS, name) }) });
+  return found?.bytes;
 }
 
 /** The files a run needs; none where it draws its data. */
@@ -98,13 +155,14 @@ export async function filesOf(data: DataConfig, fetching: Parameters<typeof fetc
 const TOO_LATE = {
   code: 'INTERRUPTED',
   message: `The run did not end within ${STOP_MS / 1000} s; what it reached is not evaluated.`,
-  fix: 'Start again.',
+  fix: 'Go on with --resume where it has checkpoints, or start again.',
 };
 
-/** `parseTrain`, whose errors a program that asked for JSON finds on stdout, too. */
-function readCommand(args: readonly string[], io: Io) {
+/** `parseTrain`, with the configuration of a run that is gone on with; whose errors a program that asked for JSON finds on stdout, too. */
+function readCommand(args: readonly string[], io: Io): TrainCommand | 'help' {
   try {
-    return parseTrain(args);
+    const command = parseTrain(args);
+    return command === 'help' ? command : { ...command, config: configOf(command) };
   } catch (error) {
     if (args.includes('--json') && error instanceof DownhillError)
       writeJson(io, { type: 'error', ...errorParts(error) });

@@ -48,6 +48,8 @@ export interface ScheduleConfig extends ScheduleOptions {
   readonly name: string;
   /** Steps of the run in front of the schedule. */
   readonly warmup: number;
+  /** Steps of the run that it was made for, where the run goes on to another end: it stays as it was. */
+  readonly runSteps?: number;
 }
 
 export interface TrainConfig {
@@ -75,6 +77,10 @@ export interface TrainConfig {
   readonly epochs?: number;
   readonly seed: number;
   readonly in: Place;
+  /** Steps between two checkpoints; absent where only the end is kept. */
+  readonly saveEvery?: number;
+  /** Checkpoints that stay; absent for as many as the store keeps. */
+  readonly keep?: number;
   /** There where the last steps of the run are profiled. */
   readonly profile?: true;
 }

@@ -142,21 +142,35 @@ export function checkFit(config: TrainConfig, shape: DataShape): void {
 }
 
 async function loadParts(config: TrainConfig, files: JobFiles | undefined, any: boolean): Promise<[Dataset, Dataset]> {
-  const { data, model } = config;
-  if (data.kind === 'digits') {
-    return parted(digits({ samples: data.samples, seed: DIGITS_SEED }));
-  }
+  const wanted = any ? undefined : lossOf(config).targets;
+  const { train, test } = await loadRaw(config.data, config.model.sizes.at(-1)!, files, wanted);
+  if (test) return [train, test];
+  if (config.data.kind === 'csv' || config.data.kind === 'npy')
+    return split(train, { share: TRAIN_SHARE, seed: SPLIT_SEED, stratify: train.targets.kind === 'classes' });
+  return parted(train);
+}
+
+/**
+ * The data as it is, neither split nor scaled; with its test part where it brings one.
+ *
+ * @param outputs of the network
+ * @param wanted What targets of a table are. Default: what they look like.
+ */
+export async function loadRaw(
+  data: DataConfig,
+  outputs: number,
+  files: JobFiles | undefined,
+  wanted?: Targets['kind'],
+): Promise<{ readonly train: Dataset; readonly test?: Dataset }> {
+  if (data.kind === 'digits') return { train: digits({ samples: data.samples, seed: DIGITS_SEED }) };
   if (!files) throw new DownhillError('INTERNAL', 'The job got no files.', 'Report this.');
-  if ('files' in files) {
-    const table = await readPlain(data, files.files, any ? undefined : lossOf(config).targets);
-    return split(table, { share: TRAIN_SHARE, seed: SPLIT_SEED, stratify: table.targets.kind === 'classes' });
-  }
+  if ('files' in files) return { train: await readPlain(data, files.files, wanted) };
   // The network says how many classes there are: MNIST's files have 10, EMNIST's up to 62, and no header tells.
-  const classes = Math.min(Math.max(model.sizes.at(-1)!, 2), 256);
+  const classes = Math.min(Math.max(outputs, 2), 256);
   const train = await load(files.train, classes);
-  if (!files.test) return parted(train);
+  if (!files.test) return { train };
   const test = await load(files.test, classes);
-  if (test.features === train.features) return [train, test];
+  if (test.features === train.features) return { train, test };
   throw new DownhillError(
     'DATA-MISMATCH',
     `The training images have ${train.features} pixels, the test images ${test.features}.`,

@@ -12,6 +12,8 @@ export interface DataShape {
 export interface JobResult {
   /** Steps done; fewer than planned when `interrupted`. */
   readonly step: number;
+  /** Of these, the steps that a run before had done; absent in a run that began anew. */
+  readonly resumedAt?: number;
   /** Of the test part. */
   readonly loss: number;
   /** Undefined (absent in JSON) where the loss is not one of classes. */
@@ -40,12 +42,33 @@ export type JobEvent =
       readonly stepsPerEpoch: number;
       /** What the learning rate follows, as it is written in JavaScript; absent where it is constant. */
       readonly schedule?: string;
+      /** Steps that the checkpoint had which the job goes on from. */
+      readonly resumedAt?: number;
+      /** Passes that run in another form than where that was written: it goes on, but not to the same bits. */
+      readonly otherForms?: readonly string[];
     }
   /** What comes next tells nothing until it is done, and may take long. */
-  | { readonly type: 'phase'; readonly phase: 'profile' | 'evaluate' }
+  | { readonly type: 'phase'; readonly phase: 'profile' | 'save' | 'evaluate' }
   | { readonly type: 'steps'; readonly steps: readonly StepReport[] }
   /** Of --profile; its steps came as steps before. */
   | { readonly type: 'profile'; readonly profile: Profile }
-  | { readonly type: 'result'; readonly result: JobResult };
+  | { readonly type: 'result'; readonly result: JobResult }
+  /** Told by whoever keeps the files: a run goes on from a checkpoint, or from the beginning where there is none. */
+  | { readonly type: 'resume'; readonly step: number; readonly file?: string }
+  /** A checkpoint is on the disk. */
+  | { readonly type: 'saved'; readonly step: number; readonly file: string }
+  /** Something could not be written, or read; the training goes on. */
+  | { readonly type: 'problem'; readonly code: string; readonly message: string; readonly fix: string };
 
 export type Emit = (event: JobEvent) => void;
+
+/** What a file that a job leaves is: all that training goes on from, or the network alone. */
+export type SavedKind = 'checkpoint' | 'model';
+
+/** What a job goes on from, and where its checkpoints go. */
+export interface JobCheckpoints {
+  /** A checkpoint. */
+  readonly from?: Uint8Array | undefined;
+  /** Resolves when the bytes are kept, or could not be, which is told elsewhere. Absent: nothing is kept. */
+  readonly save?: ((bytes: Uint8Array, kind: SavedKind, step: number) => Promise<void>) | undefined;
+}

@@ -12,7 +12,8 @@ export function trainHelp(): string {
     '',
     ...wrap(
       'Trains a multilayer perceptron on WebGPU, shows the loss as it falls, and leaves the run in a folder. ' +
-        'Every flag has a default, shown in brackets. Ctrl+C ends the training and evaluates what was reached.',
+        'Every flag has a default, shown in brackets. Ctrl+C ends the training, saves and evaluates what was reached; ' +
+        '--resume goes on from there.',
       2,
     ),
   ];
@@ -44,12 +45,14 @@ export function trainHelp(): string {
       'the training diverged: its last loss is not finite, or the loss at the end (median of the last tenth) is over ' +
         '3 times that at the start (mean of the first 32 samples); --allow-divergence makes it 0',
     ),
-    ...entry('130, 143', 'ended by Ctrl+C or SIGTERM; evaluated where 4 s were enough for that, and saved'),
+    ...entry('130, 143', 'ended by Ctrl+C or SIGTERM; saved, and evaluated where 4 s were enough for that'),
     '',
     'examples',
     '  npx downhill train --optimizer sgd --lr 0.1 --momentum 0.9 --nesterov',
     '  npx downhill train --schedule cosine --warmup 100',
     '  npx downhill train --data mnist --epochs 20 --out runs/mnist',
+    '  npx downhill train --save-every 500 --out runs/mine',
+    '  npx downhill train --resume runs/mine',
     '  npx downhill train --in chrome --steps 500 --json',
     '  npx downhill train --profile --steps 300',
     '',

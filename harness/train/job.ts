@@ -15,12 +15,12 @@ import {
 } from '../../src/index.js';
 import type { TrainConfig } from './config.js';
 import { type JobData, shapeOf } from './data.js';
-import type { Emit, JobResult } from './events.js';
+import type { Emit, JobCheckpoints, JobResult, SavedKind } from './events.js';
 import { profiledSteps, runSteps, scheduleOf } from './schedule.js';
 
 /**
  * Trains and evaluates, and tells about it through `emit`. Aborting `signal` ends the training early; what was reached
- * by then is evaluated like a whole run, with `interrupted` set, and not profiled.
+ * by then is saved and evaluated like a whole run, with `interrupted` set, and not profiled.
  *
  * @throws DownhillError as the trainer's; FEATURE-MISSING before any training where a profile is asked for and the
  * device has no timestamps.
@@ -31,6 +31,7 @@ export async function runJob(
   data: JobData,
   emit: Emit,
   signal: AbortSignal,
+  checkpoints: JobCheckpoints = {},
 ): Promise<JobResult> {
   emit({ type: 'adapter', adapter: describeAdapter(device) });
   if (config.profile) checkTimestamps(device); // before anything is trained
@@ -48,11 +49,17 @@ export async function runJob(
   try {
     const { stepsPerEpoch } = trainer;
     const batchSize = config.batchSize ?? data.train.samples;
+    const resumed = checkpoints.from && (await resume(trainer, checkpoints.from));
     const shape = { data: shapeOf(data), batchSize, steps, stepsPerEpoch };
-    emit({ type: 'plan', plan: trainer.describe(), ...shape, ...(schedule && { schedule: String(schedule) }) });
-    const profiled = profiledSteps(config, steps);
-    const trained = await trainSteps(trainer, steps - 2 * profiled, emit, signal);
+    const plan = { plan: trainer.describe(), ...shape, ...(schedule && { schedule: String(schedule) }), ...resumed };
+    emit({ type: 'plan', ...plan });
+    // A run that goes on from among its last steps has none left to compare a profile with.
+    const profiled = trainer.step <= steps - 2 * profiledSteps(config, steps) ? profiledSteps(config, steps) : 0;
+    const trained = await trainSteps(trainer, steps - 2 * profiled, { config, emit, signal, checkpoints });
     const more = profiled > 0 && !trained.interrupted ? await profileSteps(trainer, profiled, emit) : {};
+    // First what must not be lost: a run that is told to end has little time.
+    await save(trainer, emit, checkpoints, 'checkpoint');
+    await save(trainer, emit, checkpoints, 'model');
     emit({ type: 'phase', phase: 'evaluate' });
     const result = { ...trained, ...more, ...(await evaluate(trainer, data.test, config)) };
     emit({ type: 'result', result });
@@ -60,6 +67,18 @@ export async function runJob(
   } finally {
     trainer.destroy();
   }
+}
+
+/** Goes on from a checkpoint. */
+async function resume(trainer: Trainer, bytes: Uint8Array) {
+  const { step, otherForms } = await trainer.restore(bytes);
+  return { resumedAt: step, ...(otherForms.length > 0 && { otherForms }) };
+}
+
+async function save(trainer: Trainer, emit: Emit, { save }: JobCheckpoints, kind: SavedKind): Promise<void> {
+  if (!save) return;
+  emit({ type: 'phase', phase: 'save' });
+  await save(await trainer.checkpoint({ state: kind === 'checkpoint' }), kind, trainer.step);
 }
 
 async function evaluate(trainer: Trainer, test: Dataset, { data, model }: TrainConfig) {
@@ -83,12 +102,38 @@ async function profileSteps(trainer: Trainer, steps: number, emit: Emit) {
   return { step: trainer.step, profiled: profile.reports.length };
 }
 
-async function trainSteps(trainer: Trainer, steps: number, emit: Emit, signal: AbortSignal) {
+interface Training {
+  readonly config: TrainConfig;
+  readonly emit: Emit;
+  readonly signal: AbortSignal;
+  readonly checkpoints: JobCheckpoints;
+}
+
+/** Trains up to the step `end`, and saves a checkpoint every so many steps. Saving is no part of the time. */
+async function trainSteps(trainer: Trainer, end: number, { config, emit, signal, checkpoints }: Training) {
+  const first = trainer.step;
+  const every = (checkpoints.save && config.saveEvery) ?? end;
+  let ms = 0;
+  while (trainer.step < end && !signal.aborted) {
+    const next = Math.min(end, (Math.floor(trainer.step / every) + 1) * every);
+    ms += await trainTo(trainer, next, emit, signal);
+    // The last one is saved with the end of the run.
+    if (trainer.step === next && next < end) await save(trainer, emit, checkpoints, 'checkpoint');
+  }
+  const { step } = trainer;
+  const trainSeconds = ms / 1000;
+  const stepsPerSecond = trainSeconds > 0 ? (step - first) / trainSeconds : 0;
+  const resumed = first > 0 && { resumedAt: first };
+  return { step, ...resumed, trainSeconds, stepsPerSecond, interrupted: step < end };
+}
+
+/** @returns the milliseconds from the first step's start to the last loss' arrival */
+async function trainTo(trainer: Trainer, end: number, emit: Emit, signal: AbortSignal): Promise<number> {
   // Losses come back many at a time. Those of one read-back are yielded without a pause between them, so a timer of 0 ms
   // fires after the last of them: one event per read-back, and none held back.
   let batch: StepReport[] = [];
   let timer: ReturnType<typeof setTimeout> | undefined;
-  let refused: unknown; // an error of `emit`, such as a full disk; thrown from a timer, it would end the process
+  let refused: unknown; // an error of `emit`, such as a folder that is gone; thrown from a timer, it would end the process
   const flush = () => {
     clearTimeout(timer);
     timer = undefined;
@@ -102,14 +147,12 @@ async function trainSteps(trainer: Trainer, steps: number, emit: Emit, signal: A
     }
   };
 
-  let step = 0;
   const start = performance.now();
-  let end = start;
+  let last = start;
   try {
-    for await (const report of trainer.run({ steps, signal })) {
+    for await (const report of trainer.run({ steps: end - trainer.step, signal })) {
       if (refused) break;
-      step = report.step;
-      end = performance.now();
+      last = performance.now();
       batch.push(report);
       timer ??= setTimeout(flush, 0);
     }
@@ -120,7 +163,5 @@ async function trainSteps(trainer: Trainer, steps: number, emit: Emit, signal: A
     flush();
   }
   if (refused) throw refused;
-  const trainSeconds = (end - start) / 1000;
-  const stepsPerSecond = trainSeconds > 0 ? step / trainSeconds : 0;
-  return { step, trainSeconds, stepsPerSecond, interrupted: step < steps };
+  return last - start;
 }

@@ -7,7 +7,7 @@ import { findGpu } from '../common/quiet.js';
 import { versionOf } from '../common/versions.js';
 import { placeOf, type TrainConfig } from './config.js';
 import { buildData, type IdxParts, type JobData, type Open, type PlainFiles } from './data.js';
-import type { Emit, JobResult } from './events.js';
+import type { Emit, JobCheckpoints, JobResult } from './events.js';
 import { runJob } from './job.js';
 
 export async function runInNode(
@@ -15,6 +15,7 @@ export async function runInNode(
   data: JobData,
   emit: Emit,
   signal: AbortSignal,
+  checkpoints: JobCheckpoints,
 ): Promise<JobResult> {
   emit({
     type: 'runtime',
@@ -27,7 +28,7 @@ export async function runInNode(
   await findGpu();
   const device = await requestDevice({ label: 'downhill:train' });
   try {
-    return await runJob(device, config, data, emit, signal);
+    return await runJob(device, config, data, emit, signal, checkpoints);
   } finally {
     device.destroy();
   }

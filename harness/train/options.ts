@@ -28,7 +28,12 @@ export interface TrainCommand {
   readonly allowDivergence: boolean;
   /** What no flag says and the data may decide. */
   readonly open: Open;
+  /** There where a run is gone on with: its own configuration holds then, but for `changes`. */
+  readonly resume?: { readonly folder: string; readonly changes: Partial<TrainConfig> };
 }
+
+/** What may be said anew of a run that is gone on with. */
+const RESUMABLE = ['resume', 'epochs', 'steps', 'save-every', 'keep', 'json', 'allow-divergence'];
 
 /** The schedules that take an option. */
 const schedulesWith = (option: keyof ScheduleOptions): string[] =>
@@ -90,10 +95,20 @@ export const FLAGS: Readonly<Record<string, Flags>> = {
     power: { value: 'X', help: forSchedules('power'), default: '2' },
     'min-lr': { value: 'X', help: forSchedules('minLr'), default: '0' },
   },
+  checkpoints: {
+    'save-every': { value: 'N', help: 'saves a checkpoint every N steps; there is one at the end in any case' },
+    keep: { value: 'N', help: 'checkpoints that stay; older ones go', default: '3' },
+    resume: {
+      value: 'DIR',
+      help:
+        'goes on with the run in DIR from its newest checkpoint, bit for bit as if it had not stopped; with --epochs or ' +
+        '--steps to another end (a schedule stays as it was); other flags are its own',
+    },
+  },
   output: {
     out: {
       value: 'DIR',
-      help: 'folder of the run: config.json, metrics.jsonl, loss.svg',
+      help: 'folder of the run: config.json, metrics.jsonl, loss.svg, model.safetensors',
       default: 'runs/<time>-<optimizer>',
     },
     profile: { help: 'where the time of a step goes: measures the last steps, adds profile.json and trace.json' },
@@ -163,6 +178,14 @@ export function parseTrain(args: readonly string[]): TrainCommand | 'help' {
   if (given.has('steps') && given.has('epochs')) {
     throw wrong('--steps and --epochs both say how long to train.', 'Give one of them.');
   }
+  const length = given.has('steps')
+    ? { steps: checkInteger('--steps', toNumber(text('steps')), 1) }
+    : { epochs: setting('epochs') };
+  const saves = {
+    ...(given.has('save-every') && { saveEvery: checkInteger('--save-every', toNumber(text('save-every')), 1) }),
+    ...(given.has('keep') && { keep: checkInteger('--keep', toNumber(text('keep')), 1) }),
+  };
+  const resume = readResume(given, { ...(given.has('steps') || given.has('epochs') ? length : {}), ...saves });
   const schedule = readSchedule(given, setting('warmup'));
   const config: TrainConfig = {
     data: readData(text('data'), given, () => setting('samples')),
@@ -172,9 +195,8 @@ export function parseTrain(args: readonly string[]): TrainCommand | 'help' {
     ...(schedule && { schedule }),
     ...(sampling === 'full' ? {} : { batchSize: setting('batch') }),
     sampling,
-    ...(given.has('steps')
-      ? { steps: checkInteger('--steps', toNumber(text('steps')), 1) }
-      : { epochs: setting('epochs') }),
+    ...length,
+    ...saves,
     seed: setting('seed'),
     in: setting('in'),
     ...(given.has('profile') && { profile: true }),
@@ -189,7 +211,20 @@ export function parseTrain(args: readonly string[]): TrainCommand | 'help' {
     json: given.has('json'),
     allowDivergence: given.has('allow-divergence'),
     open: { sizes: plain && !given.has('model'), loss: plain && !given.has('loss') },
+    ...(resume && { resume }),
   };
+}
+
+/** @param changes of the run's configuration */
+function readResume(given: ReadonlyMap<string, string>, changes: Partial<TrainConfig>): TrainCommand['resume'] {
+  const folder = given.get('resume');
+  if (folder === undefined) return undefined;
+  const other = [...given.keys()].find((name) => !RESUMABLE.includes(name));
+  if (other === undefined) return { folder, changes };
+  throw wrong(
+    `--resume goes on with the run as it was begun; --${other} is for a new one.`,
+    `Leave out --${other}, or train anew without --resume.`,
+  );
 }
 
 const SCHEDULE_FLAGS = ['stepSize', 'milestones', 'gamma', 'power', 'minLr'] as const;
@@ -242,7 +277,8 @@ function readHyper(given: ReadonlyMap<string, string>, optimizer: string): Recor
 /** Flags of tables. */
 const TABLE_FLAGS = ['target', 'ignore', 'missing'] as const;
 
-function readData(text: string, given: ReadonlyMap<string, string>, samples: () => number): DataConfig {
+/** @throws DownhillError OPTION-RANGE */
+export function readData(text: string, given: ReadonlyMap<string, string>, samples: () => number): DataConfig {
   const [, kind, place] = /^(idx|csv|npy):(.+)$/.exec(text) ?? [];
   const stray = kind === 'csv' ? undefined : TABLE_FLAGS.find((flag) => given.has(flag));
   if (stray) throw wrong(`--${stray} is for --data csv:FILE.`, `Leave out --${stray}.`);

@@ -3,7 +3,7 @@ import { type Profile, type RuleRow, rules } from '../../src/index.js';
 import { kebab } from '../common/flags.js';
 import { count, duration, lossText, percent, plural, rateText } from '../common/format.js';
 import { type ErrorParts, type Io, painter } from '../common/io.js';
-import { labelled } from '../common/table.js';
+import { labelled, wrap } from '../common/table.js';
 import { type DataConfig, placeOf, showHyper, type TrainConfig } from './config.js';
 import type { JobEvent, JobResult } from './events.js';
 import { profileLines } from './profile-table.js';
@@ -22,6 +22,7 @@ export interface Reporter {
 }
 
 export const RUN_FILES = 'config.json, metrics.jsonl, loss.svg';
+export const SAVED_FILES = 'model.safetensors, checkpoints';
 export const PROFILE_FILES = 'profile.json, trace.json (opens in ui.perfetto.dev)';
 
 /** A name and its value stay in one line. */
@@ -37,6 +38,9 @@ export class TextReporter implements Reporter {
   /** First step whose loss was not finite. */
   #broken: number | undefined;
   #profiled = false;
+  #resume: (JobEvent & { type: 'resume' }) | undefined;
+  /** Whether a checkpoint was saved. */
+  #kept = false;
 
   constructor(
     readonly io: Io,
@@ -61,16 +65,34 @@ export class TextReporter implements Reporter {
       this.#profile(event.profile);
     } else if (event.type === 'result') {
       this.#progress?.end();
+    } else if (event.type === 'resume') {
+      this.#resume = event;
+    } else if (event.type === 'saved') {
+      this.#kept = true;
+    } else if (event.type === 'problem') {
+      this.#progress?.clear();
+      this.#say(`${this.#paint('yellow', event.message)} ${event.fix}`);
     }
   }
 
   stopping(): void {
     this.#progress?.clear();
-    this.#write('  Stopping; what was reached is evaluated and saved. Ctrl+C again quits at once.');
+    this.#write('  Stopping; what was reached is saved and evaluated. Ctrl+C again quits at once.');
   }
 
   done(result: JobResult, folder: string, diverged?: string): void {
-    const { accuracy, r2, rmse, loss, step, trainSeconds, stepsPerSecond, interrupted, profiled = 0 } = result;
+    const {
+      accuracy,
+      r2,
+      rmse,
+      loss,
+      step,
+      trainSeconds,
+      stepsPerSecond,
+      interrupted,
+      profiled = 0,
+      resumedAt = 0,
+    } = result;
     const verdict = [
       ...(accuracy === undefined ? [] : [`accuracy ${this.#paint('bold', percent(accuracy))}, `]),
       ...(r2 === undefined ? [] : [`R² ${this.#paint('bold', r2.toFixed(4))}, `]),
@@ -78,11 +100,13 @@ export class TextReporter implements Reporter {
     ].join('');
     this.#write('');
     this.#line('test', `${verdict}loss ${lossText(loss)}`);
-    const timed = plural(step - profiled, 'step');
+    const timed = plural(step - resumedAt - profiled, 'step');
     const steps = interrupted ? `stopped after ${timed}` : timed;
+    const before = resumedAt > 0 ? ` (and ${count(resumedAt)} before)` : '';
     const rest = profiled > 0 ? `; and ${count(profiled)} for the profile` : '';
-    this.#line('time', `${steps} in ${duration(trainSeconds)}, ${rateText(stepsPerSecond)}${rest}`);
-    this.#saved(folder);
+    this.#line('time', `${steps}${before} in ${duration(trainSeconds)}, ${rateText(stepsPerSecond)}${rest}`);
+    this.#saved(folder, this.#kept);
+    if (interrupted && this.#kept) this.#line('go on', `npx downhill train --resume ${folder}`);
     if (diverged)
       this.#write(`\n  ${this.#paint('yellow', `The training diverged: ${diverged}.`)} A smaller --lr may help.`);
     this.#write('');
@@ -93,7 +117,8 @@ export class TextReporter implements Reporter {
     if (folder !== undefined) this.#saved(folder);
   }
 
-  #plan({ plan, data, batchSize, steps, stepsPerEpoch, schedule }: JobEvent & { type: 'plan' }): void {
+  #plan(event: JobEvent & { type: 'plan' }): void {
+    const { plan, data, batchSize, steps, stepsPerEpoch, schedule } = event;
     const { config } = this;
     const { sizes, activation, norm, dropout, init, loss } = config.model;
     this.#line(
@@ -123,7 +148,24 @@ export class TextReporter implements Reporter {
       'batches',
       `${count(batchSize)}, ${order}; ${plural(steps, 'step')}, ${plural(epochs, 'epoch')}; seed ${config.seed}`,
     );
+    if (this.#resume) this.#resumed(this.#resume, event);
     this.#write('');
+  }
+
+  /** From where a run goes on. */
+  #resumed(
+    { step, file }: JobEvent & { type: 'resume' },
+    { steps, otherForms = [] }: JobEvent & { type: 'plan' },
+  ): void {
+    const from =
+      file === undefined
+        ? 'from the beginning: there is no checkpoint yet'
+        : `after step ${count(step)} of ${count(steps)}, from ${file}`;
+    this.#line('goes on', from);
+    if (otherForms.length > 0) {
+      const passes = plural(otherForms.length, 'kernel has another form', 'kernels have another form');
+      this.#line('', this.#paint('yellow', `${passes} on this adapter: not to the same bits as there`));
+    }
   }
 
   /** Says once that the training broke, with what to do; it goes on, as was asked for. */
@@ -137,9 +179,11 @@ export class TextReporter implements Reporter {
     );
   }
 
-  #saved(folder: string): void {
+  #saved(folder: string, whole = false): void {
     this.#line('saved in', folder);
-    this.#line('', this.#paint('gray', this.#profiled ? `${RUN_FILES}, ${PROFILE_FILES}` : RUN_FILES));
+    const kept = whole ? [SAVED_FILES] : this.#kept ? ['checkpoints'] : [];
+    const files = [RUN_FILES, ...kept, ...(this.#profiled ? [PROFILE_FILES] : [])];
+    this.#line('', this.#paint('gray', files.join(', ')));
   }
 
   #profile(profile: Profile): void {
@@ -152,6 +196,16 @@ export class TextReporter implements Reporter {
   #line(label: string, text: string): void {
     const room = Math.max(54, (this.io.stdout.columns ?? 100) - 1);
     this.#write(labelled(label.padEnd(10), text, { paint: this.#paint, room }).join('\n'));
+  }
+
+  /** Text in as many lines as it takes. */
+  #say(text: string): void {
+    const room = Math.max(60, (this.io.stdout.columns ?? 100) - 1);
+    this.#write(
+      wrap(text, room - 2)
+        .map((line) => `  ${line}`)
+        .join('\n'),
+    );
   }
 
   #write(text: string): void {

@@ -1,18 +1,26 @@
 /**
- * What a run leaves behind: config.json, metrics.jsonl and loss.svg in a folder of its own; with --profile also
- * profile.json and trace.json.
+ * What a run leaves behind: config.json, metrics.jsonl, loss.svg and model.safetensors in a folder of its own, and
+ * checkpoints in a folder of theirs; with --profile also profile.json and trace.json.
  */
-import { appendFileSync, existsSync, mkdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { DownhillError, rules } from '../../src/index.js';
 import { count, lossText, percent, plural } from '../common/format.js';
 import { lockFolder } from '../common/lock.js';
 import { outputError } from '../common/output.js';
+import { isFull, writeWhole } from '../common/whole-file.js';
 import { lossSvg } from './chart.js';
 import type { TrainConfig } from './config.js';
 import { divergence } from './divergence.js';
 import type { JobEvent, JobResult } from './events.js';
+import { Metrics } from './metrics.js';
 import { traceOf } from './trace.js';
+
+/** The network alone, as the run ended with it. */
+export const MODEL = 'model.safetensors';
+/** All that the training goes on from, by steps. */
+export const CHECKPOINTS = 'checkpoints';
+const GONE = 'it is no longer there';
 
 /**
  * The folder is made and tried before any GPU work. Steps are appended as they come, so that a run which breaks off keeps
@@ -24,8 +32,15 @@ export class RunFolder {
   readonly #made: string | undefined;
   /** Lets other runs write here. */
   readonly #unlock: () => void;
-  readonly #losses: number[] = [];
+  readonly #metrics: Metrics;
+  /** Of the run's own config.json, where it goes on. */
+  readonly #before: { readonly started?: string; readonly resumed?: readonly object[] } | undefined;
+  #losses: number[] = [];
   readonly #start = new Date();
+  /** Steps of the checkpoint that it goes on from. */
+  #resumedAt: number | undefined;
+  /** A network that found no room yet. */
+  #model: Uint8Array | undefined;
   #versions: Readonly<Record<string, string>> = {};
   #adapter: object = {};
   #adapterName = '';
@@ -33,18 +48,23 @@ export class RunFolder {
 
   /**
    * @param path As given, for messages.
+   * @param mode 'force' writes over a run that is there, 'resume' goes on with it.
+   * @param problem Told of what could not be written, where the run goes on without it.
    * @throws DownhillError OUTPUT-UNWRITABLE when files cannot be written there, another run writes there, or a run
-   *   is there and `force` is not set.
+   *   is there and `mode` is 'new'.
    */
   constructor(
     readonly path: string,
     readonly config: TrainConfig,
-    force = false,
+    mode: 'new' | 'force' | 'resume' = 'new',
+    readonly problem: (error: DownhillError) => void = () => {},
   ) {
     this.#path = resolve(path);
+    this.#metrics = new Metrics(join(this.#path, 'metrics.jsonl'));
+    if (mode === 'resume') this.#before = JSON.parse(readFileSync(join(this.#path, 'config.json'), 'utf8'));
     this.#made = this.#try(() => mkdirSync(this.#path, { recursive: true }));
     this.#unlock = this.#try(() => lockFolder(this.#path, path));
-    if (!force && ['config.json', 'metrics.jsonl'].some((file) => existsSync(join(this.#path, file)))) {
+    if (mode === 'new' && ['config.json', 'metrics.jsonl'].some((file) => existsSync(join(this.#path, file)))) {
       this.#unlock();
       throw new DownhillError(
         'OUTPUT-UNWRITABLE',
@@ -60,17 +80,19 @@ export class RunFolder {
       this.#adapter = event.adapter;
       this.#adapterName = event.adapter.name;
     } else if (event.type === 'plan') {
-      const { type: _, ...plan } = event;
+      const { type: _, resumedAt, ...plan } = event;
       this.#plan = plan;
-      // Of a run that --force overwrites.
-      for (const file of ['loss.svg', 'profile.json', 'trace.json'])
-        this.#try(() => rmSync(join(this.#path, file), { force: true }));
-      this.#write('metrics.jsonl', '');
+      this.#resumedAt = resumedAt;
+      if (this.#before === undefined) this.#clear();
+      this.#try(() => {
+        if (resumedAt) this.#losses = this.#metrics.keep(resumedAt);
+        else this.#metrics.clear();
+      });
       this.#writeConfig();
     } else if (event.type === 'steps') {
       // No times: two runs of the same seed must leave the same bytes.
       const lines = event.steps.map(({ step, epoch, loss, lr }) => `${JSON.stringify({ step, epoch, loss, lr })}\n`);
-      this.#try(() => appendFileSync(join(this.#path, 'metrics.jsonl'), lines.join('')));
+      this.#append(lines.join(''));
       for (const { loss } of event.steps) this.#losses.push(loss);
     } else if (event.type === 'profile') {
       this.#write('profile.json', `${JSON.stringify(event.profile, null, 2)}\n`);
@@ -78,11 +100,26 @@ export class RunFolder {
     }
   }
 
+  /** Keeps the network alone, as the run ends with it. Where there is no room, `finish` tries again. */
+  model(bytes: Uint8Array): void {
+    try {
+      writeWhole(join(this.#path, MODEL), bytes);
+      this.#model = undefined;
+    } catch (error) {
+      if (!isFull(error)) throw outputError(this.path, error, GONE);
+      this.#model = bytes;
+      this.#full(error);
+    }
+  }
+
   /** @returns in words how the training diverged; undefined where it did not */
   finish(result: JobResult): string | undefined {
     const { step, loss: testLoss, accuracy: testAccuracy } = result;
     const line = JSON.stringify({ step, testLoss, testAccuracy });
-    this.#try(() => appendFileSync(join(this.#path, 'metrics.jsonl'), `${line}\n`));
+    this.#append(`${line}\n`);
+    this.#try(() => this.#metrics.flush()); // now it must be there
+    const model = this.#model;
+    if (model) this.#try(() => writeWhole(join(this.#path, MODEL), model));
     this.#writeConfig(result);
     const verdict = testAccuracy === undefined ? '' : `test accuracy ${percent(testAccuracy)}, `;
     this.#chart(`${verdict}test loss ${lossText(testLoss)} after ${plural(step, 'step')}`);
@@ -107,6 +144,24 @@ export class RunFolder {
     }
   }
 
+  /** Takes away what a run has left that --force overwrites. */
+  #clear(): void {
+    for (const file of ['loss.svg', 'profile.json', 'trace.json', MODEL])
+      this.#try(() => rmSync(join(this.#path, file), { force: true }));
+    this.#try(() => rmSync(join(this.#path, CHECKPOINTS), { recursive: true, force: true }));
+  }
+
+  #append(lines: string): void {
+    const written = this.#try(() => this.#metrics.append(lines));
+    if (!written) this.#full(Object.assign(new Error('no room'), { code: 'ENOSPC' }));
+  }
+
+  #full(cause: unknown): void {
+    const { code } = outputError(this.path, cause);
+    const what = `The folder ${this.path} cannot be written: the disk is full. The training goes on.`;
+    this.problem(new DownhillError(code, what, 'Make room; what waits is written with what comes next.', cause));
+  }
+
   #removeEmpty(): void {
     if (this.#made === undefined) return;
     for (let folder = this.#path; folder.startsWith(this.#made); folder = dirname(folder)) rmdirSync(folder);
@@ -123,14 +178,23 @@ export class RunFolder {
   }
 
   #writeConfig(result?: JobResult): void {
-    const started = this.#start.toISOString();
+    const now = this.#start.toISOString();
+    const { started = now, resumed = [] } = this.#before ?? {};
     const { config } = this;
-    const all = { config, adapter: this.#adapter, ...this.#plan, versions: this.#versions, started, result };
+    const all = {
+      config,
+      adapter: this.#adapter,
+      ...this.#plan,
+      versions: this.#versions,
+      started,
+      ...(this.#before && { resumed: [...resumed, { at: now, step: this.#resumedAt ?? 0 }] }),
+      result,
+    };
     this.#write('config.json', `${JSON.stringify(all, null, 2)}\n`);
   }
 
   #write(file: string, text: string): void {
-    this.#try(() => writeFileSync(join(this.#path, file), text));
+    this.#try(() => writeWhole(join(this.#path, file), text));
   }
 
   #try<T>(action: () => T): T {
@@ -138,7 +202,7 @@ export class RunFolder {
       return action();
     } catch (cause) {
       if (cause instanceof DownhillError) throw cause;
-      throw outputError(this.path, cause, this.#plan ? 'it is no longer there' : undefined);
+      throw outputError(this.path, cause, this.#plan ? GONE : undefined);
     }
   }
 }

@@ -132,8 +132,8 @@ export function profiledSteps({ profile }: TrainConfig, steps: number): number {
  *
  * @throws DownhillError OPTION-* where options, warm-up and steps do not go together.
  */
-export function makeSchedule(config: ScheduleConfig, lr: number, steps: number): NamedSchedule {
-  const { name, warmup: warmupSteps, ...options } = config;
+export function makeSchedule(config: ScheduleConfig, lr: number, planned: number): NamedSchedule {
+  const { name, warmup: warmupSteps, runSteps: steps = planned, ...options } = config;
   if (warmupSteps >= steps) {
     throw new DownhillError(
       'OPTION-RANGE',

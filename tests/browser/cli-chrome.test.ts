@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { ensureBuild } from '../../harness/setup/build.mjs';
 import { runInChrome } from '../../harness/train/chrome.js';
@@ -23,6 +23,29 @@ const tiny = () => {
 };
 
 describe('downhill train --in chrome', () => {
+  it('saves checkpoints on the disk while the page trains, and goes on from them bit for bit', async () => {
+    const [whole, parts] = [folder.path('whole'), folder.path('parts')];
+    const args = [...tiny(), '--epochs', '12', '--optimizer', 'nadam'];
+    for (const more of [
+      ['--out', whole],
+      ['--save-every', '25', '--out', parts],
+    ]) {
+      const run = await downhill([...args, ...more]).done;
+      expect(run.code, run.err).toBe(0);
+    }
+    rmSync(folder.path('parts', 'checkpoints', 'step-000060.safetensors'));
+    rmSync(folder.path('parts', 'model.safetensors'));
+    const run = await downhill(['train', '--resume', parts, '--json']).done;
+    expect(run.code, run.err).toBe(0);
+    const told = jsonLines(run.out);
+    expect(told.find(({ type }) => type === 'step')).toMatchObject({ step: 51 });
+    expect(told.at(-1)).toMatchObject({ type: 'result', step: 60, resumedAt: 50 });
+    for (const file of ['metrics.jsonl', 'model.safetensors', 'checkpoints/step-000060.safetensors'])
+      expect(readFileSync(folder.path('parts', file)).equals(readFileSync(folder.path('whole', file))), file).toBe(
+        true,
+      );
+  });
+
   it('trains in a headless browser and reports as from Node, to the same bytes each time', async () => {
     const run = await downhill([...tiny(), '--epochs', '12', '--out', folder.path('a')]).done;
     expect(run.code, run.err).toBe(0);
@@ -163,7 +186,7 @@ describe.runIf(process.platform === 'linux')('downhill train --in chrome, when s
       for (const pid of processesOf((line) => line.includes('--type=gpu-process') && line.includes(mark)))
         process.kill(pid, 'SIGSTOP');
     };
-    const run = runInChrome(config, files, emit, new AbortController().signal, 5000);
+    const run = runInChrome(config, files, emit, new AbortController().signal, { silenceMs: 5000 });
     await expect(run).rejects.toMatchObject({
       code: 'BROWSER-LOST',
       message: expect.stringMatching(/nothing for 5 s/),

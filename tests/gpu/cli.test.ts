@@ -29,7 +29,7 @@ const tiny = () => [
 ];
 /** A line of a JavaScript stack; Dawn's own warnings have lines of C++. */
 const STACK = /\bat .*\.[jt]s:/;
-const FILES = ['config.json', 'metrics.jsonl', 'loss.svg'];
+const FILES = ['config.json', 'metrics.jsonl', 'loss.svg', 'model.safetensors', 'checkpoints'];
 
 it('answers a mistyped flag before it looks for an adapter or a browser', () => {
   const env = { ...process.env, VK_DRIVER_FILES: '/nowhere', DOWNHILL_BROWSER: '/nowhere' };
@@ -71,7 +71,7 @@ describe('downhill train in Node', () => {
     });
   });
 
-  it('trains, says so, and leaves its three files; a second run gives the same bytes', async () => {
+  it('trains, says so, and leaves its files; a second run gives the same bytes', async () => {
     const [a, b] = [folder.path('a'), folder.path('b')];
     const first = await downhill([...tiny(), '--epochs', '12', '--seed', '3', '--out', a]).done;
     expect(first.code, first.err).toBe(0);
@@ -124,9 +124,16 @@ describe('downhill train in Node', () => {
     ]).done;
     expect(run.code, run.err).toBe(0);
     const lines = jsonLines(run.out);
-    expect(lines.map(({ type }) => type)).toEqual(['runtime', 'adapter', 'plan', ...Array(7).fill('step'), 'result']);
+    expect(lines.map(({ type }) => type)).toEqual([
+      'runtime',
+      'adapter',
+      'plan',
+      ...Array(7).fill('step'),
+      'saved',
+      'result',
+    ]);
     expect(lines.at(-1)).toMatchObject({ step: 7, interrupted: false, folder: out });
-    const steps = lines.slice(3, -1).map(({ type: _, ...step }) => step);
+    const steps = lines.slice(3, -2).map(({ type: _, ...step }) => step);
     expect(steps).toEqual(readLines(folder.path('json', 'metrics.jsonl')).slice(0, -1));
   });
 

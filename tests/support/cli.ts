@@ -41,6 +41,8 @@ export interface Spawned {
   readonly process: ChildProcess;
   /** Resolves when stdout so far matches. */
   seen(pattern: RegExp): Promise<void>;
+  /** Stdout so far. */
+  text(): string;
   /** `code` as a shell tells it: 130 also for a process that died of SIGINT, 143 of SIGTERM. */
   readonly done: Promise<{ code: number | null; out: string; err: string }>;
 }
@@ -80,7 +82,7 @@ export function downhill(args: readonly string[], env: Readonly<Record<string, s
       done.then(({ code }) => reject(new Error(`ended with ${code} before ${pattern}:\n${out}\n${err}`)), reject);
       look();
     });
-  return { process: child, seen, done };
+  return { process: child, seen, text: () => out, done };
 }
 
 /** A folder for one test file, and its removal. */

@@ -94,7 +94,7 @@ describe('the folder of a run', () => {
   const step = (n: number) => ({ step: n, epoch: 0, loss: Math.fround(1 / n), lr: 0.001 });
 
   function begin(path: string, force = false): RunFolder {
-    const run = new RunFolder(path, config, force);
+    const run = new RunFolder(path, config, force ? 'force' : 'new');
     run.event({ type: 'runtime', versions: { downhill: '0.1.0' } });
     run.event({ type: 'adapter', adapter });
     run.event(plan);

@@ -41,7 +41,8 @@ describe('the folder of a run', () => {
       code: 'OUTPUT-UNWRITABLE',
       message: expect.stringMatching(new RegExp(`in use by another run .*${process.pid}`)),
     });
-    for (const force of [false, true]) expect(() => new RunFolder(folder.path('run'), config, force)).toThrow(refused);
+    for (const mode of ['new', 'force'] as const)
+      expect(() => new RunFolder(folder.path('run'), config, mode)).toThrow(refused);
     first.abandon();
     expect(existsSync(folder.path('run')), 'an empty folder goes again').toBe(false);
     new RunFolder(folder.path('run'), config).abandon();
