@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { arrays } from '../../src/data/arrays.js';
 import { batchOf } from '../../src/data/batching.js';
 import type { Dataset } from '../../src/data/index.js';
 import { initialize } from '../../src/nn/init.js';
@@ -119,6 +120,28 @@ describe('batch norm', () => {
     expect(await refused({ batchSize: 10, dropLast: true })).toHaveProperty('run');
     expect(await refused({ batchSize: 10, sampling: 'replacement' })).toHaveProperty('run');
     expect(await refused({ batchSize: 7 })).toHaveProperty('run');
+  });
+
+  it('keeps nothing of a batch that was left out', async () => {
+    const { x, targets } = noise(30, 9, 4);
+    const { labels } = targets as { labels: Uint8Array };
+    const parts = (picked: readonly number[]) => ({
+      ...arrays({
+        x: Float32Array.from(picked.flatMap((part) => [...x.subarray(90 * part, 90 * (part + 1))])),
+        y: Uint8Array.from(picked.flatMap((part) => [...labels.subarray(10 * part, 10 * (part + 1))])),
+        classes: 4,
+        features: 9,
+      }),
+    });
+    const model = sequential({ input: 9, layers: [linear(5), batchNorm(), tanh(), linear(4)] });
+    const options = { model, batchSize: 10, sampling: 'sequential' } as const;
+    const whole = parts([0, 1, 2]);
+    whole.x[95] = Number.POSITIVE_INFINITY;
+    const skips = await trainer({ ...options, data: whole, skipNonFinite: true });
+    const without = await trainer({ ...options, data: parts([0, 2]) });
+    expect((await collect(skips, { steps: 3 })).map(({ skipped }) => skipped)).toEqual([undefined, true, undefined]);
+    await collect(without, { steps: 2 });
+    expect(await skips.predict(data)).toEqual(await without.predict(data));
   });
 
   it('evaluates and predicts a single sample', async () => {

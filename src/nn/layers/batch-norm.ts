@@ -6,7 +6,7 @@ import {
   momentsBytes,
 } from '../../kernels/batch-norm.js';
 import { gatherInput, inputMatrix } from '../input.js';
-import { factoryOf, type Layer, type LayerBinding, type LayerRow, type Settings } from '../layer.js';
+import { factoryOf, type LayerBinding, type LayerRow } from '../layer.js';
 
 type BatchNormSettings = {
   readonly eps: number;
@@ -95,8 +95,6 @@ const row: LayerRow<BatchNormSettings> & { name: 'batch-norm' } = {
   ],
 };
 
-const make = factoryOf(row);
-
 /**
  * Batch normalisation of every column, as torch.nn.BatchNorm1d:
  *
@@ -114,4 +112,4 @@ const make = factoryOf(row);
  *
  * Paper: Ioffe, Szegedy 2015, "Batch Normalization: Accelerating Deep Network Training by Reducing Internal Covariate Shift", https://arxiv.org/abs/1502.03167
  */
-export const batchNorm = Object.assign((options: BatchNormOptions = {}): Layer => make(options as Settings), { row });
+export const batchNorm = factoryOf<typeof row, BatchNormOptions>(row);

@@ -3,7 +3,7 @@ import { number } from '../../gpu/fields.js';
 import { activation } from '../../kernels/activation.js';
 import { dropout as dropoutOp } from '../../kernels/dropout.js';
 import { gatherInput, inputMatrix } from '../input.js';
-import { factoryOf, type Layer, type LayerBinding, type LayerRow, type Settings } from '../layer.js';
+import { factoryOf, type LayerBinding, type LayerRow } from '../layer.js';
 
 type DropoutSettings = {
   readonly p: number;
@@ -35,8 +35,6 @@ const row: LayerRow<DropoutSettings> & { name: 'dropout' } = {
   backward: (b) => (b.dx ? [masked(b, 'dropout-gradient', b.dy, b.dx)] : []),
 };
 
-const make = factoryOf(row);
-
 /**
  * Inverted dropout, as torch.nn.Dropout: in training every element is 0 with probability p, else divided by 1 - p, so that
  * its expectation stays what it was; in evaluation and `predict` nothing happens.
@@ -50,4 +48,4 @@ const make = factoryOf(row);
  *
  * Paper: Srivastava et al. 2014, "Dropout: A Simple Way to Prevent Neural Networks from Overfitting", https://jmlr.org/papers/v15/srivastava14a.html
  */
-export const dropout = Object.assign((options: DropoutOptions = {}): Layer => make(options as Settings), { row });
+export const dropout = factoryOf<typeof row, DropoutOptions>(row);

@@ -1,6 +1,6 @@
 import { number } from '../../gpu/fields.js';
 import { elementwise } from '../elementwise.js';
-import { factoryOf, type Layer, type Settings } from '../layer.js';
+import { factoryOf } from '../layer.js';
 
 type EluSettings = { readonly alpha: number };
 
@@ -23,8 +23,6 @@ const row = elementwise<'elu', EluSettings>({
   gain: ({ alpha }) => 1 / Math.sqrt(0.5 + NEGATIVE * alpha ** 2),
 });
 
-const make = factoryOf(row);
-
 /**
  * The exponential linear unit, as torch.nn.ELU.
  *
@@ -36,4 +34,4 @@ const make = factoryOf(row);
  *
  * Paper: Clevert, Unterthiner, Hochreiter 2015, "Fast and Accurate Deep Network Learning by Exponential Linear Units (ELUs)", https://arxiv.org/abs/1511.07289
  */
-export const elu = Object.assign((options: EluOptions = {}): Layer => make(options as Settings), { row });
+export const elu = factoryOf<typeof row, EluOptions>(row);

@@ -6,7 +6,7 @@ import {
   rowMomentsBytes,
 } from '../../kernels/layer-norm.js';
 import { gatherInput, inputMatrix } from '../input.js';
-import { factoryOf, type Layer, type LayerBinding, type LayerRow, type Settings } from '../layer.js';
+import { factoryOf, type LayerBinding, type LayerRow } from '../layer.js';
 
 type LayerNormSettings = {
   readonly eps: number;
@@ -65,8 +65,6 @@ const row: LayerRow<LayerNormSettings> & { name: 'layer-norm' } = {
   },
 };
 
-const make = factoryOf(row);
-
 /**
  * Layer normalisation over the features of every row, as torch.nn.LayerNorm:
  *
@@ -79,4 +77,4 @@ const make = factoryOf(row);
  *
  * Paper: Ba, Kiros, Hinton 2016, "Layer Normalization", https://arxiv.org/abs/1607.06450
  */
-export const layerNorm = Object.assign((options: LayerNormOptions = {}): Layer => make(options as Settings), { row });
+export const layerNorm = factoryOf<typeof row, LayerNormOptions>(row);

@@ -1,6 +1,6 @@
 import { number } from '../../gpu/fields.js';
 import { elementwise } from '../elementwise.js';
-import { factoryOf, type Layer, type Settings } from '../layer.js';
+import { factoryOf } from '../layer.js';
 
 type LeakyReluSettings = { readonly negativeSlope: number };
 
@@ -19,8 +19,6 @@ const row = elementwise<'leaky-relu', LeakyReluSettings>({
   gain: ({ negativeSlope }) => Math.sqrt(2 / (1 + negativeSlope ** 2)),
 });
 
-const make = factoryOf(row);
-
 /**
  * The positive part, and a little of the negative one, as torch.nn.LeakyReLU; its slope at 0 is that below 0.
  *
@@ -32,4 +30,4 @@ const make = factoryOf(row);
  *
  * Paper: Maas, Hannun, Ng 2013, "Rectifier Nonlinearities Improve Neural Network Acoustic Models", https://ai.stanford.edu/~amaas/papers/relu_hybrid_icml2013_final.pdf
  */
-export const leakyRelu = Object.assign((options: LeakyReluOptions = {}): Layer => make(options as Settings), { row });
+export const leakyRelu = factoryOf<typeof row, LeakyReluOptions>(row);
