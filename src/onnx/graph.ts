@@ -29,7 +29,7 @@ export const INPUT = 'input';
 export const OUTPUT = 'output';
 
 /** Integers are given as bigint, as protobuf has them; numbers are floats. */
-export type Attributes = Readonly<Record<string, number | bigint>>;
+type Attributes = Readonly<Record<string, number | bigint>>;
 
 export class Graph {
   readonly #nodes: NodeProto[] = [];

@@ -1,6 +1,6 @@
 /** What each layer is in ONNX, and what stands behind the last for a loss: by the names of the rows in src/nn. */
 import { DownhillError } from '../gpu/errors.js';
-import type { Attributes, Graph } from './graph.js';
+import type { Graph } from './graph.js';
 
 /** A layer as it is written. */
 export interface Written {
@@ -19,9 +19,9 @@ type Entry = (layer: Written) => string;
 
 /** One operator of ONNX that does the same. */
 const operator =
-  (opType: string, attributes: Attributes = {}): Entry =>
+  (opType: string): Entry =>
   ({ graph, x }) =>
-    graph.node(opType, [x], attributes);
+    graph.node(opType, [x]);
 
 const nothing: Entry = ({ x }) => x;
 
@@ -36,8 +36,8 @@ export const LAYERS: Readonly<Record<string, Entry>> = {
   identity: nothing,
   dropout: nothing,
   relu: operator('Relu'),
-  'leaky-relu': operator('LeakyRelu', { alpha: 0.01 }),
-  elu: ({ graph, x, settings }) => graph.node('Elu', [x], { alpha: (settings.alpha as number | undefined) ?? 1 }),
+  'leaky-relu': ({ graph, x, settings }) => graph.node('LeakyRelu', [x], { alpha: settings.negativeSlope as number }),
+  elu: ({ graph, x, settings }) => graph.node('Elu', [x], { alpha: settings.alpha as number }),
   tanh: operator('Tanh'),
   sigmoid: operator('Sigmoid'),
   softplus: operator('Softplus'),

@@ -1,7 +1,38 @@
 import { describe, expect, it } from 'vitest';
+import {
+  adam,
+  arrays,
+  batchNorm,
+  binaryCrossEntropy,
+  createTrainer,
+  type Dataset,
+  digits,
+  dropout,
+  elu,
+  gelu,
+  geluTanh,
+  huber,
+  identity,
+  type Layer,
+  type LossFunction,
+  layerNorm,
+  leakyRelu,
+  linear as linearLayer,
+  relu,
+  sequential,
+  sigmoid,
+  silu,
+  softmaxCrossEntropy,
+  softplus,
+  standardize,
+  standardizeTargets,
+  statistics,
+  tanh,
+  targetStatistics,
+} from '../../src/index.js';
 import { toOnnx } from '../../src/onnx/index.js';
 import { erfc } from '../../src/reference/erf.js';
-import { randomFloats } from '../support/gpu.js';
+import { randomFloats, testDevice } from '../support/gpu.js';
 import { runOnnx } from '../support/ort.js';
 import { type NamedLayer, savedModel } from '../support/saved-model.js';
 
@@ -51,8 +82,8 @@ const ACTIVATIONS: Readonly<Record<string, (z: number) => number>> = {
   identity: (z) => z,
   dropout: (z) => z,
   relu: (z) => Math.max(z, 0),
-  'leaky-relu': (z) => (z > 0 ? z : 0.01 * z),
-  elu: (z) => (z > 0 ? z : Math.expm1(z)),
+  'leaky-relu': (z) => (z > 0 ? z : 0.2 * z),
+  elu: (z) => (z > 0 ? z : 0.7 * Math.expm1(z)),
   tanh: Math.tanh,
   sigmoid: (z) => 1 / (1 + Math.exp(-z)),
   softplus: (z) => Math.max(z, 0) + Math.log1p(Math.exp(-Math.abs(z))),
@@ -61,9 +92,12 @@ const ACTIVATIONS: Readonly<Record<string, (z: number) => number>> = {
   'gelu-tanh': (z) => 0.5 * z * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (z + 0.044715 * z ** 3))),
 };
 
+/** Of those that have some. */
+const SETTINGS = { alpha: 0.7, negativeSlope: 0.2 };
+
 describe('a layer in ONNX Runtime', () => {
   it.each(Object.keys(ACTIVATIONS))('%s is as in float64', async (name) => {
-    const saved = savedModel([linear, { name, input: WIDTH, output: WIDTH }], 'mse');
+    const saved = savedModel([linear, { name, settings: SETTINGS, input: WIDTH, output: WIDTH }], 'mse');
     expectClose(await runOnnx(toOnnx(saved), x, ROWS), product(x, saved).map(ACTIVATIONS[name]!));
   });
 
@@ -155,5 +189,65 @@ describe('what stands around the layers', () => {
     const saved = savedModel([linear], 'mse');
     const file = toOnnx(saved);
     expectClose(await runOnnx(file, x.slice(0, IN), 1), product(x, saved).subarray(0, WIDTH));
+  });
+});
+
+/*
+ * The same against `trainer.predict`: two programs in float32, each within a few units of the last place of the truth per
+ * layer, so that 1e-5 of the largest output holds also for nine layers.
+ */
+describe('a trained network in ONNX Runtime', () => {
+  const ALL = [
+    ...[relu(), leakyRelu({ negativeSlope: 0.3 }), elu({ alpha: 0.5 }), tanh(), sigmoid()],
+    ...[softplus(), silu(), gelu(), geluTanh(), identity()],
+  ];
+
+  async function expectSame(data: Dataset, layers: readonly Layer[], loss: LossFunction, raw: Dataset): Promise<void> {
+    const trainer = await createTrainer(await testDevice(), {
+      model: sequential({ input: data.features, layers, loss }),
+      rule: adam({ lr: 0.01 }),
+      data,
+      batchSize: 32,
+      seed: 5,
+    });
+    try {
+      for await (const _ of trainer.run({ steps: 25 }));
+      // Raw values, as they were before any scaling.
+      const wanted = await trainer.predict(raw.x);
+      const found = await runOnnx(toOnnx(await trainer.checkpoint()), Float32Array.from(raw.x), raw.samples);
+      expectClose(found, wanted);
+    } finally {
+      trainer.destroy();
+    }
+  }
+
+  it('says of digits what predict says, with norms and dropout in between', async () => {
+    const raw = digits({ samples: 200, seed: 3 });
+    const data = standardize(raw, statistics(raw));
+    const layers = [
+      ...[linearLayer(24, { bias: false }), batchNorm(), relu(), dropout({ p: 0.3 })],
+      ...[linearLayer(16), layerNorm({ affine: false }), gelu(), dropout(), linearLayer(10)],
+    ];
+    await expectSame(data, layers, softmaxCrossEntropy({ labelSmoothing: 0.1 }), raw);
+  });
+
+  it('says of a table what predict says: every activation, features and targets scaled', async () => {
+    const features = [1, 0.001, 5000];
+    const values = randomFloats(3 * 150, 8).map((value, i) => value * features[i % 3]! + 2 * features[i % 3]!);
+    const y = Float32Array.from({ length: 300 }, (_, i) => 1000 * Math.sin(values[3 * (i >> 1)]!) + (i % 2) * 50);
+    const raw = arrays({ x: values, y, features: 3 });
+    const inputs = standardize(raw, statistics(raw));
+    const data = standardizeTargets(inputs, targetStatistics(inputs));
+    const layers = ALL.flatMap((activation) => [linearLayer(12), activation]);
+    await expectSame(data, [...layers, linearLayer(2)], huber({ delta: 0.5 }), raw);
+  });
+
+  it('says probabilities of yes and no, where the loss has them', async () => {
+    const raw = arrays({
+      x: randomFloats(4 * 90, 2),
+      y: randomFloats(2 * 90, 3).map((v) => (v > 0 ? 1 : 0)),
+      features: 4,
+    });
+    await expectSame(raw, [linearLayer(8), batchNorm({ affine: false }), linearLayer(2)], binaryCrossEntropy(), raw);
   });
 });

@@ -1,7 +1,10 @@
 import { fromBinary } from '@bufbuild/protobuf';
 import { ModelProtoSchema } from 'onnx-buf';
 import { describe, expect, it } from 'vitest';
+import { layerRows } from '../../src/nn/layers.js';
+import { losses } from '../../src/nn/losses.js';
 import { toOnnx } from '../../src/onnx/index.js';
+import { LAYERS, LOSSES } from '../../src/onnx/rows.js';
 import { savedModel } from '../support/saved-model.js';
 
 /* What is in the file; tests/slow/onnx.test.ts runs it in ONNX Runtime. */
@@ -55,6 +58,15 @@ describe('toOnnx', () => {
     const saved = savedModel([linear(2, 1), { name: 'identity', input: 1, output: 1 }], 'mse');
     const { graph } = fromBinary(ModelProtoSchema, toOnnx(saved));
     expect(graph!.node.map(({ opType, output }) => [opType, ...output])).toEqual([['Gemm', 'output']]);
+  });
+
+  it('knows every layer and loss of the library, and no other', () => {
+    expect(Object.keys(LAYERS).sort()).toEqual(Object.keys(layerRows).sort());
+    expect(Object.keys(LOSSES).sort()).toEqual(
+      Object.values(losses)
+        .map(({ row }) => row.name)
+        .sort(),
+    );
   });
 
   it('refuses what ONNX has nothing for, by place and name, and what is no model', () => {
