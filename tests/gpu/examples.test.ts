@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { ensureBuild } from '../../harness/setup/build.mjs';
-import type { Optimizer } from '../../src/index.js';
+import type { Optimizer, Trainer } from '../../src/index.js';
 import { readFloats, testDevice } from '../support/gpu.js';
 import { EXAMPLE_FIT } from '../support/raw-webgpu.js';
 import { prices } from '../support/table.js';
@@ -228,6 +228,16 @@ describe('the snippets of docs/', () => {
     rmSync(process.env.DOWNHILL_CACHE!, { recursive: true });
     vi.unstubAllEnvs();
     expect(error).toMatchObject({ code: 'DATA-NOT-FOUND', message: expect.stringContaining('refuses connections') });
+  });
+
+  it('source: more samples than any memory holds', async () => {
+    const { circle, trainOn } = await snippet('source');
+    const trainer: Trainer = await trainOn(await testDevice(), circle());
+    made.push(trainer);
+    const losses: number[] = [];
+    for await (const { loss } of trainer.run({ steps: 60 })) losses.push(loss);
+    const mean = (some: number[]) => some.reduce((sum, loss) => sum + loss, 0) / some.length;
+    expect(mean(losses.slice(-10))).toBeLessThan(0.7 * mean(losses.slice(0, 5)));
   });
 
   it('are all run here', () => {
