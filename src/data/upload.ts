@@ -1,7 +1,9 @@
 import { type BufferRange, BufferSet, checkBindable, range } from '../gpu/buffers.js';
+import { DownhillError } from '../gpu/errors.js';
 import { rowStride } from '../kernels/matrix.js';
 import type { Dataset } from './dataset.js';
 import { isPerFeature, scaleRows } from './scaling.js';
+import { isSource } from './source.js';
 import { kindOf } from './targets.js';
 
 /** Samples without targets: what a network takes to predict. */
@@ -26,9 +28,16 @@ export interface DeviceData extends DeviceSamples {
 /** Rows moved at once when samples must be padded: bounds the host memory it takes. */
 const CHUNK_ROWS = 4096;
 
-/** Throws LIMIT-BINDING when samples, or their targets, cannot be one binding. */
+/** Throws LIMIT-BINDING when samples, or their targets, cannot be one binding; OPTION-TYPE when they are a source's. */
 export function checkUploadable(device: GPUDevice, data: Samples & Partial<Pick<Dataset, 'targets'>>): void {
   const { samples, targets } = data;
+  if (isSource(data)) {
+    throw new DownhillError(
+      'OPTION-TYPE',
+      `A source of ${samples} samples cannot be on the GPU as a whole, as it has to be here.`,
+      'Pass samples in memory, made with arrays() or idx().',
+    );
+  }
   const { encoding, bytesPerRow } = encodingOf(data);
   const bytes = samples * bytesPerRow;
   const fix =

@@ -1,4 +1,5 @@
 import type { Dataset } from '../data/dataset.js';
+import { isUploadable } from '../data/ring.js';
 import { isSource, rowsOf, targetsOf } from '../data/source.js';
 import { kindOf } from '../data/targets.js';
 import { encodingOf, type Samples, writeSamples } from '../data/upload.js';
@@ -11,7 +12,7 @@ import { rowStride } from '../kernels/matrix.js';
 import { nnForms } from '../kernels/nn-forms.js';
 import { bindNetwork, type NetworkBinding } from '../nn/network.js';
 import { pieces } from '../space/vectors.js';
-import { CHUNKS_PER_SUBMIT, chunkRows, makeSums, type Trained } from './evaluate.js';
+import { CHUNKS_PER_SUBMIT, chunkRows, Evaluator, makeSums, type Trained } from './evaluate.js';
 
 /** Samples of a chunk: with targets, or without where only the outputs are wanted. */
 type Chunk = Samples & Partial<Pick<Dataset, 'targets'>>;
@@ -171,6 +172,12 @@ export class StreamedEvaluator {
     this.buffers.destroy();
   }
 }
+
+/** For the outputs of samples: all at once where the device can bind them, else a chunk at a time. */
+export const samplesEvaluator = (device: GPUDevice, trained: Trained, samples: Samples) =>
+  isUploadable(device, samples)
+    ? Evaluator.ofSamples(device, trained, samples)
+    : StreamedEvaluator.ofSamples(device, trained, samples);
 
 /** One chunk's buffers, and the network on them. */
 function bindChunk(buffers: BufferSet, trained: Trained, data: Chunk, rows: number, loss: Loss | undefined) {

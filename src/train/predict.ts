@@ -10,7 +10,8 @@ import { arenaSpace } from '../space/arena.js';
 import type { PlacedVector, TensorShape } from '../space/space.js';
 import { writeTensor } from '../space/vectors.js';
 import { type ModelTensor, readModel, type SavedModel, transposed } from './checkpoint-file.js';
-import { Evaluator, type Trained } from './evaluate.js';
+import type { Trained } from './evaluate.js';
+import { samplesEvaluator } from './evaluate-stream.js';
 import type { KeptTensor } from './objective.js';
 import { checkSamples } from './options.js';
 
@@ -136,7 +137,7 @@ class SavedPredictor implements Predictor {
   async predict(x: Askable): Promise<Float32Array> {
     this.#checkAlive();
     const { model, scaling, targets } = this.saved;
-    const evaluator = await Evaluator.ofSamples(this.buffers.device, this.trained, samplesOf(model, scaling, x));
+    const evaluator = await samplesEvaluator(this.buffers.device, this.trained, samplesOf(model, scaling, x));
     try {
       this.#checkAlive();
       const outputs = await evaluator.predict();

@@ -16,7 +16,7 @@ import type { FieldsOf, Rule } from '../optim/rule.js';
 import type { Vector } from '../space/space.js';
 import type { CheckpointOptions, ImportOptions } from './checkpoint-types.js';
 import { Evaluator, type PlacedWeights, type Trained } from './evaluate.js';
-import { StreamedEvaluator } from './evaluate-stream.js';
+import { StreamedEvaluator, samplesEvaluator } from './evaluate-stream.js';
 import { networkObjective } from './objective.js';
 import {
   type CheckedOptions,
@@ -342,8 +342,7 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
     const trained = this.#trained(this.#program.weights(checkWeights('predict', options)));
     const { device } = this.#program;
     const samples = samplesOf(this.#model, this.#data, x);
-    const Kind = isUploadable(device, samples) ? Evaluator : StreamedEvaluator;
-    const evaluator = await Kind.ofSamples(device, trained, samples);
+    const evaluator = await samplesEvaluator(device, trained, samples);
     try {
       this.#checkAlive();
       const outputs = await evaluator.predict();

@@ -121,6 +121,42 @@ describe('data that is streamed', () => {
     }
   });
 
+  it('validates, mixes and cuts as it does on the GPU as a whole', async () => {
+    const image = { ...data, image: [2, 7] as const };
+    const options = {
+      data: image,
+      augment: { mixup: { alpha: 0.3 }, cutout: { size: 1 } },
+      validation: { data: noise(90, 14, 3), every: { iterations: 20 } },
+    };
+    const { bytes: _, ...resident } = await train(options, 60);
+    const { bytes: __, ...streamed } = await train({ ...options, limit: true }, 60);
+    expect(resident.reports.filter(({ validation }) => validation)).toHaveLength(3);
+    expect(streamed).toEqual(resident);
+    const source = { ...options, validation: { data: laterSource(data) } };
+    await expect(train(source)).rejects.toMatchObject({
+      code: 'OPTION-TYPE',
+      message: expect.stringContaining('source'),
+    });
+  });
+
+  it('goes on from a checkpoint of data that was on the GPU as a whole, and back', async () => {
+    const make = (stream: boolean) =>
+      createTrainer(gpu, { model, rule: adam({ lr: 0.01 }), data, batchSize: 10, seed: 3, stream });
+    const whole = await make(false);
+    const expected = (await collect(whole, { steps: 90 })).map(({ loss }) => loss);
+    whole.destroy();
+    const losses: number[] = [];
+    let bytes: Uint8Array | undefined;
+    for (const stream of [false, true, false]) {
+      const trainer = await make(stream);
+      if (bytes) await trainer.restore(bytes);
+      losses.push(...(await collect(trainer, { steps: 30 })).map(({ loss }) => loss));
+      bytes = await trainer.checkpoint();
+      trainer.destroy();
+    }
+    expect(losses).toEqual(expected);
+  });
+
   it('gives each replica the batches of its seed', async () => {
     const run = async (stream: boolean) => {
       limited(stream);
