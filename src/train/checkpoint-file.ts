@@ -9,6 +9,7 @@ import { type SafeTensor, toFloats, toIntegers } from './dtypes.js';
 import type { KeptTensor } from './objective.js';
 import { decodeSafetensors, encodeSafetensors } from './safetensors.js';
 import { VERSION } from './version.js';
+import type { Weights } from './weights.js';
 
 /*
  * What a checkpoint is: a safetensors file. Its tensors go by PyTorch's names and lie as PyTorch has them: '0.weight'
@@ -93,13 +94,16 @@ function parse(metadata: ReadonlyMap<string, string>, key: string): Json {
   }
 }
 
-/** In front of the names of the average's tensors: as its part of a program is called. */
-const AVERAGED = 'average.';
-const WEIGHTS = ['average', 'current'] as const;
+/** In front of the names of other weights than those in training, and of what layers keep with them: parts of a program. */
+const PREFIXES: Readonly<Record<Weights, readonly [string, string]>> = {
+  current: ['', ''],
+  average: ['average.', ''],
+  best: ['validation.best.', 'validation.best-statistics.'],
+};
 
 /** Options of {@link readModel}. */
 export interface ReadOptions {
-  readonly weights?: (typeof WEIGHTS)[number];
+  readonly weights?: Weights;
 }
 
 /** A tensor of a model in host memory. */
@@ -218,8 +222,9 @@ export function readModel(bytes: Uint8Array, options: ReadOptions = {}): SavedMo
       }),
     );
   const tensors = tensorsOf(model);
-  const averaged = file.tensors.has(AVERAGED + tensors[0]!.name);
-  const weights = checkChoice('weights', options.weights ?? (averaged ? 'average' : 'current'), WEIGHTS);
+  const averaged = file.tensors.has(PREFIXES.average[0] + tensors[0]!.name);
+  const weights = options.weights ?? (averaged ? 'average' : 'current');
+  const [own, kept] = PREFIXES[checkChoice('weights', weights, Object.keys(PREFIXES) as Weights[])];
   const data = readData(file.data);
   if (data.features !== model.input || data.targets.width !== model.output) throw damaged('data of another width');
   const { step, version } = file;
@@ -228,7 +233,7 @@ export function readModel(bytes: Uint8Array, options: ReadOptions = {}): SavedMo
     model,
     step,
     version,
-    tensors: read(tensors, weights === 'average' ? AVERAGED : ''),
-    statistics: read(buffersOf(model)),
+    tensors: read(tensors, own),
+    statistics: read(buffersOf(model), kept),
   };
 }

@@ -1,5 +1,6 @@
-import { type BufferRange, readRanges } from '../gpu/buffers.js';
+import { readRanges } from '../gpu/buffers.js';
 import { show } from '../gpu/errors.js';
+import { readClocks } from '../kernels/advance.js';
 import type { PlacedVector } from '../space/space.js';
 import type { Copies, Json, Stateful } from '../space/stateful.js';
 import { readTensors, writeTensor } from '../space/vectors.js';
@@ -23,9 +24,11 @@ export interface Snapshot {
   readonly plan: Readonly<Record<string, string>>;
 }
 
-/** Tensors that hold counters: their bits are no floats. */
-export const countersOf = ({ options }: Program): ReadonlySet<string> =>
-  new Set(options.objective.statistics.filter(({ dtype }) => dtype === 'u32').map(({ name }) => name));
+/** Tells the tensors that hold counters, in whatever vector: their bits are no floats. */
+export function counterTest({ options, statistics }: Program): (placed: PlacedVector, name: string) => boolean {
+  const names = options.objective.statistics.filter(({ dtype }) => dtype === 'u32').map(({ name }) => name);
+  return ({ space }, name) => space === statistics.space && names.includes(name);
+}
 
 /** What a vector's tensors are called in a file, in front of their own names. */
 const prefixOf = ({ key }: Stateful, { vector }: PlacedVector) =>
@@ -66,27 +69,24 @@ export async function takeSnapshot(
   program: Program,
   { state = true, weights }: CheckpointOptions = {},
 ): Promise<Snapshot> {
-  const { device, options, scheduler, choice } = program;
-  const { step } = scheduler;
+  const { device, options, scheduler, updater, choice } = program;
+  // What a schedule makes of a validation under way belongs to it.
+  if (scheduler.awaited) await scheduler.awaited;
   const frozen = program.parts.map((part) => ({ key: part.key, held: part.freeze?.() ?? part }));
   const vectors = state ? vectorsOf(program) : networkOf(program, weights);
   const ranges = state ? rangesOf(program) : [];
   // All are recorded before the first is awaited: they show the same moment.
-  const [copies, ...read] = await Promise.all([
-    readAll(
-      device,
-      options.label,
-      ranges.map(({ each }) => each),
-    ),
+  const [[clock, ...copies], ...read] = await Promise.all([
+    readRanges(device, options.label, [updater.clock, ...ranges.map(({ each }) => each)]),
     ...vectors.map(({ placed: { space, vector } }) => readTensors(device, options.label, space, [vector])),
   ]);
   const tensors = new Map<string, SafeTensor>();
-  const counters = countersOf(program);
+  const isCounter = counterTest(program);
   for (const [i, { placed, prefix }] of vectors.entries()) {
     const shapes = new Map(placed.space.tensors.map(({ name, shape }) => [name, shape]));
     for (const [name, values] of read[i]![0]!) {
       const shape = shapes.get(name)!;
-      const saved = counters.has(prefix + name)
+      const saved = isCounter(placed, name)
         ? integerTensor(shape, new Uint32Array(values.buffer))
         : floatTensor(savedShape(shape), transposed(values, shape));
       tensors.set(prefix + name, saved);
@@ -96,11 +96,10 @@ export async function takeSnapshot(
   const copiesOf = (key: string): Copies =>
     new Map(ranges.flatMap(({ part, name }, i) => (part.key === key ? [[name, copies[i]!] as const] : [])));
   const parts = state ? Object.fromEntries(frozen.map(({ key, held }) => [key, held.host(copiesOf(key))])) : {};
+  // The clock's, since steps behind one that ended the training are none.
+  const { step } = readClocks(clock!)[0]!;
   return { step, tensors, parts, plan: choice };
 }
-
-const readAll = (device: GPUDevice, label: string, ranges: readonly BufferRange[]): Promise<ArrayBuffer[]> =>
-  ranges.length > 0 ? readRanges(device, label, ranges) : Promise.resolve([]);
 
 type Saved = Pick<Snapshot, 'tensors' | 'parts'>;
 
@@ -118,20 +117,21 @@ export function applySnapshot(program: Program, saved: Saved, { finite = true }:
   const { device } = program;
   const vectors = vectorsOf(program);
   const ranges = rangesOf(program);
-  const counters = countersOf(program);
+  const isCounter = counterTest(program);
   checkNames(program, saved);
-  const writes = vectors.flatMap(({ placed: { space, vector }, prefix, network }) =>
-    space.tensors
+  const writes = vectors.flatMap(({ placed, prefix, network }) => {
+    const { space, vector } = placed;
+    return space.tensors
       .filter(({ name }) => space.partsOf(name).length > 0)
       .map(({ name, shape }) => {
-        const dtype = counters.has(prefix + name) ? 'u32' : 'f32';
+        const counter = isCounter(placed, name);
         const values =
-          network && (finite || dtype === 'u32')
-            ? deviceValues(saved.tensors, name, shape, dtype)
+          (network && finite) || counter
+            ? deviceValues(saved.tensors, prefix + name, shape, counter ? 'u32' : 'f32')
             : transposed(floatsOf(saved.tensors, prefix + name, savedShape(shape)), savedShape(shape));
         return { space, vector, name, values };
-      }),
-  );
+      });
+  });
   const raw = ranges.map(({ saved: name }) => saved.tensors.get(name)!.bytes.slice().buffer as ArrayBuffer);
   const copiesOf = (owner: Stateful): Copies =>
     new Map(ranges.flatMap(({ part, name }, i) => (part === owner ? [[name, raw[i]!] as const] : [])));

@@ -5,7 +5,7 @@ import type { Model } from '../nn/model.js';
 import { modelToJson } from '../nn/model-json.js';
 import type { Json } from '../space/stateful.js';
 import { writeTensor } from '../space/vectors.js';
-import { applySnapshot, countersOf, takeSnapshot } from './checkpoint.js';
+import { applySnapshot, counterTest, takeSnapshot } from './checkpoint.js';
 import { decodeFile, deviceValues, encodeFile, mismatch, type SavedFile } from './checkpoint-file.js';
 import type { CheckpointOptions, Imported, ImportOptions, Restored } from './checkpoint-types.js';
 import { describeData, readData, type SavedData } from './data-json.js';
@@ -136,9 +136,9 @@ export function importTensors(program: Program, bytes: Uint8Array, options: Impo
       own.map(({ name }) => name),
       tensors,
     );
-  const counters = countersOf(program);
-  const values = found.map(({ saved, name, shape }) =>
-    deviceValues(tensors, saved, shape, counters.has(name) ? 'u32' : 'f32'),
+  const isCounter = counterTest(program);
+  const values = found.map(({ space, vector, saved, name, shape }) =>
+    deviceValues(tensors, saved, shape, isCounter({ space, vector }, name) ? 'u32' : 'f32'),
   );
   for (const [i, { space, vector, name }] of found.entries())
     writeTensor(program.device, space, vector, name, values[i]!);

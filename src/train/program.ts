@@ -150,7 +150,7 @@ export class Program {
   /** Everything else that remembers: a checkpoint is the network and these parts. */
   get parts(): readonly Stateful[] {
     const more = [this.average, this.validation].filter((part) => part !== undefined);
-    return [this.scheduler, this.updater, ...this.bound.parts, ...more];
+    return [this.updater, this.scheduler, ...this.bound.parts, ...more];
   }
 
   /** Where one replica's tensors lie. One that is cut where a limit asks has an entry for the rows of each part. */

@@ -108,8 +108,8 @@ export class Scheduler implements Stateful {
   #step = 0;
   /** Steps of the next submit. */
   #steps = 1;
-  /** A validation is under way whose result says how to go on. */
-  #awaiting = false;
+  /** There while a validation is under way whose result says how to go on. */
+  #awaited: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
   #lastArrival = 0;
 
   constructor(buffers: BufferSet, parts: SchedulerParts) {
@@ -153,11 +153,11 @@ export class Scheduler implements Stateful {
     throw new DownhillError('CHECKPOINT-CORRUPT', `The file says step ${show(step)}.`, 'Use an earlier checkpoint.');
   }
 
-  /** Only while no flight is under way. */
-  load(host: Json): void {
-    this.check(host);
-    this.#step = (host as { readonly step: number }).step;
+  /** Only while no flight is under way, and after the updater, whose clocks say where it is. */
+  load(): void {
+    this.#step = this.#parts.updater.scalars.issued;
     this.#failure = undefined;
+    this.#awaited = undefined;
   }
 
   /** To be awaited before `submit`, where the host sends the data; else undefined. */
@@ -175,7 +175,7 @@ export class Scheduler implements Stateful {
    */
   submit(most: number, record: Recorder = recordSteps): Flight | undefined {
     const { passes, updater, validation, feed } = this.#parts;
-    if (this.#awaiting || validation?.halted) return undefined;
+    if (this.#awaited || validation?.halted) return undefined;
     const { scalars } = updater;
     const first = this.#step;
     const fitting = Math.min(most, this.#steps, validation?.room(first) ?? MAX_STEPS);
@@ -193,11 +193,29 @@ export class Scheduler implements Stateful {
     const staging = this.#bringBack(last, first, steps);
     queue.submit([last.finish()]);
     this.#step += steps;
-    this.#awaiting = validated?.isAwaited(scalars.rules) ?? false;
+    if (validated?.isAwaited(scalars.rules)) this.#await();
     const flight = { first, steps, results: this.#arrive(staging, first, steps, scalars.rates(), validated) };
     // Whoever awaits the flight sees a rejection; nobody may be left to, after a `break`.
-    flight.results.catch(() => {});
+    flight.results.catch(() => this.#arrived());
     return flight;
+  }
+
+  /** Resolves once the validation under way has been told to the schedules that go by it, before any step is submitted. */
+  get awaited(): Promise<void> | undefined {
+    return this.#awaited?.promise;
+  }
+
+  #await(): void {
+    let resolve = () => {};
+    const promise = new Promise<void>((done) => {
+      resolve = done;
+    });
+    this.#awaited = { promise, resolve };
+  }
+
+  #arrived(): void {
+    this.#awaited?.resolve();
+    this.#awaited = undefined;
   }
 
   /** Records the copies of what some steps left: their losses, then the clocks and the controls as they are by then. */
@@ -242,12 +260,12 @@ export class Scheduler implements Stateful {
     const controls = readControls(mapped.slice(bytes + clock.size));
     staging.unmap();
     this.#staging.push(staging);
-    if (validated) this.#awaiting = false;
     this.#checkClocks(clocks, first, steps);
     const validations = validated?.arrive(controls, clocks, first + steps, updater.scalars.rules);
     updater.scalars.see(clocks);
     // Where every replica has stopped, what was submitted behind that did nothing.
     if (validation?.halted) this.#step = Math.max(...clocks.map(({ step }) => step));
+    if (validated) this.#arrived();
     return readSteps(words, first, clocks, rates, validations);
   }
 

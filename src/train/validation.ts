@@ -221,7 +221,19 @@ export class Validation implements Stateful {
   }
 
   host(): Json {
-    return { version: 1 };
+    const { patience = null, ...settings } = this.settings;
+    return { version: 1, ...settings, patience };
+  }
+
+  /** @throws DownhillError CHECKPOINT-MISMATCH for a validation of other settings */
+  check(host: Json): void {
+    const [theirs, ours] = [host, this.host()].map((each) => JSON.stringify(each));
+    if (theirs === ours) return;
+    throw new DownhillError(
+      'CHECKPOINT-MISMATCH',
+      `The file was trained with the validation ${theirs}, this trainer has ${ours}.`,
+      'Make the trainer with the same validation and early stopping.',
+    );
   }
 
   load(_host: Json, copies: Copies): void {

@@ -15,7 +15,7 @@ import { integerTensor, type SafeTensor } from '../../src/train/dtypes.js';
 import { createPredictor } from '../../src/train/predict.js';
 import { decodeSafetensors, encodeSafetensors } from '../../src/train/safetensors.js';
 import { createTrainer } from '../../src/train/trainer.js';
-import type { Trainer, TrainerOptions } from '../../src/train/types.js';
+import type { StepReport, Trainer, TrainerOptions } from '../../src/train/types.js';
 import { randomFloats, testDevice } from '../support/gpu.js';
 import { collect, noise } from '../support/train.js';
 
@@ -53,7 +53,7 @@ type Events = Readonly<Record<number, (trainer: Trainer) => void>>;
 /** Trains on to a step, with the host's calls on the way. */
 async function trainTo(one: Trainer, end: number, events: Events = {}) {
   const reports = [];
-  while (one.step < end) {
+  while (one.step < end && !one.stopped) {
     const next = Math.min(
       end,
       ...Object.keys(events)
@@ -91,6 +91,14 @@ const cases: Record<string, Case> = {
         layers: [linear(8), batchNorm(), relu(), dropout({ p: 0.3 }), linear(5), layerNorm(), linear(3)],
       }),
       rule: adam({ lr: 0.02, amsgrad: true }) as unknown as Rule,
+    }),
+  },
+  'a validation that lowers the rate and ends it, of an average': {
+    options: () => ({
+      rule: adam({ lr: warmup(plateau(0.05, { factor: 0.5, patience: 0 }), { steps: 4 }) }) as unknown as Rule,
+      average: ema({ decay: 0.8 }),
+      validation: { data: noise(12, 6, 3), every: { iterations: 3 } },
+      earlyStopping: { patience: 5, minDelta: 0.5 },
     }),
   },
   'nadam, accumulated, draws with replacement, steps left out': {
@@ -141,15 +149,19 @@ describe('a training that goes on from a checkpoint', () => {
     }
     reports.push(...(await trainTo(whole, END, happening)));
     const [last, parameters] = [await whole.checkpoint(), await whole.readParameters()];
+    const ends = { stopped: whole.stopped, best: whole.best };
+    if (options().earlyStopping) expect(ends.stopped!.step).toBeLessThan(END);
 
     const next = await trainer(options());
     for (const [step, file] of files) {
-      expect(await next.restore(file)).toMatchObject({ step, otherForms: [] });
-      expect(next.step).toBe(step);
+      const at = Math.min(step, ends.stopped?.step ?? END);
+      expect(await next.restore(file)).toMatchObject({ step: at, otherForms: [] });
+      expect(next.step).toBe(at);
       // What was restored is what was saved, byte for byte.
       expect(await next.checkpoint()).toEqual(file);
       expect(await trainTo(next, END, happening)).toEqual(reports.slice(step));
       expect(await next.readParameters()).toEqual(parameters);
+      expect({ stopped: next.stopped, best: next.best }).toEqual(ends);
       expect(await next.checkpoint()).toEqual(last);
     }
   });
@@ -171,18 +183,26 @@ describe('a training that goes on from a checkpoint', () => {
     expect(await trainTo(next, END, second.events)).toEqual(reports.slice(14));
   });
 
-  it('may be saved in the middle of a run, which goes on', async () => {
-    const whole = await trainer({});
-    const reports = [];
+  it.each<[string, Partial<TrainerOptions>]>([
+    ['', {}],
+    [
+      ', also while a validation is awaited',
+      cases['a validation that lowers the rate and ends it, of an average']!.options(),
+    ],
+  ])('may be saved in the middle of a run, which goes on%s', async (_, options) => {
+    const whole = await trainer(options);
+    const reports: StepReport[] = [];
     const files: Promise<Uint8Array>[] = [];
     for await (const report of whole.run({ steps: END })) {
       reports.push(report);
-      if (report.step % 9 === 0) files.push(whole.checkpoint());
+      if (report.step % 4 === 0) files.push(whole.checkpoint());
     }
-    const next = await trainer({});
+    const next = await trainer(options);
     for (const file of await Promise.all(files)) {
       const { step } = await next.restore(file);
-      expect(await collect(next, { steps: END - step })).toEqual(reports.slice(step));
+      const stopped = next.stopped;
+      if (stopped) expect(stopped).toEqual(whole.stopped);
+      else expect(await collect(next, { steps: END - step })).toEqual(reports.slice(step));
     }
   });
 });
