@@ -1,4 +1,4 @@
-import type { Dataset } from '../data/dataset.js';
+import type { Dataset, TableEncoding } from '../data/dataset.js';
 import { DownhillError, show } from '../gpu/errors.js';
 import type { Json } from '../space/stateful.js';
 
@@ -20,6 +20,8 @@ export interface SavedData {
   readonly targetNames?: readonly string[];
   /** Shape of a sample that is an image: [height, width]. */
   readonly image?: readonly number[];
+  /** How rows of a table became samples: `csv` and `csvSamples` read other files of it the same way. */
+  readonly encoding?: TableEncoding;
 }
 
 type Extras = Pick<SavedData, 'labels' | 'featureNames' | 'targetNames' | 'image'>;
@@ -45,6 +47,7 @@ export function describeData(data: Dataset): SavedData {
     ...(featureNames && { featureNames: [...featureNames] }),
     ...(targetNames && { targetNames: [...targetNames] }),
     ...(image && { image: [...image] }),
+    ...(data.encoding && { encoding: data.encoding }),
   };
 }
 
@@ -60,7 +63,7 @@ const isCount = (value: unknown) => Number.isSafeInteger(value) && (value as num
 /** What a file says of its data. @throws DownhillError CHECKPOINT-CORRUPT */
 export function readData(json: Json): SavedData {
   const data: Readonly<Record<string, unknown>> = isObject(json) ? json : {};
-  const { features, scaling, targets, labels, featureNames, targetNames, image } = data;
+  const { features, scaling, targets, labels, featureNames, targetNames, image, encoding } = data;
   const whole = isCount(features) && isObject(scaling) && isObject(targets) && isCount(targets.width);
   const scaled = (of: Readonly<Record<string, unknown>>, width: unknown, absent: boolean) =>
     [of.scale, of.shift].every((each) => (absent && each === undefined) || isScale(each, width as number));
@@ -70,7 +73,8 @@ export function readData(json: Json): SavedData {
     scaled(scaling, features, false) &&
     scaled(targets, targets.width, true) &&
     [labels, featureNames, targetNames].every(isNames) &&
-    (image === undefined || isNumbers(image));
+    (image === undefined || isNumbers(image)) &&
+    (encoding === undefined || isObject(encoding)); // `csv` looks at it closely
   if (good) return json as unknown as SavedData;
   throw new DownhillError(
     'CHECKPOINT-CORRUPT',

@@ -16,6 +16,11 @@ const model = sequential({ input: 3, layers: [linear(4), gelu(), linear(2)] });
 const data = {
   ...arrays({ x: Float32Array.of(1, 2, 3, 4, 5, 6), y: Uint8Array.of(0, 1), classes: 2, features: 3 }),
   labels: ['yes', 'no'],
+  encoding: {
+    version: 1,
+    columns: ['a', 'b', 'c'].map((name) => ({ name, kind: 'number' }) as const),
+    target: { kind: 'classes', name: 'd', labels: ['yes', 'no'] },
+  } as const,
 };
 const initial = initialize(model, 5);
 const tensors = () =>
@@ -34,6 +39,7 @@ describe('readModel', () => {
     expect([saved.step, saved.version]).toEqual([70, VERSION]);
     expect(saved.scaling).toEqual({ scale: 1, shift: 0 });
     expect([saved.targets, saved.labels, saved.features]).toEqual([{ kind: 'classes', width: 2 }, ['yes', 'no'], 3]);
+    expect(saved.encoding).toEqual(data.encoding);
     expect([...saved.tensors.keys()]).toEqual(['0.weight', '0.bias', '2.weight', '2.bias']);
     const { shape, values } = saved.tensors.get('0.weight')!;
     expect(shape).toEqual([4, 3]);
