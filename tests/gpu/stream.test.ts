@@ -11,7 +11,6 @@ import {
   mlp,
   type Sampling,
   sequential,
-  sgd,
   softmaxCrossEntropy,
   type TrainerOptions,
 } from '../../src/index.js';
@@ -160,7 +159,7 @@ describe('data that is streamed', () => {
   it('gives each replica the batches of its seed', async () => {
     const run = async (stream: boolean) => {
       limited(stream);
-      const replicas = [4, 9].map((seed) => ({ seed, rule: sgd({ lr: 0.1 }) }));
+      const replicas = [4, 9].map((seed) => ({ seed, rule: adam({ lr: 0.01 }) }));
       const made = await replicasOf(gpu, { model, data, rows: 10, replicas });
       const results = await made.run(60);
       const parameters = [await made.program.readParameters(0), await made.program.readParameters(1)];
@@ -172,7 +171,7 @@ describe('data that is streamed', () => {
   });
 
   it('predicts chunk by chunk what it predicts at once', async () => {
-    const trainer = await createTrainer(gpu, { model, rule: sgd(), data, stream: true });
+    const trainer = await createTrainer(gpu, { model, rule: adam(), data, stream: true });
     const whole = await trainer.predict(data);
     limited(true);
     const streamed = await trainer.predict(data);
@@ -184,7 +183,7 @@ describe('data that is streamed', () => {
 
   it('creates nothing but encoders while it runs', async () => {
     limited(true);
-    const trainer = await createTrainer(gpu, { model, rule: sgd(), data, batchSize: 10 });
+    const trainer = await createTrainer(gpu, { model, rule: adam(), data, batchSize: 10 });
     await collect(trainer, { steps: 3 });
     const { counts, restore: uncount } = countCreations(gpu);
     await collect(trainer, { steps: 200 });
@@ -218,7 +217,7 @@ describe('data that is streamed', () => {
   it('refuses a batch that no binding holds', async () => {
     limited(true);
     const wide = noise(400, 14, 3);
-    const made = createTrainer(gpu, { model, rule: sgd(), data: wide, sampling: 'full' });
+    const made = createTrainer(gpu, { model, rule: adam(), data: wide, sampling: 'full' });
     await expect(made).rejects.toMatchObject({
       code: 'LIMIT-BINDING',
       message: expect.stringContaining('A batch of 400'),
@@ -243,7 +242,12 @@ describe('a source', () => {
       loss: softmaxCrossEntropy({ classWeights: [1, 2, 5] }),
     });
     const evaluate = async (each: Dataset) => {
-      const trainer = await createTrainer(gpu, { model: weighted, rule: sgd({ lr: 0.1 }), data: each, batchSize: 10 });
+      const trainer = await createTrainer(gpu, {
+        model: weighted,
+        rule: adam({ lr: 0.01 }),
+        data: each,
+        batchSize: 10,
+      });
       await collect(trainer, { steps: 20 });
       const evaluation = await trainer.evaluate(each, { metrics: ['confusion', 'f1'] });
       trainer.destroy();
@@ -261,7 +265,7 @@ describe('a source', () => {
       return rows(data, indices);
     });
     limited(true);
-    const trainer = await createTrainer(gpu, { model, rule: sgd(), data: counted, batchSize: 10 });
+    const trainer = await createTrainer(gpu, { model, rule: adam(), data: counted, batchSize: 10 });
     for await (const { step } of trainer.run({ steps: 100 })) {
       // What is under way, in the ring, and the block behind it.
       expect(asked).toBeLessThan(10 * (step + 4 * 25));
@@ -276,7 +280,7 @@ describe('a source', () => {
       return rows(data, indices);
     });
     limited(true);
-    const trainer = await createTrainer(gpu, { model, rule: sgd(), data: broken, batchSize: 10 });
+    const trainer = await createTrainer(gpu, { model, rule: adam(), data: broken, batchSize: 10 });
     const done: number[] = [];
     const run = (async () => {
       for await (const { step } of trainer.run({ steps: 100 })) done.push(step);
@@ -291,7 +295,7 @@ describe('a source', () => {
     const first = async (made: DataSource) => {
       const trainer = await createTrainer(gpu, {
         model,
-        rule: sgd(),
+        rule: adam(),
         data: made,
         batchSize: 10,
         sampling: 'sequential',
