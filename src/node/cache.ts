@@ -110,11 +110,12 @@ export class FilePart implements PartStore {
     await rename(this.#own, join(this.#folder, `${this.#name}.part`)).catch(() => {});
   }
 
-  /** Removes it: the file is there. */
+  /** Removes it, and what killed processes left: the file is there. */
   async remove(): Promise<void> {
     await this.#handle?.close();
     this.#handle = undefined;
-    await rm(this.#own, { force: true });
+    const others = await this.#abandoned();
+    for (const path of [this.#own, ...others.map((each) => each.path)]) await rm(path, { force: true });
   }
 }
 
