@@ -2,6 +2,7 @@ import { DownhillError, show } from '../gpu/errors.js';
 import { checkChoice, checkNumber, checkOptions } from '../gpu/fields.js';
 import { checkWidth, type Layer } from './layer.js';
 import { activations, batchNorm, dropout, layerNorm, linear } from './layers.js';
+import type { LossFunction } from './loss.js';
 import { losses } from './losses.js';
 import { type Gain, type Init, type Model, sequential } from './model.js';
 
@@ -31,8 +32,8 @@ export interface MlpOptions {
   readonly init?: Init;
   /** Of the initial weights: a number, or 'auto' by the activation. Default √2 for 'he-normal' and 'he-uniform', else 1. */
   readonly gain?: Gain;
-  /** Default 'softmax-cross-entropy'. */
-  readonly loss?: Loss;
+  /** By name, or with options: `softmaxCrossEntropy({ labelSmoothing: 0.1 })`. Default 'softmax-cross-entropy'. */
+  readonly loss?: Loss | LossFunction;
 }
 
 /** A multilayer perceptron: a {@link Model} that knows what it was made of. */
@@ -67,7 +68,8 @@ export function mlp(options: MlpOptions): Mlp {
   const [input, ...widths] = sizes as [number, ...number[]];
   const between = hiddenLayers(activation, options);
   const layers = widths.flatMap((width, i) => [...(i > 0 ? between : []), linear(width)]);
-  const loss = losses[checkChoice('loss', options.loss ?? 'softmax-cross-entropy', LOSSES)]();
+  const { loss: given = 'softmax-cross-entropy' } = options;
+  const loss = typeof given === 'object' ? given : losses[checkChoice('loss', given, LOSSES)]();
   return Object.freeze({
     ...sequential({ input, layers, loss, ...(init !== undefined && { init }), ...(gain !== undefined && { gain }) }),
     sizes: Object.freeze([...sizes]),

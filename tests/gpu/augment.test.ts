@@ -50,8 +50,8 @@ const modelOf = (loss: LossFunction) =>
   sequential({ input: features, layers: [linear(6), tanh(), linear(OUTPUTS)], loss });
 const rule = sgd({ lr: 0.1 });
 
-async function trainerOf(data: Dataset, loss: LossFunction, augment: AugmentOptions | undefined, seed = 4) {
-  const options = { model: modelOf(loss), rule, data, batchSize: ROWS, seed, ...(augment && { augment }) };
+async function trainerOf(data: Dataset, loss: LossFunction, augment: AugmentOptions | undefined, stream = false) {
+  const options = { model: modelOf(loss), rule, data, batchSize: ROWS, seed: 4, stream, ...(augment && { augment }) };
   const trainer = await createTrainer(await testDevice(), options);
   made.push(trainer);
   return trainer;
@@ -113,6 +113,13 @@ it('remembers nothing: the same bits in one run, in two, and in a replica beside
   const results = await replicas.run(STEPS);
   expect(results.filter((_, i) => i % 2 === 1).map(({ loss: own }) => own)).toEqual(whole);
   expect(results.filter((_, i) => i % 2 === 0).map(({ loss: own }) => own)).not.toEqual(whole);
+});
+
+it('gives the same bits where the rows of each batch are sent', async () => {
+  const [, data, loss, augment] = CASES[1]!;
+  const kept = losses(await collect(await trainerOf(data, loss, augment), { steps: STEPS }));
+  const sent = losses(await collect(await trainerOf(data, loss, augment, true), { steps: STEPS }));
+  expect(sent).toEqual(kept);
 });
 
 it('is off by default, and no part of an evaluation', async () => {

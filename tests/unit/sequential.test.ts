@@ -208,6 +208,13 @@ describe('rows', () => {
     expect(() => checkTargets(l1(), targets, 2, 3)).not.toThrow();
   });
 
+  it('mlp takes a loss by name or with options', () => {
+    const model = mlp({ sizes: [4, 3], loss: softmaxCrossEntropy({ labelSmoothing: 0.1 }) });
+    expect(model.loss.settings).toEqual({ labelSmoothing: 0.1, classWeights: [] });
+    expect(() => mlp({ sizes: [4, 3], loss: huber as never })).toThrow(at('OPTION-RANGE', 'loss'));
+    expect(() => mlp({ sizes: [4, 3], loss: {} as never })).toThrow(at('OPTION-TYPE', 'loss'));
+  });
+
   it('a loss checks its options, and that they fit the model', () => {
     const making = (loss: LossFunction) => () => sequential({ input: 4, layers: [linear(3)], loss });
     expect(making(softmaxCrossEntropy({ classWeights: [1, 0, 2], labelSmoothing: 1 }))).not.toThrow();
