@@ -8,6 +8,8 @@ import {
   INITS,
   LOSSES,
   type Loss,
+  type LossFunction,
+  losses,
   MAX_SEED,
   mlp,
   type Norm,
@@ -31,6 +33,12 @@ const norms: Record<Norm, string> = {
   batch: 'over the batch, column by column',
   layer: 'over the features, row by row',
 };
+/** Data of classes is given to losses of values so. */
+const ofValues = Object.fromEntries(
+  (Object.entries(losses) as [string, Pick<LossFunction, 'row'>][])
+    .filter(([, { row }]) => row.targets === 'values')
+    .map(([name]) => [name, 'against one-hot classes']),
+);
 const samplings: Record<Sampling, string> = {
   shuffle: 'each sample once per epoch',
   sequential: 'the same in the data’s own order',
@@ -56,7 +64,17 @@ export const SETTINGS = {
   norm: explained('normalisation of the hidden layers', { none: '', ...norms }),
   dropout: number('share of every hidden layer’s outputs that a training step drops', 0, { min: 0, below: 1 }),
   init: choice('of the weights', INITS, init),
-  loss: { ...choice('of the outputs', LOSSES, loss.row.name as Loss), words: { mse: 'against one-hot classes' } },
+  loss: { ...choice('of the outputs', LOSSES, loss.row.name as Loss), words: ofValues },
+  'label-smoothing': number('share of the target that all classes get alike, with softmax-cross-entropy', 0, {
+    min: 0,
+    max: 1,
+  }),
+  'penalty-l1': number('L1 penalty of the weights in the loss', 0, { min: 0 }),
+  'penalty-l2': number('L2 penalty of the weights in the loss', 0, { min: 0 }),
+  mixup: number('mixes the samples of a batch: alpha of the Beta distribution of their shares; 0 is off', 0, {
+    min: 0,
+  }),
+  cutout: integer('cuts a square of so many pixels out of every image; 0 is off', 0, { min: 0 }),
   optimizer: { ...choice('update rule', Object.keys(rules), 'adam'), words: titles },
   batch: integer('samples per step', TRAINER_DEFAULTS.batchSize, { min: 1 }),
   epochs: integer('passes over the training part', 10, { min: 1 }),

@@ -3,7 +3,7 @@
  * config.json. No Node here: a page imports this file.
  */
 import type { Missing } from '../../src/csv.js';
-import type { Activation, Init, Loss, Norm, Sampling } from '../../src/index.js';
+import type { Activation, AugmentOptions, Init, Loss, Norm, Sampling } from '../../src/index.js';
 import type { NamedDataset } from '../../src/node/index.js';
 import type { Place, Scale } from '../common/settings.js';
 
@@ -65,6 +65,12 @@ export interface TrainConfig {
     readonly init: Init;
     readonly loss: Loss;
   };
+  /** Of the loss; absent where they are its defaults. */
+  readonly lossOptions?: { readonly labelSmoothing: number };
+  /** Absent where nothing is added to the loss. */
+  readonly penalty?: { readonly l1: number; readonly l2: number };
+  /** Absent where batches are as the data is. */
+  readonly augment?: AugmentOptions;
   /** A rule's name with every one of its hyper-parameters. */
   readonly optimizer: { readonly name: string; readonly hyper: Readonly<Record<string, HyperValue>> };
   /** What the learning rate follows; absent where it stays as it is. */

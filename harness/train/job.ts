@@ -7,7 +7,6 @@ import {
   createTrainer,
   type Dataset,
   describeAdapter,
-  mlp,
   resolveRule,
   rules,
   type StepReport,
@@ -16,6 +15,7 @@ import {
 import type { TrainConfig } from './config.js';
 import { type JobData, shapeOf } from './data.js';
 import type { Emit, JobCheckpoints, JobResult, SavedKind } from './events.js';
+import { modelOf } from './model.js';
 import { profiledSteps, runSteps, scheduleOf } from './schedule.js';
 
 /**
@@ -39,12 +39,14 @@ export async function runJob(
   const schedule = scheduleOf(config, steps);
   const { name, hyper } = config.optimizer;
   const trainer = await createTrainer(device, {
-    model: mlp(config.model),
+    model: modelOf(config),
     rule: resolveRule(rules, name, schedule ? { ...hyper, lr: schedule } : hyper),
     data: data.train,
     batchSize: config.batchSize,
     sampling: config.sampling,
     seed: config.seed,
+    ...(config.penalty && { penalty: config.penalty }),
+    ...(config.augment && { augment: config.augment }),
   });
   try {
     const { stepsPerEpoch } = trainer;
@@ -81,9 +83,10 @@ async function save(trainer: Trainer, emit: Emit, { save }: JobCheckpoints, kind
   await save(await trainer.checkpoint({ state: kind === 'checkpoint' }), kind, trainer.step);
 }
 
-async function evaluate(trainer: Trainer, test: Dataset, { data, model }: TrainConfig) {
+async function evaluate(trainer: Trainer, test: Dataset, config: TrainConfig) {
+  const { kind } = config.data;
   // One-hot classes of --loss mse are no regression.
-  const regression = (data.kind === 'csv' || data.kind === 'npy') && mlp(model).loss.row.counts === 'mse';
+  const regression = (kind === 'csv' || kind === 'npy') && modelOf(config).loss.row.counts === 'mse';
   if (regression) {
     const { loss, metrics } = await trainer.evaluate(test, { metrics: ['r2', 'rmse'] });
     return { loss, r2: metrics?.r2, rmse: metrics?.rmse };

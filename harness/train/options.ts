@@ -5,7 +5,6 @@ import {
   checkInteger,
   DownhillError,
   type Field,
-  mlp,
   type RuleRow,
   resolveRule,
   rules,
@@ -16,6 +15,7 @@ import { DIGITS, explain, HIDDEN, readSetting, readText, SETTINGS, toNumber } fr
 import type { DataConfig, HyperValue, ScheduleConfig, ScheduleOptions, TrainConfig } from './config.js';
 import type { Open } from './data.js';
 import { NAMED } from './fetch.js';
+import { modelOf } from './model.js';
 import { makeSchedule, SCHEDULES } from './schedule.js';
 
 export interface TrainCommand {
@@ -78,13 +78,13 @@ export const FLAGS: Readonly<Record<string, Flags>> = {
       default: [DIGITS.features, ...HIDDEN, DIGITS.classes].join('-'),
       // Of csv and npy the ends are those of the data.
     },
-    ...flagsOf('activation', 'norm', 'dropout', 'init', 'loss'),
+    ...flagsOf('activation', 'norm', 'dropout', 'init', 'loss', 'label-smoothing'),
   },
   training: {
     optimizer: { value: 'NAME', help: 'one of the update rules below', default: SETTINGS.optimizer.default },
     ...flagsOf('batch', 'epochs'),
     steps: { value: 'N', help: 'steps to do, instead of --epochs' },
-    ...flagsOf('sampling', 'seed', 'in'),
+    ...flagsOf('sampling', 'penalty-l1', 'penalty-l2', 'mixup', 'cutout', 'seed', 'in'),
   },
   schedule: {
     schedule: { value: 'NAME', help: 'what --lr follows over the run: one of those below', default: 'constant' },
@@ -170,7 +170,9 @@ export function parseTrain(args: readonly string[]): TrainCommand | 'help' {
     init: setting('init'),
     loss: setting('loss'),
   };
-  mlp(model);
+  const labelSmoothing = setting('label-smoothing');
+  const lossOptions = labelSmoothing > 0 ? { labelSmoothing } : undefined;
+  modelOf({ model, ...(lossOptions && { lossOptions }) });
   const sampling = setting('sampling');
   if (sampling === 'full' && given.has('batch')) {
     throw wrong('With --sampling full every batch is the whole training part.', 'Leave out --batch.');
@@ -191,6 +193,8 @@ export function parseTrain(args: readonly string[]): TrainCommand | 'help' {
     data: readData(text('data'), given, () => setting('samples')),
     scale: setting('scale'),
     model,
+    ...(lossOptions && { lossOptions }),
+    ...regularisation(setting),
     optimizer: { name: row.name, hyper: hyper as Record<string, HyperValue> },
     ...(schedule && { schedule }),
     ...(sampling === 'full' ? {} : { batchSize: setting('batch') }),
@@ -225,6 +229,17 @@ function readResume(given: ReadonlyMap<string, string>, changes: Partial<TrainCo
     `--resume goes on with the run as it was begun; --${other} is for a new one.`,
     `Leave out --${other}, or train anew without --resume.`,
   );
+}
+
+/** What is added to the loss, and done to the batches; nothing where all is off. */
+function regularisation(setting: <K extends keyof typeof SETTINGS>(name: K) => (typeof SETTINGS)[K]['default']) {
+  const [l1, l2] = [setting('penalty-l1'), setting('penalty-l2')];
+  const [alpha, size] = [setting('mixup'), setting('cutout')];
+  const augment = { ...(alpha > 0 && { mixup: { alpha } }), ...(size > 0 && { cutout: { size } }) };
+  return {
+    ...((l1 > 0 || l2 > 0) && { penalty: { l1, l2 } }),
+    ...((alpha > 0 || size > 0) && { augment }),
+  };
 }
 
 const SCHEDULE_FLAGS = ['stepSize', 'milestones', 'gamma', 'power', 'minLr'] as const;

@@ -28,6 +28,15 @@ export const PROFILE_FILES = 'profile.json, trace.json (opens in ui.perfetto.dev
 /** A name and its value stay in one line. */
 const unbroken = (item: string): string => item.replaceAll(' ', '\u00a0');
 
+/** What is beside network and loss. */
+const additions = ({ lossOptions, penalty, augment }: TrainConfig): string[] => [
+  ...(lossOptions ? [`label smoothing ${lossOptions.labelSmoothing}`] : []),
+  ...(penalty?.l1 ? [`L1 ${penalty.l1}`] : []),
+  ...(penalty?.l2 ? [`L2 ${penalty.l2}`] : []),
+  ...(augment?.mixup ? [`mixup ${augment.mixup.alpha}`] : []),
+  ...(augment?.cutout ? [`cutout ${augment.cutout.size}`] : []),
+];
+
 /** Where the data comes from. */
 const sourceText = (data: DataConfig): string =>
   data.kind === 'digits' ? 'drawn digits' : data.kind === 'named' ? data.name : placeOf(data)!;
@@ -126,7 +135,7 @@ export class TextReporter implements Reporter {
       `${sizes.join('-')}, ${count(plan.parameters)} parameters, ${plan.dispatches} dispatches per step`,
     );
     const between = [norm && `${norm} norm`, activation, dropout && `dropout ${dropout}`].filter(Boolean);
-    this.#line('', [...between, init, loss].join(', '));
+    this.#line('', [...between, init, loss, ...additions(config)].join(', '));
     const row = (rules as Readonly<Record<string, { readonly row: RuleRow }>>)[config.optimizer.name]?.row;
     // A switch that is off, or a choice as it always is, says nothing.
     const hyper = Object.entries(config.optimizer.hyper)

@@ -4,6 +4,7 @@ import { kebab, opposite } from '../../harness/common/flags.js';
 import { showHyper, type TrainConfig } from '../../harness/train/config.js';
 import { checkFit, knownShape } from '../../harness/train/data.js';
 import { trainHelp } from '../../harness/train/help.js';
+import { modelOf } from '../../harness/train/model.js';
 import { FLAGS, hyperFlags, parseTrain, type TrainCommand } from '../../harness/train/options.js';
 import { profiledSteps, runSteps, SCHEDULES, scheduleOf } from '../../harness/train/schedule.js';
 import { DownhillError, type RuleRow, rules } from '../../src/index.js';
@@ -68,6 +69,21 @@ describe('flags of downhill train', () => {
     expect(configOf('--steps 20')).toMatchObject({ steps: 20 });
     expect(configOf('--steps 20').epochs).toBeUndefined();
     expect(configOf('--sampling full').batchSize).toBeUndefined();
+  });
+
+  it('add to the loss and to the batches, and nothing by default', () => {
+    const more = '--label-smoothing 0.1 --penalty-l1 1e-5 --penalty-l2 0.001 --mixup 0.2 --cutout 8';
+    expect(configOf(more)).toMatchObject({
+      lossOptions: { labelSmoothing: 0.1 },
+      penalty: { l1: 1e-5, l2: 0.001 },
+      augment: { mixup: { alpha: 0.2 }, cutout: { size: 8 } },
+    });
+    expect(modelOf(configOf(more)).loss.settings).toMatchObject({ labelSmoothing: 0.1 });
+    expect(configOf('--mixup 1').augment).toEqual({ mixup: { alpha: 1 } });
+    for (const key of ['lossOptions', 'penalty', 'augment']) expect(key in configOf('')).toBe(false);
+    expect(errorOf('--loss huber --label-smoothing 0.1').code).toBe('OPTION-UNKNOWN');
+    expect(errorOf('--penalty-l2 -1').code).toBe('OPTION-RANGE');
+    expect(errorOf('--cutout 1.5').code).toBe('OPTION-RANGE');
   });
 
   it('name a profile, and nothing where there is none', () => {
