@@ -55,19 +55,28 @@ it('names the adapter once, and keeps what Dawn says of it off the terminal', ()
 
 describe('downhill train in Node', () => {
   it('learns a table, and tells R² and RMSE in units', async () => {
-    writeFileSync(folder.path('houses.csv'), prices(1500));
-    const line = ['train', '--data', `csv:${folder.path('houses.csv')}`, '--target', 'price', '--json'];
-    const { code, out, err } = await downhill([...line, '--out', folder.path('table')]).done;
+    writeFileSync(folder.path('houses.csv'), prices(400));
+    const line = [
+      'train',
+      '--data',
+      `csv:${folder.path('houses.csv')}`,
+      '--target',
+      'price',
+      '--json',
+      '--model',
+      '5-24-1',
+    ];
+    const { code, out, err } = await downhill([...line, '--lr', '0.01', '--out', folder.path('table')]).done;
     expect(code, err).toBe(0);
     const result = jsonLines(out).at(-1) as { type: string; r2: number; rmse: number; loss: number };
     expect(result.type).toBe('result');
-    // With defaults: 190 steps of a network of 31,001 parameters. The price spreads over 8,800.
-    expect(result.r2).toBeGreaterThan(0.97);
-    expect(result.rmse).toBeLessThan(1600);
-    expect(result.loss).toBeLessThan(0.03);
+    // 50 steps of a small network; what all defaults reach, tests/slow/csv.test.ts says. The price spreads over 8,800.
+    expect(result.r2).toBeGreaterThan(0.8);
+    expect(result.rmse).toBeLessThan(4000);
+    expect(result.loss).toBeLessThan(0.2);
     expect(JSON.parse(readFileSync(folder.path('table', 'config.json'), 'utf8')).config).toMatchObject({
       data: { kind: 'csv', target: ['price'] },
-      model: { sizes: [5, 100, 100, 100, 100, 1], loss: 'mse' },
+      model: { sizes: [5, 24, 1], loss: 'mse' },
     });
   });
 

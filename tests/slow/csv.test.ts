@@ -1,4 +1,6 @@
-import { describe, expect, it } from 'vitest';
+import { writeFileSync } from 'node:fs';
+import { afterAll, describe, expect, it } from 'vitest';
+import { ensureBuild } from '../../harness/setup/build.mjs';
 import { csv } from '../../src/csv.js';
 import {
   adam,
@@ -10,9 +12,13 @@ import {
   statistics,
   targetStatistics,
 } from '../../src/index.js';
+import { downhill, jsonLines, scratch } from '../support/cli.js';
 import { testDevice } from '../support/gpu.js';
 import { prices } from '../support/table.js';
 import { collect } from '../support/train.js';
+
+const folder = scratch();
+afterAll(folder.remove);
 
 describe('a table of three differently scaled features', () => {
   it('is learnt with defaults: R² of at least 0.97 on rows held back', async () => {
@@ -42,5 +48,17 @@ describe('a table of three differently scaled features', () => {
     } finally {
       trainer.destroy();
     }
+  });
+
+  it('and by the command line, which makes the network of the table', async () => {
+    ensureBuild();
+    writeFileSync(folder.path('houses.csv'), prices(1500));
+    const line = ['train', '--data', `csv:${folder.path('houses.csv')}`, '--target', 'price', '--json'];
+    const { code, out, err } = await downhill([...line, '--out', folder.path('table')]).done;
+    expect(code, err).toBe(0);
+    // 190 steps of a network of 31,001 parameters. The price spreads over 8,800.
+    const { r2, rmse } = jsonLines(out).at(-1) as { r2: number; rmse: number };
+    expect(r2).toBeGreaterThan(0.97);
+    expect(rmse).toBeLessThan(1600);
   });
 });
