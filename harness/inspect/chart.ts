@@ -13,7 +13,8 @@ import {
 import { type ComposeOption, init, use } from 'echarts/core';
 import { SVGRenderer } from 'echarts/renderers';
 import { type InspectedLayer, SIGNAL_LIMITS, type Verdict } from '../../src/index.js';
-import { type Inspected, layerName, numberText, shownLayers } from './lines.js';
+import { highestBeside, type Inspected, layerName, numberText, shownLayers } from './lines.js';
+import { startName } from './options.js';
 
 type Option = ComposeOption<
   LineSeriesOption | GridComponentOption | TitleComponentOption | GraphicComponentOption | MarkLineComponentOption
@@ -70,17 +71,17 @@ export function rangeOf(layers: readonly InspectedLayer[]): [number, number] {
 }
 
 /**
- * The outline of a layer's histogram as a density, 1 for the fullest bin; where many are exactly 0, for the fullest bin
- * but theirs, and theirs is cut off.
+ * The outline of a layer's histogram as a density, 1 for the fullest bin; where the bin of 0 would hide the others, for the
+ * fullest of these, and that one is cut off.
  */
 export function outlineOf({ output }: InspectedLayer): [x: number, y: number][] {
-  const { histogram, zeros } = output;
+  const { histogram } = output;
   if (!histogram || !Number.isFinite(histogram.min)) return [];
   const { counts, min, max } = histogram;
   if (!(max > min)) return [min, min, min].map((x, i) => [x, i === 1 ? 1.25 : 0]);
   const width = (max - min) / counts.length;
   const zero = Math.min(Math.floor(-min / width), counts.length - 1);
-  const highest = Math.max(...counts.filter((_, i) => zeros < 0.2 || i !== zero), 1);
+  const highest = highestBeside(counts, zero);
   const bars = counts.flatMap((count, i): [number, number][] => {
     const y = Math.min(count / highest, 1.25);
     return [
@@ -117,10 +118,11 @@ function addRow(parts: Parts, each: Inspected, row: number, alike: boolean): voi
   const chosen = chosenLayers(layers.length);
   const top = HEAD + ROW * row;
   const cell = (WIDTH - LEFT - RIGHT) / chosen.length;
+  const { activation, gain } = each.start;
   const [min, max] = rangeOf(chosen.map((i) => layers[i]!));
   parts.graphic.push(
     text(24, top + 14, each.start.init, { fontSize: 14, fontWeight: 600, fill: INK }),
-    text(24, top + 33, each.start.activation, {}),
+    text(24, top + 33, gain === undefined ? activation : `${activation}, gain ${gain}`, {}),
     text(24, top + 51, each.verdict, { fill: COLOURS[each.verdict], fontWeight: 600 }),
   );
   for (const [column, i] of chosen.entries()) {
@@ -177,7 +179,7 @@ function addPanel(parts: Parts, inspected: readonly Inspected[], alike: boolean)
       {},
     ),
   );
-  parts.grid.push({ left: 76, right: 330, top, height: PANEL - 64 - 44 });
+  parts.grid.push({ left: 76, right: 360, top, height: PANEL - 64 - 44 });
   const label = { color: MUTED, fontSize: 12, fontFamily: FONT };
   parts.xAxis.push({
     ...{ type: 'category', gridIndex: index, boundaryGap: false, axisTick: { show: false } },
@@ -205,12 +207,14 @@ function addPanel(parts: Parts, inspected: readonly Inspected[], alike: boolean)
       {
         type: 'rect',
         silent: true,
-        x: WIDTH - 228,
+        x: WIDTH - 262,
         y: at + 4,
         shape: { width: 18, height: 4 },
         style: { fill: color },
       },
-      text(WIDTH - 204, at, `${each.start.init}, ${each.start.activation}`, { fill: INK }),
+      text(WIDTH - 236, at, alike ? startName(each.start) : `${startName(each.start)}, ${each.start.activation}`, {
+        fill: INK,
+      }),
     );
   }
 }

@@ -8,7 +8,7 @@ import { type Io, painter } from '../common/io.js';
 import { defaultFolder, outputError } from '../common/output.js';
 import { findGpu } from '../common/quiet.js';
 import { filesOf } from '../train/command.js';
-import { checkFit, knownShape, shapeOf } from '../train/data.js';
+import { checkFit, fitted, knownShape, shapeOf } from '../train/data.js';
 import { loadData } from '../train/node.js';
 import { startsSvg } from './chart.js';
 import { type Inspected, inspectLines } from './lines.js';
@@ -28,7 +28,8 @@ export async function inspect(args: readonly string[], io: Io): Promise<number> 
     io.stdout.write(inspectHelp());
     return 0;
   }
-  const { config, json } = command;
+  const { json } = command;
+  let { config } = command;
   const controller = new AbortController();
   let interrupted = 0; // the exit code, once a signal came
   const stopListening = io.onInterrupt((code) => {
@@ -41,12 +42,14 @@ export async function inspect(args: readonly string[], io: Io): Promise<number> 
     const known = config.data.kind === 'named' ? DATASETS[config.data.name] : knownShape(config);
     if (known) checkFit(config, known);
     const files = await filesOf(config.data, { io, json, signal: controller.signal });
-    const data = await loadData(config, files);
+    const data = await loadData(config, files, command.open);
+    config = fitted(config, command.open, data);
     checkFit(config, shapeOf(data));
     const folder = makeFolder(command);
-    const { adapter, inspected } = await inspectAll(command, data.train, controller.signal);
-    write(folder, command, adapter, inspected);
-    report(folder, command, adapter, inspected, io);
+    const whole = { ...command, config };
+    const { adapter, inspected } = await inspectAll(whole, data.train, controller.signal);
+    write(folder, whole, adapter, inspected);
+    report(folder, whole, adapter, inspected, io);
     return 0;
   } catch (error) {
     if (controller.signal.aborted && error === controller.signal.reason) return interrupted;
@@ -102,11 +105,14 @@ const shown = ({ config }: InspectCommand, { samples }: Inspected): string =>
   `${plural(samples, 'sample')} of ${config.data.kind === 'named' ? config.data.name : config.data.kind}, seed ${config.seed}`;
 
 function write(folder: string, command: InspectCommand, adapter: Adapter, inspected: readonly Inspected[]): void {
-  const { data, scale, model, seed } = command.config;
-  const { sizes, loss } = model;
-  const title = `Activations of ${sizes.join('-')} before any training`;
-  const subtitle = `${shown(command, inspected[0]!)}, on ${adapter.name}\nOf each layer the share of its outputs by value; bars of exact zeros are cut off.`;
-  const all = { data, scale, model: { sizes, loss }, seed, adapter, inspections: inspected };
+  const { data, scale, model: first, seed } = command.config;
+  const { activation: _, init: __, ...model } = first; // those of each start
+  const { sizes, norm, dropout } = model;
+  const between = [norm && `${norm} norm`, dropout && `dropout ${dropout}`].filter(Boolean);
+  const network = [sizes.join('-'), ...(between.length > 0 ? [`with ${between.join(' and ')}`] : [])].join(' ');
+  const title = `Activations of ${network} before any training`;
+  const subtitle = `${shown(command, inspected[0]!)}, on ${adapter.name}\nOf each layer how its outputs are spread; a bar at 0 that would hide the others is cut off.`;
+  const all = { data, scale, model, seed, adapter, inspections: inspected };
   try {
     writeFileSync(join(folder, SVG), startsSvg({ title, subtitle, inspected }));
     writeFileSync(join(folder, JSON_FILE), `${JSON.stringify(all, null, 2)}\n`);

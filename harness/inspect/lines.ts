@@ -2,7 +2,7 @@
 import { type InspectedLayer, type Inspection, SIGNAL_LIMITS, type Verdict } from '../../src/index.js';
 import type { Paint, Style } from '../common/io.js';
 import { type Column, INDENT, textTable } from '../common/table.js';
-import type { Start } from './options.js';
+import { type Start, startName } from './options.js';
 
 export interface Inspected extends Inspection {
   readonly start: Start;
@@ -10,9 +10,11 @@ export interface Inspected extends Inspection {
 
 const STYLES: Readonly<Record<Verdict, Style>> = { vanishing: 'yellow', healthy: 'green', exploding: 'red' };
 
-/** Activations and the outputs: what the layers with weights are given. */
-export const shownLayers = ({ layers }: Inspection): readonly InspectedLayer[] =>
-  layers.filter(({ gradientNorm }, i) => gradientNorm === undefined || i === layers.length - 1);
+/** Activations, without what drops some of them, and the outputs. */
+export function shownLayers({ layers }: Inspection): readonly InspectedLayer[] {
+  const bare = new Set(layers.filter(({ gradientNorm }) => gradientNorm === undefined).map(({ layer }) => layer));
+  return layers.filter(({ layer }, i) => (bare.has(layer) && !bare.has(layer - 1)) || i === layers.length - 1);
+}
 
 /** 'relu 2' for the second one, 'outputs' for the last layer. */
 export const layerName = (layers: readonly InspectedLayer[], i: number): string =>
@@ -25,7 +27,13 @@ export function numberText(value: number): string {
   return size >= 1e-3 && size < 1e4 ? String(Number(value.toPrecision(3))) : value.toExponential(1).replace('.0e', 'e');
 }
 
-/** How numbers are spread, in a line; the highest bar is the fullest cell but that of the zeros. */
+/** The most of all, or of all but those of 0, where these are more than twice as many. */
+export function highestBeside(counts: readonly number[], zero: number): number {
+  const others = Math.max(...counts.filter((_, i) => i !== zero), 1);
+  return (counts[zero] ?? 0) > 2 * others ? others : Math.max(others, counts[zero] ?? 0);
+}
+
+/** How numbers are spread, in a line: bars as in the picture. */
 export function sparkline(layer: InspectedLayer, width = 16): string {
   const { histogram } = layer.output;
   if (!histogram || histogram.counts.every((count) => count === 0)) return '';
@@ -35,7 +43,7 @@ export function sparkline(layer: InspectedLayer, width = 16): string {
     counts.slice(i * per, (i + 1) * per).reduce((sum, count) => sum + count, 0),
   );
   const zero = max > min ? Math.min(Math.floor((-min / (max - min)) * width), width - 1) : -1;
-  const highest = Math.max(...cells.filter((_, i) => i !== zero || layer.output.zeros < 0.2), 1);
+  const highest = highestBeside(cells, zero);
   return cells
     .map((count) => (count === 0 ? ' ' : '▁▂▃▄▅▆▇█'[Math.min(Math.floor((8 * count) / highest), 7)]))
     .join('');
@@ -51,8 +59,7 @@ export function inspectLines(all: readonly Inspected[], paint: Paint, columns: n
   const several = new Set(all.map(({ start }) => start.activation)).size > 1;
   const rows = all.flatMap((each) => {
     const layers = shownLayers(each);
-    const { activation, init } = each.start;
-    const title = several ? `${activation}, ${init}` : init;
+    const title = several ? `${each.start.activation}, ${startName(each.start)}` : startName(each.start);
     return layers.map((layer, i): Row => ({ title: i === 0 ? title : '', layer, name: layerName(layers, i) }));
   });
   const table: Column<Row>[] = [

@@ -1,5 +1,15 @@
 /** The flags of `downhill inspect`: what they are called, what they mean, and what they ask for. */
-import { ACTIVATIONS, type Activation, checkChoice, checkInteger, INITS, type Init, mlp } from '../../src/index.js';
+import {
+  ACTIVATIONS,
+  type Activation,
+  checkChoice,
+  checkInteger,
+  DownhillError,
+  type Gain,
+  INITS,
+  type Init,
+  mlp,
+} from '../../src/index.js';
 import { type Flags, flagHelp, HELP, readFlags, wrap } from '../common/flags.js';
 import { toNumber } from '../common/settings.js';
 import type { TrainConfig } from '../train/config.js';
@@ -9,11 +19,14 @@ import { parseTrain, FLAGS as TRAIN, type TrainCommand } from '../train/options.
 export interface Start {
   readonly activation: Activation;
   readonly init: Init;
+  /** Absent for the initialisation's own. */
+  readonly gain?: Gain;
 }
 
 export interface InspectCommand {
   /** As a training of the first of them would have it: data, scale, model, seed. */
   readonly config: TrainConfig;
+  readonly open: TrainCommand['open'];
   readonly starts: readonly Start[];
   /** Samples shown; undefined for the library's default. */
   readonly batchSize: number | undefined;
@@ -36,6 +49,13 @@ export const FLAGS: Readonly<Record<string, Flags>> = {
       help: `of the hidden layers, one or several: ${ACTIVATIONS.join(', ')}`,
       default: TRAIN.network!.activation!.default!,
     },
+    gain: {
+      value: 'X',
+      help: 'factor of the weights, one or several: a number, or auto by the activation',
+      default: "the init's own",
+    },
+    norm: TRAIN.network!.norm!,
+    dropout: TRAIN.network!.dropout!,
     loss: TRAIN.network!.loss!,
   },
   data: {
@@ -54,7 +74,7 @@ export const FLAGS: Readonly<Record<string, Flags>> = {
 const all: Flags = Object.assign({}, ...Object.values(FLAGS));
 
 /** Flags that a training takes the same way. */
-const SHARED = ['model', 'loss', 'data', 'samples', 'scale', 'seed', 'batch'];
+const SHARED = [...Object.keys(TRAIN.data!), 'model', 'norm', 'dropout', 'loss', 'seed', 'batch'];
 
 export function inspectHelp(): string {
   const lines = [
@@ -72,6 +92,7 @@ export function inspectHelp(): string {
     '',
     'examples',
     '  npx downhill inspect --init he-normal,xavier-normal,pytorch',
+    '  npx downhill inspect --init he-normal --gain 0.5,1.41,3',
     '  npx downhill inspect --activation relu,tanh,sigmoid --init xavier-normal',
     '  npx downhill inspect --data mnist --batch 1000 --out runs/inits',
     '',
@@ -89,11 +110,14 @@ export function parseInspect(args: readonly string[]): InspectCommand | 'help' {
   const list = <T extends string>(name: string, choices: readonly T[]) =>
     (given.get(name) ?? all[name]!.default!).split(',').map((each) => checkChoice(`--${name}`, each.trim(), choices));
   const [inits, activations] = [list('init', INITS), list('activation', ACTIVATIONS)];
-  const starts = activations.flatMap((activation) => inits.map((init) => ({ activation, init })));
-  checkInteger('--init times --activation', starts.length, 1, MOST);
+  const gains = readGains(given.get('gain'));
+  const starts = activations.flatMap((activation) =>
+    inits.flatMap((init) => gains.map((gain): Start => ({ activation, init, ...(gain !== undefined && { gain }) }))),
+  );
+  checkInteger('--init times --activation times --gain', starts.length, 1, MOST);
   const shared = SHARED.flatMap((name) => (given.has(name) ? [`--${name}`, given.get(name)!] : []));
   const whole = given.has('batch') ? [] : ['--sampling', 'full'];
-  const { config } = parseTrain([
+  const { config, open } = parseTrain([
     ...shared,
     ...whole,
     '--init',
@@ -101,8 +125,10 @@ export function parseInspect(args: readonly string[]): InspectCommand | 'help' {
     '--activation',
     activations[0]!,
   ]) as TrainCommand;
+  for (const start of starts) modelOf(config, start);
   return {
     config,
+    open,
     starts,
     batchSize: given.has('batch') ? checkInteger('--batch', toNumber(given.get('batch')!), 1) : undefined,
     out: given.get('out'),
@@ -112,4 +138,20 @@ export function parseInspect(args: readonly string[]): InspectCommand | 'help' {
 }
 
 /** The network of a start. */
-export const modelOf = ({ model }: TrainConfig, { activation, init }: Start) => mlp({ ...model, activation, init });
+export const modelOf = ({ model }: TrainConfig, start: Start) => mlp({ ...model, ...start });
+
+/** 'he-normal', with its gain where one was given. */
+export const startName = ({ init, gain }: Start): string => (gain === undefined ? init : `${init}, gain ${gain}`);
+
+function readGains(text: string | undefined): (Gain | undefined)[] {
+  if (text === undefined) return [undefined];
+  return text.split(',').map((each) => {
+    const gain = toNumber(each.trim());
+    if (gain === 'auto' || typeof gain === 'number') return gain;
+    throw new DownhillError(
+      'OPTION-RANGE',
+      `--gain must be a number or auto, got '${each}'.`,
+      'Write --gain 0.5,1.41.',
+    );
+  });
+}

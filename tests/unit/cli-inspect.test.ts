@@ -10,7 +10,7 @@ import {
   shownLayers,
   sparkline,
 } from '../../harness/inspect/lines.js';
-import { type InspectCommand, parseInspect } from '../../harness/inspect/options.js';
+import { type InspectCommand, parseInspect, startName } from '../../harness/inspect/options.js';
 import type { InspectedLayer } from '../../src/index.js';
 import { fakeIo } from '../support/cli.js';
 
@@ -47,6 +47,9 @@ describe('the flags of downhill inspect', () => {
     ]);
     expect(config).toMatchObject({ data: { kind: 'digits' }, seed: 0, scale: 'standard' });
     expect(batchSize).toBeUndefined();
+    const { starts: gains } = parse('--init', 'he-normal', '--gain', '0.5,auto');
+    expect(gains.map(startName)).toEqual(['he-normal, gain 0.5', 'he-normal, gain auto']);
+    expect(parse('--data', 'csv:table.csv', '--target', 'y')).toMatchObject({ open: { sizes: true, loss: true } });
     expect(parse('--batch', '10', '--seed', '4')).toMatchObject({ batchSize: 10, config: { seed: 4, batchSize: 10 } });
     expect(parse().starts.map(({ init }) => init)).toEqual(['he-normal', 'xavier-normal', 'pytorch']);
   });
@@ -56,6 +59,8 @@ describe('the flags of downhill inspect', () => {
     [['--init', ''], 'OPTION-TYPE'],
     [['--activation', 'relu,'], 'OPTION-RANGE'],
     [['--activation', 'relu,tanh,sigmoid', '--init', 'zeros,zeros,zeros,zeros,zeros'], 'OPTION-RANGE'],
+    [['--gain', 'much'], 'OPTION-RANGE'],
+    [['--init', 'zeros', '--gain', '2'], 'OPTION-RANGE'],
     [['--batch', '0'], 'OPTION-RANGE'],
     [['--lr', '1'], 'OPTION-UNKNOWN'],
     [['--model', '784'], 'SHAPE-INVALID'],
@@ -80,11 +85,13 @@ describe('the flags of downhill inspect', () => {
 });
 
 describe('the lines of an inspection', () => {
-  it('show activations and outputs, not what is fed to an activation', () => {
+  it('show activations and outputs, not what is fed to an activation or dropped behind one', () => {
+    const at = (layer: InspectedLayer, i: number) => ({ ...layer, layer: i });
     const own = { gradientNorm: 1, updateRatio: 0 };
     const [fed, gelu, last] = [layerOf(bell, own), layerOf(bell, { name: 'gelu' }), layerOf(bell, own)];
-    const layers = shownLayers(inspectedOf('zeros', [fed, gelu, fed, gelu, last]));
-    expect(layers).toEqual([gelu, gelu, last]);
+    const drop = layerOf(bell, { name: 'dropout' });
+    const layers = shownLayers(inspectedOf('zeros', [fed, gelu, drop, fed, gelu, last].map(at)));
+    expect(layers).toEqual([at(gelu, 1), at(gelu, 4), at(last, 5)]);
     expect(layers.map((_, i) => layerName(layers, i))).toEqual(['gelu 1', 'gelu 2', 'outputs']);
   });
 
