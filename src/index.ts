@@ -134,6 +134,7 @@ export {
 } from './train/inspect.js';
 export { MAX_SEED, TRAINER_DEFAULTS } from './train/options.js';
 export { type Askable, createPredictor, type Predictor } from './train/predict.js';
+export type { RecoverEvent, RecoverOptions } from './train/recover-types.js';
 export { decodeSafetensors, encodeSafetensors, type SafeTensors } from './train/safetensors.js';
 export { createTrainer } from './train/trainer.js';
 export type {

@@ -3,6 +3,7 @@ import type { Dataset } from '../data/dataset.js';
 import { checkSameTargets, checkScaling, checkTargetScaling } from '../data/scaling.js';
 import { isSource } from '../data/source.js';
 import type { Samples } from '../data/upload.js';
+import { requestDevice } from '../gpu/device.js';
 import { DownhillError, show } from '../gpu/errors.js';
 import {
   checkChoice,
@@ -25,6 +26,7 @@ import { checkRule } from '../optim/rule.js';
 import { checkAugment } from './augment.js';
 import { groupTensors } from './groups.js';
 import { checkPenalty } from './penalty.js';
+import { checkRecover } from './recover-options.js';
 import type { EvaluateOptions, RunOptions, TrainerOptions, WeightsOptions } from './types.js';
 import { checkReported, checkValidation } from './validation-options.js';
 
@@ -48,6 +50,7 @@ const OPTIONS = [
   'penalty',
   'augment',
   'average',
+  'recover',
   'validation',
   'earlyStopping',
 ] as const;
@@ -108,6 +111,7 @@ export function checkTrainerOptions(device: GPUDevice, options: TrainerOptions) 
     penalty: checkPenalty(options.penalty, tensorsOf(model)),
     groups,
     validation,
+    recover: checkRecover(options.recover, globalThis.navigator?.gpu && requestDevice),
     seed: checkInteger('seed', options.seed ?? TRAINER_DEFAULTS.seed, 0, MAX_SEED),
   };
 }

@@ -2,7 +2,7 @@ import type { Dataset } from '../data/dataset.js';
 import { isUploadable } from '../data/ring.js';
 import { checkSameTargets, unscaleOutputs } from '../data/scaling.js';
 import { isSource, targetsOf } from '../data/source.js';
-import { type Samples, Uploads } from '../data/upload.js';
+import type { Samples, Uploads } from '../data/upload.js';
 import { DownhillError } from '../gpu/errors.js';
 import type { Fields } from '../gpu/fields.js';
 import { checkNotLost } from '../gpu/lost.js';
@@ -14,10 +14,11 @@ import type { SetOptions } from '../optim/groups.js';
 import { readState } from '../optim/optimizer-state.js';
 import type { FieldsOf, Rule } from '../optim/rule.js';
 import type { Vector } from '../space/space.js';
+import { buildProgram } from './build.js';
 import type { CheckpointOptions, ImportOptions } from './checkpoint-types.js';
 import { Evaluator, type PlacedWeights, type Trained } from './evaluate.js';
 import { StreamedEvaluator, samplesEvaluator } from './evaluate-stream.js';
-import { networkObjective } from './objective.js';
+import { trainLoop } from './loop.js';
 import {
   type CheckedOptions,
   checkData,
@@ -30,8 +31,9 @@ import { Pause } from './pause.js';
 import { importTensors, openCheckpoint, restoreProgram, saveProgram } from './persist.js';
 import { samplesOf } from './predict.js';
 import { checkProfileOptions, profileSteps, type Submit } from './profile.js';
-import { Program } from './program.js';
-import { type Flight, MAX_FLIGHTS, type StepResult } from './scheduler.js';
+import type { Program } from './program.js';
+import { isLost, Recovery } from './recover.js';
+import type { StepResult } from './scheduler.js';
 import type {
   EvaluateOptions,
   Evaluation,
@@ -45,9 +47,8 @@ import type {
   ValidationReport,
   WeightsOptions,
 } from './types.js';
-import type { ValidationPlan } from './validation.js';
 import { checkReportedValues, namedMeans, validationReport } from './validation-options.js';
-import { type CheckedWatchOptions, checkWatchOptions, Watcher } from './watch.js';
+import { type CheckedWatchOptions, checkWatchOptions } from './watch.js';
 
 /**
  * A network in training: its parameters, optimizer, data and batches on the GPU, ready to run.
@@ -79,21 +80,13 @@ const KEPT_EVALUATORS = 3;
 /** Frees an evaluator once it is made and idle; one that failed has freed itself. */
 const release = (evaluator: Promise<Evaluator>) => void evaluator.then((made) => made.destroy()).catch(() => {});
 
-/** Validation of a network on one copy of its data. */
-const validationPlan = (
-  device: GPUDevice,
-  model: Model,
-  { settings, data }: NonNullable<CheckedOptions['validation']>,
-  uploads: Uploads,
-): ValidationPlan => ({
-  settings,
-  evaluator: (weights) => Evaluator.ofDataset(device, { ...weights, model }, data, uploads),
-});
-
 class NetworkTrainer<F extends Fields> implements Trainer<F> {
   readonly #options: CheckedOptions;
-  readonly #program: Program;
-  readonly #uploads: Uploads;
+  #program: Program;
+  #uploads: Uploads;
+  /** A device that took the place of a lost one. */
+  #own: GPUDevice | undefined;
+  readonly #recovery: Recovery | undefined;
   readonly #model: Model;
   readonly #data: Dataset;
   /** By the weights they evaluate. */
@@ -110,20 +103,17 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
     this.#model = options.model;
     this.#data = options.data;
     this.#streams = options.stream;
+    this.#recovery = options.recover && new Recovery(options.recover);
   }
 
   static async create<F extends Fields>(device: GPUDevice, options: CheckedOptions): Promise<NetworkTrainer<F>> {
-    const { label } = options.settings;
-    const uploads = new Uploads(device, label);
-    try {
-      const objective = networkObjective({ ...options, uploads });
-      const validation = options.validation && validationPlan(device, options.model, options.validation, uploads);
-      const program = await Program.create(device, { ...options, label, objective, validation, seeds: [options.seed] });
-      return new NetworkTrainer<F>(program, uploads, options);
-    } catch (error) {
-      uploads.destroy();
+    const { program, uploads } = await buildProgram(device, options);
+    const trainer = new NetworkTrainer<F>(program, uploads, options);
+    await trainer.#recovery?.take(program).catch((error) => {
+      trainer.destroy();
       throw error;
-    }
+    });
+    return trainer;
   }
 
   get step(): number {
@@ -200,69 +190,49 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
   /** @param profiled submits the steps of a profile, which holds the trainer itself */
   async *#run(
     steps: number,
-    signal: AbortSignal | undefined,
-    watch: CheckedWatchOptions | undefined,
+    signal?: AbortSignal,
+    watch?: CheckedWatchOptions,
     profiled?: Submit,
   ): AsyncGenerator<StepReport, void, void> {
     if (!profiled) this.#begin();
-    const { device, scheduler, validation } = this.#program;
-    let watcher: Watcher | undefined;
-    const submitSteps = profiled ?? ((most: number) => (watcher ?? scheduler).submit(most));
-    const end = scheduler.step + steps;
-    const flights: Flight[] = [];
-    let failure: { readonly error: unknown } | undefined;
-    /** No step is left to submit. */
-    const done = () =>
-      failure || scheduler.failure || this.#destroyed || signal?.aborted || scheduler.step >= end || validation?.halted;
-    const submit = async () => {
-      try {
-        // Two that were not delivered yet, whether the GPU is done with them or not: a slow consumer holds the GPU back.
-        while (!done() && flights.length < MAX_FLIGHTS) {
-          const waiting = scheduler.ready();
-          if (waiting) await waiting; // for a source of data
-          if (done()) break;
-          const flight = submitSteps(end - scheduler.step);
-          if (!flight) break; // not before the steps under way are back
-          flights.push(flight);
-        }
-      } catch (error) {
-        // A schedule without a value, data that cannot be read: thrown when the steps before it were delivered.
-        failure = { error };
-      }
+    const end = this.step + steps;
+    let reached = this.step;
+    const loop = {
+      ...{ end, signal, watch, profiled, pause: this.#pause },
+      destroyed: () => this.#destroyed,
+      checkAlive: () => this.#checkAlive(),
+      look: () => this.#recovery?.look(this.#program),
     };
     try {
-      await checkNotLost(device);
-      this.#checkAlive();
-      if (scheduler.failure) throw scheduler.failure;
-      if (watch) watcher = await Watcher.create(this.#program, watch);
-      this.#checkAlive();
-      validation?.goOn();
-      if (!done()) await this.#pause.over(device, signal);
-      await submit();
-      for (let flight = flights[0]; flight; flight = flights[0]) {
-        const results = await flight.results;
-        flights.shift();
-        // The next submit goes out before the consumer sees these losses, so the GPU never waits for it.
-        if (!this.#pause.on) await submit();
-        for (const [i, result] of results.entries()) yield this.#report(flight.first + i, result);
-        if (flights.length > 0 || done()) continue;
-        await this.#pause.over(device, signal);
-        await submit();
+      for (let goOn = true; ; goOn = false) {
+        try {
+          for await (const { first, results } of trainLoop(this.#program, { ...loop, goOn })) {
+            for (const [i, result] of results.entries()) {
+              if (first + i < reached) continue; // trained again, after a loss
+              reached = first + i + 1;
+              yield this.#report(first + i, result);
+            }
+          }
+          return;
+        } catch (error) {
+          if (profiled || !this.#recovery || !isLost(error)) throw error;
+          await this.#recover(this.#recovery, error, reached, signal);
+        }
       }
-      if (scheduler.failure) throw scheduler.failure;
-      // In an object, or TypeScript believes that it was never set.
-      if (failure) throw (failure as { readonly error: unknown }).error;
-      this.#checkAlive();
-      signal?.throwIfAborted();
-    } catch (error) {
-      // A buffer that was destroyed under a pending read: say what happened, not how it showed.
-      this.#checkAlive();
-      throw error;
     } finally {
-      await Promise.allSettled(flights.map(({ results }) => results));
-      watcher?.destroy();
       if (!profiled) this.#running = false;
     }
+  }
+
+  /** Makes everything anew on another device, as it was at the last snapshot. @throws what cannot be mended */
+  async #recover(recovery: Recovery, error: unknown, reached: number, signal: AbortSignal | undefined): Promise<void> {
+    const build = (device: GPUDevice) => buildProgram(device, this.#options);
+    const { device, built } = await recovery.recover(build, this.#program, error, {
+      ...{ reached, signal },
+      checkAlive: () => this.#checkAlive(),
+    });
+    this.#release();
+    [this.#program, this.#uploads, this.#own] = [built.program, built.uploads, device];
   }
 
   #report(index: number, { loss, lr, skipped, watch, validation }: StepResult): StepReport {
@@ -281,6 +251,7 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
     this.#checkAlive();
     if (this.#program.validation) checkReportedValues(Object.values(options ?? {}).flat(), this.#model);
     this.#program.updater.set(options, tensors);
+    this.#recovery?.changed();
   }
 
   state() {
@@ -372,7 +343,10 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
   async restore(bytes: Uint8Array) {
     this.#begin();
     try {
-      return restoreProgram(this.#program, openCheckpoint(bytes, this.#options));
+      const opened = openCheckpoint(bytes, this.#options);
+      const restored = restoreProgram(this.#program, opened);
+      this.#recovery?.keep({ ...opened, ...opened.saved });
+      return restored;
     } finally {
       this.#running = false;
     }
@@ -382,6 +356,7 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
     this.#checkAlive();
     const imported = importTensors(this.#program, bytes, options);
     this.#program.average?.follow();
+    await this.#recovery?.take(this.#program);
     return imported;
   }
 
@@ -392,10 +367,15 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
   destroy(): void {
     if (this.#destroyed) return;
     this.#destroyed = true;
-    this.#pause.set(false);
+    this.#release();
+  }
+
+  #release(): void {
     this.#program.destroy();
     this.#uploads.destroy();
     for (const kept of this.#evaluators.values()) for (const evaluator of kept.values()) release(evaluator);
+    this.#evaluators.clear();
+    this.#own?.destroy();
   }
 
   #checkAlive(): void {

@@ -11,6 +11,7 @@ import type { ClipOptions, OptimizerOptions } from '../optim/optimizer-options.j
 import type { OptimizerState } from '../optim/optimizer-types.js';
 import type { Rule } from '../optim/rule.js';
 import type { CheckpointOptions, Imported, ImportOptions, Restored } from './checkpoint-types.js';
+import type { RecoverOptions } from './recover-types.js';
 import type { WatchOptions, WatchReport } from './watch-report.js';
 import type { Weights } from './weights.js';
 
@@ -110,6 +111,14 @@ export interface TrainerOptions<F extends Fields = Fields> {
    * for a `source`.
    */
   readonly stream?: boolean;
+  /**
+   * Go on when the device is lost: the trainer makes itself anew on another one, as it was at its last snapshot, and `run`
+   * goes on as if nothing had happened: steps since the snapshot are trained again and not reported again, to the same bits
+   * on an adapter of the same kind. Takes snapshots in host memory in passing, every 30 s by default. The ranges that
+   * `parameters()` gave are gone then. A device that you destroy counts as lost; destroy the trainer first. Default: `run`
+   * throws DEVICE-LOST.
+   */
+  readonly recover?: boolean | RecoverOptions;
   /** In the label of every GPU object: 'downhill:<label>/<pass>'. Default 'train'. */
   readonly label?: string;
 }
