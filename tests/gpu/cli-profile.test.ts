@@ -32,7 +32,7 @@ describe('downhill train --profile', () => {
       expect(run.out).toMatch(new RegExp(`\\n {2}${pass} +(nn|optim)/\\w+ +1 +\\d+\\.\\d+ +\\d+\\.\\d %`));
     expect(run.out).toMatch(/ms {2}all \d+ passes, \w+ of 16 steps\n.* a step with the profile.*\n.* a step without/);
     expect(run.out).toMatch(/time +68 steps in .*; and 32 for the profile/);
-    expect(run.out).toMatch(/profile\.json, trace\.json/);
+    expect(run.out).toMatch(/profile\.json,\s+trace\.json/);
 
     const plain = await downhill([...tiny(), '--steps', '100', '--out', folder.path('plain')]).done;
     expect(plain.code, plain.err).toBe(0);
@@ -56,9 +56,9 @@ describe('downhill train --profile', () => {
     const run = await downhill([...tiny(), '--profile', '--steps', '2', '--json', '--out', folder.path('json')]).done;
     expect(run.code, run.err).toBe(0);
     const lines = jsonLines(run.out);
-    expect(lines.map(({ type }) => type)).toEqual(['runtime', 'adapter', 'plan', 'step', 'step', 'profile', 'result']);
+    expect(lines.map(({ type }) => type)).toEqual(['runtime', 'adapter', 'plan', 'step', 'step', 'profile', 'saved', 'result']);
     expect(lines.at(-1)).toMatchObject({ step: 2, profiled: 2, interrupted: false });
-    expect(lines.at(-2)!.profile).toEqual(readJson('json', 'profile.json'));
+    expect(lines.at(-3)!.profile).toEqual(readJson('json', 'profile.json'));
     expect(readLines(folder.path('json', 'metrics.jsonl'))).toHaveLength(3);
 
     const force = await downhill([...tiny(), '--steps', '2', '--force', '--out', folder.path('json')]).done;
