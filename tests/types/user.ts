@@ -14,6 +14,7 @@ import {
   warmup,
 } from 'downhill';
 import * as bundle from 'downhill/bundle';
+import { csv, type TableEncoding } from 'downhill/csv';
 import { defineRule, number, type OptionsOf } from 'downhill/fields';
 import { type BufferRange, createPasses, encodePass, range } from 'downhill/kernels';
 import { requestDevice as requestNodeDevice } from 'downhill/node';
@@ -25,6 +26,16 @@ import raw from 'downhill/shaders/optim/adam.wgsl?raw';
 
 const texts: readonly string[] = [text, raw, adamShader.code];
 const same: typeof adam = bundle.adam;
+export const table = async (text: string, encoding?: TableEncoding) => {
+  const data = encoding ? await csv(text, { encoding }) : await csv(text, { target: 'y', missing: { a: 'mean' } });
+  // @ts-expect-error: no way to fill
+  await csv(text, { target: 'y', missing: 'zero' });
+  return arrays({
+    x: data.x,
+    y: [...(data.targets.kind === 'values' ? data.targets.values : [])],
+    features: data.features,
+  });
+};
 const schedule: NamedSchedule = linear(0.1, { to: 0, steps: 10 });
 const rules: readonly Rule[] = [
   adam({ lr: warmup(cosine(1e-3, { steps: 10 }), { steps: 2 }), betas: [0.9, 0.999] }),
