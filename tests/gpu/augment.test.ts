@@ -122,6 +122,19 @@ it('gives the same bits where the rows of each batch are sent', async () => {
   expect(sent).toEqual(kept);
 });
 
+it('leaves a batch of one row as it is', async () => {
+  const one = async (augment?: AugmentOptions) => {
+    const model = modelOf(softmaxCrossEntropy());
+    const options = { model, rule, data: CASES[0]![1], batchSize: 1, ...(augment && { augment }) };
+    const trainer = await createTrainer(await testDevice(), options);
+    made.push(trainer);
+    return losses(await collect(trainer, { steps: 3 }));
+  };
+  const [plain, mixed] = [await one(), await one({ mixup: { alpha: 1 } })];
+  // A label, and the same as probabilities: other loops.
+  for (const [i, loss] of mixed.entries()) expect(loss).toBeCloseTo(plain[i]!, 5);
+});
+
 it('is off by default, and no part of an evaluation', async () => {
   const [, data, loss, augment] = CASES[0]!;
   const [plain, none, on] = [

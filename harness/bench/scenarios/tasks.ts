@@ -1,4 +1,5 @@
 /** Networks and inputs of the scenarios that train. The same numbers for every contender. */
+import { losses } from '../../../src/index.js';
 import type { StepBatch, StepTask } from '../contract.js';
 import { generator, normal, uniform } from '../random.js';
 
@@ -34,7 +35,7 @@ export function stepTask({ sizes, loss, batchSize, rule, batches }: NetShape, se
 function batch(sizes: readonly number[], loss: StepTask['loss'], rows: number, seed: number): StepBatch {
   const [inputs, outputs] = [sizes[0]!, sizes.at(-1)!];
   const x = normal(rows * inputs, seed, 1);
-  if (loss === 'mse') {
+  if (losses[loss].row.targets === 'values') {
     const values = Float32Array.from({ length: rows * outputs }, (_, i) => {
       const row = Math.floor(i / outputs) * inputs;
       return x[row]! > 0 !== x[row + 1]! > 0 ? 1 : 0; // XOR of the signs
