@@ -8,8 +8,10 @@ import { PageError } from './problem.js';
 export type { JobData as Parts };
 
 /** Splits where needed; both parts get the scaling of the training part. */
-export const prepare = (data: Dataset | JobData, scale: Scale): JobData =>
-  scaled('train' in data ? [data.train, data.test] : parted(data), scale);
+export function prepare(data: Dataset | JobData, scale: Scale): JobData {
+  const [train, test] = 'train' in data ? [data.train, data.test] : parted(data);
+  return scaled({ train, test }, scale);
+}
 
 let drawn: Dataset | undefined;
 

@@ -20,6 +20,8 @@ export interface LossChart {
   readonly subtitle: string;
   /** Loss of step i + 1. */
   readonly losses: readonly number[];
+  /** Losses of validations, after so many steps; the best ones so far stand out. */
+  readonly validations?: readonly { readonly step: number; readonly loss: number; readonly best: boolean }[];
 }
 
 const WIDTH = 960;
@@ -29,9 +31,11 @@ const INK = '#1f2933';
 const MUTED = '#616e7c';
 const LIGHT = '#a9c9ec';
 const STRONG = '#0b4f9e';
+const VALIDATION = '#c2410c';
 /** Points drawn of each line: together below 2000. */
 const RAW_POINTS = 1400;
 const SMOOTH_POINTS = 400;
+const VALIDATION_POINTS = 200;
 /** A smoothed loss that falls by more than this factor reads better on a logarithmic axis. */
 const LOG_FROM = 20;
 
@@ -47,10 +51,13 @@ export function lossSvg(chart: LossChart): string {
 }
 
 /** The chart's description, apart from its drawing, for tests. */
-export function lossOption({ title, subtitle, losses }: LossChart): Option {
+export function lossOption({ title, subtitle, losses, validations = [] }: LossChart): Option {
   const window = windowOf(losses.length);
   const smooth = smoothed(losses, window);
-  const range = smooth.map(([, loss]) => loss).filter((loss): loss is number => loss !== null);
+  const held = thinned(validations);
+  const range = [...smooth, ...held.map(({ value }) => value)]
+    .map(([, loss]) => loss)
+    .filter((loss): loss is number => loss !== null);
   const [low, high] = [Math.min(...range), Math.max(...range)];
   const log = low > 0 && high / low > LOG_FROM;
   // On a logarithmic axis a single batch with a loss near 0 would take half of the height: it is cut off at the edge.
@@ -96,7 +103,7 @@ export function lossOption({ title, subtitle, losses }: LossChart): Option {
       itemWidth: 22,
       itemHeight: window > 1 ? 4 : 3,
       itemGap: 32,
-      data: window > 1 ? names : names.slice(0, 1),
+      data: [...(window > 1 ? names : names.slice(0, 1)), ...(held.length > 0 ? [HELD] : [])],
       // Without a browser the width of a text is a guess, and the guess runs short: each entry gets a width of its own.
       textStyle: { color: INK, fontSize: 13, fontFamily: FONT, width: 136 },
       icon: 'roundRect',
@@ -116,7 +123,7 @@ export function lossOption({ title, subtitle, losses }: LossChart): Option {
     },
     yAxis: {
       type: log ? 'log' : 'value',
-      name: log ? 'training loss, logarithmic' : 'training loss',
+      name: `${held.length > 0 ? 'loss' : 'training loss'}${log ? ', logarithmic' : ''}`,
       nameLocation: 'end',
       nameGap: 14,
       min: log ? floor : low >= 0 ? 0 : undefined,
@@ -129,9 +136,39 @@ export function lossOption({ title, subtitle, losses }: LossChart): Option {
     series: [
       line(names[0]!, raw, window > 1 ? LIGHT : STRONG, window > 1 ? 1 : 2),
       ...(window > 1 ? [line(names[1]!, smooth, STRONG, 2.4)] : []),
+      ...(held.length > 0 ? [points(held)] : []),
     ],
   };
 }
+
+/** What the points of validations are called; the filled ones were the best so far. */
+const HELD = 'validation loss';
+
+interface Held {
+  readonly value: Point;
+  readonly symbol?: string;
+}
+
+/** At most VALIDATION_POINTS, among them the best one and the last. */
+function thinned(validations: NonNullable<LossChart['validations']>): Held[] {
+  const every = Math.ceil(validations.length / VALIDATION_POINTS);
+  const best = validations.findLastIndex((each) => each.best);
+  return validations
+    .filter((_, i) => i === best || (validations.length - 1 - i) % every === 0)
+    .map(({ step, loss, best: filled }) => ({
+      value: [step, Number.isFinite(loss) ? loss : null],
+      symbol: filled ? 'circle' : 'emptyCircle',
+    }));
+}
+
+/** Validations as points, with a thin line that shows which follows which. */
+const points = (data: Held[]): LineSeriesOption => ({
+  ...line(HELD, [], VALIDATION, 1),
+  data: data as LineSeriesOption['data'],
+  showSymbol: true,
+  symbolSize: data.length > 60 ? 4 : 7,
+  z: 3,
+});
 
 const tick = (value: number): string =>
   value === 0 || (value >= 1e-4 && value < 1e5) ? String(Number(value.toPrecision(6))) : value.toExponential(0);

@@ -8,14 +8,14 @@ import { defaultFolder } from '../common/output.js';
 import { configOf, RunCheckpoints } from './checkpoints.js';
 import { runInChrome } from './chrome.js';
 import type { DataConfig, TrainConfig } from './config.js';
-import { checkFit, fitted, knownShape, shapeOf } from './data.js';
+import { checkFit, fitted, heldShape, knownShape, shapeOf } from './data.js';
 import type { DataShape, Emit, JobCheckpoints } from './events.js';
 import { fetchNamed } from './fetch.js';
 import { trainHelp } from './help.js';
 import { loadData, readIdx, readPlain, runInNode } from './node.js';
 import { parseTrain, type TrainCommand } from './options.js';
 import { JsonReporter, type Reporter, TextReporter, writeJson } from './reporter.js';
-import { CHECKPOINTS, RunFolder } from './run-folder.js';
+import { BEST, CHECKPOINTS, MODEL, RunFolder } from './run-folder.js';
 import { runSteps } from './schedule.js';
 
 /** The exit code of a run whose loss got worse instead of better. */
@@ -59,7 +59,7 @@ export async function train(args: readonly string[], io: Io): Promise<number> {
 
   try {
     // Everything that can be wrong is looked at before a device is asked for.
-    const known = config.data.kind === 'named' ? DATASETS[config.data.name] : knownShape(config);
+    const known = config.data.kind === 'named' ? heldShape(config, DATASETS[config.data.name]) : knownShape(config);
     if (known) checkFit(config, known);
     const files = await filesOf(config.data, { io, json, signal: controller.signal });
     // A page makes its own data; here IDX files are read for the check alone.
@@ -117,7 +117,7 @@ function openRun({ config, out, force, resume }: TrainCommand, reporter: Reporte
   };
   const checkpoints = new RunCheckpoints(folder.path, config.keep, emit, problem);
   const save: Run['save'] = async (bytes, kind, step) => {
-    if (kind === 'model') folder.model(bytes);
+    if (kind !== 'checkpoint') folder.model(bytes, kind === 'best' ? BEST : MODEL);
     else await checkpoints.save(bytes, step);
   };
   return { folder, checkpoints, emit, save };

@@ -52,6 +52,14 @@ export interface ScheduleConfig extends ScheduleOptions {
   readonly runSteps?: number;
 }
 
+export interface ValidationConfig {
+  /** Of the training part. */
+  readonly share: number;
+  readonly every: { readonly epochs: number } | { readonly batches: number };
+  /** Where the run may end before its steps are done. */
+  readonly stopping?: { readonly patience: number; readonly metric: string };
+}
+
 export interface TrainConfig {
   readonly data: DataConfig;
   /** 'standard': mean 0 and variance 1, by the training part's statistics. 'unit': into [0, 1]. */
@@ -75,6 +83,8 @@ export interface TrainConfig {
   readonly optimizer: { readonly name: string; readonly hyper: Readonly<Record<string, HyperValue>> };
   /** What the learning rate follows; absent where it stays as it is. */
   readonly schedule?: ScheduleConfig;
+  /** Absent where nothing is held out. */
+  readonly validation?: ValidationConfig;
   /** Absent with sampling 'full', where it is the whole training part. */
   readonly batchSize?: number;
   readonly sampling: Sampling;

@@ -20,12 +20,22 @@ import { DIGITS, HIDDEN, type Scale, TRAIN_SHARE } from '../common/settings.js';
 import type { DataConfig, TrainConfig } from './config.js';
 import type { DataShape } from './events.js';
 import { profiledSteps, runSteps, scheduleOf } from './schedule.js';
+import { checkStopMetric, holdOut, trainedOn } from './validation.js';
 
 /** What a job trains on and what it is judged by. */
 export interface JobData {
   readonly train: Dataset;
   readonly test: Dataset;
+  /** Held out of the training part, where a run validates. */
+  readonly validation?: Dataset;
 }
+
+/** The same done to every part. */
+const partsOf = ({ train, test, validation }: JobData, change: (part: Dataset) => Dataset): JobData => ({
+  train: change(train),
+  test: change(test),
+  ...(validation && { validation: change(validation) }),
+});
 
 type IdxSource = Parameters<typeof idx>[0]['images'];
 
@@ -77,38 +87,45 @@ export function fitted(config: TrainConfig, open: Open, { train }: JobData): Tra
  * @throws DownhillError DATA-*.
  */
 export async function buildData(config: TrainConfig, files?: JobFiles, open?: Open): Promise<JobData> {
-  const loaded = await loadParts(config, files, open?.loss ?? false);
-  const parts = scaled(loaded, config.scale);
-  if (loaded[0].targets.kind === 'values') return open?.loss || !lossOf(config).within ? targetsScaled(parts) : parts;
-  return lossOf(config).targets === 'values' && !open?.loss
-    ? { train: oneHot(parts.train), test: oneHot(parts.test) }
-    : parts;
+  const [all, test] = await loadParts(config, files, open?.loss ?? false);
+  const [train, validation] = holdOut(config, all);
+  const parts = scaled({ train, test, ...(validation && { validation }) }, config.scale);
+  if (train.targets.kind === 'values') return open?.loss || !lossOf(config).within ? targetsScaled(parts) : parts;
+  return lossOf(config).targets === 'values' && !open?.loss ? partsOf(parts, oneHot) : parts;
 }
 
-/** Both parts, scaled by the statistics of the training part: the test part must not shape what the network sees. */
-export function scaled([train, test]: readonly [Dataset, Dataset], scale: Scale): JobData {
-  const known = statistics(train);
+/** All parts, scaled by the statistics of the training part: the others must not shape what the network sees. */
+export function scaled(parts: JobData, scale: Scale): JobData {
+  const known = statistics(parts.train);
   const by = scale === 'unit' ? unitRange : standardize;
-  return { train: by(train, known), test: by(test, known) };
+  return partsOf(parts, (part) => by(part, known));
 }
 
 const lossOf = ({ model }: TrainConfig) => mlp(model).loss.row;
 
 /** Targets of a regression, of mean 0 and variance 1 in the training part; metrics and predictions are in their units. */
-function targetsScaled({ train, test }: JobData): JobData {
-  const known = targetStatistics(train);
-  return { train: standardizeTargets(train, known), test: standardizeTargets(test, known) };
+function targetsScaled(parts: JobData): JobData {
+  const known = targetStatistics(parts.train);
+  return partsOf(parts, (part) => standardizeTargets(part, known));
 }
 
 /** What `buildData` will make, where that is known beforehand: the generator's data need not be drawn to be checked. */
 export function knownShape(config: TrainConfig): DataShape | undefined {
   if (config.data.kind !== 'digits') return undefined;
   const train = trainCount(config.data.samples);
-  return { train, test: config.data.samples - train, ...DIGITS };
+  return heldShape(config, { train, test: config.data.samples - train, ...DIGITS });
 }
 
-export function shapeOf({ train, test }: JobData): DataShape {
-  return { train: train.samples, test: test.samples, features: train.features, classes: outputsOf(train) };
+/** The shape of data once the validation part is held out. */
+export function heldShape(config: TrainConfig, shape: DataShape): DataShape {
+  const train = trainedOn(config, shape.train);
+  return config.validation ? { ...shape, train, validation: shape.train - train } : shape;
+}
+
+export function shapeOf({ train, test, validation }: JobData): DataShape {
+  const samples = { train: train.samples, test: test.samples };
+  const held = validation && { validation: validation.samples };
+  return { ...samples, ...held, features: train.features, classes: outputsOf(train) };
 }
 
 const outputsOf = ({ targets }: Dataset) => (targets.kind === 'values' ? targets.width : targets.classes);
@@ -136,6 +153,7 @@ export function checkFit(config: TrainConfig, shape: DataShape): void {
       `Set --batch to at most ${shape.train}, or use --sampling full.`,
     );
   }
+  checkStopMetric(config);
   const steps = runSteps(config, shape.train);
   scheduleOf(config, steps);
   profiledSteps(config, steps);

@@ -1,10 +1,12 @@
 /** What a training job tells while it runs: plain JSON, the same from Node and from a page. */
-import type { AdapterReport, PlanReport, Profile, StepReport } from '../../src/index.js';
+import type { AdapterReport, PlanReport, Profile, StepReport, Stopped, ValidationReport } from '../../src/index.js';
 
 /** The data a job trains and tests on, in numbers. */
 export interface DataShape {
   readonly train: number;
   readonly test: number;
+  /** Held out of the training part; absent where a run does not validate. */
+  readonly validation?: number;
   readonly features: number;
   readonly classes: number;
 }
@@ -27,6 +29,10 @@ export interface JobResult {
   readonly trainSeconds: number;
   readonly stepsPerSecond: number;
   readonly interrupted: boolean;
+  /** The best validation; absent where there was none. */
+  readonly best?: ValidationReport;
+  /** There where early stopping ended the run; the weights are then those of the best validation. */
+  readonly stopped?: Stopped;
 }
 
 export type JobEvent =
@@ -63,7 +69,7 @@ export type JobEvent =
 export type Emit = (event: JobEvent) => void;
 
 /** What a file that a job leaves is: all that training goes on from, or the network alone. */
-export type SavedKind = 'checkpoint' | 'model';
+export type SavedKind = 'checkpoint' | 'model' | 'best';
 
 /** What a job goes on from, and where its checkpoints go. */
 export interface JobCheckpoints {

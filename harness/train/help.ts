@@ -51,6 +51,7 @@ export function trainHelp(): string {
     '  npx downhill train --optimizer sgd --lr 0.1 --momentum 0.9 --nesterov',
     '  npx downhill train --schedule cosine --warmup 100',
     '  npx downhill train --data mnist --epochs 20 --out runs/mnist',
+    '  npx downhill train --validation 0.1 --patience 5 --epochs 100',
     '  npx downhill train --save-every 500 --out runs/mine',
     '  npx downhill train --resume runs/mine',
     '  npx downhill train --in chrome --steps 500 --json',

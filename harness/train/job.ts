@@ -3,6 +3,7 @@
  * nor the page's.
  */
 import {
+  type CheckpointOptions,
   checkTimestamps,
   createTrainer,
   type Dataset,
@@ -17,6 +18,7 @@ import { type JobData, shapeOf } from './data.js';
 import type { Emit, JobCheckpoints, JobResult, SavedKind } from './events.js';
 import { modelOf } from './model.js';
 import { profiledSteps, runSteps, scheduleOf } from './schedule.js';
+import { validationOptions } from './validation.js';
 
 /**
  * Trains and evaluates, and tells about it through `emit`. Aborting `signal` ends the training early; what was reached
@@ -47,6 +49,7 @@ export async function runJob(
     seed: config.seed,
     ...(config.penalty && { penalty: config.penalty }),
     ...(config.augment && { augment: config.augment }),
+    ...validationOptions(config, data.validation),
   });
   try {
     const { stepsPerEpoch } = trainer;
@@ -58,12 +61,16 @@ export async function runJob(
     // A run that goes on from among its last steps has none left to compare a profile with.
     const profiled = trainer.step <= steps - 2 * profiledSteps(config, steps) ? profiledSteps(config, steps) : 0;
     const trained = await trainSteps(trainer, steps - 2 * profiled, { config, emit, signal, checkpoints });
-    const more = profiled > 0 && !trained.interrupted ? await profileSteps(trainer, profiled, emit) : {};
+    const more =
+      profiled > 0 && !trained.interrupted && !trainer.stopped ? await profileSteps(trainer, profiled, emit) : {};
     // First what must not be lost: a run that is told to end has little time.
     await save(trainer, emit, checkpoints, 'checkpoint');
     await save(trainer, emit, checkpoints, 'model');
+    if (trainer.best) await save(trainer, emit, checkpoints, 'best');
     emit({ type: 'phase', phase: 'evaluate' });
-    const result = { ...trained, ...more, ...(await evaluate(trainer, data.test, config)) };
+    const { best, stopped } = trainer;
+    const validated = { ...(best && { best }), ...(stopped && { stopped }) };
+    const result = { ...trained, ...more, ...validated, ...(await evaluate(trainer, data.test, config)) };
     emit({ type: 'result', result });
     return result;
   } finally {
@@ -77,10 +84,17 @@ async function resume(trainer: Trainer, bytes: Uint8Array) {
   return { resumedAt: step, ...(otherForms.length > 0 && { otherForms }) };
 }
 
+/** What each kind of file has. */
+const SAVED: Record<SavedKind, CheckpointOptions> = {
+  checkpoint: {},
+  model: { state: false },
+  best: { state: false, weights: 'best' },
+};
+
 async function save(trainer: Trainer, emit: Emit, { save }: JobCheckpoints, kind: SavedKind): Promise<void> {
   if (!save) return;
   emit({ type: 'phase', phase: 'save' });
-  await save(await trainer.checkpoint({ state: kind === 'checkpoint' }), kind, trainer.step);
+  await save(await trainer.checkpoint(SAVED[kind]), kind, trainer.step);
 }
 
 async function evaluate(trainer: Trainer, test: Dataset, config: TrainConfig) {
@@ -117,7 +131,7 @@ async function trainSteps(trainer: Trainer, end: number, { config, emit, signal,
   const first = trainer.step;
   const every = (checkpoints.save && config.saveEvery) ?? end;
   let ms = 0;
-  while (trainer.step < end && !signal.aborted) {
+  while (trainer.step < end && !signal.aborted && !trainer.stopped) {
     const next = Math.min(end, (Math.floor(trainer.step / every) + 1) * every);
     ms += await trainTo(trainer, next, emit, signal);
     // The last one is saved with the end of the run.
@@ -127,7 +141,7 @@ async function trainSteps(trainer: Trainer, end: number, { config, emit, signal,
   const trainSeconds = ms / 1000;
   const stepsPerSecond = trainSeconds > 0 ? (step - first) / trainSeconds : 0;
   const resumed = first > 0 && { resumedAt: first };
-  return { step, ...resumed, trainSeconds, stepsPerSecond, interrupted: step < end };
+  return { step, ...resumed, trainSeconds, stepsPerSecond, interrupted: step < end && !trainer.stopped };
 }
 
 /** @returns the milliseconds from the first step's start to the last loss' arrival */

@@ -1,11 +1,21 @@
 /** metrics.jsonl of a run: a line for every step, and one for the result. */
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
+import type { ValidationReport } from '../../src/index.js';
 import { isFull, writeWhole } from '../common/whole-file.js';
 
-/** What a line of a step begins with. */
-interface StepLine {
+/** What a line may hold: of a step, or of the validation behind it. A number that is not finite is null in JSON. */
+interface Line {
   readonly step: number;
-  readonly loss: number;
+  readonly loss?: number | null;
+  readonly validationLoss?: number | null;
+  readonly validationAccuracy?: number | null;
+  readonly best?: boolean;
+}
+
+/** What the lines that are kept say. */
+export interface KeptMetrics {
+  readonly losses: number[];
+  readonly validations: ValidationReport[];
 }
 
 /**
@@ -24,20 +34,22 @@ export class Metrics {
     this.#size = 0;
   }
 
-  /** Keeps the lines of the first `steps` steps, those of a run that is gone on with. @returns their losses */
-  keep(steps: number): number[] {
+  /** Keeps the lines of the first `steps` steps, those of a run that is gone on with, and of their validations. */
+  keep(steps: number): KeptMetrics {
     const kept: string[] = [];
-    const losses: number[] = [];
+    const [losses, validations]: [number[], ValidationReport[]] = [[], []];
     for (const line of readFileSync(this.path, 'utf8').split('\n')) {
-      const read = readStep(line);
+      const { step, loss, validationLoss, validationAccuracy: accuracy, best = false } = readLine(line);
       // What comes after was trained beyond the checkpoint, and is trained again.
-      if (read?.step !== losses.length + 1 || read.step > steps) break;
+      if (loss !== undefined && step === losses.length + 1 && step <= steps) losses.push(loss ?? Number.NaN);
+      else if (validationLoss !== undefined && step === losses.length)
+        validations.push({ step, loss: validationLoss ?? Number.NaN, ...(accuracy != null && { accuracy }), best });
+      else break;
       kept.push(`${line}\n`);
-      losses.push(read.loss);
     }
     writeWhole(this.path, kept.join(''));
     this.#size = Buffer.byteLength(kept.join(''));
-    return losses;
+    return { losses, validations };
   }
 
   /** @returns false where the disk is full and the lines wait */
@@ -66,12 +78,10 @@ export class Metrics {
   }
 }
 
-/** A line of a step; a loss that is not finite is null in JSON. */
-function readStep(line: string): StepLine | undefined {
+function readLine(line: string): Line {
   try {
-    const { step, loss } = JSON.parse(line) as { step: number; loss?: number | null };
-    return loss === undefined ? undefined : { step, loss: loss ?? Number.NaN };
+    return JSON.parse(line) as Line;
   } catch {
-    return undefined; // the last line of a run that was killed
+    return { step: Number.NaN }; // the last line of a run that was killed
   }
 }

@@ -17,6 +17,7 @@ import type { Open } from './data.js';
 import { NAMED } from './fetch.js';
 import { modelOf } from './model.js';
 import { makeSchedule, SCHEDULES } from './schedule.js';
+import { EVERY, readValidation } from './validation.js';
 
 export interface TrainCommand {
   readonly config: TrainConfig;
@@ -85,6 +86,20 @@ export const FLAGS: Readonly<Record<string, Flags>> = {
     ...flagsOf('batch', 'epochs'),
     steps: { value: 'N', help: 'steps to do, instead of --epochs' },
     ...flagsOf('sampling', 'penalty-l1', 'penalty-l2', 'mixup', 'cutout', 'seed', 'in'),
+  },
+  validation: {
+    validation: {
+      value: 'SHARE',
+      help: 'of the training part, held out by --seed: what is learnt is judged on it while training goes on',
+      default: 'none',
+    },
+    'validate-every': { value: 'WHEN', help: 'so many steps (100), epoch, or 2epochs', default: EVERY },
+    patience: {
+      value: 'N',
+      help: 'stops after so many validations in a row without a better one, with the best weights',
+      default: 'never',
+    },
+    'stop-metric': { value: 'NAME', help: 'what better means: loss, accuracy or mse', default: 'loss' },
   },
   schedule: {
     schedule: { value: 'NAME', help: 'what --lr follows over the run: one of those below', default: 'constant' },
@@ -189,6 +204,7 @@ export function parseTrain(args: readonly string[]): TrainCommand | 'help' {
   };
   const resume = readResume(given, { ...(given.has('steps') || given.has('epochs') ? length : {}), ...saves });
   const schedule = readSchedule(given, setting('warmup'));
+  const validation = readValidation(given);
   const config: TrainConfig = {
     data: readData(text('data'), given, () => setting('samples')),
     scale: setting('scale'),
@@ -197,6 +213,7 @@ export function parseTrain(args: readonly string[]): TrainCommand | 'help' {
     ...regularisation(setting),
     optimizer: { name: row.name, hyper: hyper as Record<string, HyperValue> },
     ...(schedule && { schedule }),
+    ...(validation && { validation }),
     ...(sampling === 'full' ? {} : { batchSize: setting('batch') }),
     sampling,
     ...length,

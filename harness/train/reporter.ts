@@ -1,5 +1,5 @@
 /** What `downhill train` says: as text for people, or as JSON lines for programs. */
-import { type Profile, type RuleRow, rules } from '../../src/index.js';
+import { type Profile, type RuleRow, rules, type StepReport } from '../../src/index.js';
 import { kebab } from '../common/flags.js';
 import { count, duration, lossText, percent, plural, rateText } from '../common/format.js';
 import { type ErrorParts, type Io, painter } from '../common/io.js';
@@ -8,6 +8,7 @@ import { type DataConfig, placeOf, showHyper, type TrainConfig } from './config.
 import type { JobEvent, JobResult } from './events.js';
 import { profileLines } from './profile-table.js';
 import { TrainProgress } from './progress.js';
+import { saidEvery, validationLine, validationText } from './validation.js';
 
 export interface Reporter {
   /** Of the run; the data may still decide on some of it. */
@@ -50,6 +51,8 @@ export class TextReporter implements Reporter {
   #resume: (JobEvent & { type: 'resume' }) | undefined;
   /** Whether a checkpoint was saved. */
   #kept = false;
+  /** Validations after steps that this divides are said. */
+  #saidEvery = 1;
 
   constructor(
     readonly io: Io,
@@ -68,6 +71,7 @@ export class TextReporter implements Reporter {
     } else if (event.type === 'steps') {
       this.#progress?.add(event.steps);
       this.#watch(event.steps);
+      this.#validations(event.steps);
     } else if (event.type === 'profile') {
       this.#progress?.end();
       this.#progress = undefined;
@@ -109,6 +113,7 @@ export class TextReporter implements Reporter {
     ].join('');
     this.#write('');
     this.#line('test', `${verdict}loss ${lossText(loss)}`);
+    this.#outcome(result);
     const timed = plural(step - resumedAt - profiled, 'step');
     const steps = interrupted ? `stopped after ${timed}` : timed;
     const before = resumedAt > 0 ? ` (and ${count(resumedAt)} before)` : '';
@@ -124,6 +129,23 @@ export class TextReporter implements Reporter {
   failed(_error: ErrorParts | undefined, folder: string | undefined): void {
     this.#progress?.end();
     if (folder !== undefined) this.#saved(folder);
+  }
+
+  /** What validation came to: the best one, and whether it ended the run. */
+  #outcome({ best, stopped }: JobResult): void {
+    if (best) this.#line('best', `validation ${validationLine(best, '')}`);
+    if (!stopped) return;
+    const kept = stopped.best ? ', with the weights of the best' : '';
+    this.#line('stopped', `early, after ${plural(stopped.step, 'step')}${kept}`);
+  }
+
+  /** A line for each validation, or for every so many. */
+  #validations(steps: readonly StepReport[]): void {
+    for (const { validation } of steps) {
+      if (!validation || validation.step % this.#saidEvery !== 0) continue;
+      this.#progress?.clear();
+      this.#line('validation', validationLine(validation));
+    }
   }
 
   #plan(event: JobEvent & { type: 'plan' }): void {
@@ -145,7 +167,8 @@ export class TextReporter implements Reporter {
     if (schedule !== undefined) this.#line('schedule', schedule.split(', ').map(unbroken).join(', '));
     const source = sourceText(config.data);
     const scale = config.scale === 'standard' ? 'standardised' : 'scaled to [0, 1]';
-    this.#line('data', `${source}, ${count(data.train)} to train, ${count(data.test)} to test, ${scale}`);
+    const held = data.validation === undefined ? '' : `${count(data.validation)} to validate, `;
+    this.#line('data', `${source}, ${count(data.train)} to train, ${held}${count(data.test)} to test, ${scale}`);
     const order = {
       shuffle: 'shuffled',
       sequential: 'in order',
@@ -157,6 +180,10 @@ export class TextReporter implements Reporter {
       'batches',
       `${count(batchSize)}, ${order}; ${plural(steps, 'step')}, ${plural(epochs, 'epoch')}; seed ${config.seed}`,
     );
+    if (config.validation) {
+      this.#saidEvery = saidEvery(config.validation, steps, stepsPerEpoch);
+      this.#line('validation', validationText(config.validation));
+    }
     if (this.#resume) this.#resumed(this.#resume, event);
     this.#write('');
   }
@@ -190,7 +217,8 @@ export class TextReporter implements Reporter {
 
   #saved(folder: string, whole = false): void {
     this.#line('saved in', folder);
-    const kept = whole ? [SAVED_FILES] : this.#kept ? ['checkpoints'] : [];
+    const best = this.config.validation ? ['best.safetensors'] : [];
+    const kept = whole ? [...best, SAVED_FILES] : this.#kept ? ['checkpoints'] : [];
     const files = [RUN_FILES, ...kept, ...(this.#profiled ? [PROFILE_FILES] : [])];
     this.#line('', this.#paint('gray', files.join(', ')));
   }

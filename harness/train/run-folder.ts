@@ -4,7 +4,7 @@
  */
 import { existsSync, mkdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { DownhillError, rules } from '../../src/index.js';
+import { DownhillError, rules, type StepReport, type ValidationReport } from '../../src/index.js';
 import { count, lossText, percent, plural } from '../common/format.js';
 import { lockFolder } from '../common/lock.js';
 import { outputError } from '../common/output.js';
@@ -18,9 +18,21 @@ import { traceOf } from './trace.js';
 
 /** The network alone, as the run ended with it. */
 export const MODEL = 'model.safetensors';
+/** The same of its best validation. */
+export const BEST = 'best.safetensors';
 /** All that the training goes on from, by steps. */
 export const CHECKPOINTS = 'checkpoints';
 const GONE = 'it is no longer there';
+
+/** The lines of a step in metrics.jsonl: its own, and that of the validation behind it. */
+function metricLines({ step, epoch, loss, lr, validation }: StepReport): string[] {
+  const lines: object[] = [{ step, epoch, loss, lr }];
+  if (validation) {
+    const { loss: validationLoss, accuracy: validationAccuracy, best } = validation;
+    lines.push({ step, validationLoss, validationAccuracy, best });
+  }
+  return lines.map((line) => `${JSON.stringify(line)}\n`);
+}
 
 /**
  * The folder is made and tried before any GPU work. Steps are appended as they come, so that a run which breaks off keeps
@@ -36,11 +48,12 @@ export class RunFolder {
   /** Of the run's own config.json, where it goes on. */
   readonly #before: { readonly started?: string; readonly resumed?: readonly object[] } | undefined;
   #losses: number[] = [];
+  #validations: ValidationReport[] = [];
   readonly #start = new Date();
   /** Steps of the checkpoint that it goes on from. */
   #resumedAt: number | undefined;
   /** A network that found no room yet. */
-  #model: Uint8Array | undefined;
+  readonly #models = new Map<string, Uint8Array>();
   #versions: Readonly<Record<string, string>> = {};
   #adapter: object = {};
   #adapterName = '';
@@ -85,15 +98,20 @@ export class RunFolder {
       this.#resumedAt = resumedAt;
       if (this.#before === undefined) this.#clear();
       this.#try(() => {
-        if (resumedAt) this.#losses = this.#metrics.keep(resumedAt);
-        else this.#metrics.clear();
+        if (!resumedAt) return this.#metrics.clear();
+        const { losses, validations } = this.#metrics.keep(resumedAt);
+        this.#losses = losses;
+        this.#validations = validations;
       });
       this.#writeConfig();
     } else if (event.type === 'steps') {
       // No times: two runs of the same seed must leave the same bytes.
-      const lines = event.steps.map(({ step, epoch, loss, lr }) => `${JSON.stringify({ step, epoch, loss, lr })}\n`);
+      const lines = event.steps.flatMap(metricLines);
       this.#append(lines.join(''));
-      for (const { loss } of event.steps) this.#losses.push(loss);
+      for (const { loss, validation } of event.steps) {
+        this.#losses.push(loss);
+        if (validation) this.#validations.push(validation);
+      }
     } else if (event.type === 'profile') {
       this.#write('profile.json', `${JSON.stringify(event.profile, null, 2)}\n`);
       this.#write('trace.json', `${JSON.stringify(traceOf(event.profile, this.#adapterName))}\n`);
@@ -101,28 +119,29 @@ export class RunFolder {
   }
 
   /** Keeps the network alone, as the run ends with it. Where there is no room, `finish` tries again. */
-  model(bytes: Uint8Array): void {
+  model(bytes: Uint8Array, file = MODEL): void {
     try {
-      writeWhole(join(this.#path, MODEL), bytes);
-      this.#model = undefined;
+      writeWhole(join(this.#path, file), bytes);
+      this.#models.delete(file);
     } catch (error) {
       if (!isFull(error)) throw outputError(this.path, error, GONE);
-      this.#model = bytes;
+      this.#models.set(file, bytes);
       this.#full(error);
     }
   }
 
   /** @returns in words how the training diverged; undefined where it did not */
   finish(result: JobResult): string | undefined {
-    const { step, loss: testLoss, accuracy: testAccuracy } = result;
+    const { step, loss: testLoss, accuracy: testAccuracy, stopped } = result;
     const line = JSON.stringify({ step, testLoss, testAccuracy });
     this.#append(`${line}\n`);
     this.#try(() => this.#metrics.flush()); // now it must be there
-    const model = this.#model;
-    if (model) this.#try(() => writeWhole(join(this.#path, MODEL), model));
+    for (const [file, bytes] of this.#models) this.#try(() => writeWhole(join(this.#path, file), bytes));
     this.#writeConfig(result);
     const verdict = testAccuracy === undefined ? '' : `test accuracy ${percent(testAccuracy)}, `;
-    this.#chart(`${verdict}test loss ${lossText(testLoss)} after ${plural(step, 'step')}`);
+    this.#chart(
+      `${verdict}test loss ${lossText(testLoss)} after ${plural(step, 'step')}${stopped ? ', stopped early' : ''}`,
+    );
     this.#unlock();
     return divergence(this.#losses, this.config.batchSize ?? Number.POSITIVE_INFINITY);
   }
@@ -146,7 +165,7 @@ export class RunFolder {
 
   /** Takes away what a run has left that --force overwrites. */
   #clear(): void {
-    for (const file of ['loss.svg', 'profile.json', 'trace.json', MODEL])
+    for (const file of ['loss.svg', 'profile.json', 'trace.json', MODEL, BEST])
       this.#try(() => rmSync(join(this.#path, file), { force: true }));
     this.#try(() => rmSync(join(this.#path, CHECKPOINTS), { recursive: true, force: true }));
   }
@@ -174,7 +193,7 @@ export class RunFolder {
     const batch = batchSize === undefined ? 'full batch' : `batch ${count(batchSize)}`;
     const lr = [`lr ${optimizer.hyper.lr}`, schedule?.name, schedule?.warmup && `warm-up ${count(schedule.warmup)}`];
     const subtitle = `${outcome}\n${[batch, ...lr].filter(Boolean).join(', ')}, on ${this.#adapterName}`;
-    this.#write('loss.svg', lossSvg({ title, subtitle, losses: this.#losses }));
+    this.#write('loss.svg', lossSvg({ title, subtitle, losses: this.#losses, validations: this.#validations }));
   }
 
   #writeConfig(result?: JobResult): void {

@@ -146,6 +146,28 @@ describe('downhill train in Node', () => {
     expect(steps).toEqual(readLines(folder.path('json', 'metrics.jsonl')).slice(0, -1));
   });
 
+  it('validates on a part of its own, and stops early with the best weights', async () => {
+    const out = folder.path('early');
+    const stopping = ['--validate-every', '3', '--patience', '3', '--stop-metric', 'accuracy', '--epochs', '500'];
+    const args = [...tiny(), '--validation', '0.2', ...stopping];
+    const { code, out: text, err } = await downhill([...args, '--out', out]).done;
+    expect(code, err).toBe(0);
+    expect(text).toContain('56 to train, 14 to validate, 20 to test');
+    expect(text).toMatch(/validation +every 3 steps; stops after 3 validations without a better accuracy/);
+    expect(text).toMatch(
+      /best +validation loss \S+, accuracy .* % after \d+ steps?\n +stopped +early, after \d+ steps/,
+    );
+    const { result } = JSON.parse(readFileSync(`${out}/config.json`, 'utf8'));
+    expect(result).toMatchObject({ interrupted: false, stopped: { reason: 'early-stopping', step: result.step } });
+    expect(result.stopped.best).toEqual({ step: result.best.step, value: result.best.accuracy });
+    const lines = readLines(`${out}/metrics.jsonl`) as Record<string, number>[];
+    const held = lines.filter(({ validationLoss }) => validationLoss !== undefined);
+    expect(held.map(({ step }) => step)).toEqual(held.map((_, i) => 3 * (i + 1)));
+    expect(Math.max(...held.map(({ validationAccuracy }) => validationAccuracy!))).toBe(result.best.accuracy);
+    expect(held.at(-1)!.step).toBe(result.best.step + 9);
+    expect(readFileSync(`${out}/loss.svg`, 'utf8')).toContain('stopped early');
+  });
+
   it('follows --schedule after --warmup, and says so', async () => {
     const schedule = ['--schedule', 'cosine', '--warmup', '4', '--min-lr', '0.001'];
     const run = await downhill([...tiny(), ...schedule, '--epochs', '4', '--out', folder.path('cosine')]).done;

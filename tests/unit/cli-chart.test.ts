@@ -32,6 +32,24 @@ describe('the chart of a run', () => {
     expect(svg).not.toMatch(/NaN|undefined/);
   });
 
+  it('shows validations as points, the best ones filled, and never too many', () => {
+    const validations = Array.from({ length: 1000 }, (_, i) => ({
+      step: i + 1,
+      loss: i === 10 ? Number.NaN : 2 / (i + 1),
+      best: i < 500,
+    }));
+    const { series, yAxis } = lossOption({ ...chart, losses: falling(1000, 1), validations }) as unknown as Axes & {
+      series: { data: { value: [number, number | null]; symbol: string }[] }[];
+    };
+    const held = series.find(({ name }) => name === 'validation loss')!.data;
+    expect(held.length).toBeLessThan(210);
+    expect(held.at(-1)).toEqual({ value: [1000, 0.002], symbol: 'emptyCircle' });
+    expect(held).toContainEqual({ value: [500, 2 / 500], symbol: 'circle' });
+    // Its low values count for the axis.
+    expect(yAxis.type).toBe('log');
+    expect(lossSvg({ ...chart, losses: falling(60, 1), validations: validations.slice(0, 20) })).not.toMatch(/NaN/);
+  });
+
   it('has a logarithmic axis when the loss falls far, and none below a loss of zero', () => {
     expect(option(falling(1000, 0.01)).yAxis.type).toBe('log');
     expect(option(falling(1000, 1)).yAxis).toMatchObject({ type: 'value', min: 0 });

@@ -55,6 +55,34 @@ describe('flags of downhill train', () => {
     expect(JSON.parse(JSON.stringify(config))).toEqual(config);
   });
 
+  it('hold out a validation part, and say when it stops the run', () => {
+    const validation = (line: string) => configOf(`--validation 0.1 ${line}`.trim()).validation;
+    expect(validation('')).toEqual({ share: 0.1, every: { epochs: 1 } });
+    expect(validation('--validate-every 50')).toEqual({ share: 0.1, every: { batches: 50 } });
+    expect(validation('--validate-every 2epochs')).toEqual({ share: 0.1, every: { epochs: 2 } });
+    expect(validation('--patience 3 --stop-metric accuracy')).toEqual({
+      share: 0.1,
+      every: { epochs: 1 },
+      stopping: { patience: 3, metric: 'accuracy' },
+    });
+    const shape = knownShape(configOf('--validation 0.25 --samples 1000'))!;
+    expect(shape).toMatchObject({ train: 600, validation: 200, test: 200 });
+    for (const line of [
+      '--patience 3',
+      '--validate-every 5',
+      '--validation 1',
+      '--validation x',
+      '--validation 0.1 --validate-every 0',
+      '--validation 0.1 --validate-every 0epochs',
+      '--validation 0.1 --validate-every often',
+      '--validation 0.1 --patience -1',
+      '--validation 0.1 --stop-metric accuracy',
+    ])
+      expect(errorOf(line).code, line).toMatch(/^OPTION-(RANGE|TYPE)$/);
+    const mse = configOf('--validation 0.1 --patience 2 --stop-metric accuracy --loss mse');
+    expect(() => checkFit(mse, knownShape(mse)!)).toThrow(/mse gives loss and mse/);
+  });
+
   it('set what they say', () => {
     const config = configOf(
       '--optimizer sgd --lr=0.1 --momentum 0.9 --nesterov --model 16-8-4 --activation tanh --seed 7',

@@ -98,13 +98,27 @@ describe('metrics.jsonl', () => {
     const result = '{"step":3,"testLoss":0.5}\n';
     writeFileSync(path, line(1) + line(2, null) + line(3) + line(4) + result + line(5).slice(0, 12));
     const metrics = new Metrics(path);
-    expect(metrics.keep(3)).toEqual([1, Number.NaN, 1 / 3]);
+    expect(metrics.keep(3)).toEqual({ losses: [1, Number.NaN, 1 / 3], validations: [] });
     expect(metrics.append(line(4, 9))).toBe(true);
     expect(readFileSync(path, 'utf8')).toBe(line(1) + line(2, null) + line(3) + line(4, 9));
     // A run that ended and goes on has a line of its result, which is no step.
     writeFileSync(path, line(1) + line(2) + line(3) + result);
-    expect(metrics.keep(3)).toHaveLength(3);
+    expect(metrics.keep(3).losses).toHaveLength(3);
     expect(readFileSync(path, 'utf8')).not.toContain('testLoss');
+    // Validations stand behind their steps.
+    const held = [
+      '{"step":2,"validationLoss":0.5,"validationAccuracy":0.75,"best":true}\n',
+      '{"step":3,"validationLoss":null,"best":false}\n',
+    ];
+    writeFileSync(path, line(1) + line(2) + held[0] + line(3) + held[1] + line(4) + held[0]);
+    expect(metrics.keep(3)).toEqual({
+      losses: [1, 1 / 2, 1 / 3],
+      validations: [
+        { step: 2, loss: 0.5, accuracy: 0.75, best: true },
+        { step: 3, loss: Number.NaN, best: false },
+      ],
+    });
+    expect(readFileSync(path, 'utf8')).toBe(line(1) + line(2) + held[0] + line(3) + held[1]);
   });
 
   it('waits on a full disk, and writes over what that cut off', () => {
