@@ -26,6 +26,7 @@ const rooms = {
   pages: ['common'],
   train: ['common', 'pages'],
   inspect: ['common', 'train'],
+  model: ['common', 'train'],
   bench: ['common', 'pages', 'peers'],
   doctor: ['common', 'pages', 'setup'],
   peers: ['bench'],

@@ -7,12 +7,17 @@ import { versionOf } from './common/versions.js';
 import { doctor } from './doctor/command.js';
 import { inspect } from './inspect/command.js';
 import { parseInspect } from './inspect/options.js';
+import { exportModel } from './model/export.js';
+import { parsePredict } from './model/options.js';
+import { predict } from './model/predict.js';
 import { configOf } from './train/checkpoints.js';
 import { train } from './train/command.js';
 import { parseTrain } from './train/options.js';
 
 const COMMANDS: Readonly<Record<string, (args: readonly string[], io: Io) => Promise<number>>> = {
   train,
+  predict,
+  export: exportModel,
   inspect,
   bench,
   doctor,
@@ -21,6 +26,8 @@ const COMMANDS: Readonly<Record<string, (args: readonly string[], io: Io) => Pro
 const HELP = `npx downhill <command>
 
   train      train a network on WebGPU, in Node or in a headless Chrome
+  predict    what a trained network says of samples
+  export     a trained network for other programs: ONNX, npy, safetensors
   inspect    show what initialisations make of a network's activations
   bench      measure the kernels and the trainer beside other libraries
   doctor     show the adapter and the browser of this machine, and test the kernels
@@ -81,6 +88,7 @@ export function needs([command, ...args]: readonly string[]): Needs {
       const place = configOf(train).in;
       return { adapter: place === 'node', browser: place === 'chrome' };
     }
+    if (command === 'predict') return { ...nothing, adapter: parsePredict(args) !== 'help' };
     if (command === 'inspect') return { ...nothing, adapter: parseInspect(args) !== 'help' };
     if (command !== 'bench') return nothing;
     const bench = parseBench(args);

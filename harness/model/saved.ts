@@ -1,0 +1,51 @@
+/** The saved network that a command is given: a file, or the folder of a run. */
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { DownhillError, readModel, type SavedModel } from '../../src/index.js';
+import { plural } from '../common/format.js';
+import { errorParts } from '../common/io.js';
+import { MODEL } from '../train/run-folder.js';
+
+export interface SavedFile {
+  /** As it is named in messages. */
+  readonly path: string;
+  readonly bytes: Uint8Array;
+  readonly saved: SavedModel;
+}
+
+/**
+ * @param path of a safetensors file of ours, or of a run's folder
+ * @throws DownhillError DATA-NOT-FOUND; CHECKPOINT-* with the file
+ */
+export function readSaved(path: string): SavedFile {
+  const folder = existsSync(path) && statSync(path).isDirectory();
+  const file = folder ? join(path, MODEL) : path;
+  let bytes: Uint8Array;
+  try {
+    bytes = readFileSync(file);
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    const why = code === 'ENOENT' ? 'is not there' : `cannot be read: ${message}`;
+    throw new DownhillError(
+      'DATA-NOT-FOUND',
+      `The model ${file} ${why}.`,
+      folder ? 'Name a run that ended, or a checkpoint of it.' : 'Name a file that train saved, or its folder.',
+      cause,
+    );
+  }
+  try {
+    return { path: file, bytes, saved: readModel(bytes) };
+  } catch (error) {
+    if (!(error instanceof DownhillError)) throw error;
+    const { message, fix } = errorParts(error);
+    throw new DownhillError(error.code, `${file}: ${message}`, fix, error);
+  }
+}
+
+/** '784-100-10, after 1,250 steps: linear, relu'. */
+export function describeSaved({ model, step }: SavedModel): string {
+  const dense = model.layers.filter(({ tensors }) => tensors.some(({ shape }) => shape.length === 2));
+  const widths = [model.input, ...dense.map(({ output }) => output)];
+  const kinds = [...new Set(model.layers.map(({ row }) => row.name))];
+  return `${widths.join('-')}, after ${plural(step, 'step')}: ${kinds.join(', ')}; ${model.loss.row.name}`;
+}
