@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { ensureBuild } from '../../harness/setup/build.mjs';
-import type { Optimizer, Trainer } from '../../src/index.js';
+import { digits, type Optimizer, type Trainer } from '../../src/index.js';
 import { readFloats, testDevice } from '../support/gpu.js';
 import { EXAMPLE_FIT } from '../support/raw-webgpu.js';
 import { prices } from '../support/table.js';
@@ -238,6 +238,28 @@ describe('the snippets of docs/', () => {
     for await (const { loss } of trainer.run({ steps: 60 })) losses.push(loss);
     const mean = (some: number[]) => some.reduce((sum, loss) => sum + loss, 0) / some.length;
     expect(mean(losses.slice(-10))).toBeLessThan(0.7 * mean(losses.slice(0, 5)));
+  });
+
+  it('keep and use: trained in two goes, asked about samples', async () => {
+    const { trainOn } = await snippet('keep');
+    const { use } = await snippet('use');
+    const device = await testDevice();
+    const data = digits({ samples: 200, seed: 2 });
+    const folder = mkdtempSync(join(tmpdir(), 'downhill-test-'));
+    try {
+      const warnings: string[] = [];
+      (await trainOn(device, data, folder, 30)).destroy();
+      const trainer: Trainer = await trainOn(device, data, folder, 40, (text: string) => warnings.push(text));
+      made.push(trainer);
+      expect(trainer.step).toBe(40);
+      expect(readdirSync(folder).sort()).toEqual(['step-000030.safetensors', 'step-000040.safetensors']);
+      expect(warnings).toEqual([]);
+      const { probabilities, onnx } = await use(device, await trainer.checkpoint(), data.x);
+      expect(probabilities).toEqual(await trainer.predict(data.x));
+      expect(onnx.length).toBeGreaterThan(4 * 784 * 32);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it('are all run here', () => {
