@@ -56,7 +56,16 @@ describe('downhill train --profile', () => {
     const run = await downhill([...tiny(), '--profile', '--steps', '2', '--json', '--out', folder.path('json')]).done;
     expect(run.code, run.err).toBe(0);
     const lines = jsonLines(run.out);
-    expect(lines.map(({ type }) => type)).toEqual(['runtime', 'adapter', 'plan', 'step', 'step', 'profile', 'saved', 'result']);
+    expect(lines.map(({ type }) => type)).toEqual([
+      'runtime',
+      'adapter',
+      'plan',
+      'step',
+      'step',
+      'profile',
+      'saved',
+      'result',
+    ]);
     expect(lines.at(-1)).toMatchObject({ step: 2, profiled: 2, interrupted: false });
     expect(lines.at(-3)!.profile).toEqual(readJson('json', 'profile.json'));
     expect(readLines(folder.path('json', 'metrics.jsonl'))).toHaveLength(3);
