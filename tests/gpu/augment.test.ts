@@ -115,6 +115,30 @@ it('remembers nothing: the same bits in one run, in two, and in a replica beside
   expect(results.filter((_, i) => i % 2 === 0).map(({ loss: own }) => own)).not.toEqual(whole);
 });
 
+it('goes on from a checkpoint to the same bits, with a penalty too', async () => {
+  const [, data, loss, augment] = CASES[0]!;
+  const options = {
+    model: modelOf(loss),
+    rule,
+    data,
+    batchSize: ROWS,
+    seed: 4,
+    augment,
+    penalty: { l1: 1e-3, l2: 1e-2 },
+  };
+  const make = async () => {
+    const trainer = await createTrainer(await testDevice(), options);
+    made.push(trainer);
+    return trainer;
+  };
+  const whole = losses(await collect(await make(), { steps: STEPS }));
+  const first = await make();
+  const before = losses(await collect(first, { steps: 4 }));
+  const second = await make();
+  await second.restore(await first.checkpoint());
+  expect([...before, ...losses(await collect(second, { steps: STEPS - 4 }))]).toEqual(whole);
+});
+
 it('gives the same bits where the rows of each batch are sent', async () => {
   const [, data, loss, augment] = CASES[1]!;
   const kept = losses(await collect(await trainerOf(data, loss, augment), { steps: STEPS }));
