@@ -1,5 +1,5 @@
 // The floors of DESIGN section 2. A floor imports lower floors only; siblings never import each other; no cycles.
-//   shaders -> gpu -> kernels -> space -> optim | nn | data -> train -> store -> (index, node) -> app | harness
+//   shaders -> gpu -> kernels -> space -> optim | nn | data -> train -> store | checks -> (index, node) -> app | harness
 const floors = {
   shaders: [],
   gpu: ['shaders'],
@@ -12,13 +12,15 @@ const floors = {
   // The float64 oracle may read descriptions (rules' hyper-parameters, the model), never run a kernel.
   reference: ['gpu', 'optim', 'nn', 'data'],
   onnx: ['gpu', 'nn', 'train'],
+  // What is tried before a training: the one floor that runs kernels beside the oracle.
+  checks: ['gpu', 'kernels', 'space', 'optim', 'nn', 'data', 'train', 'reference'],
   // Where checkpoints are kept: on a disk, in a browser.
   store: ['gpu', 'train'],
   node: ['gpu', 'data', 'store'],
 };
 
 /**
- * The same of the harness' rooms: common -> pages -> train | bench | doctor; train -> inspect. The set-up runs before there is a package, and
+ * The same of the harness' rooms: common -> pages -> train | bench | doctor; train -> inspect | checks. The set-up runs before there is a package, and
  * the libraries of benchmarks are built apart; what lies outside the rooms starts them, and may use all of them.
  */
 const rooms = {
@@ -27,6 +29,7 @@ const rooms = {
   train: ['common', 'pages'],
   inspect: ['common', 'train'],
   model: ['common', 'train'],
+  checks: ['common', 'train'],
   bench: ['common', 'pages', 'peers'],
   doctor: ['common', 'pages', 'setup'],
   peers: ['bench'],
@@ -67,7 +70,7 @@ module.exports = {
       from: { path: '^(app|harness|examples)/', pathNot: '^harness/generate/' },
       to: {
         path: '^src/',
-        pathNot: '^src/(index|node/index|onnx/index|kernels/index|reference/index|csv|fields|optim/schedules)\\.ts$',
+        pathNot: '^src/(index|node/index|onnx/index|checks/index|kernels/index|reference/index|csv|fields|optim/schedules)\\.ts$',
       },
     },
     {

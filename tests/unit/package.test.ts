@@ -21,12 +21,12 @@ describe('the package', () => {
 
   it('offers its entries by name, and importing them needs no WebGPU', () => {
     const code = `
-      const entries = ['', '/node', '/kernels', '/reference', '/schedules', '/fields', '/onnx', '/bundle', '/shaders/optim/adam'];
+      const entries = ['', '/node', '/kernels', '/reference', '/schedules', '/fields', '/onnx', '/checks', '/bundle', '/shaders/optim/adam'];
       const names = entries.map((entry) => 'downhill' + entry);
       for (const name of names) console.log(name, Object.keys(await import(name)).length);
       console.log(import.meta.resolve('downhill/shaders/optim/adam.wgsl'));`;
     const out = node(code);
-    expect(out.match(/^downhill\S* [1-9]\d*$/gm)).toHaveLength(9);
+    expect(out.match(/^downhill\S* [1-9]\d*$/gm)).toHaveLength(10);
     expect(out).toMatch(/shaders\/optim\/adam\.wgsl/);
   });
 
