@@ -367,6 +367,7 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
   destroy(): void {
     if (this.#destroyed) return;
     this.#destroyed = true;
+    this.#pause.set(false);
     this.#release();
   }
 
