@@ -12,9 +12,9 @@ import { launchBrowser } from '../pages/find.js';
 import { serve } from '../pages/server.js';
 import type { TrainConfig } from './config.js';
 import type { JobFiles } from './data.js';
-import type { Emit, JobCheckpoints, JobEvent, JobResult, SavedKind } from './events.js';
+import type { Emit, JobCheckpoints, JobEvent, JobResult } from './events.js';
 import type { JobBytes } from './node.js';
-import type { PageJob } from './page.js';
+import type { PageJob, SavedPart } from './page.js';
 
 /** A page that tells nothing for so long will not any more: its graphics process, or the browser itself, hangs. */
 const SILENCE_MS = 60_000;
@@ -109,9 +109,13 @@ async function runPage(
       abort();
     }
   });
-  await page.exposeFunction('downhillSave', async (base64: string, kind: SavedKind, step: number) => {
+  const pieces: Buffer[] = [];
+  await page.exposeFunction('downhillSave', async (base64: string, last: SavedPart | null) => {
+    pieces.push(Buffer.from(base64, 'base64'));
+    if (!last) return;
+    const bytes = Buffer.concat(pieces.splice(0));
     try {
-      await save?.(Buffer.from(base64, 'base64'), kind, step);
+      await save?.(bytes, last.kind, last.step);
     } catch (error) {
       refused ??= error;
       abort();

@@ -14,6 +14,12 @@ export interface PageFailure {
   readonly fix: string;
 }
 
+/** What a file is. */
+export interface SavedPart {
+  readonly kind: SavedKind;
+  readonly step: number;
+}
+
 /** What the page offers to Node. */
 export interface PageJob {
   /**
@@ -29,8 +35,8 @@ declare global {
   var downhillJob: PageJob | undefined;
   /** Set by Node before the page loads. */
   var downhillEmit: ((event: JobEvent) => Promise<void>) | undefined;
-  /** The same; takes a file's bytes as base64, since a call carries text. */
-  var downhillSave: ((base64: string, kind: SavedKind, step: number) => Promise<void>) | undefined;
+  /** The same; takes a file's bytes piece by piece as base64, since a call carries text. With the last comes what it is. */
+  var downhillSave: ((base64: string, last: SavedPart | null) => Promise<void>) | undefined;
 }
 
 const controller = new AbortController();
@@ -60,15 +66,24 @@ async function run(config: TrainConfig, files?: JobFiles, checkpoint?: string): 
   }
 }
 
+/** Bytes of a file that go to Node in one call: no text may be as long as a large file in base64. */
+const PIECE = 3 * 2 ** 22;
+
 async function save(bytes: Uint8Array, kind: SavedKind, step: number): Promise<void> {
+  for (let at = 0; at < bytes.length; at += PIECE) {
+    const piece = await base64Of(bytes.subarray(at, at + PIECE));
+    await globalThis.downhillSave!(piece, at + PIECE >= bytes.length ? { kind, step } : null);
+  }
+}
+
+function base64Of(bytes: Uint8Array): Promise<string> {
   const reader = new FileReader();
   const read = new Promise<string>((resolve, reject) => {
-    reader.onload = () => resolve(reader.result as string);
+    reader.onload = () => resolve((reader.result as string).replace(/^.*?,/, '')); // 'data:…;base64,…'
     reader.onerror = () => reject(reader.error);
   });
   reader.readAsDataURL(new Blob([bytes as Uint8Array<ArrayBuffer>]));
-  const address = await read; // 'data:…;base64,…'
-  await globalThis.downhillSave!(address.slice(address.indexOf(',') + 1), kind, step);
+  return read;
 }
 
 globalThis.downhillJob = { run, abort: () => controller.abort() };

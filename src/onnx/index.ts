@@ -18,7 +18,8 @@ import { entryOf, LAYERS, LOSSES, type Written } from './rows.js';
  *
  * @param model bytes of `trainer.checkpoint()`, of a run's model.safetensors, or what `readModel` made of them
  * @example await writeFile('model.onnx', toOnnx(await trainer.checkpoint()));
- * @throws DownhillError CHECKPOINT-* for bytes that are none; EXPORT-UNSUPPORTED for a layer or a loss of one's own
+ * @throws DownhillError CHECKPOINT-* for bytes that are none; EXPORT-UNSUPPORTED for a layer or a loss of one's own, and for
+ *   weights of 2 GiB and more
  */
 export function toOnnx(model: Uint8Array | SavedModel): Uint8Array<ArrayBuffer> {
   const saved = model instanceof Uint8Array ? readModel(model) : model;
@@ -29,6 +30,7 @@ export function toOnnx(model: Uint8Array | SavedModel): Uint8Array<ArrayBuffer> 
       'Pass await trainer.checkpoint().',
     );
   }
+  checkSize(saved);
   const graph = new Graph();
   const { layers, loss, input, output } = saved.model;
   const finish = entryOf(LOSSES, 'The loss', loss.row.name);
@@ -43,6 +45,19 @@ export function toOnnx(model: Uint8Array | SavedModel): Uint8Array<ArrayBuffer> 
   const lists = { labels, featureNames, targetNames };
   const texts = Object.entries(lists).flatMap(([key, list]) => (list ? [[key, JSON.stringify(list)]] : []));
   return graph.encode(x, { input, output }, { version, step: String(step), ...Object.fromEntries(texts) });
+}
+
+/** Readers of protobuf refuse 2 GiB; a little goes to what is no weight. */
+const MOST_BYTES = 2 ** 31 - 2 ** 20;
+
+function checkSize({ tensors, statistics }: SavedModel): void {
+  const bytes = [...tensors.values(), ...statistics.values()].reduce((sum, { values }) => sum + 4 * values.length, 0);
+  if (bytes <= MOST_BYTES) return;
+  throw new DownhillError(
+    'EXPORT-UNSUPPORTED',
+    `The weights take ${bytes} bytes; an ONNX file holds ${MOST_BYTES}.`,
+    'Export them as safetensors or npy.',
+  );
 }
 
 function written(

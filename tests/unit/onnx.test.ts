@@ -84,6 +84,11 @@ describe('toOnnx', () => {
           message: expect.stringContaining(`The loss is ${name}`),
         }),
       );
+    const large = savedModel([linear(2, 1)], 'mse');
+    const tensors = new Map([
+      ['0.weight', { shape: [2, 2 ** 28], values: { length: 2 ** 29 } as Float32Array<ArrayBuffer> }],
+    ]);
+    expect(() => toOnnx({ ...large, tensors })).toThrow(/take 2147483648 bytes; an ONNX file holds/);
     for (const none of [undefined, {}, 'x'])
       expect(() => toOnnx(none as never)).toThrow(expect.objectContaining({ code: 'OPTION-TYPE' }));
     expect(() => toOnnx(new Uint8Array(9))).toThrow(expect.objectContaining({ code: 'CHECKPOINT-CORRUPT' }));
