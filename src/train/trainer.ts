@@ -367,7 +367,7 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
   destroy(): void {
     if (this.#destroyed) return;
     this.#destroyed = true;
-    this.#pause.set(false);
+    this.#pause.set(false); // a run that waits for its end ends
     this.#release();
   }
 

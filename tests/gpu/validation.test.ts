@@ -423,21 +423,19 @@ describe('pausing', () => {
         if (report.step === 7 || report.step === 31) one.pause();
       }
     })().catch((error: unknown) => error);
-    const quiet = async () => {
-      let [before, same] = [-1, 0];
-      for (; same < 5; same = reports.length === before ? same + 1 : 0) {
-        before = reports.length;
-        await new Promise((resolve) => setTimeout(resolve, 20));
-      }
+    const until = async (met: () => boolean) => {
+      while (!met()) await new Promise((resolve) => setTimeout(resolve, 5));
     };
-    await quiet();
-    expect(one.paused).toBe(true);
+    // What was submitted is delivered, and nothing after that.
+    await until(() => one.paused && reports.length === one.step);
     const at = one.step;
+    await new Promise((resolve) => setTimeout(resolve, 100));
     expect(reports).toHaveLength(at);
+    expect(one.step).toBe(at);
     expect(at).toBeLessThan(60);
     expect((await one.evaluate(held)).step).toBe(at);
     one.resume();
-    await quiet();
+    await until(() => one.paused && reports.length === one.step);
     expect(reports.length).toBeGreaterThan(at);
     stop.abort(new Error('enough'));
     await expect(ended).resolves.toMatchObject({ message: 'enough' });
