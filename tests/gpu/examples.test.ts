@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { ensureBuild } from '../../harness/setup/build.mjs';
-import { digits, type Optimizer, type Trainer } from '../../src/index.js';
+import { digits, type Optimizer, readModel, split, type Trainer } from '../../src/index.js';
 import { readFloats, testDevice } from '../support/gpu.js';
 import { EXAMPLE_FIT } from '../support/raw-webgpu.js';
 import { prices } from '../support/table.js';
@@ -228,6 +228,29 @@ describe('the snippets of docs/', () => {
     rmSync(process.env.DOWNHILL_CACHE!, { recursive: true });
     vi.unstubAllEnvs();
     expect(error).toMatchObject({ code: 'DATA-NOT-FOUND', message: expect.stringContaining('refuses connections') });
+  });
+
+  it('early-stopping: ends by itself, with the best weights', async () => {
+    const { trainWell } = await snippet('early-stopping');
+    const said = vi.spyOn(console, 'log').mockImplementation(() => {});
+    const data = digits({ samples: 400, seed: 2 });
+    const trainer: Trainer = await trainWell(await testDevice(), data);
+    made.push(trainer);
+    const [stopped, best, evaluation] = said.mock.calls.at(-1)!;
+    said.mockRestore();
+    expect(stopped).toMatchObject({ reason: 'early-stopping', best: { step: best.step, value: best.loss } });
+    expect(evaluation).toMatchObject({ step: stopped.step, loss: best.loss });
+  });
+
+  it('plateau: goes by the validation, and the best network is a file', async () => {
+    const { trainOnPlateaus, bestFile } = await snippet('plateau');
+    const [train, held] = split(digits({ samples: 300, seed: 2 }), 250);
+    const trainer: Trainer = await trainOnPlateaus(await testDevice(), train, held);
+    made.push(trainer);
+    const seen: number[] = [];
+    for await (const { step, validation } of trainer.run({ steps: 100 })) if (validation) seen.push(step);
+    expect(seen).toEqual([50, 100]);
+    expect(readModel(await bestFile(trainer)).step).toBe(100);
   });
 
   it('source: more samples than any memory holds', async () => {
