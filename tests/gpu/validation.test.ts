@@ -41,8 +41,8 @@ const some = (samples: number, seed: number) =>
 
 /** 5 batches of 8. */
 const data = some(40, 7);
-/** Three chunks of 512 rows. */
-const held = some(1100, 11);
+/** Two chunks, of 512 rows and of 18. */
+const held = some(530, 11);
 const model = mlp({ sizes: [FEATURES, 12, 3], activation: 'tanh' });
 const rule = adam({ lr: 0.02 });
 
@@ -94,6 +94,25 @@ describe('validation', () => {
     if (options.skipNonFinite) expect(plain.some(({ skipped }) => skipped)).toBe(true);
     expect(await one.readParameters()).toEqual(await other.readParameters());
     expect(one.best).toEqual(seen.map(({ at: __, ...report }) => report).findLast(({ best }) => best));
+  });
+
+  it('of data that takes several submits counts every sample once', async () => {
+    // Nine chunks; a submit has eight.
+    const large = some(4200, 13);
+    const one = await trainer({ validation: { data: large, every: { batches: 2 } } });
+    const [seen] = validationsOf(await collect(one, { steps: 2 }));
+    const outputs = await one.predict(large.x);
+    const { targets } = large;
+    if (targets.kind !== 'classes') throw new Error('classes expected');
+    let [loss, right] = [0, 0];
+    for (const [i, label] of targets.labels.entries()) {
+      const own = outputs.subarray(3 * i, 3 * i + 3);
+      loss -= Math.log(own[label]!) / large.samples;
+      right += own.indexOf(Math.max(...own)) === label ? 1 : 0;
+    }
+    expect(seen!.accuracy).toBe(right / large.samples);
+    // Probabilities in f32, and a sum of 4200 in f32: some units in the last place.
+    expect(Math.abs(seen!.loss / loss - 1)).toBeLessThan(1e-6);
   });
 
   it('keeps the weights of the best one where asked', async () => {
