@@ -2,6 +2,9 @@
 import { DownhillError, suggest } from '../src/index.js';
 import { bench } from './bench/command.js';
 import { parseBench } from './bench/options.js';
+import { CHECKS, type CheckName } from './checks/checks.js';
+import { check } from './checks/command.js';
+import { parseCheck } from './checks/options.js';
 import { type Io, printError, processIo } from './common/io.js';
 import { versionOf } from './common/versions.js';
 import { doctor } from './doctor/command.js';
@@ -14,26 +17,32 @@ import { configOf } from './train/checkpoints.js';
 import { train } from './train/command.js';
 import { parseTrain } from './train/options.js';
 
+const checkNames = Object.keys(CHECKS) as CheckName[];
+
 const COMMANDS: Readonly<Record<string, (args: readonly string[], io: Io) => Promise<number>>> = {
   train,
   predict,
   export: exportModel,
   inspect,
+  ...Object.fromEntries(checkNames.map((name) => [name, (args: readonly string[], io: Io) => check(name, args, io)])),
   bench,
   doctor,
 };
 
 const HELP = `npx downhill <command>
 
-  train      train a network on WebGPU, in Node or in a headless Chrome
-  predict    what a trained network says of samples
-  export     a trained network for other programs: ONNX, npy, safetensors
-  inspect    show what initialisations make of a network's activations
-  bench      measure the kernels and the trainer beside other libraries
-  doctor     show the adapter and the browser of this machine, and test the kernels
-  help       this text; downhill <command> --help tells about a command
+  train          train a network on WebGPU, in Node or in a headless Chrome
+  predict        what a trained network says of samples
+  export         a trained network for other programs: ONNX, npy, safetensors
+  inspect        show what initialisations make of a network's activations
+  gradcheck      compare gradients: differences, float64, the GPU
+  init-loss      compare the loss at the start with that of a network which knows nothing
+  overfit-batch  see whether a network learns one batch by heart
+  bench          measure the kernels and the trainer beside other libraries
+  doctor         show the adapter and the browser of this machine, and test the kernels
+  help           this text; downhill <command> --help tells about a command
 
-  --version  the version of downhill
+  --version      the version of downhill
 `;
 
 /**
@@ -76,7 +85,7 @@ export interface Needs {
 }
 
 /**
- * `train`, `inspect` and `bench` need the place where they run. The doctor looks at what is there; help and what will be refused need
+ * `train`, `inspect`, the checks and `bench` need the place where they run. The doctor looks at what is there; help and what will be refused need
  * nothing: none of them may install a driver or a browser.
  */
 export function needs([command, ...args]: readonly string[]): Needs {
@@ -90,6 +99,8 @@ export function needs([command, ...args]: readonly string[]): Needs {
     }
     if (command === 'predict') return { ...nothing, adapter: parsePredict(args) !== 'help' };
     if (command === 'inspect') return { ...nothing, adapter: parseInspect(args) !== 'help' };
+    const name = checkNames.find((each) => each === command);
+    if (name) return { ...nothing, adapter: parseCheck(name, args) !== 'help' };
     if (command !== 'bench') return nothing;
     const bench = parseBench(args);
     if (bench === 'help') return nothing;

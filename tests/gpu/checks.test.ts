@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { check } from '../../harness/checks/command.js';
 import { GRADCHECK_LIMITS, gradcheck, initLoss, overfitBatch } from '../../src/checks/index.js';
 import {
   adam,
@@ -11,6 +12,7 @@ import {
   geluTanh,
   huber,
   type Layer,
+  type LossFunction,
   l1,
   layerNorm,
   linear,
@@ -26,6 +28,7 @@ import {
   tanh,
 } from '../../src/index.js';
 import { referenceLayers } from '../../src/reference/index.js';
+import { fakeIo } from '../support/cli.js';
 import { randomFloats, testDevice } from '../support/gpu.js';
 import { noise } from '../support/train.js';
 
@@ -42,7 +45,7 @@ const at = (code: string) => expect.objectContaining({ name: 'DownhillError', co
 
 describe('gradcheck', () => {
   const through = (...layers: Layer[]) => [linear(7), ...layers, linear(3)];
-  it.each<[string, Layer[], ReturnType<typeof softmaxCrossEntropy | typeof mse>, Dataset]>([
+  it.each<[string, Layer[], LossFunction, Dataset]>([
     ['batch norm, gelu, dropout', through(batchNorm(), gelu(), dropout({ p: 0.3 })), softmaxCrossEntropy(), classes],
     ['layer norm, smoothing', through(layerNorm(), geluTanh()), softmaxCrossEntropy({ labelSmoothing: 0.1 }), bytes],
     ['binary cross-entropy', through(sigmoid()), binaryCrossEntropy(), values(3, (value) => (value > 0 ? 1 : 0))],
@@ -176,5 +179,31 @@ describe('overfitBatch', () => {
     expect(ok).toBe(true);
     await expect(overfitBatch(device, { ...options, steps: 0 })).rejects.toThrow(at('OPTION-RANGE'));
     await expect(overfitBatch(device, { ...options, rule: {} as never })).rejects.toThrow(at('OPTION-TYPE'));
+  });
+});
+
+describe('the command line', () => {
+  const small = ['--samples', '100', '--model', '784-8-10', '--activation', 'tanh', '--init', 'pytorch'];
+
+  it('shows a table of gradients', async () => {
+    const io = fakeIo();
+    expect(await check('gradcheck', [...small, '--elements', '3', '--rows', '4'], io)).toBe(0);
+    expect(io.out()).toMatch(/784-8-10 {2}the first 4 samples of digits, seed 0/);
+    expect(io.out()).toMatch(/0\.weight +784 × 8 +3 +\d\.\de-\d+ +\d\.\de-\d+\n/);
+    expect(io.out()).toContain('ok  the gradients agree');
+  });
+
+  it('exits with 1 where a check fails, and says it as JSON', async () => {
+    const io = fakeIo();
+    expect(await check('overfit-batch', [...small, '--steps', '2', '--json'], io)).toBe(1);
+    expect(JSON.parse(io.out())).toMatchObject({
+      ok: false,
+      steps: 2,
+      rows: 32,
+      adapter: { name: expect.any(String) },
+    });
+    const start = fakeIo();
+    expect(await check('init-loss', [...small, '--rows', '50'], start)).toBe(0);
+    expect(start.out()).toMatch(/expected {2}2\.3026/);
   });
 });

@@ -30,7 +30,9 @@ describe('downhill', () => {
   it('tells its version and its commands', async () => {
     const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
     expect(await run('--version')).toEqual({ code: 0, out: `${version}\n`, err: '' });
-    expect((await run('help')).out).toMatch(/train .*\n.*predict .*\n.*export .*\n.*inspect .*\n.*bench .*\n.*doctor/);
+    expect((await run('help')).out).toMatch(
+      /train .*\n.*predict .*\n.*export .*\n.*inspect .*\n.*gradcheck .*\n[\s\S]*bench .*\n.*doctor/,
+    );
     expect((await run()).code).toBe(2);
     expect((await run('train', '--help')).out).toContain('--weight-decay');
   });
