@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ensureBuild } from '../../harness/setup/build.mjs';
 import { downhill, jsonLines, scratch } from '../support/cli.js';
+import { expectMnist } from '../support/mnist.js';
 
 const folder = scratch();
 afterAll(folder.remove);
@@ -31,4 +32,8 @@ describe('in headless Chrome, the lecture’s net', () => {
     expect(result).toMatchObject({ type: 'result', step: 1250 });
     expect(result.accuracy).toBeGreaterThanOrEqual(0.94);
   }, 300_000);
+});
+
+describe('in headless Chrome, all of the training system', () => {
+  it('reaches 96.5 % on real MNIST', (context) => expectMnist(context, 'chrome', folder.path('all')), 600_000);
 });

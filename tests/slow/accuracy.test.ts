@@ -1,12 +1,15 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ensureBuild } from '../../harness/setup/build.mjs';
 import { digits, idx, split } from '../../src/data/index.js';
 import { mlp } from '../../src/nn/mlp.js';
 import { idxFolder } from '../../src/node/index.js';
 import { adam } from '../../src/optim/rules.gen.js';
 import { createTrainer } from '../../src/train/trainer.js';
+import { scratch } from '../support/cli.js';
 import { testDevice } from '../support/gpu.js';
+import { expectMnist } from '../support/mnist.js';
 import { collect } from '../support/train.js';
 
 const sizes = [784, 100, 100, 100, 100, 10];
@@ -52,4 +55,11 @@ describe('the lecture’s net', () => {
     // It did learn: chance is 0.1.
     expect(logistic).toBeGreaterThan(0.8);
   });
+});
+
+describe('all of the training system', () => {
+  const folder = scratch();
+  beforeAll(() => ensureBuild());
+  afterAll(folder.remove);
+  it('reaches 96.5 % on real MNIST', (context) => expectMnist(context, 'node', folder.path('all')), 600_000);
 });
