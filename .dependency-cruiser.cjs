@@ -70,7 +70,8 @@ module.exports = {
       from: { path: '^(app|harness|examples)/', pathNot: '^harness/generate/' },
       to: {
         path: '^src/',
-        pathNot: '^src/(index|node/index|onnx/index|checks/index|kernels/index|reference/index|csv|fields|optim/schedules)\\.ts$',
+        pathNot:
+          '^src/(index|node/index|onnx/index|checks/index|kernels/index|reference/index|csv|fields|optim/schedules)\\.ts$',
       },
     },
     {
