@@ -13,6 +13,8 @@ import {
 const FOLDER = 'downhill';
 /** What browsers call a lack of room. */
 const QUOTA = 'QuotaExceededError';
+/** Bytes of a small piece. */
+const SMALL = 64 * 1024;
 /** Bytes that are compared at a time. */
 const PIECE = 4 * 1024 * 1024;
 
@@ -98,22 +100,24 @@ class OpfsFiles implements CheckpointFiles {
     return new Uint8Array(await file.arrayBuffer());
   }
 
-  /** A writable stream writes beside the file, which changes when the stream is closed, and only then. */
+  /**
+   * A writable stream writes beside the file, which changes when the stream is closed, and only then.
+   *
+   * Where room ends in the middle of a large piece, Chrome may only say 'Failed to write data to data pipe'; of small ones,
+   * which take twice as long, it says what it is.
+   */
   async write(name: string, bytes: Uint8Array): Promise<void> {
     const handle = await this.folder.getFileHandle(name, { create: true });
+    const known = (error: unknown) => (error as DOMException).name === QUOTA;
     try {
-      const stream = await handle.createWritable();
-      try {
-        await stream.write(bytes as Uint8Array<ArrayBuffer>);
-        await stream.close();
-      } catch (error) {
-        await stream.abort().catch(() => {}); // after a failed write it is in error already
-        throw error;
-      }
+      await writeIn(handle, bytes, bytes.length).catch((error) => {
+        if (known(error)) throw error;
+        return writeIn(handle, bytes, SMALL);
+      });
       await compare(await handle.getFile(), bytes);
     } catch (error) {
       await this.#removeEmpty(name);
-      throw (await lacksRoom(bytes.length)) ? new DOMException('no room', QUOTA) : error;
+      throw error;
     }
   }
 
@@ -149,12 +153,18 @@ class OpfsFiles implements CheckpointFiles {
   }
 }
 
-/** Where room ends in the middle of a large write, Chrome only says that it could not write. */
-async function lacksRoom(bytes: number): Promise<boolean> {
-  const { quota = Number.POSITIVE_INFINITY, usage = 0 } = await navigator.storage
-    .estimate()
-    .catch(() => ({}) as StorageEstimate);
-  return quota - usage < bytes;
+/** Writes all of a file, `piece` bytes at a time. */
+async function writeIn(handle: FileSystemFileHandle, bytes: Uint8Array, piece: number): Promise<void> {
+  const stream = await handle.createWritable();
+  try {
+    for (let at = 0; at < bytes.length; at += piece) {
+      await stream.write(bytes.subarray(at, at + piece) as Uint8Array<ArrayBuffer>);
+    }
+    await stream.close();
+  } catch (error) {
+    await stream.abort().catch(() => {}); // after a failed write it is in error already
+    throw error;
+  }
 }
 
 async function compare(file: File, bytes: Uint8Array): Promise<void> {
