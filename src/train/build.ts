@@ -1,4 +1,5 @@
 import { Uploads } from '../data/upload.js';
+import type { Plan } from '../kernels/op.js';
 import type { Model } from '../nn/model.js';
 import { Evaluator } from './evaluate.js';
 import { networkObjective } from './objective.js';
@@ -23,14 +24,26 @@ const validationPlan = (
   evaluator: (weights) => Evaluator.ofDataset(device, { ...weights, model }, data, uploads),
 });
 
-/** A program of its own on a device, with copies of its data. */
-export async function buildProgram(device: GPUDevice, options: CheckedOptions): Promise<Built> {
+/**
+ * A program of its own on a device, with copies of its data.
+ *
+ * @param choice forms by pass, where others than the default are wanted
+ */
+export async function buildProgram(
+  device: GPUDevice,
+  options: CheckedOptions,
+  choice?: Plan['choice'],
+): Promise<Built> {
   const { label } = options.settings;
   const uploads = new Uploads(device, label);
   try {
     const objective = networkObjective({ ...options, uploads });
     const validation = options.validation && validationPlan(device, options.model, options.validation, uploads);
-    const program = await Program.create(device, { ...options, label, objective, validation, seeds: [options.seed] });
+    const program = await Program.create(device, {
+      ...options,
+      ...{ label, objective, validation, seeds: [options.seed] },
+      ...(choice && { choice }),
+    });
     return { program, uploads };
   } catch (error) {
     uploads.destroy();

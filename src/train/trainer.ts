@@ -14,7 +14,7 @@ import type { SetOptions } from '../optim/groups.js';
 import { readState } from '../optim/optimizer-state.js';
 import type { FieldsOf, Rule } from '../optim/rule.js';
 import type { Vector } from '../space/space.js';
-import { buildProgram } from './build.js';
+import { type Built, buildProgram } from './build.js';
 import type { CheckpointOptions, ImportOptions } from './checkpoint-types.js';
 import { Evaluator, type PlacedWeights, type Trained } from './evaluate.js';
 import { StreamedEvaluator, samplesEvaluator } from './evaluate-stream.js';
@@ -28,11 +28,12 @@ import {
   checkWeights,
 } from './options.js';
 import { Pause } from './pause.js';
-import { importTensors, openCheckpoint, restoreProgram, saveProgram } from './persist.js';
+import { importTensors, openCheckpoint, saveProgram } from './persist.js';
 import { samplesOf } from './predict.js';
 import { checkProfileOptions, profileSteps, type Submit } from './profile.js';
 import type { Program } from './program.js';
 import { isLost, Recovery } from './recover.js';
+import { restoreBuilt } from './restore.js';
 import type { StepResult } from './scheduler.js';
 import type {
   EvaluateOptions,
@@ -231,8 +232,9 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
       ...{ reached, signal },
       checkAlive: () => this.#checkAlive(),
     });
-    this.#release();
-    [this.#program, this.#uploads, this.#own] = [built.program, built.uploads, device];
+    this.#replace(built);
+    this.#own?.destroy();
+    this.#own = device;
   }
 
   #report(index: number, { loss, lr, skipped, watch, validation }: StepResult): StepReport {
@@ -344,7 +346,13 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
     this.#begin();
     try {
       const opened = openCheckpoint(bytes, this.#options);
-      const restored = restoreProgram(this.#program, opened);
+      const { built, restored } = await restoreBuilt(
+        { program: this.#program, uploads: this.#uploads },
+        this.#options,
+        opened,
+        () => this.#checkAlive(),
+      );
+      if (built.program !== this.#program) this.#replace(built);
       this.#recovery?.keep({ ...opened, ...opened.saved });
       return restored;
     } finally {
@@ -369,6 +377,13 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
     this.#destroyed = true;
     this.#pause.set(false); // a run that waits for its end ends
     this.#release();
+    this.#own?.destroy();
+  }
+
+  /** Another program takes the place of this one's. */
+  #replace({ program, uploads }: Built): void {
+    this.#release();
+    [this.#program, this.#uploads] = [program, uploads];
   }
 
   #release(): void {
@@ -376,7 +391,6 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
     this.#uploads.destroy();
     for (const kept of this.#evaluators.values()) for (const evaluator of kept.values()) release(evaluator);
     this.#evaluators.clear();
-    this.#own?.destroy();
   }
 
   #checkAlive(): void {

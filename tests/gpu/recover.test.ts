@@ -3,7 +3,7 @@ import { mlp } from '../../src/nn/mlp.js';
 import { requestDevice } from '../../src/node/index.js';
 import { ema } from '../../src/optim/averages.js';
 import type { Rule } from '../../src/optim/rule.js';
-import { adam } from '../../src/optim/rules.gen.js';
+import { adam, sgd } from '../../src/optim/rules.gen.js';
 import { plateau, warmup } from '../../src/optim/schedules.js';
 import type { RecoverEvent, RecoverOptions } from '../../src/train/recover-types.js';
 import { createTrainer } from '../../src/train/trainer.js';
@@ -16,7 +16,8 @@ afterAll(() => {
 });
 
 const data = noise(20, 6, 3);
-const options = (): Omit<TrainerOptions, 'rule'> & { rule: Rule } => ({
+/** With everything that a snapshot must have. */
+const rich = (): Omit<TrainerOptions, 'rule'> & { rule: Rule } => ({
   model: mlp({ sizes: [6, 5, 3], activation: 'tanh' }),
   rule: adam({ lr: warmup(plateau(0.05, { factor: 0.5, patience: 0 }), { steps: 4 }) }) as unknown as Rule,
   average: ema({ decay: 0.8 }),
@@ -26,7 +27,16 @@ const options = (): Omit<TrainerOptions, 'rule'> & { rule: Rule } => ({
   submitMs: 1,
 });
 
-async function trainer(recover?: RecoverOptions) {
+/** Few kernels: every device compiles them again. */
+const small = (): Omit<TrainerOptions, 'rule'> & { rule: Rule } => ({
+  model: mlp({ sizes: [6, 3] }),
+  rule: sgd({ lr: 0.1, momentum: 0.9 }) as unknown as Rule,
+  data,
+  batchSize: 8,
+  submitMs: 1e-3, // a step to a submit
+});
+
+async function trainer(recover?: RecoverOptions, options = small) {
   const devices: GPUDevice[] = [];
   const next = async () => {
     const device = await requestDevice();
@@ -46,12 +56,12 @@ const STEPS = 60;
 
 describe('a trainer whose device is lost', () => {
   it('goes on as if nothing had happened, bit for bit, and reports every step once', async () => {
-    const { one: whole, devices: only } = await trainer();
+    const { one: whole, devices: only } = await trainer(undefined, rich);
     const expected = await collect(whole, { steps: STEPS });
     const parameters = await whole.readParameters({ weights: 'current' });
     only[0]!.destroy();
 
-    const { one, devices, events } = await trainer({ every: 0.01 });
+    const { one, devices, events } = await trainer({ every: 0.01 }, rich);
     const reports: StepReport[] = [];
     for await (const report of one.run({ steps: STEPS })) {
       reports.push(report);
@@ -143,7 +153,7 @@ describe('a trainer whose device is lost', () => {
     await expect(collect(one, { steps: 1 })).rejects.toThrow(/DEVICE-LOST/);
     const device = await requestDevice();
     for (const recover of [true, { every: -1 }, { waits: 3 }, { requestDevice: 1 }, { often: 1 }, 'yes'])
-      await expect(createTrainer(device, { ...options(), recover: recover as never })).rejects.toThrow(/OPTION-/);
+      await expect(createTrainer(device, { ...small(), recover: recover as never })).rejects.toThrow(/OPTION-/);
     device.destroy();
   });
 });

@@ -1,0 +1,38 @@
+import type { DownhillError } from '../gpu/errors.js';
+import { type Built, buildProgram } from './build.js';
+import type { Restored } from './checkpoint-types.js';
+import type { CheckedOptions } from './options.js';
+import { type openCheckpoint, otherForms, restoreProgram } from './persist.js';
+
+/**
+ * Goes on from a checkpoint with the forms that it was trained with: where the program has others and those fit this adapter,
+ * in another program, which the caller puts in its place.
+ *
+ * @param checkAlive throws where the trainer was destroyed meanwhile
+ * @throws DownhillError CHECKPOINT-*, with the program as it was
+ */
+export async function restoreBuilt(
+  now: Built,
+  options: CheckedOptions,
+  opened: ReturnType<typeof openCheckpoint>,
+  checkAlive: () => void,
+): Promise<{ readonly built: Built; readonly restored: Restored }> {
+  const { device, updater } = now.program;
+  const { plan } = opened.saved;
+  const same = otherForms(now.program, plan).length === 0;
+  const built = same ? undefined : await buildProgram(device, options, plan).catch(unlessUnknown);
+  checkAlive();
+  if (!built) return { built: now, restored: restoreProgram(now.program, opened) };
+  try {
+    built.program.updater.scalars.change(updater.scalars.rules);
+    return { built, restored: restoreProgram(built.program, opened) };
+  } catch (error) {
+    built.program.destroy();
+    built.uploads.destroy();
+    throw error;
+  }
+}
+
+function unlessUnknown(error: unknown): undefined {
+  if ((error as Partial<DownhillError>).code !== 'PLAN-UNKNOWN') throw error;
+}
