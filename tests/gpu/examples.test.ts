@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { ensureBuild } from '../../harness/setup/build.mjs';
-import { digits, type Optimizer, readModel, split, type Trainer } from '../../src/index.js';
+import { adam, createTrainer, digits, mlp, type Optimizer, readModel, split, type Trainer } from '../../src/index.js';
 import { readFloats, testDevice } from '../support/gpu.js';
 import { EXAMPLE_FIT } from '../support/raw-webgpu.js';
 import { prices } from '../support/table.js';
@@ -283,6 +283,61 @@ describe('the snippets of docs/', () => {
     } finally {
       rmSync(folder, { recursive: true });
     }
+  });
+
+  it('learn-table: from a table to a file, which goes on bit for bit and is exported', async () => {
+    const { learnTable } = await snippet('learn-table');
+    const device = await testDevice();
+    const whole = await learnTable(device, prices(300), 'price', { epochs: 12 });
+    expect(whole.metrics.r2).toBeGreaterThan(0.8);
+    expect(whole.history.map(({ step }: { step: number }) => step)).toEqual(
+      whole.history.map((_: never, i: number) => 7 * (i + 1)),
+    );
+    expect(whole.stopped).toBeUndefined();
+    const half = await learnTable(device, prices(300), 'price', { epochs: 6 });
+    const rest = await learnTable(device, prices(300), 'price', { epochs: 6, saved: half.checkpoint });
+    expect(Buffer.compare(rest.checkpoint, whole.checkpoint)).toBe(0);
+    expect(whole.onnx.length).toBeGreaterThan(4 * 64 * 64);
+  });
+
+  it('check and watch: a network that is well, and one whose units are dead', async () => {
+    const { checkFirst } = await snippet('check');
+    const { watched } = await snippet('watch');
+    const device = await testDevice();
+    const data = digits({ samples: 100, seed: 2 });
+    const model = mlp({ sizes: [784, 16, 10], init: 'pytorch', activation: 'tanh' });
+    expect(await checkFirst(device, model, data)).toMatchObject({ start: true, gradients: true, learns: true });
+    const dead = mlp({ sizes: [784, 16, 10], init: 'zeros' });
+    const trainer = await createTrainer(device, { model: dead, rule: adam(), data });
+    made.push(trainer);
+    const said: string[] = [];
+    await watched(trainer, 100, (text: string) => said.push(text));
+    expect(said).toContain('step 100: 100 % of layer 1 (relu) are dead');
+    expect(said.join()).toContain('step 100: 0.weight changes by 0 of its size');
+  });
+
+  it('worker: trains on what it is sent, until it is told to stop', async () => {
+    const { serveTraining } = await snippet('worker');
+    const { port1: page, port2: worker } = new MessageChannel();
+    serveTraining(worker, await testDevice());
+    const answers: { step?: number; bytes?: Uint8Array; error?: string }[] = [];
+    const answered = new Promise<void>((resolve) => {
+      page.onmessage = ({ data }) => {
+        answers.push(data);
+        if (data.step === 3) page.postMessage('stop');
+        if (data.bytes) resolve();
+      };
+    });
+    page.postMessage({ data: digits({ samples: 200, seed: 2 }), epochs: 10_000 });
+    await answered;
+    const refused = new Promise((resolve) => {
+      page.onmessage = ({ data }) => resolve(data);
+    });
+    page.postMessage({ data: digits({ samples: 200, seed: 2 }), epochs: -1 });
+    expect(answers.slice(0, 3).map(({ step }) => step)).toEqual([1, 2, 3]);
+    expect(readModel(answers.at(-1)!.bytes!).step).toBeGreaterThanOrEqual(answers.at(-2)!.step!);
+    expect(await refused).toMatchObject({ error: expect.stringContaining('epochs') });
+    page.close();
   });
 
   it('are all run here', () => {
