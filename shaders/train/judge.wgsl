@@ -26,6 +26,8 @@ struct Control {
   improved: u32, bad: u32, stop: u32,
   // The best one; step 0 where there is none yet.
   best_step: u32, best_loss: f32, best_counted: f32,
+  // Whether it stopped the training and there is a best one, whose weights can be put back.
+  restore: u32,
 }
 
 @group(0) @binding(0) var<uniform> shape: Shape;
@@ -70,5 +72,6 @@ fn judge(@builtin(workgroup_id) group: vec3u) {
     own.stop = 1u;
     clock[replica].fault = now.fault | HALTED;
   }
+  own.restore = select(0u, 1u, own.stop != 0u && own.best_step != 0u);
   control[replica] = own;
 }

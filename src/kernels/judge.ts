@@ -45,6 +45,8 @@ export interface Control {
   readonly best_step: number;
   readonly best_loss: number;
   readonly best_counted: number;
+  /** Whether it stopped the training and there is a best one, whose weights can be put back. */
+  readonly restore: number;
 }
 
 /** The control of every replica, from the bytes that were read back. */
@@ -87,7 +89,7 @@ export const judge = (
   replicas = 1,
 ): JudgeOp => ({ kind: 'judge', label, shape, buffers, replicas });
 
-export type CopyIfOp = Op<'copy-if', { readonly elements: number; readonly flag: 'improved' | 'stop' }>;
+export type CopyIfOp = Op<'copy-if', { readonly elements: number; readonly flag: 'improved' | 'restore' }>;
 
 /**
  * copy = source in the replicas whose control has the flag.

@@ -290,7 +290,7 @@ function judgeOps(
   const operands = { sums: evaluator.sums!.range, clock, control };
   const ops: Op[] = [judge(`${label}/judge`, shape, operands, space.replicas)];
   if (!best) return ops;
-  const copies = (flag: 'improved' | 'stop', name: string, from: PlacedWeights, to: PlacedWeights) => {
+  const copies = (flag: 'improved' | 'restore', name: string, from: PlacedWeights, to: PlacedWeights) => {
     const vectors: [typeof space, string, Vector, Vector][] = [
       [space, name, from.params, to.params],
       [statistics.space, `${name}-statistics`, from.statistics.vector, to.statistics.vector],
@@ -305,6 +305,6 @@ function judgeOps(
     );
   };
   ops.push(...copies('improved', 'keep-best', weights, best));
-  if (restoreBest) ops.push(...copies('stop', 'restore-best', best, weights));
+  if (restoreBest) ops.push(...copies('restore', 'restore-best', best, weights));
   return ops;
 }

@@ -95,13 +95,14 @@ describe('judge', () => {
     [5, 4, 4, 3.75, 3.5, 3.5, 3.25, 9, 9, 9, 1, 1],
     [NAN, Number.POSITIVE_INFINITY, 2, NAN, 1, 1.5, 0.5, 0.25, 0.5, 0.5, 0.5, 0.125],
     [1, 2, 3, 3, 3, 4, 5, 5, 5, 5, 5, 5],
+    [NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN],
   ];
   it.each<[JudgeOp['shape']]>([
     [{ counted: false, mode: 'min', minDelta: 0, patience: 3 }],
     [{ counted: true, mode: 'max', minDelta: 0.5, patience: 2 }],
     [{ counted: false, mode: 'max', minDelta: 0, patience: 0 }],
     [{ counted: true, mode: 'min', minDelta: 0.25, patience: undefined }],
-  ])('%j, three replicas of which each decides by itself', async (shape) => {
+  ])('%j, four replicas of which each decides by itself', async (shape) => {
     const { counted, mode, minDelta, patience = Number.POSITIVE_INFINITY } = shape;
     // What does not decide is another number.
     const rows = series[0]!.map((_, i) => series.flatMap((own) => (counted ? [-i, own[i]!] : [own[i]!, -i])));
@@ -118,6 +119,7 @@ describe('judge', () => {
         expect(best_step).toBe(best === undefined ? 0 : 10 * (best + 1));
         expect(improved).toBe(i <= stop && best === i ? 1 : 0);
         expect(rest.stop).toBe(i >= stop ? 1 : 0);
+        expect(rest.restore).toBe(i >= stop && best !== undefined ? 1 : 0);
         expect(clocks[replica]!.fault).toBe(i >= stop ? FAULT.halted : 0);
         expect(counted ? rest.counted : rest.loss).toBe(own[last]!);
         if (best !== undefined) expect(counted ? rest.best_counted : rest.best_loss).toBe(own[best]);
@@ -132,13 +134,13 @@ describe('copy_if', () => {
     const buffers = buffersFor(gpu, 'copy-if');
     const elements = 64 * 5000;
     const controls = new Uint32Array((3 * CONTROL_BYTES) / 4);
-    for (const replica of [0, 2]) controls[(CONTROL_BYTES * replica + controlOffset('stop')) / 4] = 1;
+    for (const replica of [0, 2]) controls[(CONTROL_BYTES * replica + controlOffset('restore')) / 4] = 1;
     // Bits that are no good floats: a signalling NaN, the smallest denormal.
     const bits = Uint32Array.from({ length: 3 * elements }, (_, i) => [0x7f80_0001, 1, i][i % 3]!);
     const control = range(buffers.upload('control', controls));
     const source = range(buffers.upload('source', bits));
     const copy = range(buffers.storage('copy', 12 * elements));
-    const ops = [copyIf('test/copy', { elements, flag: 'stop' }, { control, source, copy }, 3)];
+    const ops = [copyIf('test/copy', { elements, flag: 'restore' }, { control, source, copy }, 3)];
     await dispatch(gpu, lower(ops, judgeForms, gpu).passes);
     const [copied] = await readRanges(gpu, 'test', [copy]);
     const expected = bits.slice().fill(0, elements, 2 * elements);

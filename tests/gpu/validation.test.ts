@@ -203,6 +203,25 @@ describe('early stopping', () => {
     expect(await other.evaluate(held)).toEqual({ ...after, step: other.step });
   });
 
+  it('without a best one leaves the weights as they are', async () => {
+    // Squares of these errors are beyond float32: no validation is a number.
+    const far = arrays({
+      x: randomFloats(8 * FEATURES, 5),
+      y: new Float32Array(8).fill(1e30),
+      features: FEATURES,
+    });
+    const near = arrays({ x: randomFloats(16 * FEATURES, 6), y: randomFloats(16, 7), features: FEATURES });
+    const options = { model: mlp({ sizes: [FEATURES, 3, 1], activation: 'tanh', loss: 'mse' }), data: near };
+    const validation = { data: far, every: { batches: 2 } };
+    const one = await trainer({ ...options, validation, earlyStopping: { patience: 2 } });
+    await collect(one, { steps: 20 });
+    expect(one.stopped).toEqual({ reason: 'early-stopping', step: 4 });
+    expect(one.best).toBeUndefined();
+    const other = await trainer(options);
+    await collect(other, { steps: 4 });
+    expect(await one.readParameters()).toEqual(await other.readParameters());
+  });
+
   it('leaves all as a run of so many steps does, and goes on from there with patience anew', async () => {
     // Every 5 batches of 2 to an update: it stops within one.
     const options = { accumulate: { steps: 2 }, rule: adam({ lr: 0.05 }) };
