@@ -1,5 +1,5 @@
 import {
-  adamw,
+  adam,
   createTrainer,
   mlp,
   split,
@@ -20,8 +20,8 @@ export async function learnTable(device, text, target, { epochs = 100, saved } =
   const scaled = (part) => standardizeTargets(standardize(part, stats), ofTarget);
 
   const trainer = await createTrainer(device, {
-    model: mlp({ sizes: [table.features, 64, 64, 1], activation: 'silu', loss: 'mse' }),
-    rule: adamw({ lr: 3e-3 }),
+    model: mlp({ sizes: [table.features, 64, 64, 1], loss: 'mse' }),
+    rule: adam({ lr: 3e-3 }),
     data: scaled(first),
     batchSize: 32,
     validation: { data: scaled(held), every: { epochs: 1 } },

@@ -305,7 +305,7 @@ describe('the snippets of docs/', () => {
     const { watched } = await snippet('watch');
     const device = await testDevice();
     const data = digits({ samples: 100, seed: 2 });
-    const model = mlp({ sizes: [784, 16, 10], init: 'pytorch', activation: 'tanh' });
+    const model = mlp({ sizes: [784, 16, 10], init: 'pytorch' });
     expect(await checkFirst(device, model, data)).toMatchObject({ start: true, gradients: true, learns: true });
     const dead = mlp({ sizes: [784, 16, 10], init: 'zeros' });
     const trainer = await createTrainer(device, { model: dead, rule: adam(), data });
