@@ -1,5 +1,6 @@
 import { DownhillError, show } from '../gpu/errors.js';
 import { checkChoice, checkOptions } from '../gpu/fields.js';
+import { CONTROL_BYTES, readControls } from '../kernels/judge.js';
 import { buffersOf, type Model, tensorsOf } from '../nn/model.js';
 import { modelFromJson } from '../nn/model-json.js';
 import type { TensorShape } from '../space/space.js';
@@ -192,6 +193,17 @@ export const deviceValues = (
 
 export const mismatch = (message: string, fix: string) => new DownhillError('CHECKPOINT-MISMATCH', message, fix);
 
+/** Before the first validation the best weights are memory that nobody wrote. @throws DownhillError CHECKPOINT-MISMATCH */
+function checkBest(tensors: ReadonlyMap<string, SafeTensor>): void {
+  const control = tensors.get('validation.control');
+  if (control?.bytes.byteLength !== CONTROL_BYTES || readControls(control.bytes.slice().buffer)[0]!.best_step > 0)
+    return;
+  throw mismatch(
+    'The file has no best weights: it was saved before the first validation.',
+    'Use other weights, or a later file.',
+  );
+}
+
 /**
  * The model in a file of ours, with its weights and what it must know of its data: to predict with, or to convert. Needs
  * no device.
@@ -225,6 +237,7 @@ export function readModel(bytes: Uint8Array, options: ReadOptions = {}): SavedMo
   const averaged = file.tensors.has(PREFIXES.average[0] + tensors[0]!.name);
   const weights = options.weights ?? (averaged ? 'average' : 'current');
   const [own, kept] = PREFIXES[checkChoice('weights', weights, Object.keys(PREFIXES) as Weights[])];
+  if (weights === 'best') checkBest(file.tensors);
   const data = readData(file.data);
   if (data.features !== model.input || data.targets.width !== model.output) throw damaged('data of another width');
   const { step, version } = file;

@@ -434,6 +434,17 @@ describe('a file that does not fit', () => {
     await expect((await trainer(rule((t) => 0.1 / (2 + t)))).restore(file)).rejects.toThrow(/is 0.1 at update 0/);
   });
 
+  it('has no best weights before the first validation', async () => {
+    const one = await trainer({ validation: { data: noise(12, 6, 3), every: { batches: 2 }, keepBest: true } });
+    await collect(one, { steps: 1 });
+    const file = await one.checkpoint();
+    const refused = expect.objectContaining({ code: 'CHECKPOINT-MISMATCH', message: expect.stringMatching(/no best/) });
+    expect(() => readModel(file, { weights: 'best' })).toThrow(refused);
+    await collect(one, { steps: 1 });
+    const best = readModel(await one.checkpoint(), { weights: 'best' }).tensors;
+    expect(best).toEqual(readModel(await one.checkpoint({ state: false, weights: 'best' })).tensors);
+  });
+
   it('nothing is restored while a run is going', async () => {
     const one = await trainer({});
     const file = await one.checkpoint();
