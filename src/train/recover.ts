@@ -1,11 +1,13 @@
 import { DownhillError, show } from '../gpu/errors.js';
 import type { Rule } from '../optim/rule.js';
 import { loadSources, sourcesOf } from '../optim/rules-state.js';
+import type { ReportedSchedule } from '../optim/schedules/core.js';
 import type { Built } from './build.js';
 import { applySnapshot, type Snapshot, takeSnapshot } from './checkpoint.js';
 import { otherForms } from './persist.js';
 import type { Program } from './program.js';
 import type { CheckedRecover } from './recover-options.js';
+import { REPORTED } from './validation.js';
 
 /*
  * What a trainer needs to go on when its device is lost: a snapshot in host memory, and patience. The snapshot is taken in
@@ -19,6 +21,9 @@ export class Recovery {
   #snapshot: Snapshot | undefined;
   #taken = 0;
   #taking = false;
+  /** Snapshots begun, and which one is kept: one that was begun before it and comes later may be of another history. */
+  #begun = 0;
+  #kept = 0;
   /** Calls of `set`, and how many of them the snapshot has. */
   #changes = 0;
   #known = 0;
@@ -33,17 +38,19 @@ export class Recovery {
   /** Takes a snapshot now, of everything submitted so far. */
   async take(program: Program): Promise<void> {
     this.#taking = true;
-    const known = this.#changes;
+    const [known, begun] = [this.#changes, ++this.#begun];
     try {
-      this.keep(await takeSnapshot(program), known);
+      this.keep(await takeSnapshot(program), known, begun);
     } finally {
       this.#taking = false;
     }
   }
 
   /** Has one that came from elsewhere. */
-  keep(snapshot: Snapshot, known = this.#changes): void {
+  keep(snapshot: Snapshot, known = this.#changes, begun = ++this.#begun): void {
+    if (begun < this.#kept) return;
     this.#snapshot = snapshot;
+    this.#kept = begun;
     this.#known = known;
     this.#taken = performance.now();
   }
@@ -115,7 +122,14 @@ export class Recovery {
     if (this.#known !== this.#changes) scalars.change(rules);
     // A metric that somebody reported is not reported again; one of a validation is.
     const sources = sourcesOf(scalars.rules);
-    if (!program.validation && sources.length === states.length) loadSources(sources, states);
+    const told = sources.map(
+      (source) => !program.validation || (source as Partial<ReportedSchedule>).metric === REPORTED,
+    );
+    if (sources.length === states.length)
+      loadSources(
+        sources.filter((_, i) => told[i]),
+        states.filter((_, i) => told[i]),
+      );
     const { step } = program.scheduler;
     this.options.onEvent({ kind: 'recovered', step, reached, otherForms: otherForms(program, snapshot.plan) });
   }

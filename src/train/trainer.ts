@@ -196,8 +196,9 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
     profiled?: Submit,
   ): AsyncGenerator<StepReport, void, void> {
     if (!profiled) this.#begin();
-    const end = this.step + steps;
-    let reached = this.step;
+    const start = this.step;
+    const end = start + steps;
+    let reached = start;
     const loop = {
       ...{ end, signal, watch, profiled, pause: this.#pause },
       destroyed: () => this.#destroyed,
@@ -205,7 +206,7 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
       look: () => this.#recovery?.look(this.#program),
     };
     try {
-      for (let goOn = true; ; goOn = false) {
+      for (let goOn = true; ; ) {
         try {
           for await (const { first, results } of trainLoop(this.#program, { ...loop, goOn })) {
             for (const [i, result] of results.entries()) {
@@ -214,10 +215,13 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
               yield this.#report(first + i, result);
             }
           }
-          return;
+          // After a loss it comes by stops again that this run, or one before it, was asked to go on from.
+          goOn = this.step <= start && this.#program.validation?.halted === true && this.step < end;
+          if (!goOn) return;
         } catch (error) {
           if (profiled || !this.#recovery || !isLost(error)) throw error;
           await this.#recover(this.#recovery, error, reached, signal);
+          goOn = false;
         }
       }
     } finally {

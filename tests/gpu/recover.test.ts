@@ -36,7 +36,7 @@ const small = (): Omit<TrainerOptions, 'rule'> & { rule: Rule } => ({
   submitMs: 1e-3, // a step to a submit
 });
 
-async function trainer(recover?: RecoverOptions, options = small) {
+async function trainer(recover?: RecoverOptions, options = small, more: Partial<TrainerOptions> = {}) {
   const devices: GPUDevice[] = [];
   const next = async () => {
     const device = await requestDevice();
@@ -46,6 +46,7 @@ async function trainer(recover?: RecoverOptions, options = small) {
   const events: RecoverEvent[] = [];
   const one = await createTrainer(await next(), {
     ...options(),
+    ...(more as object),
     ...(recover && { recover: { requestDevice: next, onEvent: (event) => events.push(event), ...recover } }),
   });
   made.push(one);
@@ -115,6 +116,34 @@ describe('a trainer whose device is lost', () => {
     devices[1]!.destroy();
     await collect(one, { steps: 0 });
     expect(await one.readParameters({ weights: 'current' })).toEqual(weights);
+  });
+
+  it('goes on behind an early stop, where it was asked to, also from a snapshot of before', async () => {
+    const more = {
+      validation: { data: noise(12, 6, 3), every: { batches: 2 } },
+      earlyStopping: { patience: 1, minDelta: 9 },
+    };
+    const { one: whole } = await trainer(undefined, small, more);
+    const first = await collect(whole, { steps: STEPS });
+    expect(whole.stopped!.step).toBe(4);
+    const second = await collect(whole, { steps: 2 });
+    const { one, devices } = await trainer({}, small, more);
+    expect(await collect(one, { steps: STEPS })).toEqual(first);
+    devices[0]!.destroy();
+    expect(await collect(one, { steps: 2 })).toEqual(second);
+    expect(one.stopped).toEqual(whole.stopped);
+    expect(await one.readParameters()).toEqual(await whole.readParameters());
+  });
+
+  it('keeps what was reported to a schedule beside a validation', async () => {
+    const lr = plateau(0.1, { factor: 0.5, patience: 0, metric: 'reported' });
+    const { one, devices } = await trainer({}, rich, { rule: adam({ lr }) as unknown as Rule });
+    await collect(one, { steps: 6 });
+    for (let i = 0; i < 3; i++) lr.report(1);
+    const told = lr.state();
+    devices[0]!.destroy();
+    expect((await collect(one, { steps: 2 })).map((report) => report.lr)).toEqual([told.lr, told.lr]);
+    expect(lr.state()).toEqual(told);
   });
 
   it('waits longer each time, says so, and gives up in the end', async () => {
