@@ -135,30 +135,32 @@ export {
 export { MAX_SEED, TRAINER_DEFAULTS } from './train/options.js';
 export { type Askable, createPredictor, type Predictor } from './train/predict.js';
 export type { RecoverEvent, RecoverOptions } from './train/recover-types.js';
+export type {
+  Evaluation,
+  ParameterRange,
+  PlanReport,
+  Profile,
+  ProfileLabel,
+  ProfilePass,
+  ProfileSubmit,
+  StepReport,
+  StepTimes,
+  Stopped,
+  ValidationReport,
+} from './train/report-types.js';
 export { decodeSafetensors, encodeSafetensors, type SafeTensors } from './train/safetensors.js';
 export { createTrainer } from './train/trainer.js';
 export type {
   AugmentOptions,
   EarlyStoppingOptions,
   EvaluateOptions,
-  Evaluation,
-  ParameterRange,
   PenaltyOptions,
-  PlanReport,
-  Profile,
-  ProfileLabel,
   ProfileOptions,
-  ProfilePass,
-  ProfileSubmit,
   RunOptions,
-  StepReport,
-  StepTimes,
-  Stopped,
   TensorGroup,
   Trainer,
   TrainerOptions,
   ValidationOptions,
-  ValidationReport,
   Weights,
   WeightsOptions,
 } from './train/types.js';

@@ -4,8 +4,9 @@ import { checkInteger, checkOptions } from '../gpu/fields.js';
 import type { Pass } from '../gpu/pipelines.js';
 import { intervalsOf, looksQuantised, MAX_QUERIES, PassTimer } from '../gpu/timing.js';
 import type { Program } from './program.js';
+import type { Profile, ProfileLabel, ProfilePass, ProfileSubmit, StepReport } from './report-types.js';
 import { type Flight, MAX_FLIGHTS, type Recorder, recordSteps } from './scheduler.js';
-import type { Profile, ProfileLabel, ProfileOptions, ProfilePass, ProfileSubmit, StepReport } from './types.js';
+import type { ProfileOptions } from './types.js';
 
 /*
  * Trains some steps with timestamps around every dispatch. The steps are the ones `run` would do: the same passes in the

@@ -20,8 +20,9 @@ import type { Stateful } from '../space/stateful.js';
 import { fillTensor, partRange, readTensors, writeTensor } from '../space/vectors.js';
 import type { PlacedWeights } from './evaluate.js';
 import type { BoundObjective, Objective } from './objective.js';
+import type { ParameterRange, PlanReport } from './report-types.js';
 import { LOSS_BYTES, LOSS_RING, SCALARS_AHEAD, Scheduler } from './scheduler.js';
-import type { ParameterRange, PlanReport, Weights } from './types.js';
+import type { Weights } from './types.js';
 import { Validation, type ValidationPlan } from './validation.js';
 
 /** Everything that training is made of. Those of one op in a row are tried in order: fused ones stand first. */

@@ -33,21 +33,10 @@ import { samplesOf } from './predict.js';
 import { checkProfileOptions, profileSteps, type Submit } from './profile.js';
 import type { Program } from './program.js';
 import { isLost, Recovery } from './recover.js';
+import type { Evaluation, Profile, StepReport, Stopped, ValidationReport } from './report-types.js';
 import { restoreBuilt } from './restore.js';
 import type { StepResult } from './scheduler.js';
-import type {
-  EvaluateOptions,
-  Evaluation,
-  Profile,
-  ProfileOptions,
-  RunOptions,
-  StepReport,
-  Stopped,
-  Trainer,
-  TrainerOptions,
-  ValidationReport,
-  WeightsOptions,
-} from './types.js';
+import type { EvaluateOptions, ProfileOptions, RunOptions, Trainer, TrainerOptions, WeightsOptions } from './types.js';
 import { checkReportedValues, namedMeans, validationReport } from './validation-options.js';
 import { type CheckedWatchOptions, checkWatchOptions } from './watch.js';
 

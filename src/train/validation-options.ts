@@ -5,7 +5,8 @@ import { checkChoice, checkFlag, checkInteger, checkNumber, checkOptions } from 
 import type { Model } from '../nn/model.js';
 import type { Rule } from '../optim/rule.js';
 import { reportedIn } from '../optim/schedules/core.js';
-import type { EarlyStoppingOptions, ValidationOptions, ValidationReport } from './types.js';
+import type { ValidationReport } from './report-types.js';
+import type { EarlyStoppingOptions, ValidationOptions } from './types.js';
 import { REPORTED, type ValidationResult, type ValidationSettings } from './validation.js';
 
 /* What validation and early stopping are asked for, checked before any GPU work, and how their metrics are called. */

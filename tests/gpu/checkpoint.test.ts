@@ -13,9 +13,10 @@ import { cosine, plateau, step as stepDecay, warmup } from '../../src/optim/sche
 import { readModel } from '../../src/train/checkpoint-file.js';
 import { integerTensor, type SafeTensor } from '../../src/train/dtypes.js';
 import { createPredictor } from '../../src/train/predict.js';
+import type { StepReport } from '../../src/train/report-types.js';
 import { decodeSafetensors, encodeSafetensors } from '../../src/train/safetensors.js';
 import { createTrainer } from '../../src/train/trainer.js';
-import type { StepReport, Trainer, TrainerOptions } from '../../src/train/types.js';
+import type { Trainer, TrainerOptions } from '../../src/train/types.js';
 import { randomFloats, testDevice } from '../support/gpu.js';
 import { collect, noise } from '../support/train.js';
 

@@ -5,8 +5,9 @@ import { requestDevice, requestGpu } from '../../src/node/index.js';
 import { adam, sgd } from '../../src/optim/rules.gen.js';
 import { linear } from '../../src/optim/schedules.js';
 import { summarize } from '../../src/train/profile.js';
+import type { Profile, ProfilePass } from '../../src/train/report-types.js';
 import { createTrainer } from '../../src/train/trainer.js';
-import type { Profile, ProfilePass, Trainer, TrainerOptions } from '../../src/train/types.js';
+import type { Trainer, TrainerOptions } from '../../src/train/types.js';
 import { testDevice } from '../support/gpu.js';
 import { collect, countCreations, noise } from '../support/train.js';
 

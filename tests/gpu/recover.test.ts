@@ -6,8 +6,9 @@ import type { Rule } from '../../src/optim/rule.js';
 import { adam, sgd } from '../../src/optim/rules.gen.js';
 import { plateau, warmup } from '../../src/optim/schedules.js';
 import type { RecoverEvent, RecoverOptions } from '../../src/train/recover-types.js';
+import type { StepReport } from '../../src/train/report-types.js';
 import { createTrainer } from '../../src/train/trainer.js';
-import type { StepReport, Trainer, TrainerOptions } from '../../src/train/types.js';
+import type { Trainer, TrainerOptions } from '../../src/train/types.js';
 import { collect, noise } from '../support/train.js';
 
 const made: Trainer[] = [];

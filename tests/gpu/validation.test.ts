@@ -20,7 +20,7 @@ import { CLOCK_BYTES, clockOffset, FAULT } from '../../src/kernels/advance.js';
 import { earlyStopping } from '../../src/reference/index.js';
 import type { NamedRange, Stateful } from '../../src/space/stateful.js';
 import type { Program } from '../../src/train/program.js';
-import type { StepReport } from '../../src/train/types.js';
+import type { StepReport } from '../../src/train/report-types.js';
 import type { ValidationSettings } from '../../src/train/validation.js';
 import { randomFloats, testDevice } from '../support/gpu.js';
 import { collect, countCreations, losses, replicasOf } from '../support/train.js';
