@@ -1,4 +1,5 @@
 import type { BufferRange } from '../gpu/buffers.js';
+import { DownhillError } from '../gpu/errors.js';
 import type { PlacedVector } from './space.js';
 
 /** What JSON can hold. */
@@ -41,5 +42,22 @@ export const vectorState = (key: string, placed: PlacedVector): Stateful => ({
   vectors: () => [placed],
   ranges: () => [],
   host: () => null,
+  load: () => {},
+});
+
+/** Settings that must be alike for the same numbers to come: a part that remembers nothing else. */
+export const settingsState = (key: string, settings: Json): Stateful => ({
+  key,
+  ranges: () => [],
+  host: () => settings,
+  check(host) {
+    const [theirs, ours] = [host, settings].map((each) => JSON.stringify(each));
+    if (theirs === ours) return;
+    throw new DownhillError(
+      'CHECKPOINT-MISMATCH',
+      `The file was trained with the ${key} ${theirs}, this trainer has ${ours}.`,
+      'Make the trainer with the options that the file was trained with.',
+    );
+  },
   load: () => {},
 });

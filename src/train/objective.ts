@@ -11,7 +11,7 @@ import { initialize } from '../nn/init.js';
 import { buffersOf, type Model, type ModelLayer, tensorsOf } from '../nn/model.js';
 import { bindNetwork, checkNetwork } from '../nn/network.js';
 import type { PlacedVector, Space, TensorShape, Vector } from '../space/space.js';
-import type { Stateful } from '../space/stateful.js';
+import { type Json, type Stateful, settingsState } from '../space/stateful.js';
 import { pieces } from '../space/vectors.js';
 import { type Augment, augmentBatches } from './augment.js';
 import { type Penalty, penaltyOps } from './penalty.js';
@@ -94,6 +94,19 @@ export const isStreamed = (
   { data, stream }: { readonly data: Dataset; readonly stream?: boolean },
 ) => stream === true || !isUploadable(device, data);
 
+/** What changes the loss beside model and data, for checkpoints. */
+const addedTo = ({
+  penalty,
+  augment,
+}: {
+  readonly penalty?: Penalty | undefined;
+  readonly augment?: Augment | undefined;
+}) =>
+  ({
+    penalty: penalty ? { ...penalty, tensors: [...penalty.tensors] } : null,
+    augment: augment ? { mixup: augment.mixup ?? null, cutout: augment.cutout ?? null } : null,
+  }) satisfies Json;
+
 /** The mean loss of a network over the batches of a data set. */
 export function networkObjective(options: {
   readonly model: Model;
@@ -157,7 +170,7 @@ export function networkObjective(options: {
         gradient: [...(augmented?.ops ?? []), ...network.forward, ...network.loss, ...network.backward, ...added],
         commit: network.commit,
         next: (ranges, lossRing) => [batches.next(`${label}/account`, { ...ranges, result }, lossRing)],
-        parts: [batches],
+        parts: [batches, settingsState('objective', addedTo(options))],
         get watched() {
           const { outputs } = network.memory;
           return {

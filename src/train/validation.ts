@@ -222,7 +222,8 @@ export class Validation implements Stateful {
 
   host(): Json {
     const { patience = null, ...settings } = this.settings;
-    return { version: 1, ...settings, patience };
+    // Sums over other data are no best ones here.
+    return { version: 1, samples: this.evaluator.samples, ...settings, patience };
   }
 
   /** @throws DownhillError CHECKPOINT-MISMATCH for a validation of other settings */

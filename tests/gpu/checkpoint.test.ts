@@ -418,6 +418,8 @@ describe('a file that does not fit', () => {
     ['another seed', { seed: 1 }, /"seeds":\[0\]/],
     ['data scaled otherwise', { data: { ...data, scale: 2 } }, /"scale":1/],
     ['an average', { average: ema() }, /no state of this trainer's "average"/],
+    ['a penalty', { penalty: { l2: 0.1 } }, /the objective .*"penalty":null/],
+    ['mixup', { augment: { mixup: { alpha: 1 } } }, /the objective .*"augment":null/],
   ])('is refused by a trainer with %s', async (_, other, place) => {
     const one = await trainer(options());
     const file = await one.checkpoint();
