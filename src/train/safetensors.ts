@@ -32,12 +32,13 @@ const byText = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
  *
  * @example encodeSafetensors(new Map([['0.weight', { dtype: 'F32', shape: [10, 784], bytes }]]), { format: 'pt' })
  * @throws DownhillError OPTION-RANGE for a name that is empty, has control characters or is a property of every object;
- *   SHAPE-MISMATCH where bytes and shape differ
+ *   OPTION-TYPE for what is no tensor or no text; SHAPE-MISMATCH where bytes and shape differ
  */
 export function encodeSafetensors(
   tensors: ReadonlyMap<string, SafeTensor>,
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array<ArrayBuffer> {
+  checkInput(tensors, metadata);
   const sorted = [...tensors].sort(
     ([a, { dtype: one }], [b, { dtype: two }]) => DTYPES[two] - DTYPES[one] || byText(a, b),
   );
@@ -80,6 +81,39 @@ export function encodeSafetensors(
 function checksumPlace(header: Uint8Array): number {
   const { metadata } = readHeader(new TextDecoder().decode(header), LENGTH_BYTES);
   return metadata.get(CHECKSUM)!.at + CHECKSUM_MARK.length;
+}
+
+function checkInput(tensors: unknown, metadata: unknown): void {
+  if (!(tensors instanceof Map)) {
+    throw new DownhillError(
+      'OPTION-TYPE',
+      `encodeSafetensors takes a Map of tensors by name, got ${show(tensors)}.`,
+      'Pass new Map(Object.entries(tensors)).',
+    );
+  }
+  for (const [name, tensor] of tensors as Map<unknown, Partial<SafeTensor> | undefined>) {
+    const { dtype, shape, bytes } = tensor ?? {};
+    if (
+      typeof dtype === 'string' &&
+      Object.hasOwn(DTYPES, dtype) &&
+      Array.isArray(shape) &&
+      bytes instanceof Uint8Array
+    )
+      continue;
+    throw new DownhillError(
+      'OPTION-TYPE',
+      `Tensor ${show(name)} must be { dtype, shape, bytes } with a dtype of the format, got ${show(tensor)}.`,
+      'Make it with floatTensor(shape, values).',
+    );
+  }
+  const texts = typeof metadata === 'object' && metadata !== null ? Object.entries(metadata) : undefined;
+  const bad = texts?.find(([, text]) => typeof text !== 'string');
+  if (texts && !bad) return;
+  throw new DownhillError(
+    'OPTION-TYPE',
+    `The metadata must be texts by name, got ${bad ? `${show(bad[1])} for ${show(bad[0])}` : show(metadata)}.`,
+    'Pass strings, such as JSON.stringify(value).',
+  );
 }
 
 function checkName(name: string): void {

@@ -115,6 +115,17 @@ describe('the format', () => {
     expect(() => encodeSafetensors(new Map([['a', { ...one, shape: [2] }]]))).toThrow(/SHAPE-MISMATCH/);
     expect(() => decodeSafetensors([] as unknown as Uint8Array)).toThrow(/OPTION-TYPE/);
   });
+
+  it.each<[string, unknown, unknown, RegExp]>([
+    ['an object for a Map', { a: floatTensor([1], Float32Array.of(1)) }, {}, /Map of tensors/],
+    ['nothing', undefined, {}, /Map of tensors/],
+    ['a tensor that is none', new Map([['a', null]]), {}, /"a" must be/],
+    ['an unknown dtype', new Map([['a', { dtype: 'F8_X', shape: [1], bytes: new Uint8Array(1) }]]), {}, /"a" must be/],
+    ['a number for a text', new Map(), { step: 1 }, /1 for "step"/],
+  ])('refuses to write %s', (_, tensors, metadata, message) => {
+    const write = () => encodeSafetensors(tensors as Map<string, SafeTensor>, metadata as Record<string, string>);
+    expect(write).toThrow(expect.objectContaining({ code: 'OPTION-TYPE', message: expect.stringMatching(message) }));
+  });
 });
 
 /** A header of one tensor with other parts. */
