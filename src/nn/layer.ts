@@ -134,7 +134,8 @@ export function resolveSettings(where: string, fields: SettingFields, options: u
   const given = options as Settings;
   return Object.fromEntries(
     Object.entries(fields).map(([key, field]) => {
-      const [name, value] = [`${where}: ${key}`, given[key] ?? field.default];
+      // Only undefined means the default: PyTorch's momentum=None, say, is not 0.1.
+      const [name, value] = [`${where}: ${key}`, given[key] === undefined ? field.default : given[key]];
       if (field.kind === 'number') return [key, checkNumber(name, value, field, { single: true })];
       return [key, checkField(name, field, value, 'OPTION')];
     }),
@@ -146,7 +147,10 @@ export function factoryOf<R extends { readonly name: string; readonly fields: Se
   row: R,
 ): Factory<R, O> {
   const make = (options?: O) =>
-    Object.freeze({ row, settings: Object.freeze(resolveSettings(row.name, row.fields, options ?? {})) });
+    Object.freeze({
+      row,
+      settings: Object.freeze(resolveSettings(row.name, row.fields, options === undefined ? {} : options)),
+    });
   return Object.assign(make, { row });
 }
 

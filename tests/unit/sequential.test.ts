@@ -98,6 +98,10 @@ describe('sequential', () => {
     expect(() => linear(3, { biases: true } as never)).toThrow(at('OPTION-UNKNOWN', 'biases'));
     expect(() => linear(3, { bias: 1 } as never)).toThrow(at('OPTION-TYPE', 'bias'));
     expect(() => relu({ slope: 1 })).toThrow(at('OPTION-UNKNOWN', 'slope'));
+    // PyTorch's momentum=None is a cumulative average, which is not the default.
+    expect(() => batchNorm({ momentum: null as never })).toThrow(at('OPTION-TYPE', 'momentum'));
+    expect(() => relu(null as never)).toThrow(at('OPTION-TYPE'));
+    expect(batchNorm({ momentum: undefined as never })).toEqual(batchNorm());
   });
 
   it('a model made by hand is checked again', () => {
