@@ -97,8 +97,8 @@ export function loadGroups(
   json: Json,
 ): Rule[] {
   const saved = json as unknown as readonly SavedGroup[];
-  const shape = (list: readonly { readonly tensors: readonly string[]; readonly frozen: boolean }[]) =>
-    JSON.stringify(list?.map?.(({ tensors, frozen }) => [tensors, frozen]));
+  const shape = (list: readonly (Partial<Pick<SavedGroup, 'tensors' | 'frozen'>> | null)[]) =>
+    Array.isArray(list) ? JSON.stringify(list.map((each) => [each?.tensors, each?.frozen])) : show(list);
   if (shape(saved) !== shape(groups)) {
     return refuse(
       'CHECKPOINT-MISMATCH',
@@ -110,7 +110,15 @@ export function loadGroups(
   return rules.map((rule, record) => {
     const [group, replica] = [Math.floor(record / replicas), record % replicas];
     const first = groups[group]!.rules[replica]!;
-    return loadRule(rule, first, saved[group]!.rules[replica]!, counts[replica]!);
+    const values: Json | undefined = saved[group]!.rules?.[replica];
+    if (values === undefined || !isObject(values)) {
+      return refuse(
+        'CHECKPOINT-MISMATCH',
+        `The file's hyper-parameters of group ${group} are ${show(values)}.`,
+        'Use a file that downhill wrote.',
+      );
+    }
+    return loadRule(rule, first, values, counts[replica]!);
   });
 }
 
@@ -136,7 +144,7 @@ function loadRule(rule: Rule, first: Rule, saved: Readonly<Record<string, Json>>
   return changed(rule, Object.fromEntries(next));
 }
 
-const isSchedule = (value: Json): value is { readonly [key: string]: Json } =>
+const isObject = (value: Json): value is { readonly [key: string]: Json } =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** @param mine what may stand there: as it is, and as it was at first */
@@ -145,7 +153,7 @@ function loadSetting(where: string, mine: readonly unknown[], saved: Json, count
     const items = (i: number) => mine.map((each) => (Array.isArray(each) ? each[i] : undefined));
     return saved.map((each, i) => loadSetting(`${where}[${i}]`, items(i), each, count));
   }
-  if (!isSchedule(saved)) return saved;
+  if (!isObject(saved)) return saved;
   const { schedule, by, values } = saved as unknown as SavedSchedule;
   const bases = mine.filter((each) => typeof each === 'function').map((each) => factorOf(each as Schedule).base);
   const base = bases.find((each) => textOf(each) === schedule);

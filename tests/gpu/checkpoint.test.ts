@@ -282,7 +282,8 @@ describe('a file that does not fit', () => {
       if (to) tensors.set(to, tensor);
     });
 
-  const faults: [string, (file: Uint8Array) => Uint8Array, string, RegExp][] = [
+  type Fault = [name: string, damage: (file: Uint8Array) => Uint8Array, code: string, place: RegExp];
+  const faults: Fault[] = [
     [
       'a flipped bit',
       (file) => file.map((byte, i) => (i === file.length - 9 ? byte ^ 4 : byte)),
@@ -352,6 +353,20 @@ describe('a file that does not fit', () => {
       'CHECKPOINT-MISMATCH',
       /no state of this trainer's "data"/,
     ],
+    [
+      'groups that are none',
+      (file) => state(file, (parts) => (parts.optimizer!.groups = [null])),
+      'CHECKPOINT-MISMATCH',
+      /groups of tensors/,
+    ],
+    ...[undefined, 3, [], [null], [-1]].map(
+      (rules): Fault => [
+        `hyper-parameters that are ${JSON.stringify(rules)}`,
+        (file) => state(file, (parts) => ((parts.optimizer!.groups as { rules: unknown }[])[0]!.rules = rules)),
+        'CHECKPOINT-MISMATCH',
+        /hyper-parameters of group 0/,
+      ],
+    ),
     ['another part', (file) => state(file, (parts) => (parts.magic = {})), 'CHECKPOINT-MISMATCH', /"magic"/],
     [
       'a newer part',
