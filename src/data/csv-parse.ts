@@ -53,7 +53,9 @@ export async function readTable(name: string, source: CsvSource, format: CsvForm
     throw wrong(where, 'is a web page or XML, not a table', 'Check the address: the server answers it with a page.');
   }
   if (text.trim() === '') throw wrong(where, 'is empty', 'Pass a file with a header and at least one row.');
-  const { data, errors } = Papa.parse<string[]>(text, { delimiter, delimitersToGuess: [',', '\t', '|', ';'] });
+  // Cells of a table with decimal commas hold as many commas in every row: they would pass for the delimiter.
+  const delimitersToGuess = [...(format.decimal === ',' ? [] : [',']), '\t', '|', ';'];
+  const { data, errors } = Papa.parse<string[]>(text, { delimiter, delimitersToGuess });
   const quotes = errors.find(({ type }) => type === 'Quotes');
   if (quotes) {
     throw wrong(

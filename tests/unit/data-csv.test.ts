@@ -107,6 +107,8 @@ describe('csv', () => {
     const data = await csv('1,5;2;x\n-,5;1e3;y', { header: false, decimal: ',', target: 'column 3' });
     expect(rowsOf(data)).toEqual([[1.5, 2], [-0.5, 1000]]); // biome-ignore format: two rows
     expect(data.featureNames).toEqual(['column 1', 'column 2']);
+    // As many commas in every row as a table with commas between two fields has.
+    expect(rowsOf(await csv('a;y\n1,5;2\n2,5;3', { target: 'y', decimal: ',' }))).toEqual([[1.5], [2.5]]);
   });
 
   it('fills missing values as it is told', async () => {
