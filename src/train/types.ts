@@ -143,7 +143,10 @@ export interface ValidationOptions {
    * How often, counted from step 0: every so many epochs, batches (steps: one batch each) or iterations (updates:
    * `accumulate.steps` batches each). Default { epochs: 1 }.
    */
-  readonly every?: { readonly epochs: number } | { readonly batches: number } | { readonly iterations: number };
+  readonly every?:
+    | { readonly epochs: number; readonly batches?: never; readonly iterations?: never }
+    | { readonly batches: number; readonly epochs?: never; readonly iterations?: never }
+    | { readonly iterations: number; readonly epochs?: never; readonly batches?: never };
   /**
    * Keep the weights of the best validation on the GPU, for `weights: 'best'` of `evaluate`, `predict` and
    * `readParameters`: by `earlyStopping`'s metric, else by the loss. Default false; `restoreBest` keeps them as well.

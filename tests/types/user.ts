@@ -1,5 +1,5 @@
 /** A user's TypeScript, compiled against the packed package by tests/slow/package.test.ts; `tsc -p .` leaves it out. */
-import type { NamedSchedule, Optimizer, Rule, StepReport, Trainer } from 'downhill';
+import type { NamedSchedule, Optimizer, Rule, StepReport, Trainer, ValidationOptions } from 'downhill';
 import {
   adam,
   adamw,
@@ -68,6 +68,9 @@ export async function train(inNode: boolean): Promise<StepReport[]> {
   const data = arrays({ x: new Float32Array(8), y: new Uint8Array(4), features: 2, classes: 2 });
   const model = mlp({ sizes: [2, 3, 2], activation: 'tanh' });
   const trainer: Trainer = await createTrainer(device, { model, rule: adam({ lr: 1e-2 }), data, batchSize: 4 });
+  // @ts-expect-error: one unit
+  const every: ValidationOptions['every'] = { epochs: 1, batches: 2 };
+  if (every) trainer.pause();
   const steps: StepReport[] = [];
   for await (const step of trainer.run({ steps: 10 })) steps.push(step);
   return Object.keys(trainer.parameters()).length > 0 ? steps : [];
