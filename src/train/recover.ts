@@ -77,7 +77,7 @@ export class Recovery {
     build: (device: GPUDevice) => Promise<Built>,
     old: Program,
     error: unknown,
-    at: { readonly reached: number; readonly signal: AbortSignal | undefined; readonly checkAlive: () => void },
+    at: { readonly reached: number; readonly signal: AbortSignal; readonly checkAlive: () => void },
   ): Promise<{ readonly device: GPUDevice; readonly built: Built }> {
     for (let failure = error; ; ) {
       await this.#wait(failure, old.scheduler.step, at.signal);
@@ -102,7 +102,7 @@ export class Recovery {
    *
    * @throws what it was called with, when that has happened too often
    */
-  async #wait(error: unknown, step: number, signal: AbortSignal | undefined): Promise<void> {
+  async #wait(error: unknown, step: number, signal: AbortSignal): Promise<void> {
     if (performance.now() - this.#last > WINDOW_MS) this.#losses = 0;
     const wait = [0, ...this.options.waits][this.#losses];
     if (wait === undefined) throw lost(error);
@@ -148,17 +148,17 @@ function lost(error: unknown): unknown {
   );
 }
 
-function sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
+function sleep(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     const over = () => {
       clearTimeout(timer);
-      reject(signal!.reason);
+      reject(signal.reason);
     };
     const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', over);
+      signal.removeEventListener('abort', over);
       resolve();
     }, ms);
-    if (signal?.aborted) over();
-    else signal?.addEventListener('abort', over, { once: true });
+    if (signal.aborted) over();
+    else signal.addEventListener('abort', over, { once: true });
   });
 }

@@ -85,6 +85,8 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
   readonly #streams: boolean;
   #running = false;
   #destroyed = false;
+  /** Ends waiting for a device where the trainer is destroyed. */
+  readonly #ended = new AbortController();
 
   private constructor(program: Program, uploads: Uploads, options: CheckedOptions) {
     this.#options = options;
@@ -222,7 +224,7 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
   async #recover(recovery: Recovery, error: unknown, reached: number, signal: AbortSignal | undefined): Promise<void> {
     const build = (device: GPUDevice) => buildProgram(device, this.#options);
     const { device, built } = await recovery.recover(build, this.#program, error, {
-      ...{ reached, signal },
+      ...{ reached, signal: signal ? AbortSignal.any([signal, this.#ended.signal]) : this.#ended.signal },
       checkAlive: () => this.#checkAlive(),
     });
     this.#replace(built);
@@ -368,6 +370,7 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
   destroy(): void {
     if (this.#destroyed) return;
     this.#destroyed = true;
+    this.#ended.abort(destroyed());
     this.#pause.set(false); // a run that waits for its end ends
     this.#release();
     this.#own?.destroy();
@@ -388,7 +391,10 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
 
   #checkAlive(): void {
     if (this.#destroyed) {
-      throw new DownhillError('RUN-DESTROYED', 'This trainer was destroyed.', 'Make a new one with createTrainer.');
+      throw destroyed();
     }
   }
 }
+
+const destroyed = () =>
+  new DownhillError('RUN-DESTROYED', 'This trainer was destroyed.', 'Make a new one with createTrainer.');

@@ -147,6 +147,22 @@ describe('a trainer whose device is lost', () => {
     expect(lr.state()).toEqual(told);
   });
 
+  it('does not wait on where it is destroyed meanwhile', async () => {
+    const { one, devices, events } = await trainer({
+      waits: [600],
+      onEvent: (event) => {
+        events.push(event);
+        if (event.kind === 'lost' && event.wait > 0) setTimeout(() => one.destroy(), 20);
+      },
+    });
+    await collect(one, { steps: 2 });
+    devices.at(-1)!.destroy();
+    await collect(one, { steps: 2 });
+    devices.at(-1)!.destroy();
+    await expect(collect(one, { steps: 2 })).rejects.toMatchObject({ code: 'RUN-DESTROYED' });
+    expect(events.map(({ kind }) => kind)).toEqual(['lost', 'recovered', 'lost']);
+  });
+
   it('waits longer each time, says so, and gives up in the end', async () => {
     const { one, devices, events } = await trainer({ waits: [0.05, 0.1] });
     const run = async () => {
