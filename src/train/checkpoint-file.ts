@@ -116,7 +116,7 @@ export interface ModelTensor {
 /** A model with its weights and all that a prediction needs, without a device. Made by {@link readModel}. */
 export interface SavedModel extends SavedData {
   readonly model: Model;
-  /** Steps it was trained for. */
+  /** Steps of the training when it was saved: the best weights may be of an earlier one. */
   readonly step: number;
   /** The release that wrote the file. */
   readonly version: string;

@@ -172,8 +172,9 @@ export interface EarlyStoppingOptions {
   /** A metric that is better by this or less does not count. At least 0, default 0. */
   readonly minDelta?: number;
   /**
-   * Stopping puts the weights of the best validation back (their average where one is kept, for that is what was validated;
-   * and what layers keep beside them; the optimizer's state stays). Default true.
+   * Stopping puts the weights of the best validation back, and what layers keep beside them; the optimizer's state stays.
+   * Where an average is kept, that is what was validated, and what is put back: the current weights stay the last ones, beside
+   * the best one's running statistics. Default true.
    */
   readonly restoreBest?: boolean;
 }

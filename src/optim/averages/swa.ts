@@ -31,7 +31,8 @@ const row: AverageRow<{ start: number; every: number }> & { name: 'swa' } = {
  * PyTorch's default of `AveragedModel`. Before `start` the average is the current weights. Steps towards a flat minimum
  * want a constant or cyclical learning rate from `start` on.
  *
- * State: one float32 per parameter; what was taken in is told from the count of updates.
+ * State: one float32 per parameter; what was taken in is told from the count of updates, also where an early stop has put
+ * back an average of fewer.
  *
  * @example createTrainer(device, { model, rule, data, average: swa({ start: 1000, every: 50 }) })
  * @throws DownhillError OPTION-*
