@@ -91,11 +91,11 @@ export function checkTrainerOptions(device: GPUDevice, options: TrainerOptions) 
     checkSameTargets(data.targets, other.targets);
   };
   const validation = checkValidation(device, model, options, checkOther, steps);
-  if (validation)
-    checkReported(
-      groups.flatMap(({ rules }) => rules),
-      model,
-    );
+  checkReported(
+    groups.flatMap(({ rules }) => rules),
+    model,
+    validation !== undefined,
+  );
   return {
     model,
     row: rule.row,

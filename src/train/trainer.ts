@@ -246,7 +246,7 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
 
   set(options: SetOptions<F>, tensors?: readonly string[]): void {
     this.#checkAlive();
-    if (this.#program.validation) checkReportedValues(Object.values(options ?? {}).flat(), this.#model);
+    checkReportedValues(Object.values(options ?? {}).flat(), this.#model, this.#program.validation !== undefined);
     this.#program.updater.set(options, tensors);
     this.#recovery?.changed();
   }

@@ -119,15 +119,31 @@ function checkMetric(where: string, metric: unknown, model: Model, more: readonl
 }
 
 /** Schedules that go by a validation must ask for what it gives. @throws DownhillError OPTION-RANGE */
-export function checkReported(rules: readonly Rule[], model: Model): void {
+export function checkReported(rules: readonly Rule[], model: Model, validated: boolean): void {
   checkReportedValues(
     rules.flatMap(({ hyper }) => Object.values(hyper).flat()),
     model,
+    validated,
+  );
+}
+
+/** Without a validation nobody reports what a schedule asks for by name. @throws DownhillError OPTION-RANGE */
+function checkUnreported(values: readonly unknown[]): void {
+  const asks = reportedIn(values).find(({ metric }) => metric !== undefined && metric !== REPORTED);
+  if (!asks) return;
+  throw new DownhillError(
+    'OPTION-RANGE',
+    `${asks.name} goes by ${show(asks.metric)} of a validation, but the trainer has none.`,
+    'Pass validation: { data }, or leave metric out and report yourself.',
   );
 }
 
 /** @param values of hyper-parameters */
-export function checkReportedValues(values: readonly unknown[], model: Model): void {
+export function checkReportedValues(values: readonly unknown[], model: Model, validated: boolean): void {
+  if (!validated) {
+    checkUnreported(values);
+    return;
+  }
   const { name: loss, counts } = model.loss.row;
   for (const { name, metric, mode } of reportedIn(values)) {
     if (metric !== undefined) checkMetric(`${name}: metric`, metric, model, [REPORTED]);

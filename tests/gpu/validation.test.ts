@@ -539,6 +539,12 @@ describe('createTrainer refuses, before it creates anything on the GPU,', () => 
       /plateau: metric/,
       { rule: sgd({ lr: plateau(1, { metric: 'f1' }) }), validation },
     ],
+    [
+      'a plateau of a validation that is not there',
+      'OPTION-RANGE',
+      /plateau goes by "accuracy" of a validation/,
+      { rule: sgd({ lr: plateau(1, { metric: 'accuracy' }) }) },
+    ],
   ])('%s', async (_, code, message, wrong) => {
     const { counts, restore } = countCreations(device);
     try {
@@ -556,5 +562,7 @@ describe('createTrainer refuses, before it creates anything on the GPU,', () => 
   it('and set refuses a plateau that has nothing to go by', async () => {
     const one = await trainer({ validation });
     expect(() => one.set({ lr: plateau(1, { metric: 'f1' }) })).toThrow(/plateau: metric/);
+    const other = await trainer({});
+    expect(() => other.set({ lr: plateau(1, { metric: 'loss' }) })).toThrow(/plateau goes by "loss"/);
   });
 });
