@@ -153,6 +153,10 @@ describe('initLoss', () => {
     expect(expected).toBeCloseTo(1, 5);
     expect(most).toBeGreaterThan(4);
     expect(ok).toBe(true);
+    // Outputs of ±2, two of them: equal, wrong or right, which is 1.356 in the mean, also of three samples.
+    const few = arrays({ x: new Float32Array(18), features: 6, y: [0, 1, 1], classes: 2 });
+    const small = await initLoss(device, { model: mlp({ sizes: [6, 8, 2], init: 'pytorch' }), data: few });
+    expect(Math.abs(small.most - 1.356)).toBeLessThan(0.1);
   });
 });
 
