@@ -58,6 +58,10 @@ export function checkScaling({ features, scale, shift }: Scaled): void {
   );
 }
 
+interface ScaledSamples extends Scaled {
+  readonly x: Uint8Array | Float32Array;
+}
+
 interface ScaledTargets {
   readonly width: number;
   readonly scale?: Scaling;
@@ -83,6 +87,27 @@ export function checkTargetScaling({ width, scale = 1, shift = 0 }: ScaledTarget
     `Targets of ${width} outputs need a finite scale other than 0 and a finite shift, or one of each output; they have ${showScaling(scale)}, ${showScaling(shift)}.`,
     'Scale them with standardizeTargets().',
   );
+}
+
+/**
+ * Samples of one kind of values mean the same only where they are scaled alike: raw ones beside standardized ones would be
+ * evaluated without a word. Bytes beside floats may be the same numbers, written otherwise.
+ *
+ * @throws DownhillError DATA-MISMATCH
+ */
+export function checkSameScaling(trained: ScaledSamples, other: ScaledSamples): void {
+  if (trained.x instanceof Uint8Array !== other.x instanceof Uint8Array) return;
+  for (const what of ['scale', 'shift'] as const) {
+    const feature = Array.from({ length: trained.features }, (_, i) => i).find(
+      (i) => at(trained[what], i) !== at(other[what], i),
+    );
+    if (feature === undefined) continue;
+    throw new DownhillError(
+      'DATA-MISMATCH',
+      `The samples have ${what} ${at(other[what], feature)} in feature ${feature}, those trained on ${at(trained[what], feature)}.`,
+      'Give both the same scaling: standardize(test, statistics(train)), or neither.',
+    );
+  }
 }
 
 /**

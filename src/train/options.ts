@@ -1,6 +1,6 @@
 import { stepsPerEpoch } from '../data/batching.js';
 import type { Dataset } from '../data/dataset.js';
-import { checkSameTargets, checkScaling, checkTargetScaling } from '../data/scaling.js';
+import { checkSameScaling, checkSameTargets, checkScaling, checkTargetScaling } from '../data/scaling.js';
 import { isSource } from '../data/source.js';
 import type { Samples } from '../data/upload.js';
 import { requestDevice } from '../gpu/device.js';
@@ -88,6 +88,7 @@ export function checkTrainerOptions(device: GPUDevice, options: TrainerOptions) 
   const groups = makeGroups(groupTensors(tensorsOf(model), [rule], options.groups), settings.clip?.by === 'tensor');
   const checkOther = (other: Dataset) => {
     checkData(model, other);
+    checkSameScaling(data, other);
     checkSameTargets(data.targets, other.targets);
   };
   const validation = checkValidation(device, model, options, checkOther, steps);

@@ -1,6 +1,6 @@
 import type { Dataset } from '../data/dataset.js';
 import { isUploadable } from '../data/ring.js';
-import { checkSameTargets, unscaleOutputs } from '../data/scaling.js';
+import { checkSameScaling, checkSameTargets, unscaleOutputs } from '../data/scaling.js';
 import { isSource, targetsOf } from '../data/source.js';
 import type { Samples, Uploads } from '../data/upload.js';
 import { DownhillError } from '../gpu/errors.js';
@@ -266,6 +266,7 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
     const { weights, metrics: asked } = checkEvaluateOptions(this.#model, options);
     const placed = this.#program.weights(weights);
     checkData(this.#model, data);
+    checkSameScaling(this.#data, data);
     checkSameTargets(this.#data.targets, data.targets);
     const evaluator = this.#isStreamed(data)
       ? await StreamedEvaluator.ofDataset(this.#program.device, this.#trained(placed), data)

@@ -269,7 +269,8 @@ export interface Trainer<F extends Fields = Fields> {
    * units of the targets as given.
    *
    * @example const { loss, metrics } = await trainer.evaluate(test, { metrics: ['confusion', 'f1', topK({ k: 3 })] });
-   * @throws DownhillError OPTION-*, SHAPE-MISMATCH, DATA-*; DATA-MISMATCH for targets scaled otherwise than those trained on.
+   * @throws DownhillError OPTION-*, SHAPE-MISMATCH, DATA-*; DATA-MISMATCH for samples or targets scaled otherwise than
+   *   those trained on.
    */
   evaluate(data: Dataset, options?: EvaluateOptions): Promise<Evaluation>;
   /**

@@ -509,6 +509,7 @@ describe('createTrainer refuses, before it creates anything on the GPU,', () => 
         validation: { data: arrays({ x: randomFloats(10, 3), y: [0, 1], classes: 3, features: 5 }) },
       },
     ],
+    ['another scale', 'DATA-MISMATCH', /^validation: data.*scale 2/, { validation: { data: { ...held, scale: 2 } } }],
     ['another kind', 'SHAPE-MISMATCH', /^validation: data/, { validation: { data: values } }],
     ['every without a unit', 'OPTION-RANGE', /every needs one/, { validation: { ...validation, every: {} } }],
     [
