@@ -70,8 +70,9 @@ export async function takeSnapshot(
   { state = true, weights }: CheckpointOptions = {},
 ): Promise<Snapshot> {
   const { device, options, scheduler, updater, choice } = program;
-  // What a schedule makes of a validation under way belongs to it.
-  if (scheduler.awaited) await scheduler.awaited;
+  // What a schedule makes of a validation under way belongs to it. Two flights that arrive at once let a run submit the next
+  // validation before this goes on, so it looks again.
+  while (scheduler.awaited) await scheduler.awaited;
   const frozen = program.parts.map((part) => ({ key: part.key, held: part.freeze?.() ?? part }));
   const vectors = state ? vectorsOf(program) : networkOf(program, weights);
   const ranges = state ? rangesOf(program) : [];
