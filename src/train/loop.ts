@@ -59,7 +59,8 @@ export async function* trainLoop(
     if (scheduler.failure) throw scheduler.failure;
     if (watch) watcher = await Watcher.create(program, watch);
     checkAlive();
-    if (options.goOn) validation?.goOn();
+    if (options.goOn) await validation?.goOn();
+    checkAlive();
     if (!done()) await pause.over(device, signal);
     await submit();
     for (let flight = flights[0]; flight; flight = flights[0]) {

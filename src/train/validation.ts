@@ -1,7 +1,7 @@
-import { type BufferRange, type BufferSet, guarded, range } from '../gpu/buffers.js';
+import { type BufferRange, type BufferSet, guarded, range, readRanges } from '../gpu/buffers.js';
 import { DownhillError } from '../gpu/errors.js';
 import { createPasses, encodePasses, type Pass } from '../gpu/pipelines.js';
-import { CLOCK_BYTES, type Clock, clockOffset, FAULT } from '../kernels/advance.js';
+import { CLOCK_BYTES, type Clock, clockOffset, FAULT, readClocks } from '../kernels/advance.js';
 import {
   CONTROL_BYTES,
   type Control,
@@ -195,18 +195,24 @@ export class Validation implements Stateful {
 
   /**
    * Lets stopped replicas go on, with patience anew; the best so far stays the best. Those that stopped at another step than
-   * the rest stay: replicas go through the data together.
+   * the rest stay: replicas go through the data together. Whatever else stopped a clock, such as gradients that were not
+   * finite, still holds. Only while no step is under way.
+   *
+   * @throws DownhillError DEVICE-LOST
    */
-  goOn(): void {
+  async goOn(): Promise<void> {
     const steps = new Set(this.#seen.map(({ stop, step }) => (stop === 0 ? undefined : step)));
     if (!this.halted || steps.size > 1) return;
-    const { queue } = this.buffers.device;
+    const { device, label } = this.buffers;
+    // Of a checkpoint the clocks were never seen here.
+    const [bytes] = await readRanges(device, label, [this.clock]);
     const zero = new Uint32Array(1);
-    for (const replica of this.#seen.keys()) {
+    for (const [replica, { fault }] of readClocks(bytes!).entries()) {
       const own = this.control.offset + CONTROL_BYTES * replica;
-      queue.writeBuffer(this.control.buffer, own + controlOffset('bad'), zero);
-      queue.writeBuffer(this.control.buffer, own + controlOffset('stop'), zero);
-      queue.writeBuffer(this.clock.buffer, this.clock.offset + CLOCK_BYTES * replica + clockOffset('fault'), zero);
+      device.queue.writeBuffer(this.control.buffer, own + controlOffset('bad'), zero);
+      device.queue.writeBuffer(this.control.buffer, own + controlOffset('stop'), zero);
+      const clock = this.clock.offset + CLOCK_BYTES * replica + clockOffset('fault');
+      device.queue.writeBuffer(this.clock.buffer, clock, Uint32Array.of(fault & ~FAULT.halted));
     }
     this.#seen = this.#seen.map((control) => ({ ...control, bad: 0, stop: 0 }));
   }

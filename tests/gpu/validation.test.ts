@@ -314,7 +314,7 @@ describe('replicas', () => {
       expect(await everything(both.program, i, 2)).toEqual(await everything(alone.program, 0, 1));
     }
     // A replica that stands still holds up nobody: those that stopped apart do not go on together.
-    both.program.validation!.goOn();
+    await both.program.validation!.goOn();
     expect(both.program.validation!.halted).toBe(true);
   });
 });
@@ -348,8 +348,17 @@ describe('the state of a validation', () => {
     expect(b.bestResult()).toEqual(a.bestResult());
     expect(await other.program.readParameters(0, 'best')).toEqual(await one.program.readParameters());
     // The clock says it as well, which a checkpoint has.
-    const [clock] = await readRanges(device, 'test', [{ ...one.program.updater.clock, size: CLOCK_BYTES }]);
-    expect(new Uint32Array(clock!)[clockOffset('fault') / 4]).toBe(FAULT.halted);
+    const fault = async () => {
+      const [clock] = await readRanges(device, 'test', [{ ...one.program.updater.clock, size: CLOCK_BYTES }]);
+      return new Uint32Array(clock!)[clockOffset('fault') / 4];
+    };
+    expect(await fault()).toBe(FAULT.halted);
+    // Going on takes back that it ended here, and nothing else that stopped it.
+    const { buffer, offset } = one.program.updater.clock;
+    device.queue.writeBuffer(buffer, offset + clockOffset('fault'), Uint32Array.of(FAULT.halted | FAULT.stopped));
+    await a.goOn();
+    expect(await fault()).toBe(FAULT.stopped);
+    expect(a.stoppedAt()).toBeUndefined();
   });
 });
 
