@@ -38,7 +38,10 @@ export interface ValidationSettings {
   readonly restoreBest: boolean;
 }
 
-/** One validation of one replica. */
+/**
+ * One validation of one replica. `createTrainer` trains a single network; replicas with unlike metrics, each with a best
+ * and a stop of its own, are of programs alone, and no public option has them yet.
+ */
 export interface ValidationResult {
   /** Steps done. */
   readonly step: number;
