@@ -1,4 +1,5 @@
 import { DownhillError, show } from '../gpu/errors.js';
+import { crc32 } from './crc32.js';
 import { formatBytes, gunzip } from './load.js';
 
 /* Zip archives, as far as np.savez writes them: stored or deflated members, ZIP64 sizes, no encryption, one volume. */
@@ -155,17 +156,3 @@ export async function readEntry(
 }
 
 const hex = (value: number) => value.toString(16).padStart(8, '0');
-
-let table: Uint32Array | undefined;
-
-/** The checksum of zip and PNG. */
-export function crc32(bytes: Uint8Array): number {
-  table ??= Uint32Array.from({ length: 256 }, (_, byte) => {
-    let value = byte;
-    for (let bit = 0; bit < 8; bit++) value = value & 1 ? (value >>> 1) ^ 0xedb88320 : value >>> 1;
-    return value;
-  });
-  let crc = 0xffffffff;
-  for (let i = 0; i < bytes.length; i++) crc = table[(crc ^ bytes[i]!) & 255]! ^ (crc >>> 8);
-  return ~crc >>> 0;
-}

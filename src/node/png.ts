@@ -1,8 +1,8 @@
 /** PNG, PGM and PPM files as pixels, with what Node brings along. */
 import { inflateSync } from 'node:zlib';
+import { crc32 } from '../data/crc32.js';
 import { MAX_PIXELS } from '../data/images.js';
 import type { Pixels } from '../data/resize.js';
-import { crc32 } from '../data/zip.js';
 import { DownhillError } from '../gpu/errors.js';
 
 const wrong = (name: string, what: string, fix = 'Save the image again, or remove it.') =>

@@ -1,5 +1,5 @@
+import { crc32 } from '../data/crc32.js';
 import { DownhillError, show } from '../gpu/errors.js';
-import { crc32 } from './crc32.js';
 import { DTYPES, type SafeTensor } from './dtypes.js';
 import { corrupt, type Entry, elementsIn, isName, readHeader } from './safetensors-header.js';
 

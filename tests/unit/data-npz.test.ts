@@ -1,8 +1,9 @@
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { crc32 } from '../../src/data/crc32.js';
 import { encodeNpy, type NpyOptions, npy } from '../../src/data/index.js';
-import { crc32, readEntry, readZip } from '../../src/data/zip.js';
+import { readEntry, readZip } from '../../src/data/zip.js';
 import { DownhillError } from '../../src/gpu/errors.js';
 import fixtures from '../fixtures/npy.json' with { type: 'json' };
 

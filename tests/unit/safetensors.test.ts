@@ -1,7 +1,7 @@
 import { crc32 as zipCrc } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { crc32 } from '../../src/train/crc32.js';
+import { crc32 } from '../../src/data/crc32.js';
 import {
   DTYPES,
   type Dtype,
