@@ -1,4 +1,5 @@
 import type { Dataset } from '../data/dataset.js';
+import { type Fingerprint, fingerprint } from '../data/fingerprint.js';
 import { DownhillError, show, suggest } from '../gpu/errors.js';
 import { checkFlag, checkOptions } from '../gpu/fields.js';
 import type { Model } from '../nn/model.js';
@@ -18,12 +19,24 @@ import type { Program } from './program.js';
 interface Described {
   readonly model: Model;
   readonly data: Dataset;
+  readonly validation?: { readonly data: Dataset } | undefined;
 }
 
 /** What a checkpoint says beside the parts: how the steps were computed. */
 interface SavedState {
   readonly parts: Readonly<Record<string, Json>>;
   readonly plan: Readonly<Record<string, string>>;
+  /** Of the data of each use: none of a source, nor in files of before there were any. */
+  readonly fingerprints?: Partial<Readonly<Record<DataUse, Fingerprint>>>;
+}
+
+/** What data sets are for, as messages say it. */
+const USES = { data: 'trained', validation: 'validated' } as const;
+type DataUse = keyof typeof USES;
+
+function fingerprintsOf({ data, validation }: Described): NonNullable<SavedState['fingerprints']> {
+  const [own, held] = [data, validation?.data].map((each) => each && fingerprint(each));
+  return { ...(own && { data: own }), ...(held && { validation: held }) };
 }
 
 const asJson = (value: unknown) => value as Json;
@@ -31,7 +44,7 @@ const asJson = (value: unknown) => value as Json;
 /** The bytes of a checkpoint, of the moment after everything submitted so far. */
 export async function saveProgram(
   program: Program,
-  { model, data }: Described,
+  described: Described,
   options: CheckpointOptions = {},
 ): Promise<Uint8Array<ArrayBuffer>> {
   checkOptions('checkpoint', options, ['state', 'weights']);
@@ -44,10 +57,11 @@ export async function saveProgram(
     );
   }
   const { step, tensors, parts, plan } = await takeSnapshot(program, { ...options, state });
+  const saved = () => ({ parts, plan, fingerprints: fingerprintsOf(described) }) satisfies SavedState;
   return encodeFile(step, tensors, {
-    model: asJson(modelToJson(model)),
-    data: asJson(describeData(data)),
-    ...(state && { state: asJson({ parts, plan } satisfies SavedState) }),
+    model: asJson(modelToJson(described.model)),
+    data: asJson(describeData(described.data)),
+    ...(state && { state: asJson(saved()) }),
   });
 }
 
@@ -61,14 +75,12 @@ const formOf = (json: Json) => {
 const scalingOf = ({ features, scaling, targets }: SavedData) => JSON.stringify({ features, scaling, targets });
 
 /** A checkpoint's file, taken apart, of this model and data. @throws DownhillError CHECKPOINT-* */
-export function openCheckpoint(
-  bytes: Uint8Array,
-  { model, data }: Described,
-): SavedFile & { readonly saved: SavedState } {
+export function openCheckpoint(bytes: Uint8Array, described: Described): SavedFile & { readonly saved: SavedState } {
+  const { model, data } = described;
   const file = decodeFile(bytes);
   const weights = 'Import its weights: trainer.importWeights(bytes).';
   if (file.foreign) throw mismatch('Another program wrote the file: it has no training to go on from.', weights);
-  const { parts, plan } = (file.state ?? {}) as unknown as Partial<SavedState>;
+  const { parts, plan, fingerprints } = (file.state ?? {}) as unknown as Partial<SavedState>;
   if (typeof parts !== 'object' || parts === null || typeof plan !== 'object' || plan === null)
     throw mismatch('The file holds a model, but no training to go on from.', weights);
   const [theirs, ours] = [file.model, asJson(modelToJson(model))].map(formOf);
@@ -85,7 +97,21 @@ export function openCheckpoint(
       'Make the trainer with the same data, scaled alike.',
     );
   }
+  checkFingerprints(fingerprints ?? {}, fingerprintsOf(described));
   return { ...file, saved: { parts, plan } };
+}
+
+/** Data of the same form may be other data. @throws DownhillError CHECKPOINT-MISMATCH */
+function checkFingerprints(theirs: NonNullable<SavedState['fingerprints']>, ours: typeof theirs): void {
+  for (const use of Object.keys(USES) as DataUse[]) {
+    const [saved, own] = [theirs[use], ours[use]];
+    if (!saved || !own || (saved.samples === own.samples && saved.crc32 === own.crc32)) continue;
+    throw mismatch(
+      `The file was ${USES[use]} on other data: ${show(saved.samples)} samples with the checksum ${show(saved.crc32)}, ` +
+        `this trainer has ${own.samples} with ${show(own.crc32)}${use === 'data' ? '' : ` as its ${use}`}.`,
+      `Resume with the data it was ${USES[use]} on, or import its weights: trainer.importWeights(bytes).`,
+    );
+  }
 }
 
 const shorten = (text: string) => (text.length > 400 ? `${text.slice(0, 400)} …` : text);

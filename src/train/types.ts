@@ -300,7 +300,7 @@ export interface Trainer<F extends Fields = Fields> {
    */
   checkpoint(options?: CheckpointOptions): Promise<Uint8Array<ArrayBuffer>>;
   /**
-   * Goes on from a checkpoint of a trainer of the same model, data and options, bit for bit: what comes is what the
+   * Goes on from a checkpoint of a trainer of the same model, data (by a checksum) and options, bit for bit: what comes is what the
    * training that was saved would have given, on an adapter of the same kind. Hyper-parameters become the file's; schedules
    * are functions, which no file holds: the trainer must have the same ones (their text and some of their values are
    * compared). Everything is checked before anything changes.

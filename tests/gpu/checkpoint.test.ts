@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { arrays } from '../../src/data/arrays.js';
-import { type Dataset, standardize, standardizeTargets } from '../../src/data/index.js';
+import { type Dataset, source, standardize, standardizeTargets } from '../../src/data/index.js';
 import { batchNorm, dropout, linear, tanh } from '../../src/nn/layers.js';
 import { mse } from '../../src/nn/losses.js';
 import { mlp } from '../../src/nn/mlp.js';
@@ -443,6 +443,53 @@ describe('a file that does not fit', () => {
       expect.objectContaining({ code: 'CHECKPOINT-MISMATCH', message: expect.stringMatching(place) }),
     );
     await collect(two, { steps: 1 });
+  });
+
+  it('is refused with other data of the same form, which it names', async () => {
+    const held = noise(12, 6, 3);
+    const options = { validation: { data: held, every: { batches: 2 } } };
+    const file = await (await trainer(options)).checkpoint();
+    const { targets } = data;
+    const labels = targets.kind === 'classes' ? targets.labels : [];
+    const copy: Dataset = {
+      ...data,
+      x: data.x.slice(),
+      targets: { ...targets, labels: Uint32Array.from(labels) } as never,
+    };
+    expect(await (await trainer({ ...options, data: copy })).restore(file)).toMatchObject({ step: 0 });
+
+    const x = (of: Dataset) => ({ ...of, x: of.x.map((value, i) => (i === 9 ? -value : value)) as Float32Array });
+    const relabelled = { ...targets, labels: Uint8Array.from(labels, (label) => (label + 1) % 3) } as never;
+    const other: [Partial<TrainerOptions>, RegExp][] = [
+      [{ data: x(data) }, /trained on other data: 20 samples with the checksum "[0-9a-f]{8}"/],
+      [{ data: { ...data, targets: relabelled } }, /trained on other data/],
+      [{ validation: { ...options.validation, data: x(held) } }, /validated on other data: 12 samples .*validation/],
+    ];
+    const without = changed(file, (metadata) => {
+      const { fingerprints, ...state } = JSON.parse(metadata['downhill.state']!);
+      expect(Object.keys(fingerprints)).toEqual(['data', 'validation']);
+      metadata['downhill.state'] = JSON.stringify(state);
+    });
+    for (const [options, place] of other) {
+      const one = await trainer({ ...{ validation: { data: held, every: { batches: 2 } } }, ...options });
+      await expect(one.restore(file)).rejects.toMatchObject({
+        code: 'CHECKPOINT-MISMATCH',
+        message: expect.stringMatching(place),
+        fix: expect.stringMatching(/^Resume with the data it was (trained|validated) on, or import its weights/),
+      });
+      // Files of before there were fingerprints load as they did.
+      expect(await one.restore(without)).toMatchObject({ step: 0 });
+    }
+    // A source is not read for one.
+    const rows = (indices: Uint32Array) => Array.from(indices, (i) => i);
+    const streamed = source({
+      ...{ samples: 20, features: 6, classes: 3 },
+      read: (indices) => ({
+        x: Float32Array.from(rows(indices).flatMap((i) => [...data.x.subarray(6 * i, 6 * i + 6)])),
+        y: Uint8Array.from(rows(indices), (i) => labels[i]!),
+      }),
+    });
+    expect(await (await trainer({ ...options, data: streamed })).restore(file)).toMatchObject({ step: 0 });
   });
 
   it('functions of one’s own are compared by their values', async () => {
