@@ -52,15 +52,9 @@ const refuse = (message: string, fix: string): never => {
   throw new DownhillError('CHECKPOINT-MISMATCH', message, fix);
 };
 
-/** The parts of an updater's state, checked; with `check` the states of schedules stay as they are. */
-export function loadUpdater(
-  options: Options,
-  scalars: ScalarRing,
-  host: Json,
-  copies: Copies,
-  check = false,
-): { readonly clocks: Clock[]; readonly carries: readonly number[]; readonly rules: Rule[] } {
-  const { row, space, groups, micro } = options;
+/** That a state is of the same rule and settings. @returns the state @throws DownhillError CHECKPOINT-* */
+export function checkKind(options: Options, host: Json): Readonly<Record<string, Json>> {
+  const { row } = options;
   const saved = (host ?? {}) as Readonly<Record<string, Json>>;
   if (saved.version !== VERSION) {
     throw new DownhillError(
@@ -82,6 +76,19 @@ export function loadUpdater(
       'Make the trainer with the same clip, skipNonFinite and accumulate.',
     );
   }
+  return saved;
+}
+
+/** The parts of an updater's state, checked; with `check` the states of schedules stay as they are. */
+export function loadUpdater(
+  options: Options,
+  scalars: ScalarRing,
+  host: Json,
+  copies: Copies,
+  check = false,
+): { readonly clocks: Clock[]; readonly carries: readonly number[]; readonly rules: Rule[] } {
+  const { space, groups, micro } = options;
+  const saved = checkKind(options, host);
   const bytes = copies.get('clock')!;
   if (bytes.byteLength !== CLOCK_BYTES * space.replicas)
     refuse(`The optimizer's clock takes ${bytes.byteLength} bytes in the file.`, 'Use a file that downhill wrote.');

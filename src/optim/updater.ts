@@ -12,7 +12,7 @@ import type { GradientSettings } from './gradient.js';
 import { nextRules } from './groups.js';
 import { allSlots, type RuleRow, slotFlags } from './rule.js';
 import { type Group, ScalarRing } from './scalars.js';
-import { loadUpdater, saveUpdater } from './updater-state.js';
+import { checkKind, loadUpdater, saveUpdater } from './updater-state.js';
 
 export type { GradientSettings } from './gradient.js';
 
@@ -101,6 +101,10 @@ export class Updater implements Stateful {
 
   host(copies: Copies): Json {
     return this.freeze().host(copies);
+  }
+
+  checkKind(host: Json): void {
+    checkKind(this.options, host);
   }
 
   check(host: Json, copies: Copies): void {

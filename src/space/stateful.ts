@@ -30,6 +30,11 @@ export interface Stateful {
   freeze?(): Pick<Stateful, 'host'>;
   /** The values that belong to what the ranges held: the GPU may have gone on, or not be there yet. */
   host(copies: Copies): Json;
+  /**
+   * Throws where the values are of another kind of training altogether. Asked first of all: such a file has other tensors as well,
+   * which would say less.
+   */
+  checkKind?(host: Json): void;
   /** Throws what `load` would have to throw, and changes nothing: all parts are asked before the first one loads. */
   check?(host: Json, copies: Copies): void;
   /** Goes on from values and copies of the same moment; whoever calls it writes the copies back into the ranges. */

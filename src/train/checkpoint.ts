@@ -119,6 +119,7 @@ export function applySnapshot(program: Program, saved: Saved, { finite = true }:
   const vectors = vectorsOf(program);
   const ranges = rangesOf(program);
   const isCounter = counterTest(program);
+  for (const part of program.parts) if (Object.hasOwn(saved.parts, part.key)) part.checkKind?.(saved.parts[part.key]!);
   checkNames(program, saved);
   const writes = vectors.flatMap(({ placed, prefix, network }) => {
     const { space, vector } = placed;

@@ -423,6 +423,12 @@ describe('a file that does not fit', () => {
     ['another model', { model: mlp({ sizes: [6, 5, 3], activation: 'relu' }) }, /of the model/],
     ['other widths', { model: mlp({ sizes: [6, 4, 3], activation: 'tanh' }) }, /of the model/],
     ['another rule', { rule: adam() as unknown as Rule }, /of the rule "nadam", this trainer's is adam/],
+    [
+      'another rule, of other state',
+      { rule: sgd({ momentum: 0.9 }) as unknown as Rule },
+      /^The file is of the rule "nadam"/,
+    ],
+    ['no accumulation', { accumulate: undefined }, /"micro":2/],
     ['another schedule', { rule: nadam({ lr: cosine(0.02, { steps: 50 }) }) as unknown as Rule }, /cosine\(0.01/],
     ['a number for a schedule', { rule: nadam({ lr: 0.01 }) as unknown as Rule }, /but 0.01 here/],
     ['a function of one’s own', { rule: nadam({ lr: () => 0.01 }) as unknown as Rule }, /but a function here/],
