@@ -41,6 +41,19 @@ export function stepsPerEpoch(samples: number, rows: number, dropLast: boolean):
   return Math.max(dropLast ? Math.floor(samples / rows) : Math.ceil(samples / rows), 1);
 }
 
+/** Where a step is: its epoch, and how many rows of its batch count. */
+export function placeOf(
+  { samples, rows, sampling, stepsPerEpoch: perEpoch }: BatchPlan,
+  step: number,
+): { readonly start: number; readonly valid: number; readonly epoch: number } {
+  const start = (step % perEpoch) * rows;
+  return {
+    start,
+    valid: sampling === 'replacement' ? rows : Math.min(rows, samples - start),
+    epoch: Math.floor(step / perEpoch),
+  };
+}
+
 /** The batch of a step: the sample of every row, and how many rows count. Rows past a short batch repeat its first. */
 export function batchOf(
   plan: BatchPlan,
@@ -48,9 +61,7 @@ export function batchOf(
   step: number,
 ): { indices: Uint32Array<ArrayBuffer>; valid: number; epoch: number } {
   const { samples, rows, sampling } = plan;
-  const epoch = Math.floor(step / plan.stepsPerEpoch);
-  const start = (step % plan.stepsPerEpoch) * rows;
-  const valid = sampling === 'replacement' ? rows : Math.min(rows, samples - start);
+  const { start, valid, epoch } = placeOf(plan, step);
   const indices = new Uint32Array(rows);
   const epochKey = pcgHash(seed, SHUFFLE, epoch);
   const drawKey = pcgHash(seed, DRAW, step);

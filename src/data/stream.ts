@@ -3,7 +3,9 @@ import { DownhillError } from '../gpu/errors.js';
 import { account, STREAM_BYTES, streamWord } from '../kernels/account.js';
 import type { Op } from '../kernels/op.js';
 import type { Copies, Json, NamedRange, Stateful } from '../space/stateful.js';
-import { type BatchPlan, batchOf } from './batching.js';
+import { type BatchPlan, batchOf, placeOf } from './batching.js';
+
+const WORDS = STREAM_BYTES / 4;
 
 /**
  * The batches of N replicas, each with a seed of its own, picked on the GPU: the samples of the batch under way, and the
@@ -31,17 +33,29 @@ export class DataStream implements Stateful {
   /** Goes on from a step whose batch the GPU did not pick: the first one, or that of a checkpoint. */
   seek(step: number): void {
     const { queue } = this.buffers.device;
-    const words = STREAM_BYTES / 4;
-    const streams = new Uint32Array(words * this.seeds.length);
     for (const [replica, seed] of this.seeds.entries()) {
-      const { indices, valid, epoch } = batchOf(this.plan, seed, step);
+      const { indices, valid } = batchOf(this.plan, seed, step);
       if (this.ring !== undefined) this.#slots(indices, replica, step, valid);
       queue.writeBuffer(this.batch.buffer, this.batch.offset + 4 * this.plan.rows * replica, indices);
+    }
+    queue.writeBuffer(
+      this.stream.buffer,
+      this.stream.offset,
+      this.#streams(() => step),
+    );
+  }
+
+  /** What `stream` holds where each replica is at a step. */
+  #streams(stepOf: (replica: number) => number): Uint32Array<ArrayBuffer> {
+    const words = new Uint32Array(WORDS * this.seeds.length);
+    for (const [replica, seed] of this.seeds.entries()) {
+      const step = stepOf(replica);
+      const { valid, epoch } = placeOf(this.plan, step);
       const values = { step, valid, epoch, seed };
       for (const [field, value] of Object.entries(values))
-        streams[replica * words + streamWord(field as keyof typeof values)] = value;
+        words[replica * WORDS + streamWord(field as keyof typeof values)] = value;
     }
-    queue.writeBuffer(this.stream.buffer, this.stream.offset, streams);
+    return words;
   }
 
   /** The rows of a step's slot in the ring, in the place of its samples: as the GPU has them, by account.wgsl. */
@@ -69,18 +83,33 @@ export class DataStream implements Stateful {
     return { ...this.plan, seeds: this.seeds };
   }
 
-  /** @throws DownhillError CHECKPOINT-MISMATCH for batches of another plan or other seeds. */
-  check(host: Json): void {
-    if (JSON.stringify(host) === JSON.stringify(this.host())) return;
+  stepIn(copies: Copies): number {
+    return new Uint32Array(copies.get('stream')!)[streamWord('step')]!;
+  }
+
+  /** @throws DownhillError CHECKPOINT-MISMATCH for batches of another plan or other seeds, and for a place that is none. */
+  check(host: Json, copies: Copies): void {
+    if (JSON.stringify(host) !== JSON.stringify(this.host())) {
+      throw new DownhillError(
+        'CHECKPOINT-MISMATCH',
+        `The state is of batches ${JSON.stringify(host)}, these are ${JSON.stringify(this.host())}.`,
+        'Load it with the same data, batch size, sampling and seeds.',
+      );
+    }
+    const stream = copies.get('stream')!;
+    if (stream.byteLength !== this.stream.size) return; // whoever copies it back has that to say
+    const words = new Uint32Array(stream);
+    const wanted = this.#streams((replica) => words[replica * WORDS + streamWord('step')]!);
+    if (words.every((word, i) => word === wanted[i])) return;
     throw new DownhillError(
       'CHECKPOINT-MISMATCH',
-      `The state is of batches ${JSON.stringify(host)}, these are ${JSON.stringify(this.host())}.`,
-      'Load it with the same data, batch size, sampling and seeds.',
+      `The state's place in the data is (${words.join(', ')}), which should be (${wanted.join(', ')}).`,
+      'Use an earlier checkpoint.',
     );
   }
 
   load(host: Json, copies: Copies): void {
-    this.check(host);
-    this.seek(new Uint32Array(copies.get('stream')!)[streamWord('step')]!);
+    this.check(host, copies);
+    this.seek(this.stepIn(copies));
   }
 }

@@ -1,6 +1,6 @@
 import { type BufferRange, type BufferSet, range } from '../gpu/buffers.js';
 import { USAGE } from '../gpu/constants.js';
-import { ADVANCE_FORMS, accumulate, advance, CLOCK_BYTES, norm, SEGMENT } from '../kernels/advance.js';
+import { ADVANCE_FORMS, accumulate, advance, CLOCK_BYTES, norm, readClocks, SEGMENT } from '../kernels/advance.js';
 import { foreignMap, updateForeign } from '../kernels/foreign.js';
 import type { Form, Op } from '../kernels/op.js';
 import { HYPER_BYTES, update, updateForms } from '../kernels/update.js';
@@ -105,6 +105,10 @@ export class Updater implements Stateful {
 
   checkKind(host: Json): void {
     checkKind(this.options, host);
+  }
+
+  stepIn(copies: Copies): number {
+    return readClocks(copies.get('clock')!)[0]!.step;
   }
 
   check(host: Json, copies: Copies): void {

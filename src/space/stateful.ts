@@ -35,6 +35,8 @@ export interface Stateful {
    * which would say less.
    */
   checkKind?(host: Json): void;
+  /** The step that its ranges say, where they say one: that of the whole, so all parts say the same. */
+  stepIn?(copies: Copies): number;
   /** Throws what `load` would have to throw, and changes nothing: all parts are asked before the first one loads. */
   check?(host: Json, copies: Copies): void;
   /** Goes on from values and copies of the same moment; whoever calls it writes the copies back into the ranges. */

@@ -102,7 +102,7 @@ export async function takeSnapshot(
   return { step, tensors, parts, plan: choice };
 }
 
-type Saved = Pick<Snapshot, 'tensors' | 'parts'>;
+type Saved = Pick<Snapshot, 'step' | 'tensors' | 'parts'>;
 
 /** @param finite weights that are not numbers are refused */
 interface ApplyOptions {
@@ -127,6 +127,8 @@ export function applySnapshot(program: Program, saved: Saved, { finite = true }:
       .filter(({ name }) => space.partsOf(name).length > 0)
       .map(({ name, shape }) => {
         const counter = isCounter(placed, name);
+        // State may hold what is not finite, and be that of a training that goes on: adagrad's sum of squares overflows, and
+        // that weight stands still ever after; a sum of micro-steps waits to be left out. Such a training is restored, too.
         const values =
           (network && finite) || counter
             ? deviceValues(saved.tensors, prefix + name, shape, counter ? 'u32' : 'f32')
@@ -141,6 +143,7 @@ export function applySnapshot(program: Program, saved: Saved, { finite = true }:
   for (const { part, host, copies } of loads) part.check?.(host, copies);
   // Last: where options differ, their owner has said it better.
   for (const [i, { each, saved: name }] of ranges.entries()) checkBytes(name, raw[i]!, each.size);
+  for (const { part, copies } of loads) checkStep(part, saved.step, part.stepIn?.(copies));
 
   for (const { space, vector, name, values } of writes) writeTensor(device, space, vector, name, values);
   for (const [i, { each }] of ranges.entries()) device.queue.writeBuffer(each.buffer, each.offset, raw[i]!);
@@ -173,6 +176,12 @@ function floatsOf(tensors: Saved['tensors'], name: string, shape: readonly numbe
     `Tensor ${show(name)} of the file has the shape [${tensor.shape.join(', ')}], the trainer's is [${shape.join(', ')}].`,
     'Use the model that the file is of.',
   );
+}
+
+/** Wherever a step stands it is the same one. */
+function checkStep({ key }: Stateful, step: number, own = step): void {
+  if (own === step) return;
+  throw mismatch(`The file says step ${step}, but its ${key} is at step ${own}.`, 'Use an earlier checkpoint.');
 }
 
 function checkBytes(name: string, { byteLength }: ArrayBuffer, size: number): void {

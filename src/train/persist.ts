@@ -119,9 +119,9 @@ const shorten = (text: string) => (text.length > 400 ? `${text.slice(0, 400)} â€
 /** Goes on from a checkpoint that was opened. Everything is checked before anything changes. */
 export function restoreProgram(
   program: Program,
-  { tensors, saved, version }: ReturnType<typeof openCheckpoint>,
+  { step, tensors, saved, version }: ReturnType<typeof openCheckpoint>,
 ): Restored {
-  applySnapshot(program, { tensors, parts: saved.parts });
+  applySnapshot(program, { step, tensors, parts: saved.parts });
   return { step: program.scheduler.step, version, otherForms: otherForms(program, saved.plan) };
 }
 

@@ -7,7 +7,7 @@ import { mlp } from '../../src/nn/mlp.js';
 import { sequential } from '../../src/nn/model.js';
 import { ema } from '../../src/optim/averages.js';
 import type { Rule } from '../../src/optim/rule.js';
-import { adam, adamw, nadam, sgd } from '../../src/optim/rules.gen.js';
+import { adagrad, adam, adamw, nadam, sgd } from '../../src/optim/rules.gen.js';
 import { scale } from '../../src/optim/scalars.js';
 import { cosine, plateau, step as stepDecay, warmup } from '../../src/optim/schedules.js';
 import { readModel } from '../../src/train/checkpoint-file.js';
@@ -330,6 +330,34 @@ describe('a file that does not fit', () => {
       /micro-step 2 of 2/,
     ],
     [
+      'another step than its own',
+      (file) => text(file, 'downhill', (json) => Object.assign(json, { step: 8 })),
+      'CHECKPOINT-MISMATCH',
+      /says step 8, but its optimizer is at step 7/,
+    ],
+    [
+      'data at another step',
+      // The first batch of the fourth epoch.
+      (file) => words(file, 'data.stream', (own) => own.set([9, 8, 3])),
+      'CHECKPOINT-MISMATCH',
+      /says step 7, but its data is at step 9/,
+    ],
+    [
+      'a place in the data that is none',
+      (file) => words(file, 'data.stream', (own) => own.fill(99, 1, 2)),
+      'CHECKPOINT-MISMATCH',
+      /place in the data is \(7, 99, 2, 0\), which should be \(7, 8, 2, 0\)/,
+    ],
+    [
+      'a place in the data of other length',
+      (file) =>
+        changed(file, (_, tensors) =>
+          tensors.set('data.stream', { dtype: 'U8', shape: [3], bytes: new Uint8Array(3) }),
+        ),
+      'CHECKPOINT-MISMATCH',
+      /"data.stream" takes 3 bytes/,
+    ],
+    [
       'a negative step',
       (file) => state(file, ({ scheduler }) => (scheduler!.step = -1)),
       'CHECKPOINT-CORRUPT',
@@ -496,6 +524,18 @@ describe('a file that does not fit', () => {
       }),
     });
     expect(await (await trainer({ ...options, data: streamed })).restore(file)).toMatchObject({ step: 0 });
+  });
+
+  it('may have state that is not finite: that of a training that goes on so', async () => {
+    // A gradient's square that is beyond f32: adagrad's sum stays there, and the weight stands still.
+    const one = await trainer({ rule: adagrad() as unknown as Rule });
+    const file = words(await one.checkpoint(), 'optimizer.sum.0.bias', (own) => own.fill(0x7f800000, 1, 2));
+    await one.restore(file);
+    expect(await one.checkpoint()).toEqual(file);
+    await collect(one, { steps: 2 });
+    const { sum } = (await one.state()).tensors['0.bias']!;
+    expect(Array.from(sum!, Number.isFinite)).toEqual([true, false, true, true, true]);
+    expect((await one.readParameters())['0.bias']![1]).toBe(0);
   });
 
   it('functions of one’s own are compared by their values', async () => {
