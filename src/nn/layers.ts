@@ -39,7 +39,7 @@ export {
 
 /** Activations with their default options, by the names that `mlp` has for them. */
 export const activations = {
-  linear: identity,
+  identity,
   relu,
   'leaky-relu': leakyRelu,
   tanh,

@@ -9,6 +9,8 @@ import { type Gain, type Init, type Model, sequential } from './model.js';
 /** Activations of the hidden layers, with their default options. `gelu` is exact (erf), as PyTorch's default. */
 export type Activation = keyof typeof activations;
 export const ACTIVATIONS = Object.keys(activations) as readonly Activation[];
+/** What `identity` was called at first: in the config.json of runs. */
+const FORMER = 'linear';
 
 const norms = { batch: batchNorm, layer: layerNorm } as const;
 /** What normalises the hidden layers. */
@@ -22,8 +24,8 @@ export const LOSSES = Object.keys(losses) as readonly Loss[];
 export interface MlpOptions {
   /** Widths from input to output, at least two: `[784, 100, 10]` has one hidden layer of 100. */
   readonly sizes: readonly number[];
-  /** Of every hidden layer; the output layer is linear. Default 'relu'. */
-  readonly activation?: Activation;
+  /** Of every hidden layer; none behind the output layer. Default 'relu'; 'linear' is another name of 'identity'. */
+  readonly activation?: Activation | 'linear';
   /** Normalises between every hidden layer and its activation: `batchNorm()` or `layerNorm()`. Default none. */
   readonly norm?: Norm;
   /** Share of every hidden layer's outputs that a training step drops, at least 0 and below 1. Default 0: no such layer. */
@@ -64,7 +66,8 @@ export function mlp(options: MlpOptions): Mlp {
     );
   }
   for (const [i, width] of sizes.entries()) checkWidth(`sizes[${i}]`, width);
-  const activation = checkChoice('activation', options.activation ?? 'relu', ACTIVATIONS);
+  const named = options.activation ?? 'relu';
+  const activation = checkChoice('activation', named === FORMER ? 'identity' : named, ACTIVATIONS);
   const [input, ...widths] = sizes as [number, ...number[]];
   const between = hiddenLayers(activation, options);
   const layers = widths.flatMap((width, i) => [...(i > 0 ? between : []), linear(width)]);

@@ -23,7 +23,7 @@ export const INITS = Object.keys(OWN_GAIN_SQUARED) as readonly Init[];
 
 /**
  * Factor of the initial weights: a number, or 'auto' for that of the activation behind each layer, PyTorch's `calculate_gain`:
- * linear and sigmoid 1, relu √2, leaky relu √(2/(1 + slope²)), tanh 5/3; where PyTorch has none the factor for which a standard
+ * identity and sigmoid 1, relu √2, leaky relu √(2/(1 + slope²)), tanh 5/3; where PyTorch has none the factor for which a standard
  * normal input keeps its mean square, as √2 does for relu: elu 1.25, gelu 1.53, silu 1.68, softplus 1.04.
  */
 export type Gain = number | 'auto';

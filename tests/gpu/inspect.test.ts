@@ -60,13 +60,13 @@ describe('inspect', () => {
   it('tells vanishing, healthy and exploding signals apart', async () => {
     const sizes = [20, ...Array<number>(10).fill(64), 4];
     const device = await testDevice();
-    const verdict = async (activation: 'relu' | 'linear', init: 'he-normal' | 'pytorch' | 'zeros') =>
+    const verdict = async (activation: 'relu' | 'identity', init: 'he-normal' | 'pytorch' | 'zeros') =>
       (await inspect(device, { model: mlp({ sizes, activation, init }), data, histograms: false })).verdict;
     expect(await verdict('relu', 'he-normal')).toBe('healthy');
     expect(await verdict('relu', 'pytorch')).toBe('vanishing');
     expect(await verdict('relu', 'zeros')).toBe('vanishing');
     // The deviation grows by √2 at every layer: 32 times after ten.
-    expect(await verdict('linear', 'he-normal')).toBe('exploding');
+    expect(await verdict('identity', 'he-normal')).toBe('exploding');
   });
 
   it('refuses what is none of its options', async () => {

@@ -52,6 +52,13 @@ describe('mlp', () => {
     expect(layers.map(({ row }) => row.name)).toEqual(['linear', 'layer-norm', 'relu', 'linear']);
   });
 
+  it('takes linear for identity, which it is called: so are the files of older runs', () => {
+    const model = mlp({ sizes: [3, 2, 1], activation: 'linear' });
+    expect(model).toEqual(mlp({ sizes: [3, 2, 1], activation: 'identity' }));
+    expect([model.activation, model.layers[1]!.row.name]).toEqual(['identity', 'identity']);
+    expect(ACTIVATIONS).not.toContain('linear');
+  });
+
   it('names its tensors as PyTorch does', () => {
     expect(tensorsOf(mlp({ sizes: [3, 2, 1] }))).toMatchObject([
       { name: '0.weight', shape: [3, 2] },
