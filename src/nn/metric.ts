@@ -25,6 +25,12 @@ export interface MetricRow<S = Settings, V = unknown> {
   readonly fields: SettingFields;
   /** What it judges: the choice of a class, or values. */
   readonly of: 'classes' | 'values';
+  /**
+   * That the settings fit so many classes.
+   *
+   * @throws DownhillError OPTION-RANGE
+   */
+  check?(classes: number, settings: S): void;
   compute(input: MetricInput, settings: S): V;
 }
 
@@ -155,12 +161,15 @@ export function checkMetrics(
     throw new DownhillError('OPTION-TYPE', `metrics must be a list, got ${show(asked)}.`, "Pass ['f1'] or the like.");
   }
   const metrics = asked.map((each, i) => checkMetric(`metrics[${i}]`, each, known));
-  for (const [i, { row: metric }] of metrics.entries()) {
+  for (const [i, { row: metric, settings }] of metrics.entries()) {
     if (metrics.findIndex((other) => other.row.name === metric.name) < i) {
       throw new DownhillError('OPTION-RANGE', `metrics has ${metric.name} twice.`, 'Ask for each of them once.');
     }
     const decides = row.targets === 'classes' || (row.counts === 'accuracy' && width === 1);
-    if (metric.of === 'values' ? row.targets === 'values' : decides) continue;
+    if (metric.of === 'values' ? row.targets === 'values' : decides) {
+      metric.check?.(Math.max(width, 2), settings);
+      continue;
+    }
     throw new DownhillError(
       'SHAPE-MISMATCH',
       `The metric ${metric.name} judges ${metric.of}, which a model with ${width} outputs and the loss ${row.name} does not give.`,

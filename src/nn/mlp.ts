@@ -72,7 +72,8 @@ export function mlp(options: MlpOptions): Mlp {
   const between = hiddenLayers(activation, options);
   const layers = widths.flatMap((width, i) => [...(i > 0 ? between : []), linear(width)]);
   const { loss: given = 'softmax-cross-entropy' } = options;
-  const loss = typeof given === 'object' ? given : losses[checkChoice('loss', given, LOSSES)]();
+  const made = typeof given === 'object' || typeof given === 'function'; // the latter is refused with the rest
+  const loss = made ? given : losses[checkChoice('loss', given, LOSSES)]();
   return Object.freeze({
     ...sequential({ input, layers, loss, ...(init !== undefined && { init }), ...(gain !== undefined && { gain }) }),
     sizes: Object.freeze([...sizes]),

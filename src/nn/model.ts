@@ -108,7 +108,7 @@ export function sequential(options: SequentialOptions): Model {
       'Add a layer with parameters, such as linear(10).',
     );
   }
-  checkRow('sequential: loss', loss, ['ops'], 'softmaxCrossEntropy()');
+  checkRow('sequential: loss', loss, ['ops'], 'softmaxCrossEntropy()', 'mse() is a loss, mse makes one');
   const settings = settingsOf('sequential: loss', loss);
   (loss.row as LossRow).check?.(width, settings);
   return Object.freeze({
@@ -131,12 +131,18 @@ function checkInit({ init = 'he-normal', gain }: Pick<SequentialOptions, 'init' 
       "Leave gain out, or use 'xavier-uniform'.",
     );
   }
-  if (gain !== 'auto') checkNumber('gain', gain, { above: 0 });
+  if (gain !== 'auto') checkNumber('gain', gain, { above: 0 }, { single: true });
   return { init, gain };
 }
 
 function place(layer: Layer, index: number, input: number): ModelLayer {
-  checkRow(`layers[${index}]`, layer, ['output', 'tensors', 'forward', 'backward'], 'linear(100)');
+  checkRow(
+    `layers[${index}]`,
+    layer,
+    ['output', 'tensors', 'forward', 'backward'],
+    'linear(100)',
+    'relu() is a layer, relu makes one',
+  );
   const { row } = layer;
   const where = `layers[${index}] (${row.name})`;
   const settings = settingsOf(where, layer);
@@ -152,15 +158,19 @@ function place(layer: Layer, index: number, input: number): ModelLayer {
   });
 }
 
-/** A layer or loss may have been made by hand: it must be one, and its settings in their ranges. */
-function checkRow(where: string, made: unknown, methods: readonly string[], example: string): void {
+/**
+ * A layer or loss may have been made by hand: it must be one, and its settings in their ranges.
+ *
+ * @param call what a function in its place stands for
+ */
+function checkRow(where: string, made: unknown, methods: readonly string[], example: string, call: string): void {
   const row = (made as { readonly row?: Readonly<Record<string, unknown>> } | undefined)?.row;
   const whole = methods.every((method) => typeof row?.[method] === 'function');
   if (typeof made === 'object' && whole && typeof row?.fields === 'object' && row.fields !== null) return;
   throw new DownhillError(
     'OPTION-TYPE',
     `${where} is missing or of the wrong kind, got ${show(made)}.`,
-    typeof made === 'function' ? 'Call it: relu() is a layer, relu makes one.' : `Pass one such as ${example}.`,
+    typeof made === 'function' ? `Call it: ${call}.` : `Pass one such as ${example}.`,
   );
 }
 

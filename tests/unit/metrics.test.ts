@@ -65,7 +65,9 @@ describe('metrics of classes', () => {
     const scores = [0.5, 0.2, 0.2, 0.3, 0.4, 0.2, 0.2, 0.4, 0.3, 0.7, 0.2, 0.1];
     const top = (k: number) => compute(topK({ k }), softmaxCrossEntropy(), targets, scores, 3);
     expect([top(1), top(2), top(3)]).toEqual([0.5, 0.75, 1]);
-    expect(compute('top-k', softmaxCrossEntropy(), targets, scores, 3)).toBe(1);
+    const six = { kind: 'classes', classes: 6, labels: Uint8Array.from([5, 0]) } as const;
+    const numbers = [6, 5, 4, 3, 2, 1, 6, 5, 4, 3, 2, 1];
+    expect(compute('top-k', softmaxCrossEntropy(), six, numbers, 6)).toBe(0.5);
   });
 
   it('the first of equal outputs is meant, and what is not a number is never right', () => {
@@ -146,6 +148,16 @@ describe('what is asked for', () => {
     ['values of classes', ['r2'], softmaxCrossEntropy(), 3, 'SHAPE-MISMATCH', 'r2'],
     ['classes of values', ['accuracy'], l1(), 3, 'SHAPE-MISMATCH', 'accuracy'],
     ['classes of several answers', ['f1'], binaryCrossEntropy(), 3, 'SHAPE-MISMATCH', 'f1'],
+    [
+      'more than there are classes',
+      [topK({ k: 4 })],
+      softmaxCrossEntropy(),
+      3,
+      'OPTION-RANGE',
+      'k is 4, but there are 3',
+    ],
+    ['more by name', ['top-k'], softmaxCrossEntropy(), 3, 'OPTION-RANGE', 'Pass topK({ k }) with at most 3'],
+    ['more than yes and no', [topK({ k: 3 })], binaryCrossEntropy(), 1, 'OPTION-RANGE', 'there are 2 classes'],
     ['a bad option', [{ ...topK(), settings: { k: 0 } }], softmaxCrossEntropy(), 3, 'OPTION-RANGE', 'k'],
   ])('refuses %s', (_, asked, loss, width, code, words) => {
     expect(() => checkMetrics(asked, known, loss, width)).toThrow(at(code, words));

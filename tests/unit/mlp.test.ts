@@ -3,6 +3,7 @@ import { requestDevice } from '../../src/gpu/device.js';
 import { initialize } from '../../src/nn/init.js';
 import type { LayerRow } from '../../src/nn/layer.js';
 import { activations } from '../../src/nn/layers.js';
+import { mse } from '../../src/nn/losses.js';
 import { ACTIVATIONS, mlp } from '../../src/nn/mlp.js';
 import { INITS, tensorsOf } from '../../src/nn/model.js';
 import { referenceActivations } from '../../src/reference/index.js';
@@ -31,6 +32,10 @@ describe('mlp', () => {
     ['to drop all', { sizes: [1, 1, 1], dropout: 1 }, 'OPTION-RANGE', 'dropout'],
     ['a dropout that is no number', { sizes: [1, 1, 1], dropout: '0.2' }, 'OPTION-TYPE', 'dropout'],
     ['a gain of 0', { sizes: [1, 1], gain: 0 }, 'OPTION-RANGE', 'gain'],
+    ['a gain beyond f32', { sizes: [1, 1], gain: 1e39 }, 'OPTION-RANGE', 'gain'],
+    ['a gain that is 0 in f32', { sizes: [1, 1], gain: 1e-46 }, 'OPTION-RANGE', 'gain'],
+    ['a loss that was not called', { sizes: [1, 1], loss: mse }, 'OPTION-TYPE', 'Call it: mse() is a loss'],
+    ['a loss of another kind', { sizes: [1, 1], loss: 7 }, 'OPTION-RANGE', 'loss'],
     ['a gain by name', { sizes: [1, 1], gain: 'relu' }, 'OPTION-TYPE', 'gain'],
     ['a gain where the init has none', { sizes: [1, 1], init: 'pytorch', gain: 'auto' }, 'OPTION-RANGE', 'pytorch'],
     ['an unknown init', { sizes: [1, 1], init: 7 }, 'OPTION-RANGE', '7'],

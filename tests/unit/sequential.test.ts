@@ -70,6 +70,8 @@ describe('sequential', () => {
     ['layers that are no list', { input: 4, layers: linear(3) }, 'SHAPE-INVALID', 'layers'],
     ['layers with nothing to train', { input: 4, layers: [relu(), identity()] }, 'SHAPE-INVALID', '2 layers'],
     ['a factory in the place of a layer', { input: 4, layers: [linear(3), relu] }, 'OPTION-TYPE', 'layers[1]'],
+    ['a loss that was not called', { ...good, loss: softmaxCrossEntropy }, 'OPTION-TYPE', 'Call it: mse() is a loss'],
+    ['a layer that was not called', { ...good, layers: [relu] }, 'OPTION-TYPE', 'Call it: relu() is a layer'],
     ['a width in the place of a layer', { input: 4, layers: [100] }, 'OPTION-TYPE', 'layers[0]'],
     ['a hole', { input: 4, layers: [linear(3), undefined] }, 'OPTION-TYPE', 'layers[1]'],
     ['a loss in the place of a layer', { input: 4, layers: [mse()] }, 'OPTION-TYPE', 'layers[0]'],
@@ -214,7 +216,7 @@ describe('rows', () => {
   it('mlp takes a loss by name or with options', () => {
     const model = mlp({ sizes: [4, 3], loss: softmaxCrossEntropy({ labelSmoothing: 0.1 }) });
     expect(model.loss.settings).toEqual({ labelSmoothing: 0.1, classWeights: [] });
-    expect(() => mlp({ sizes: [4, 3], loss: huber as never })).toThrow(at('OPTION-RANGE', 'loss'));
+    expect(() => mlp({ sizes: [4, 3], loss: huber as never })).toThrow(at('OPTION-TYPE', 'loss'));
     expect(() => mlp({ sizes: [4, 3], loss: {} as never })).toThrow(at('OPTION-TYPE', 'loss'));
   });
 

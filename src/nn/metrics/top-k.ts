@@ -1,3 +1,4 @@
+import { DownhillError } from '../../gpu/errors.js';
 import { integer } from '../../gpu/fields.js';
 import { factoryOf } from '../layer.js';
 import { type MetricRow, wantedClasses } from '../metric.js';
@@ -7,6 +8,14 @@ const row: MetricRow<{ readonly k: number }, number> & { name: 'top-k' } = {
   help: 'share of samples whose right class is among the k largest outputs',
   fields: { k: integer('how many of the largest outputs count', 5, { min: 1 }) },
   of: 'classes',
+  check(classes, { k }) {
+    if (k <= classes) return;
+    throw new DownhillError(
+      'OPTION-RANGE',
+      `top-k: k is ${k}, but there are ${classes} classes.`,
+      `Pass topK({ k }) with at most ${classes}.`,
+    );
+  },
   compute(input, { k }) {
     const { outputs, samples, width } = input;
     // One output is the score of the second of two classes.
@@ -30,7 +39,7 @@ const row: MetricRow<{ readonly k: number }, number> & { name: 'top-k' } = {
 
 /** Options of {@link topK}. */
 export interface TopKOptions {
-  /** How many of the largest outputs count; at least 1. Default 5. */
+  /** How many of the largest outputs count: at least 1, at most the classes there are. Default 5. */
   readonly k?: number;
 }
 
