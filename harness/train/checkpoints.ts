@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { DownhillError } from '../../src/index.js';
 import { type CheckpointStore, type FoundCheckpoint, folderStore } from '../../src/node/index.js';
 import type { TrainConfig } from './config.js';
-import type { Emit } from './events.js';
+import type { Emit, JobResult } from './events.js';
 import type { TrainCommand } from './options.js';
 import { CHECKPOINTS } from './run-folder.js';
 
@@ -80,12 +80,21 @@ export function configOf({ config, resume }: TrainCommand): TrainConfig {
   return { ...rest, ...(schedule && { schedule: { runSteps: steps, ...schedule } }), ...changes };
 }
 
+/** A run in a folder. */
+export interface KeptRun {
+  readonly run: TrainConfig;
+  /** That it was to have. */
+  readonly steps: number;
+  /** There where it ended and all of its files are written. */
+  readonly result?: Pick<JobResult, 'step' | 'stopped'>;
+}
+
 /**
- * The configuration of the run in a folder, and how many steps it was to have.
+ * The configuration of the run in a folder, and what it came to.
  *
  * @throws DownhillError DATA-NOT-FOUND where there is none, DATA-FORMAT where it is damaged
  */
-export function readRun(folder: string): { readonly run: TrainConfig; readonly steps: number } {
+export function readRun(folder: string): KeptRun {
   const file = join(resolve(folder), 'config.json');
   if (!existsSync(file)) {
     throw new DownhillError(
@@ -95,9 +104,11 @@ export function readRun(folder: string): { readonly run: TrainConfig; readonly s
     );
   }
   try {
-    const { config, steps = 0 } = JSON.parse(readFileSync(file, 'utf8')) as { config?: TrainConfig; steps?: number };
+    const kept = JSON.parse(readFileSync(file, 'utf8')) as (Partial<KeptRun> & { config?: TrainConfig }) | null;
+    const { config, steps = 0, result } = kept ?? {};
     const whole = [config?.data, config?.model, config?.optimizer, config?.model?.sizes, config?.optimizer?.hyper];
-    if (whole.every((part) => typeof part === 'object' && part !== null) && steps > 0) return { run: config!, steps };
+    if (whole.every((part) => typeof part === 'object' && part !== null) && steps > 0)
+      return { run: config!, steps, ...(result && { result }) };
     throw new Error('it does not say what was trained, on which data, for how long');
   } catch (cause) {
     throw new DownhillError(

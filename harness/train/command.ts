@@ -2,10 +2,10 @@
 import { join } from 'node:path';
 import { DownhillError } from '../../src/index.js';
 import { DATASETS } from '../../src/node/index.js';
-import { plural } from '../common/format.js';
+import { count, plural } from '../common/format.js';
 import { errorParts, type Io } from '../common/io.js';
 import { defaultFolder } from '../common/output.js';
-import { configOf, RunCheckpoints } from './checkpoints.js';
+import { configOf, RunCheckpoints, readRun } from './checkpoints.js';
 import { runInChrome } from './chrome.js';
 import type { DataConfig, TrainConfig } from './config.js';
 import { checkFit, fitted, heldShape, knownShape, shapeOf } from './data.js';
@@ -70,14 +70,17 @@ export async function train(args: readonly string[], io: Io): Promise<number> {
       checkFit(config, shapeOf(data));
     }
     run = openRun({ ...command, config }, reporter);
-    const from = command.resume && (await findCheckpoint(run, config, data ? shapeOf(data) : known!));
-    const checkpoints = { from, save: run.save };
+    const { resume } = command;
+    const goOn = resume?.changes.steps !== undefined || resume?.changes.epochs !== undefined;
+    const from = resume && (await findCheckpoint(run, config, data ? shapeOf(data) : known!, goOn));
+    const checkpoints = { from, goOn, save: run.save };
     const result =
       config.in === 'node' && data
         ? await runInNode(config, data, run.emit, controller.signal, checkpoints)
         : await runInChrome(config, files, run.emit, controller.signal, checkpoints);
-    const diverged = run.folder.finish(result);
-    reporter.done(result, run.folder.path, diverged);
+    const { diverged, unwritten } = run.folder.finish(result);
+    reporter.done(result, unwritten ? undefined : run.folder.path, diverged);
+    if (unwritten) throw unwritten;
     if (result.interrupted) return interrupted;
     return diverged && !command.allowDivergence ? DIVERGED : 0;
   } catch (error) {
@@ -126,18 +129,29 @@ function openRun({ config, out, force, resume }: TrainCommand, reporter: Reporte
 /**
  * The checkpoint that a run goes on from; undefined where it begins anew.
  *
+ * @param goOn a new end was given
  * @throws DownhillError OPTION-RANGE where it is done; CHECKPOINT-CORRUPT where all are damaged
  */
-async function findCheckpoint({ folder, checkpoints, emit }: Run, config: TrainConfig, shape: DataShape) {
+async function findCheckpoint(run: Run, config: TrainConfig, shape: DataShape, goOn: boolean) {
+  const { folder, checkpoints, emit } = run;
+  const { result } = readRun(folder.path);
   const found = await checkpoints.latest();
   for (const { problem } of found?.damaged ?? []) emit({ type: 'problem', ...errorParts(problem) });
   const { step = 0, name } = found ?? {};
   const steps = runSteps(config, shape.train);
-  if (step >= steps) {
+  // A run that was trained and could not write what it came to does so now.
+  if (step > steps || (step === steps && (result || goOn))) {
     throw new DownhillError(
       'OPTION-RANGE',
       `The run in ${folder.path} has done its ${plural(steps, 'step')}${step > steps ? `, and ${step - steps} more` : ''}.`,
       `Say to which end it is to go on: --steps ${2 * step}, or --epochs.`,
+    );
+  }
+  if (result?.stopped && result.step === step && !goOn) {
+    throw new DownhillError(
+      'OPTION-RANGE',
+      `The run in ${folder.path} stopped early, after step ${count(step)}.`,
+      `Say to which end it is to go on, with patience anew: --epochs N or --steps ${steps}.`,
     );
   }
   emit({ type: 'resume', step, ...(name !== undefined && { file: join(CHECKPOINTS, name) }) });

@@ -75,6 +75,8 @@ export type SavedKind = 'checkpoint' | 'model' | 'best';
 export interface JobCheckpoints {
   /** A checkpoint. */
   readonly from?: Uint8Array | undefined;
+  /** A training that had stopped early goes on, with patience anew. */
+  readonly goOn?: boolean;
   /** Resolves when the bytes are kept, or could not be, which is told elsewhere. Absent: nothing is kept. */
   readonly save?: ((bytes: Uint8Array, kind: SavedKind, step: number) => Promise<void>) | undefined;
 }

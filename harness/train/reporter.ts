@@ -16,8 +16,8 @@ export interface Reporter {
   event(event: JobEvent): void;
   /** The first Ctrl+C. */
   stopping(): void;
-  /** `diverged`: in words how, where it did. */
-  done(result: JobResult, folder: string, diverged?: string): void;
+  /** `folder`: where all files are there. `diverged`: in words how, where it did. */
+  done(result: JobResult, folder: string | undefined, diverged?: string): void;
   /** Before an error is printed; `folder` where something was saved. */
   failed(error: ErrorParts | undefined, folder: string | undefined): void;
 }
@@ -93,7 +93,7 @@ export class TextReporter implements Reporter {
     this.#write('  Stopping; what was reached is saved and evaluated. Ctrl+C again quits at once.');
   }
 
-  done(result: JobResult, folder: string, diverged?: string): void {
+  done(result: JobResult, folder: string | undefined, diverged?: string): void {
     const {
       accuracy,
       r2,
@@ -119,8 +119,8 @@ export class TextReporter implements Reporter {
     const before = resumedAt > 0 ? ` (and ${count(resumedAt)} before)` : '';
     const rest = profiled > 0 ? `; and ${count(profiled)} for the profile` : '';
     this.#line('time', `${steps}${before} in ${duration(trainSeconds)}, ${rateText(stepsPerSecond)}${rest}`);
-    this.#saved(folder, this.#kept);
-    if (interrupted && this.#kept) this.#line('go on', `npx downhill train --resume ${folder}`);
+    if (folder !== undefined) this.#saved(folder, this.#kept);
+    if (folder !== undefined && interrupted && this.#kept) this.#line('go on', `npx downhill train --resume ${folder}`);
     if (diverged)
       this.#write(`\n  ${this.#paint('yellow', `The training diverged: ${diverged}.`)} A smaller --lr may help.`);
     this.#write('');
@@ -268,7 +268,7 @@ export class JsonReporter implements Reporter {
     this.#write({ type: 'stopping' });
   }
 
-  done(result: JobResult, folder: string, diverged?: string): void {
+  done(result: JobResult, folder: string | undefined, diverged?: string): void {
     this.#write({ type: 'result', ...result, folder, ...(diverged && { diverged }) });
   }
 

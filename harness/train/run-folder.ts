@@ -6,6 +6,7 @@ import { existsSync, mkdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path';
 import { DownhillError, rules, type StepReport, type ValidationReport } from '../../src/index.js';
 import { count, lossText, percent, plural } from '../common/format.js';
+import { errorParts } from '../common/io.js';
 import { lockFolder } from '../common/lock.js';
 import { outputError } from '../common/output.js';
 import { isFull, writeWhole } from '../common/whole-file.js';
@@ -34,6 +35,14 @@ function metricLines({ step, epoch, loss, lr, validation }: StepReport): string[
   return lines.map((line) => `${JSON.stringify(line)}\n`);
 }
 
+/** What ended runs tell. */
+export interface Finished {
+  /** In words how the training diverged; absent where it did not. */
+  readonly diverged?: string;
+  /** Why files could not be written; absent where they all are there. */
+  readonly unwritten?: DownhillError;
+}
+
 /**
  * The folder is made and tried before any GPU work. Steps are appended as they come, so that a run which breaks off keeps
  * what it reached.
@@ -52,8 +61,10 @@ export class RunFolder {
   readonly #start = new Date();
   /** Steps of the checkpoint that it goes on from. */
   #resumedAt: number | undefined;
-  /** A network that found no room yet. */
-  readonly #models = new Map<string, Uint8Array>();
+  /** Files that found no room yet, by name. */
+  readonly #waiting = new Map<string, string | Uint8Array>();
+  /** Nothing is drawn any more. */
+  #ended = false;
   #versions: Readonly<Record<string, string>> = {};
   #adapter: object = {};
   #adapterName = '';
@@ -113,37 +124,64 @@ export class RunFolder {
         if (validation) this.#validations.push(validation);
       }
     } else if (event.type === 'profile') {
-      this.#write('profile.json', `${JSON.stringify(event.profile, null, 2)}\n`);
-      this.#write('trace.json', `${JSON.stringify(traceOf(event.profile, this.#adapterName))}\n`);
+      this.#keep('profile.json', `${JSON.stringify(event.profile, null, 2)}\n`);
+      this.#keep('trace.json', `${JSON.stringify(traceOf(event.profile, this.#adapterName))}\n`);
     }
   }
 
-  /** Keeps the network alone, as the run ends with it. Where there is no room, `finish` tries again. */
+  /** Keeps the network alone, as the run ends with it. */
   model(bytes: Uint8Array, file = MODEL): void {
+    this.#keep(file, bytes);
+  }
+
+  /** Where there is no room for it, `finish` tries again. */
+  #keep(file: string, data: string | Uint8Array): void {
     try {
-      writeWhole(join(this.#path, file), bytes);
-      this.#models.delete(file);
+      writeWhole(join(this.#path, file), data);
+      this.#waiting.delete(file);
     } catch (error) {
       if (!isFull(error)) throw outputError(this.path, error, GONE);
-      this.#models.set(file, bytes);
+      this.#waiting.set(file, data);
       this.#full(error);
     }
   }
 
-  /** @returns in words how the training diverged; undefined where it did not */
-  finish(result: JobResult): string | undefined {
+  /** Writes what the run came to. Never throws: a result that cannot be written is still to be told. */
+  finish(result: JobResult): Finished {
     const { step, loss: testLoss, accuracy: testAccuracy, stopped } = result;
     const line = JSON.stringify({ step, testLoss, testAccuracy });
-    this.#append(`${line}\n`);
-    this.#try(() => this.#metrics.flush()); // now it must be there
-    for (const [file, bytes] of this.#models) this.#try(() => writeWhole(join(this.#path, file), bytes));
-    this.#writeConfig(result);
     const verdict = testAccuracy === undefined ? '' : `test accuracy ${percent(testAccuracy)}, `;
-    this.#chart(
-      `${verdict}test loss ${lossText(testLoss)} after ${plural(step, 'step')}${stopped ? ', stopped early' : ''}`,
-    );
+    const after = `after ${plural(step, 'step')}${stopped ? ', stopped early' : ''}`;
+    let unwritten: DownhillError | undefined;
+    const attempt = (action: () => void) => {
+      try {
+        action();
+      } catch (error) {
+        unwritten ??= this.#unwritten(error instanceof DownhillError ? error.cause : error);
+      }
+    };
+    attempt(() => this.#metrics.append(`${line}\n`));
+    attempt(() => this.#metrics.flush()); // now it must be there
+    for (const [file, data] of this.#waiting)
+      attempt(() => {
+        writeWhole(join(this.#path, file), data);
+        this.#waiting.delete(file);
+      });
+    attempt(() => this.#chart(`${verdict}test loss ${lossText(testLoss)} ${after}`));
+    // Last: --resume writes what is missing as long as there is no result.
+    if (!unwritten) attempt(() => this.#writeConfig(result));
     this.#unlock();
-    return divergence(this.#losses, this.config.batchSize ?? Number.POSITIVE_INFINITY);
+    this.#ended = true;
+    const diverged = divergence(this.#losses, this.config.batchSize ?? Number.POSITIVE_INFINITY);
+    return { ...(diverged !== undefined && { diverged }), ...(unwritten && { unwritten }) };
+  }
+
+  /** Why what a run came to is not in its folder, and how it gets there. */
+  #unwritten(cause: unknown): DownhillError {
+    const error = outputError(this.path, cause, GONE);
+    if (!isFull(cause)) return error;
+    const { message } = errorParts(error);
+    return new DownhillError(error.code, message, `Make room, then: npx downhill train --resume ${this.path}`, cause);
   }
 
   /**
@@ -153,6 +191,7 @@ export class RunFolder {
    * @returns whether the run's files are there
    */
   abandon(): boolean {
+    if (this.#ended) return false;
     try {
       this.#unlock();
       if (this.#plan) this.#chart(`broke off after ${plural(this.#losses.length, 'step')}`);

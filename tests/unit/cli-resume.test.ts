@@ -79,6 +79,7 @@ describe('--resume', () => {
   it.each([
     ['nothing', undefined, 'DATA-NOT-FOUND', /no config\.json/],
     ['half a file', '{"config":', 'DATA-FORMAT', /config\.json is not the configuration of a run/],
+    ['nothing in its file', 'null', 'DATA-FORMAT', /run: it does not say what was trained/],
     ['something else', '{"config":{"model":3}}', 'DATA-FORMAT', /does not say what was trained/],
   ])('a folder with %s is refused', (name, text, code, message) => {
     mkdirSync(folder.path(name));
@@ -149,9 +150,15 @@ it('a folder whose disk is full tells of it, goes on, and ends whole when there 
     message: expect.stringMatching(/the disk is full\. The training goes on/),
   });
   const result = { step: 1, loss: 0.5, trainSeconds: 1, stepsPerSecond: 1, interrupted: false };
-  expect(() => run.finish(result)).toThrow(/the disk is full/);
+  const { unwritten } = run.finish(result);
+  expect(unwritten).toMatchObject({
+    code: 'OUTPUT-UNWRITABLE',
+    message: expect.stringMatching(/the disk is full\. .* Make room, then: npx downhill train --resume \S+run$/),
+  });
+  expect(readRun(folder.path('run')).result).toBeUndefined();
   disk.room = Number.POSITIVE_INFINITY;
-  run.finish(result);
+  expect(run.finish(result)).toEqual({});
+  expect(readRun(folder.path('run')).result).toMatchObject({ step: 1 });
   expect(readdirSync(folder.path('run')).sort()).toEqual([
     'config.json',
     'loss.svg',
