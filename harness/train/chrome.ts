@@ -26,13 +26,13 @@ export async function runInChrome(
   files: JobBytes | undefined,
   emit: Emit,
   signal: AbortSignal,
-  { silenceMs = SILENCE_MS, from, save }: JobCheckpoints & { readonly silenceMs?: number } = {},
+  { silenceMs = SILENCE_MS, from, goOn = false, save }: JobCheckpoints & { readonly silenceMs?: number } = {},
 ): Promise<JobResult> {
   const pages = join(packageRoot(), 'dist/pages');
   if (!existsSync(join(pages, 'train.html'))) {
     throw new DownhillError('INTERNAL', `The pages are not built: ${pages} has no train.html.`, 'Run: npm run build');
   }
-  const shared = shareFiles(files, from);
+  const shared = { ...shareFiles(files, from), goOn };
   const closing: (() => unknown)[] = [];
   try {
     const server = await serve(pages, { files: shared.served });
@@ -92,7 +92,7 @@ async function runPage(
   page: Page,
   url: string,
   config: TrainConfig,
-  shared: Shared,
+  shared: Shared & { readonly goOn: boolean },
   emit: Emit,
   signal: AbortSignal,
   save: JobCheckpoints['save'],
@@ -128,8 +128,8 @@ async function runPage(
     signal.addEventListener('abort', abort);
     if (signal.aborted) abort();
     const failure = await page.evaluate(
-      ([job, files, checkpoint]) => (globalThis.downhillJob as PageJob).run(job, files, checkpoint),
-      [config, shared.files, shared.checkpoint] as const,
+      ([job, files, checkpoint, goOn]) => (globalThis.downhillJob as PageJob).run(job, files, checkpoint, goOn),
+      [config, shared.files, shared.checkpoint, shared.goOn] as const,
     );
     if (refused) throw refused;
     if (failure) throw new DownhillError(failure.code as ErrorCode, failure.message, failure.fix);

@@ -131,7 +131,10 @@ async function trainSteps(trainer: Trainer, end: number, { config, emit, signal,
   const first = trainer.step;
   const every = (checkpoints.save && config.saveEvery) ?? end;
   let ms = 0;
-  while (trainer.step < end && !signal.aborted && !trainer.stopped) {
+  // Of a checkpoint that a stop left, `run` lets the training go on; whether it is to, the command line says.
+  let goOn = checkpoints.goOn ?? false;
+  while (trainer.step < end && !signal.aborted && (goOn || !trainer.stopped)) {
+    goOn = false;
     const next = Math.min(end, (Math.floor(trainer.step / every) + 1) * every);
     ms += await trainTo(trainer, next, emit, signal);
     // The last one is saved with the end of the run.

@@ -26,8 +26,9 @@ export interface PageJob {
    * Resolves after the last event has arrived; with the error where there was one of ours.
    *
    * @param checkpoint address of the one to go on from
+   * @param goOn where that had stopped early
    */
-  run(config: TrainConfig, files?: JobFiles, checkpoint?: string): Promise<PageFailure | null>;
+  run(config: TrainConfig, files?: JobFiles, checkpoint?: string, goOn?: boolean): Promise<PageFailure | null>;
   abort(): void;
 }
 
@@ -41,7 +42,12 @@ declare global {
 
 const controller = new AbortController();
 
-async function run(config: TrainConfig, files?: JobFiles, checkpoint?: string): Promise<PageFailure | null> {
+async function run(
+  config: TrainConfig,
+  files?: JobFiles,
+  checkpoint?: string,
+  goOn = false,
+): Promise<PageFailure | null> {
   let sent = Promise.resolve();
   const emit = (event: JobEvent) => {
     const arrived = globalThis.downhillEmit!(event);
@@ -52,7 +58,7 @@ async function run(config: TrainConfig, files?: JobFiles, checkpoint?: string): 
     const from = checkpoint && new Uint8Array(await (await fetch(checkpoint)).arrayBuffer());
     const device = await requestDevice({ label: 'downhill:train' });
     try {
-      await runJob(device, config, data, emit, controller.signal, { ...(from && { from }), save });
+      await runJob(device, config, data, emit, controller.signal, { ...(from && { from }), goOn, save });
     } finally {
       device.destroy();
     }
