@@ -9,6 +9,7 @@ interface Line {
   readonly loss?: number | null;
   readonly validationLoss?: number | null;
   readonly validationAccuracy?: number | null;
+  readonly validationMse?: number | null;
   readonly best?: boolean;
 }
 
@@ -39,11 +40,18 @@ export class Metrics {
     const kept: string[] = [];
     const [losses, validations]: [number[], ValidationReport[]] = [[], []];
     for (const line of readFileSync(this.path, 'utf8').split('\n')) {
-      const { step, loss, validationLoss, validationAccuracy: accuracy, best = false } = readLine(line);
+      const { step, loss, validationLoss, best = false, ...means } = readLine(line);
+      const { validationAccuracy: accuracy, validationMse: mse } = means;
       // What comes after was trained beyond the checkpoint, and is trained again.
       if (loss !== undefined && step === losses.length + 1 && step <= steps) losses.push(loss ?? Number.NaN);
       else if (validationLoss !== undefined && step === losses.length)
-        validations.push({ step, loss: validationLoss ?? Number.NaN, ...(accuracy != null && { accuracy }), best });
+        validations.push({
+          step,
+          loss: validationLoss ?? Number.NaN,
+          ...(accuracy != null && { accuracy }),
+          ...(mse !== undefined && { mse: mse ?? Number.NaN }),
+          best,
+        });
       else break;
       kept.push(`${line}\n`);
     }

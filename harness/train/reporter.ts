@@ -1,5 +1,5 @@
 /** What `downhill train` says: as text for people, or as JSON lines for programs. */
-import { type Profile, type RuleRow, rules, type StepReport } from '../../src/index.js';
+import { type Profile, type RuleRow, rules, type StepReport, type ValidationReport } from '../../src/index.js';
 import { kebab } from '../common/flags.js';
 import { count, duration, lossText, percent, plural, rateText } from '../common/format.js';
 import { type ErrorParts, type Io, painter } from '../common/io.js';
@@ -53,6 +53,8 @@ export class TextReporter implements Reporter {
   #kept = false;
   /** Validations after steps that this divides are said. */
   #saidEvery = 1;
+  /** The best one so far, where that was passed over. */
+  #unsaid: ValidationReport | undefined;
 
   constructor(
     readonly io: Io,
@@ -73,10 +75,12 @@ export class TextReporter implements Reporter {
       this.#watch(event.steps);
       this.#validations(event.steps);
     } else if (event.type === 'profile') {
+      this.#sayBest();
       this.#progress?.end();
       this.#progress = undefined;
       this.#profile(event.profile);
     } else if (event.type === 'result') {
+      this.#sayBest();
       this.#progress?.end();
     } else if (event.type === 'resume') {
       this.#resume = event;
@@ -139,10 +143,21 @@ export class TextReporter implements Reporter {
     this.#line('stopped', `early, after ${plural(stopped.step, 'step')}${kept}`);
   }
 
+  /** What the best one was, where no line says it yet. */
+  #sayBest(): void {
+    if (!this.#unsaid) return;
+    this.#progress?.clear();
+    this.#line('validation', validationLine(this.#unsaid));
+    this.#unsaid = undefined;
+  }
+
   /** A line for each validation, or for every so many. */
   #validations(steps: readonly StepReport[]): void {
     for (const { validation } of steps) {
-      if (!validation || validation.step % this.#saidEvery !== 0) continue;
+      if (!validation) continue;
+      const said = validation.step % this.#saidEvery === 0;
+      if (validation.best) this.#unsaid = said ? undefined : validation;
+      if (!said) continue;
       this.#progress?.clear();
       this.#line('validation', validationLine(validation));
     }

@@ -29,8 +29,8 @@ const GONE = 'it is no longer there';
 function metricLines({ step, epoch, loss, lr, validation }: StepReport): string[] {
   const lines: object[] = [{ step, epoch, loss, lr }];
   if (validation) {
-    const { loss: validationLoss, accuracy: validationAccuracy, best } = validation;
-    lines.push({ step, validationLoss, validationAccuracy, best });
+    const { loss: validationLoss, accuracy: validationAccuracy, mse: validationMse, best } = validation;
+    lines.push({ step, validationLoss, validationAccuracy, validationMse, best });
   }
   return lines.map((line) => `${JSON.stringify(line)}\n`);
 }
@@ -148,8 +148,8 @@ export class RunFolder {
 
   /** Writes what the run came to. Never throws: a result that cannot be written is still to be told. */
   finish(result: JobResult): Finished {
-    const { step, loss: testLoss, accuracy: testAccuracy, stopped } = result;
-    const line = JSON.stringify({ step, testLoss, testAccuracy });
+    const { step, loss: testLoss, accuracy: testAccuracy, r2: testR2, rmse: testRmse, stopped } = result;
+    const line = JSON.stringify({ step, testLoss, testAccuracy, testR2, testRmse });
     const verdict = testAccuracy === undefined ? '' : `test accuracy ${percent(testAccuracy)}, `;
     const after = `after ${plural(step, 'step')}${stopped ? ', stopped early' : ''}`;
     let unwritten: DownhillError | undefined;

@@ -74,6 +74,8 @@ describe('downhill train in Node', () => {
     expect(result.r2).toBeGreaterThan(0.8);
     expect(result.rmse).toBeLessThan(4000);
     expect(result.loss).toBeLessThan(0.2);
+    const { testR2, testRmse } = readLines(folder.path('table', 'metrics.jsonl')).at(-1)!;
+    expect([testR2, testRmse]).toEqual([result.r2, result.rmse]);
     expect(JSON.parse(readFileSync(folder.path('table', 'config.json'), 'utf8')).config).toMatchObject({
       data: { kind: 'csv', target: ['price'] },
       model: { sizes: [5, 24, 1], loss: 'mse' },

@@ -123,11 +123,15 @@ describe('the folder of a run', () => {
     const path = folder.path('a', 'b');
     const run = begin(path);
     run.event({ type: 'steps', steps: [step(1), step(2)] });
-    run.event({ type: 'steps', steps: [step(3)] });
+    run.event({
+      type: 'steps',
+      steps: [{ ...step(3), validation: { step: 3, loss: 0.5, mse: 0.25, best: true } }],
+    });
     run.finish({ step: 3, loss: 0.25, accuracy: 0.5, trainSeconds: 1, stepsPerSecond: 3, interrupted: false });
     expect(readFileSync(folder.path('a', 'b', 'metrics.jsonl'), 'utf8')).toBe(
       '{"step":1,"epoch":0,"loss":1,"lr":0.001}\n{"step":2,"epoch":0,"loss":0.5,"lr":0.001}\n' +
-        '{"step":3,"epoch":0,"loss":0.3333333432674408,"lr":0.001}\n{"step":3,"testLoss":0.25,"testAccuracy":0.5}\n',
+        '{"step":3,"epoch":0,"loss":0.3333333432674408,"lr":0.001}\n' +
+        '{"step":3,"validationLoss":0.5,"validationMse":0.25,"best":true}\n{"step":3,"testLoss":0.25,"testAccuracy":0.5}\n',
     );
     const saved = JSON.parse(readFileSync(folder.path('a', 'b', 'config.json'), 'utf8'));
     expect(saved).toMatchObject({

@@ -162,6 +162,21 @@ describe('what is said', () => {
     for (const line of io.out().split('\n')) expect(line.length).toBeLessThanOrEqual(100);
   });
 
+  it('as text: some of the validations, and the best one in any case', () => {
+    const io = fakeIo();
+    const validated = parseTrain(['--validation', '0.1', '--validate-every', '1', '--steps', '41']) as TrainCommand;
+    const reporter = new TextReporter(io, validated.config);
+    for (const event of events) if (event.type === 'plan') reporter.event({ ...event, steps: 41 });
+    const all = steps(1, 41).map((step, i) => ({
+      ...step,
+      validation: { step: i + 1, loss: 1 / (i + 1), best: i < 40 },
+    }));
+    reporter.event({ type: 'steps', steps: all });
+    reporter.event({ type: 'result', result });
+    const said = [...io.out().matchAll(/validation +loss .* after (\d+) steps, best so far/g)].map(([, step]) => step);
+    expect(said).toEqual([...Array.from({ length: 13 }, (_, i) => String(3 * (i + 1))), '40']);
+  });
+
   it('as JSON: one object per line, one line per step', () => {
     const io = fakeIo();
     const reporter = new JsonReporter(io, config);

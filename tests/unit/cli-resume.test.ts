@@ -109,14 +109,14 @@ describe('metrics.jsonl', () => {
     // Validations stand behind their steps.
     const held = [
       '{"step":2,"validationLoss":0.5,"validationAccuracy":0.75,"best":true}\n',
-      '{"step":3,"validationLoss":null,"best":false}\n',
+      '{"step":3,"validationLoss":null,"validationMse":0.25,"best":false}\n',
     ];
     writeFileSync(path, line(1) + line(2) + held[0] + line(3) + held[1] + line(4) + held[0]);
     expect(metrics.keep(3)).toEqual({
       losses: [1, 1 / 2, 1 / 3],
       validations: [
         { step: 2, loss: 0.5, accuracy: 0.75, best: true },
-        { step: 3, loss: Number.NaN, best: false },
+        { step: 3, loss: Number.NaN, mse: 0.25, best: false },
       ],
     });
     expect(readFileSync(path, 'utf8')).toBe(line(1) + line(2) + held[0] + line(3) + held[1]);
