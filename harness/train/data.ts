@@ -162,6 +162,7 @@ export function checkFit(config: TrainConfig, shape: DataShape): void {
 async function loadParts(config: TrainConfig, files: JobFiles | undefined, any: boolean): Promise<[Dataset, Dataset]> {
   const wanted = any ? undefined : lossOf(config).targets;
   const { train, test } = await loadRaw(config.data, config.model.sizes.at(-1)!, files, wanted);
+  if (config.data.kind === 'csv' && !any) checkClasses(config.model, train);
   if (test) return [train, test];
   if (config.data.kind === 'csv' || config.data.kind === 'npy')
     return split(train, { share: TRAIN_SHARE, seed: SPLIT_SEED, stratify: train.targets.kind === 'classes' });
@@ -193,6 +194,23 @@ export async function loadRaw(
     'DATA-MISMATCH',
     `The training images have ${train.features} pixels, the test images ${test.features}.`,
     'Put the files of one data set into the folder.',
+  );
+}
+
+/** More classes than a column that counts something looks like. */
+const MOST_CLASSES = 100;
+
+/** Numbers that are no classes: fractions, or more of them than anybody names. @throws DownhillError OPTION-RANGE */
+function checkClasses({ loss }: TrainConfig['model'], { targets, labels = [], targetNames }: Dataset): void {
+  if (targets.kind !== 'classes') return;
+  const numbers = labels.map(Number);
+  const odd = labels.find((_, i) => !Number.isInteger(numbers[i]));
+  if (numbers.some(Number.isNaN) || (odd === undefined && labels.length <= MOST_CLASSES)) return;
+  const what = odd === undefined ? `${labels.length} different numbers` : `numbers such as ${odd}`;
+  throw new DownhillError(
+    'OPTION-RANGE',
+    `--loss ${loss} takes classes, but ${targetNames?.[0]} has ${what}.`,
+    'Use --loss mse to predict the number.',
   );
 }
 

@@ -77,6 +77,25 @@ describe('--data csv', () => {
     );
   });
 
+  it('refuses numbers that are no classes where the loss takes classes', async () => {
+    const classes = (target: string) =>
+      refused('--data', `csv:${file}`, '--target', target, '--loss', 'softmax-cross-entropy', '--batch', '16');
+    expect(await classes('price')).toMatchObject({
+      code: 'OPTION-RANGE',
+      message: expect.stringMatching(
+        /houses\.csv: --loss softmax-cross-entropy takes classes, but price has numbers such/,
+      ),
+      fix: 'Use --loss mse to predict the number.',
+    });
+    const table = folder.path('many.csv');
+    const rows = (classes: number) => Array.from({ length: 2 * classes }, (_, i) => `${i},${i % classes}`);
+    const line = ['--data', `csv:${table}`, '--target', 'k', '--loss', 'softmax-cross-entropy'];
+    writeFileSync(table, `a,k\n${rows(101).join('\n')}`);
+    expect((await refused(...line)).message).toMatch(/k has 101 different numbers/);
+    writeFileSync(table, `a,k\n${rows(100).join('\n')}`);
+    expect((await load(...line)).train.targets).toMatchObject({ classes: 100 });
+  });
+
   it('fills missing values as it is told', async () => {
     const table = folder.path('holes.csv');
     writeFileSync(table, `a,y\n${Array.from({ length: 20 }, (_, i) => `${i === 3 ? '' : i},${i}`).join('\n')}`);
