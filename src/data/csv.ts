@@ -72,14 +72,17 @@ const MISSING_WAYS: readonly unknown[] = ['refuse', 'mean', 'median', 'category'
 export async function csv(source: CsvSource, options: CsvOptions = {}): Promise<CsvDataset> {
   checkOptions('csv', options, [...FORMAT, ...FIT, 'encoding']);
   if (source !== '') checkSource('csv', source);
-  const reading = readingOf('csv', options);
+  const format = formatOf(options);
+  const reading = readingOf('csv', format);
   if (options.encoding !== undefined) {
     const known = checkEncoding('csv', options);
-    return encode(await readTable('csv', source, options), known, reading);
+    return encode(await readTable('csv', source, format), known, reading);
   }
   const wishes = checkWishes(options);
-  const table = await readTable('csv', source, options);
-  return encode(table, fitTable(table, wishes, reading), reading);
+  const table = await readTable('csv', source, format);
+  const { delimiter, decimal } = options;
+  const written = { ...(delimiter !== undefined && { delimiter }), ...(decimal !== undefined && { decimal }) };
+  return encode(table, Object.freeze({ ...fitTable(table, wishes, reading), ...written }), reading);
 }
 
 /**
@@ -95,13 +98,21 @@ export async function csvSamples(
 ): Promise<Samples & Pick<Dataset, 'featureNames'>> {
   checkOptions('csvSamples', options, [...FORMAT, 'encoding']);
   if (source !== '') checkSource('csvSamples', source);
-  const reading = readingOf('csvSamples', options);
+  const format = formatOf(options);
+  const reading = readingOf('csvSamples', format);
   const encoding = checkEncoding('csvSamples', options);
   return Object.freeze({
-    ...features(await readTable('csvSamples', source, options), encoding, reading),
+    ...features(await readTable('csvSamples', source, format), encoding, reading),
     scale: 1,
     shift: 0,
   });
+}
+
+/** How a file is written: as that of the encoding was, where nothing else is said. */
+function formatOf(options: CsvFormat & { readonly encoding?: TableEncoding }): CsvFormat {
+  const known: Partial<TableEncoding> = options.encoding ?? {};
+  const [delimiter, decimal] = [options.delimiter ?? known.delimiter, options.decimal ?? known.decimal];
+  return { ...options, ...(delimiter !== undefined && { delimiter }), ...(decimal !== undefined && { decimal }) };
 }
 
 function readingOf(where: string, { decimal = '.', missingValues = MISSING }: CsvFormat): Reading {

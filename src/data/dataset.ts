@@ -71,4 +71,7 @@ export interface TableEncoding {
   readonly target:
     | { readonly kind: 'classes'; readonly name: string; readonly labels: readonly string[] }
     | { readonly kind: 'values'; readonly names: readonly string[] };
+  /** How the file was written, where that was said: others are read alike unless something else is said of them. */
+  readonly delimiter?: string;
+  readonly decimal?: '.' | ',';
 }
