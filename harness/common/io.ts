@@ -4,6 +4,7 @@
  */
 import { styleText } from 'node:util';
 import { DownhillError } from '../../src/index.js';
+import { inFlags } from './flag-words.js';
 
 export interface Stream {
   write(text: string): unknown;
@@ -74,9 +75,9 @@ export interface ErrorParts {
   readonly fix: string;
 }
 
-/** The three parts of an error; our messages read "what [CODE] fix". */
+/** The three parts of an error, in words of flags; our messages read "what [CODE] fix". */
 export function errorParts({ code, message, fix }: DownhillError): ErrorParts {
-  return { code, message: message.replace(` [${code}] ${fix}`, ''), fix };
+  return { code, message: inFlags(message.replace(` [${code}] ${fix}`, '')), fix: inFlags(fix) };
 }
 
 /** Says calmly what is wrong and what to do. Anything but a DownhillError is a bug of ours, and keeps its stack. */

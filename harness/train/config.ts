@@ -20,7 +20,13 @@ export type DataConfig =
       readonly file: string;
       readonly target: readonly string[];
       readonly ignore: readonly string[];
+      /** Of all columns but those of `missingIn`. */
       readonly missing: Missing;
+      /** By column; absent where none is told apart. */
+      readonly missingIn?: Readonly<Record<string, Missing>>;
+      /** Absent where it is found out. */
+      readonly delimiter?: string;
+      readonly decimal?: '.' | ',';
     }
   /** NumPy's files, by their absolute paths: samples and targets, or one archive of x and y. */
   | { readonly kind: 'npy'; readonly files: readonly string[] };
@@ -88,6 +94,8 @@ export interface TrainConfig {
   /** Absent with sampling 'full', where it is the whole training part. */
   readonly batchSize?: number;
   readonly sampling: Sampling;
+  /** There where the last, short batch of an epoch is left out. */
+  readonly dropLast?: true;
   /** Either steps or epochs. */
   readonly steps?: number;
   readonly epochs?: number;

@@ -1,5 +1,5 @@
 /** The data sets of a run, made from its configuration; in Node and in a page alike. */
-import { csv } from '../../src/csv.js';
+import { type CsvOptions, type CsvSource, csv } from '../../src/csv.js';
 import {
   arrays,
   type Dataset,
@@ -219,11 +219,23 @@ function readPlain(data: DataConfig, files: readonly IdxSource[], wanted?: Targe
   const options = wanted ? ({ targets: wanted === 'values' ? 'values' : 'classes' } as const) : {};
   // A page gets addresses; as text they would be a table.
   const [first, second] = files.map((file) => (typeof file === 'string' ? new URL(file, location.href) : file));
-  if (data.kind === 'csv') {
-    const { target, ignore, missing } = data;
-    return csv(first!, { target, ignore, missing, ...options });
-  }
+  if (data.kind === 'csv') return readTable(first!, data, options);
   return npy(second === undefined ? { archive: first!, ...options } : { x: first!, y: second, ...options });
+}
+
+async function readTable(
+  source: CsvSource,
+  { target, ignore, missing, missingIn, delimiter, decimal }: DataConfig & { kind: 'csv' },
+  targets: Pick<CsvOptions, 'targets'>,
+): Promise<Dataset> {
+  const written = { ...(delimiter !== undefined && { delimiter }), ...(decimal && { decimal }) };
+  const options = { target, ignore, ...written, ...targets };
+  if (!missingIn) return csv(source, { ...options, missing });
+  if (missing === 'refuse') return csv(source, { ...options, missing: missingIn });
+  // The library takes one way for all columns, or ways by name: which columns there are, a first reading tells.
+  const { encoding } = await csv(source, { ...options, missing: 'category' });
+  const others = Object.fromEntries(encoding.columns.map(({ name }) => [name, missing]));
+  return csv(source, { ...options, missing: { ...others, ...missingIn } });
 }
 
 const load = ({ images, labels }: IdxPair, classes: number) => idx({ images, labels, classes });

@@ -46,6 +46,7 @@ export async function runJob(
     data: data.train,
     batchSize: config.batchSize,
     sampling: config.sampling,
+    ...(config.dropLast && { dropLast: true }),
     seed: config.seed,
     ...(config.penalty && { penalty: config.penalty }),
     ...(config.augment && { augment: config.augment }),

@@ -1,5 +1,4 @@
 /** The flags of `downhill train`: what they are called, what they mean, and how they become a TrainConfig. */
-import { resolve } from 'node:path';
 import {
   checkChoice,
   checkInteger,
@@ -8,12 +7,12 @@ import {
   type RuleRow,
   resolveRule,
   rules,
-  suggest,
 } from '../../src/index.js';
 import { type Flag, type Flags, HELP, kebab, opposite, readFlags } from '../common/flags.js';
 import { DIGITS, explain, HIDDEN, readSetting, readText, SETTINGS, toNumber } from '../common/settings.js';
-import type { DataConfig, HyperValue, ScheduleConfig, ScheduleOptions, TrainConfig } from './config.js';
+import type { HyperValue, ScheduleConfig, ScheduleOptions, TrainConfig } from './config.js';
 import type { Open } from './data.js';
+import { readData } from './data-flags.js';
 import { NAMED } from './fetch.js';
 import { modelOf } from './model.js';
 import { makeSchedule, SCHEDULES } from './schedule.js';
@@ -67,9 +66,13 @@ export const FLAGS: Readonly<Record<string, Flags>> = {
     ignore: { value: 'NAME,NAME', help: 'of csv: columns to leave out' },
     missing: {
       value: 'WAY',
-      help: 'of csv: missing values are refused, or filled with the mean, the median, a category of their own or a number',
+      help:
+        'of csv: missing values are refused, or filled with the mean, the median, a category of their own or a number; ' +
+        'NAME=WAY for a column, as in median,garden=category',
       default: 'refuse',
     },
+    delimiter: { value: 'X', help: 'of csv: what is between fields, or tab', default: 'found out' },
+    decimal: { value: 'X', help: "of csv: the decimal sign, '.' or ','", default: '.' },
     ...flagsOf('samples', 'scale'),
   },
   network: {
@@ -85,7 +88,9 @@ export const FLAGS: Readonly<Record<string, Flags>> = {
     optimizer: { value: 'NAME', help: 'one of the update rules below', default: SETTINGS.optimizer.default },
     ...flagsOf('batch', 'epochs'),
     steps: { value: 'N', help: 'steps to do, instead of --epochs' },
-    ...flagsOf('sampling', 'penalty-l1', 'penalty-l2', 'mixup', 'cutout', 'seed', 'in'),
+    ...flagsOf('sampling'),
+    'drop-last': { help: 'leaves out the last batch of an epoch where it is short' },
+    ...flagsOf('penalty-l1', 'penalty-l2', 'mixup', 'cutout', 'seed', 'in'),
   },
   validation: {
     validation: {
@@ -216,6 +221,7 @@ export function parseTrain(args: readonly string[]): TrainCommand | 'help' {
     ...(validation && { validation }),
     ...(sampling === 'full' ? {} : { batchSize: setting('batch') }),
     sampling,
+    ...(given.has('drop-last') && { dropLast: true }),
     ...length,
     ...saves,
     seed: setting('seed'),
@@ -304,53 +310,4 @@ function readHyper(given: ReadonlyMap<string, string>, optimizer: string): Recor
     }
   }
   return options;
-}
-
-/** Flags of tables. */
-const TABLE_FLAGS = ['target', 'ignore', 'missing'] as const;
-
-/** @throws DownhillError OPTION-RANGE */
-export function readData(text: string, given: ReadonlyMap<string, string>, samples: () => number): DataConfig {
-  const [, kind, place] = /^(idx|csv|npy):(.+)$/.exec(text) ?? [];
-  const stray = kind === 'csv' ? undefined : TABLE_FLAGS.find((flag) => given.has(flag));
-  if (stray) throw wrong(`--${stray} is for --data csv:FILE.`, `Leave out --${stray}.`);
-  if (text === 'digits') return { kind: 'digits', samples: samples() };
-  if (given.has('samples'))
-    throw wrong('--samples is for --data digits; others are used whole.', 'Leave out --samples.');
-  const named = NAMED.find((name) => name === text);
-  if (named) return { kind: 'named', name: named };
-  if (kind === 'idx') return { kind, folder: resolve(place!) };
-  if (kind === 'csv') return readTable(resolve(place!), given);
-  if (kind === 'npy') return { kind, files: readNpyFiles(place!) };
-  const near = suggest(text, ['digits', ...NAMED]);
-  throw wrong(
-    `--data must be digits, ${NAMED.join(', ')}, idx:DIR, csv:FILE or npy:FILE, got '${text}'.`,
-    near.startsWith('Did') ? near : 'Write --data idx:DIR for a folder with IDX files, csv:FILE for a table.',
-  );
-}
-
-function readTable(file: string, given: ReadonlyMap<string, string>): DataConfig {
-  const names = (flag: string) => given.get(flag)?.split(',') ?? [];
-  const target = names('target');
-  if (target.length === 0) throw wrong('--data csv needs to know what to predict.', 'Name the column with --target.');
-  const missing = toNumber(given.get('missing') ?? 'refuse');
-  return {
-    kind: 'csv',
-    file,
-    target,
-    ignore: names('ignore'),
-    missing:
-      typeof missing === 'number'
-        ? missing
-        : checkChoice('--missing', missing, ['refuse', 'mean', 'median', 'category'] as const),
-  };
-}
-
-function readNpyFiles(text: string): string[] {
-  const files = text.split(',').map((file) => resolve(file));
-  if (files.length === 2 || (files.length === 1 && text.endsWith('.npz'))) return files;
-  throw wrong(
-    `--data npy needs a file of samples and one of targets, or one archive, got '${text}'.`,
-    'Write --data npy:x.npy,y.npy, or npy:data.npz with the arrays x and y.',
-  );
 }

@@ -104,8 +104,9 @@ function makeMultistep(
 }
 
 /** The steps of a run. */
-export function runSteps({ steps, epochs = 1, batchSize }: TrainConfig, samples: number): number {
-  return steps ?? epochs * Math.ceil(samples / (batchSize ?? samples));
+export function runSteps({ steps, epochs = 1, batchSize, dropLast }: TrainConfig, samples: number): number {
+  const batches = samples / (batchSize ?? samples);
+  return steps ?? epochs * Math.max(dropLast ? Math.floor(batches) : Math.ceil(batches), 1);
 }
 
 /** Steps that --profile measures of a run that has them. */

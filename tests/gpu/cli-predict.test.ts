@@ -32,11 +32,12 @@ it('downhill predict says of the test part what the run said at its end', async 
 });
 
 it('a table that was trained on is read again as it was', async () => {
-  const rows = Array.from({ length: 200 }, (_, i) => `${i % 9},${['a', 'b'][i % 2]},${3 * (i % 9) + 10 * (i % 2)}`);
-  writeFileSync(folder.path('t.csv'), `size,kind,price\n${rows.join('\n')}\n`);
-  writeFileSync(folder.path('new.csv'), 'kind,size\nb,4\n');
+  const rows = Array.from({ length: 200 }, (_, i) => `${i % 9},0;${['a', 'b'][i % 2]};${3 * (i % 9) + 10 * (i % 2)}`);
+  writeFileSync(folder.path('t.csv'), `size;kind;price\n${rows.join('\n')}\n`);
+  writeFileSync(folder.path('new.csv'), 'kind;size\nb;4,0\n');
   const data = ['--data', `csv:${folder.path('t.csv')}`, '--target', 'price', '--model', '3-16-1', '--lr', '0.03'];
-  await done(['train', ...data, '--batch', '20', '--epochs', '20', '--out', folder.path('table')]);
+  const written = ['--delimiter', ';', '--decimal', ',', '--drop-last'];
+  await done(['train', ...data, ...written, '--batch', '20', '--epochs', '20', '--out', folder.path('table')]);
   const out = folder.path('p.csv');
   await done(['predict', '--model', folder.path('table'), '--data', `csv:${folder.path('new.csv')}`, '--out', out]);
   const [head, row] = readFileSync(out, 'utf8').trim().split('\n');

@@ -55,6 +55,12 @@ describe('flags of downhill train', () => {
     expect(JSON.parse(JSON.stringify(config))).toEqual(config);
   });
 
+  it('leave the short last batch of an epoch out', () => {
+    const config = configOf('--drop-last --epochs 3 --batch 64');
+    expect(config.dropLast).toBe(true);
+    expect([runSteps(config, 100), runSteps(config, 63), runSteps(configOf('--epochs 3'), 100)]).toEqual([3, 3, 6]);
+  });
+
   it('hold out a validation part, and say when it stops the run', () => {
     const validation = (line: string) => configOf(`--validation 0.1 ${line}`.trim()).validation;
     expect(validation('')).toEqual({ share: 0.1, every: { epochs: 1 } });

@@ -1,8 +1,10 @@
 import { writeFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
+import { errorParts } from '../../harness/common/io.js';
 import { checkFit, fitted, shapeOf } from '../../harness/train/data.js';
 import { loadData, readPlain } from '../../harness/train/node.js';
 import { parseTrain, type TrainCommand } from '../../harness/train/options.js';
+import { csv, csvSamples } from '../../src/csv.js';
 import { DownhillError, encodeNpy } from '../../src/index.js';
 import { scratch } from '../support/cli.js';
 import { seen } from '../support/data.js';
@@ -108,6 +110,67 @@ describe('--data csv', () => {
     expect((await load(...line, '--missing', 'category')).train.features).toBe(2);
   });
 
+  it('is read as its flags say, and its encoding keeps how', async () => {
+    const table = folder.path('foreign.csv');
+    const rows = Array.from({ length: 20 }, (_, i) => `${i === 3 ? '' : `${i},5`}|${i % 4 ? 'lawn' : ''}|${2 * i},0`);
+    writeFileSync(table, `size|garden|price\n${rows.join('\n')}`);
+    const line = ['--data', `csv:${table}`, '--target', 'price', '--batch', '4', '--delimiter', '|', '--decimal', ','];
+    const { config, train, validation } = await load(
+      ...line,
+      '--missing',
+      'median,garden=category',
+      '--validation',
+      '0.2',
+    );
+    expect(config.data).toMatchObject({ delimiter: '|', decimal: ',', missing: 'median' });
+    expect(config.data).toMatchObject({ missingIn: { garden: 'category' } });
+    expect(JSON.parse(JSON.stringify(config))).toEqual(config);
+    expect(train.featureNames).toEqual(['size', 'garden=lawn', 'garden (missing)']);
+    expect(validation!.encoding).toMatchObject({
+      delimiter: '|',
+      decimal: ',',
+      columns: [{ kind: 'number', fill: 10.5 }, {}],
+    });
+    const other = await csv('garden|size|price\nlawn|1,5|\n', { encoding: train.encoding! }).catch(errorParts);
+    expect(other).toMatchObject({ message: expect.stringMatching(/no value to predict in row 2/) });
+    const { x } = await csvSamples('garden|size\nlawn|1,5\n', { encoding: train.encoding! });
+    expect([...x]).toEqual([1.5, 1, 0]);
+    // Only where they are named.
+    expect(errorParts(await refused(...line, '--missing', 'garden=category'))).toMatchObject({
+      message: expect.stringMatching(/foreign\.csv: csv has no value in row 5, column 1/),
+      fix: 'Fill it in, or add --missing size=median (or mean, category, a number), or --ignore size.',
+    });
+  });
+
+  it.each<[string, string[], RegExp]>([
+    ['a,y\n1,2\n"1,5",3\n', [], /add --decimal ','\.$/],
+    ['a;y\n1;2\n1.5;3', ['--decimal', ','], /leave out --decimal ','\.$/],
+    ['a,y\n1,2\nx,3\n', [], /empty the cell, or leave the column out with --ignore a\.$/],
+    ['a,y\nx,2\n,3\n', [], /add --missing a=category, or --ignore a\.$/],
+    ['my a,b,y\n,1,2\n,2,3\n', [], /^Leave it out with --ignore "my a"\.$/],
+    ['a,y\n1,2\n1,2,3\n', [], /or name the right one with --delimiter\.$/],
+    ['1,2\n3,4\n', [], /^Put a row with the columns' names in front\.$/],
+    [`a,y\n${Array.from({ length: 101 }, (_, i) => `x${i},${i}`).join('\n')}`, [], /^Leave it out with --ignore a\.$/],
+  ])('says in flags what is to be done about %j', async (text, flags, fix) => {
+    const table = folder.path('wrong.csv');
+    writeFileSync(table, text);
+    const error = await refused('--data', `csv:${table}`, '--target', 'y', '--batch', '1', ...flags);
+    expect(errorParts(error)).toMatchObject({
+      message: expect.stringMatching(/wrong\.csv: /),
+      fix: expect.stringMatching(fix),
+    });
+  });
+
+  it('names the flags that name columns', async () => {
+    const line = ['--data', `csv:${file}`, '--target', 'price'];
+    const message = async (...args: string[]) => errorParts(await refused(...args)).message;
+    expect(await message(...line, '--ignore', 'id')).toMatch(/: --ignore names "id", but csv has/);
+    expect(await message(...line, '--missing', 'mean,id=0')).toMatch(/: --missing names "id", but csv has/);
+    expect(await message(...line, '--ignore', 'price')).toMatch(
+      /the target price is named twice in --target and --ignore/,
+    );
+  });
+
   it('names file, column and network that do not go together', async () => {
     expect(await refused('--data', `csv:${folder.path('no.csv')}`, '--target', 'y')).toMatchObject({
       code: 'DATA-NOT-FOUND',
@@ -153,6 +216,12 @@ describe('flags of files', () => {
     [['--target', 'y'], /--target is for --data csv/],
     [['--data', 'npy:x.npz', '--missing', 'mean'], /--missing is for --data csv/],
     [['--data', 'csv:x.csv', '--target', 'y', '--missing', 'zero'], /--missing must be one of/],
+    [['--data', 'csv:x.csv', '--target', 'y', '--missing', 'a=zero'], /--missing must be one of/],
+    [['--data', 'csv:x.csv', '--target', 'y', '--missing', 'mean,0'], /two things of the same columns/],
+    [['--data', 'csv:x.csv', '--target', 'y', '--missing', 'a=0,a=1'], /two things of the same columns/],
+    [['--data', 'csv:x.csv', '--target', 'y', '--delimiter', ';;'], /--delimiter must be one character/],
+    [['--data', 'csv:x.csv', '--target', 'y', '--decimal', '/'], /--decimal must be one of/],
+    [['--data', 'digits', '--decimal', ','], /--decimal is for --data csv/],
     [['--data', 'csv:x.csv', '--target', 'y', '--samples', '5'], /--samples is for --data digits/],
   ])('%s are refused', (args, message) => {
     expect(() => parseTrain(args)).toThrow(message);
