@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { csv, csvSamples } from '../../src/csv.js';
 import { type Dataset, DownhillError, npy, parseNpy, type SavedModel, type Targets } from '../../src/index.js';
 import { plural } from '../common/format.js';
-import type { Io } from '../common/io.js';
+import { errorParts, type Io } from '../common/io.js';
 import { loadRaw, parted } from '../train/data.js';
 import { fetchNamed } from '../train/fetch.js';
 import { readIdx, readPlain } from '../train/node.js';
@@ -23,9 +23,13 @@ export interface Asked {
  * @throws DownhillError DATA-*; SHAPE-MISMATCH where the network takes others
  */
 export async function loadSamples(source: Source, saved: SavedModel, io: Io, signal: AbortSignal): Promise<Asked> {
-  const { data, part } = await load(source, saved, io, signal);
-  const { samples, features, x } = data;
   const place = placeOf(source);
+  const { data, part } = await load(source, saved, io, signal).catch((error: unknown) => {
+    if (!(error instanceof DownhillError) || errorParts(error).message.includes(place)) throw error;
+    const { message, fix } = errorParts(error);
+    throw new DownhillError(error.code, `${place}: ${message}`, fix, error);
+  });
+  const { samples, features, x } = data;
   if (features !== saved.features) {
     throw new DownhillError(
       'SHAPE-MISMATCH',

@@ -33,6 +33,7 @@ export function readSaved(path: string): SavedFile {
       cause,
     );
   }
+  checkKind(file, bytes);
   try {
     return { path: file, bytes, saved: readModel(bytes) };
   } catch (error) {
@@ -40,6 +41,18 @@ export function readSaved(path: string): SavedFile {
     const { message, fix } = errorParts(error);
     throw new DownhillError(error.code, `${file}: ${message}`, fix, error);
   }
+}
+
+/** Text where a header should begin is another kind of file, and no damaged one. @throws DownhillError DATA-FORMAT */
+function checkKind(file: string, bytes: Uint8Array): void {
+  // 8 bytes of a length, below 100 MB: the upper four are 0, and in front of text never.
+  if (bytes.length >= 8 && bytes.subarray(4, 8).includes(0)) return;
+  if (!bytes.subarray(0, 8).every((byte) => byte === 9 || byte === 10 || byte === 13 || byte >= 32)) return;
+  throw new DownhillError(
+    'DATA-FORMAT',
+    `The model ${file} is no safetensors file.`,
+    'Name model.safetensors of a run, a checkpoint, or the folder of a run.',
+  );
 }
 
 /** '784-100-10, after 1,250 steps: linear, relu'. */

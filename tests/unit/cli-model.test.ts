@@ -53,6 +53,8 @@ function checkpoint(data: Dataset, of = model): Uint8Array {
 mkdirSync(folder.path('run'));
 writeFileSync(folder.path('run', 'model.safetensors'), checkpoint(animals));
 
+writeFileSync(folder.path('cut.safetensors'), checkpoint(animals).subarray(0, 100));
+
 describe('downhill export', () => {
   const model = folder.path('run');
 
@@ -104,7 +106,8 @@ describe('downhill export', () => {
     [['--model', 'x', '--to', 'onxx'], 2, 'OPTION-RANGE', /Did you mean 'onnx'/],
     [['--model', folder.path('no.safetensors')], 1, 'DATA-NOT-FOUND', /is not there/],
     [['--model', folder.path()], 1, 'DATA-NOT-FOUND', /Name a run that ended/],
-    [['--model', import.meta.filename], 1, 'CHECKPOINT-CORRUPT', /cli-model\.test\.ts: The header/],
+    [['--model', import.meta.filename], 1, 'DATA-FORMAT', /cli-model\.test\.ts is no safetensors file/],
+    [['--model', folder.path('cut.safetensors')], 1, 'CHECKPOINT-CORRUPT', /cut\.safetensors: The header/],
     [
       ['--model', folder.path('run'), '--out', folder.path('no/where/m.onnx')],
       1,
@@ -187,7 +190,13 @@ describe('samples of downhill predict', () => {
     expect(whole.targets).toMatchObject({ values: Float32Array.of(7) });
     expect(bare.targets).toBeUndefined();
     writeFileSync(folder.path('bad.csv'), 'b,a\n5,z\n');
-    await expect(load(`csv:${folder.path('bad.csv')}`, saved)).rejects.toMatchObject({ code: 'DATA-FORMAT' });
+    await expect(load(`csv:${folder.path('bad.csv')}`, saved)).rejects.toMatchObject({
+      code: 'DATA-FORMAT',
+      message: expect.stringMatching(
+        /bad\.csv: .*the category "z" in row 2.* which the network was not trained on; it knows "x", "y"/,
+      ),
+      fix: 'Correct it, or train on a table that has it.',
+    });
     await expect(load(`csv:${folder.path('new.csv')}`)).rejects.toMatchObject({
       code: 'DATA-MISMATCH',
       message: expect.stringMatching(/not trained on a table/),
@@ -202,6 +211,10 @@ describe('samples of downhill predict', () => {
     expect(alone.targets).toBeUndefined();
     const both = await load(`npy:${folder.path('x.npy')},${folder.path('y.npy')}`);
     expect(both.targets).toMatchObject({ kind: 'classes', labels: expect.anything() });
+    writeFileSync(folder.path('text.npy'), 'a,b');
+    await expect(load(`npy:${folder.path('text.npy')}`)).rejects.toMatchObject({
+      message: expect.stringMatching(/text\.npy begins with/),
+    });
     writeFileSync(folder.path('wide.npy'), encodeNpy(new Float32Array(8), [2, 4]));
     await expect(load(`npy:${folder.path('wide.npy')}`)).rejects.toMatchObject({
       code: 'SHAPE-MISMATCH',
