@@ -5,6 +5,8 @@
 import { checkField, choice, describeField, type Field, integer, number } from '../../src/fields.js';
 import {
   ACTIVATIONS,
+  DownhillError,
+  type Gain,
   INITS,
   LOSSES,
   type Loss,
@@ -53,7 +55,10 @@ export const DIGITS = { features: 28 * 28, classes: 10 } as const;
 export const HIDDEN: readonly number[] = [100, 100, 100, 100];
 
 export const SETTINGS = {
-  data: explained('source', { digits: 'drawn on the spot', files: 'IDX files, such as MNIST' }),
+  data: explained('source', {
+    digits: 'drawn on the spot',
+    files: 'IDX files, such as MNIST',
+  }),
   samples: integer(`digits to draw (the first ${100 * TRAIN_SHARE} % train, the rest tests)`, 10_000, {
     min: 2,
     max: 1_000_000,
@@ -102,6 +107,13 @@ export function toNumber(text: string): number | string {
   const value = Number(text);
   const isNumber = text.trim() !== '' && (!Number.isNaN(value) || text === 'NaN');
   return isNumber ? value : text;
+}
+
+/** --gain. @throws DownhillError OPTION-RANGE */
+export function readGain(text: string): Gain {
+  const gain = toNumber(text.trim());
+  if (gain === 'auto' || typeof gain === 'number') return gain;
+  throw new DownhillError('OPTION-RANGE', `--gain must be a number or auto, got '${text}'.`, 'Write --gain 1.41.');
 }
 
 /** What was typed, as the library takes it, which checks it. */

@@ -4,14 +4,13 @@ import {
   type Activation,
   checkChoice,
   checkInteger,
-  DownhillError,
   type Gain,
   INITS,
   type Init,
   mlp,
 } from '../../src/index.js';
 import { type Flags, flagHelp, HELP, readFlags, wrap } from '../common/flags.js';
-import { toNumber } from '../common/settings.js';
+import { readGain, toNumber } from '../common/settings.js';
 import type { TrainConfig } from '../train/config.js';
 import { parseTrain, FLAGS as TRAIN, type TrainCommand } from '../train/options.js';
 
@@ -143,15 +142,5 @@ export const modelOf = ({ model }: TrainConfig, start: Start) => mlp({ ...model,
 /** 'he-normal', with its gain where one was given. */
 export const startName = ({ init, gain }: Start): string => (gain === undefined ? init : `${init}, gain ${gain}`);
 
-function readGains(text: string | undefined): (Gain | undefined)[] {
-  if (text === undefined) return [undefined];
-  return text.split(',').map((each) => {
-    const gain = toNumber(each.trim());
-    if (gain === 'auto' || typeof gain === 'number') return gain;
-    throw new DownhillError(
-      'OPTION-RANGE',
-      `--gain must be a number or auto, got '${each}'.`,
-      'Write --gain 0.5,1.41.',
-    );
-  });
-}
+const readGains = (text: string | undefined): (Gain | undefined)[] =>
+  text === undefined ? [undefined] : text.split(',').map(readGain);

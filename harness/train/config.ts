@@ -3,7 +3,7 @@
  * config.json. No Node here: a page imports this file.
  */
 import type { Missing } from '../../src/csv.js';
-import type { Activation, AugmentOptions, Init, Loss, Norm, Sampling } from '../../src/index.js';
+import type { Activation, AugmentOptions, Gain, Init, Loss, Norm, Sampling } from '../../src/index.js';
 import type { NamedDataset } from '../../src/node/index.js';
 import type { Place, Scale } from '../common/settings.js';
 
@@ -77,6 +77,8 @@ export interface TrainConfig {
     readonly norm?: Norm;
     readonly dropout?: number;
     readonly init: Init;
+    /** Absent where it is the initialisation's own. */
+    readonly gain?: Gain;
     readonly loss: Loss;
   };
   /** Of the loss; absent where they are its defaults. */

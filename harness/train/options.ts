@@ -9,7 +9,7 @@ import {
   rules,
 } from '../../src/index.js';
 import { type Flag, type Flags, HELP, kebab, opposite, readFlags } from '../common/flags.js';
-import { DIGITS, explain, HIDDEN, readSetting, readText, SETTINGS, toNumber } from '../common/settings.js';
+import { DIGITS, explain, HIDDEN, readGain, readSetting, readText, SETTINGS, toNumber } from '../common/settings.js';
 import type { HyperValue, ScheduleConfig, ScheduleOptions, TrainConfig } from './config.js';
 import type { Open } from './data.js';
 import { readData } from './data-flags.js';
@@ -59,7 +59,7 @@ export const FLAGS: Readonly<Record<string, Flags>> = {
   data: {
     data: {
       value: 'SOURCE',
-      help: `digits (${SETTINGS.data.words.digits}), ${NAMED.join(' or ')} (downloaded once), idx:DIR (a folder with ${SETTINGS.data.words.files}), csv:FILE or npy:FILE (x.npy,y.npy, or an archive of x and y)`,
+      help: `digits (${SETTINGS.data.words.digits}), ${NAMED.join(' or ')} (downloaded once), idx:DIR (a folder with IDX files, such as MNIST), csv:FILE or npy:FILE (x.npy,y.npy, or an archive of x and y)`,
       default: SETTINGS.data.default,
     },
     target: { value: 'NAME', help: 'of csv: the column to predict; NAME,NAME for several numbers' },
@@ -82,7 +82,9 @@ export const FLAGS: Readonly<Record<string, Flags>> = {
       default: [DIGITS.features, ...HIDDEN, DIGITS.classes].join('-'),
       // Of csv and npy the ends are those of the data.
     },
-    ...flagsOf('activation', 'norm', 'dropout', 'init', 'loss', 'label-smoothing'),
+    ...flagsOf('activation', 'norm', 'dropout', 'init'),
+    gain: { value: 'X', help: 'factor of the weights: a number, or auto by the activation', default: "the init's own" },
+    ...flagsOf('loss', 'label-smoothing'),
   },
   training: {
     optimizer: { value: 'NAME', help: 'one of the update rules below', default: SETTINGS.optimizer.default },
@@ -188,6 +190,7 @@ export function parseTrain(args: readonly string[]): TrainCommand | 'help' {
     ...(norm !== 'none' && { norm }),
     ...(dropout > 0 && { dropout }),
     init: setting('init'),
+    ...(given.has('gain') && { gain: readGain(text('gain')) }),
     loss: setting('loss'),
   };
   const labelSmoothing = setting('label-smoothing');

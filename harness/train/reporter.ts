@@ -166,13 +166,16 @@ export class TextReporter implements Reporter {
   #plan(event: JobEvent & { type: 'plan' }): void {
     const { plan, data, batchSize, steps, stepsPerEpoch, schedule } = event;
     const { config } = this;
-    const { sizes, activation, norm, dropout, init, loss } = config.model;
+    const { sizes, activation, norm, dropout, init, gain, loss } = config.model;
     this.#line(
       'network',
       `${sizes.join('-')}, ${count(plan.parameters)} parameters, ${plan.dispatches} dispatches per step`,
     );
     const between = [norm && `${norm} norm`, activation, dropout && `dropout ${dropout}`].filter(Boolean);
-    this.#line('', [...between, init, loss, ...additions(config)].join(', '));
+    this.#line(
+      '',
+      [...between, gain === undefined ? init : `${init}, gain ${gain}`, loss, ...additions(config)].join(', '),
+    );
     const row = (rules as Readonly<Record<string, { readonly row: RuleRow }>>)[config.optimizer.name]?.row;
     // A switch that is off, or a choice as it always is, says nothing.
     const hyper = Object.entries(config.optimizer.hyper)

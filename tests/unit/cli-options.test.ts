@@ -55,6 +55,16 @@ describe('flags of downhill train', () => {
     expect(JSON.parse(JSON.stringify(config))).toEqual(config);
   });
 
+  it('set the gain of the weights', () => {
+    expect(configOf('--gain 1.41').model.gain).toBe(1.41);
+    expect(configOf('--gain auto --init he-normal').model.gain).toBe('auto');
+    expect(errorOf('--gain big')).toMatchObject({
+      code: 'OPTION-RANGE',
+      message: expect.stringMatching(/--gain must be/),
+    });
+    expect(errorOf('--gain -1').code).toMatch(/^OPTION/);
+  });
+
   it('leave the short last batch of an epoch out', () => {
     const config = configOf('--drop-last --epochs 3 --batch 64');
     expect(config.dropLast).toBe(true);
