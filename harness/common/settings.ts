@@ -57,7 +57,7 @@ export const HIDDEN: readonly number[] = [100, 100, 100, 100];
 export const SETTINGS = {
   data: explained('source', {
     digits: 'drawn on the spot',
-    files: 'IDX files, such as MNIST',
+    files: 'a table (CSV), a folder of images, or IDX files such as MNIST',
   }),
   samples: integer(`digits to draw (the first ${100 * TRAIN_SHARE} % train, the rest tests)`, 10_000, {
     min: 2,

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { kebab, opposite } from '../../harness/common/flags.js';
+import { SETTINGS } from '../../harness/common/settings.js';
 import { showHyper, type TrainConfig } from '../../harness/train/config.js';
 import { checkFit, knownShape } from '../../harness/train/data.js';
 import { trainHelp } from '../../harness/train/help.js';
@@ -53,6 +54,11 @@ describe('flags of downhill train', () => {
   it('make a configuration that survives JSON', () => {
     const config = configOf('--optimizer sgd --momentum 0.9 --nesterov --sampling full --steps 5');
     expect(JSON.parse(JSON.stringify(config))).toEqual(config);
+  });
+
+  it('say what each source is; the page says what its files may be', () => {
+    expect(trainHelp().replace(/\s+/g, ' ')).toContain('idx:DIR (a folder with IDX files, such as MNIST)');
+    expect(SETTINGS.data.words.files).toBe('a table (CSV), a folder of images, or IDX files such as MNIST');
   });
 
   it('set the gain of the weights', () => {
