@@ -157,6 +157,7 @@ export type {
   PenaltyOptions,
   ProfileOptions,
   RunOptions,
+  RunSettings,
   TensorGroup,
   Trainer,
   TrainerOptions,

@@ -3,7 +3,16 @@
  * config.json. No Node here: a page imports this file.
  */
 import type { Missing } from '../../src/csv.js';
-import type { Activation, AugmentOptions, Gain, Init, Loss, Norm, Sampling } from '../../src/index.js';
+import type {
+  Activation,
+  AugmentOptions,
+  EarlyStoppingOptions,
+  Gain,
+  Init,
+  Loss,
+  Norm,
+  Sampling,
+} from '../../src/index.js';
 import type { NamedDataset } from '../../src/node/index.js';
 import type { Place, Scale } from '../common/settings.js';
 
@@ -58,12 +67,14 @@ export interface ScheduleConfig extends ScheduleOptions {
   readonly runSteps?: number;
 }
 
+export type StopMetric = NonNullable<EarlyStoppingOptions['metric']>;
+
 export interface ValidationConfig {
   /** Of the training part. */
   readonly share: number;
   readonly every: { readonly epochs: number } | { readonly batches: number };
   /** Where the run may end before its steps are done. */
-  readonly stopping?: { readonly patience: number; readonly metric: string };
+  readonly stopping?: { readonly patience: number; readonly metric: StopMetric };
 }
 
 export interface TrainConfig {

@@ -13,7 +13,7 @@ import {
 } from '../../src/index.js';
 import { count, lossText, percent, plural } from '../common/format.js';
 import { toNumber } from '../common/settings.js';
-import type { TrainConfig, ValidationConfig } from './config.js';
+import type { StopMetric, TrainConfig, ValidationConfig } from './config.js';
 
 /** What stands for --validate-every where nothing is said. */
 export const EVERY = 'epoch';
@@ -37,7 +37,8 @@ export function readValidation(given: ReadonlyMap<string, string>): ValidationCo
     throw wrong('--stop-metric says what --patience goes by, which is not given.', 'Add --patience 5.');
   const every = readEvery(given.get('validate-every') ?? EVERY);
   if (patience === undefined) return { share, every };
-  const metric = given.get('stop-metric') ?? 'loss';
+  // Which of them the loss gives is looked at once the model is known.
+  const metric = (given.get('stop-metric') ?? 'loss') as StopMetric;
   return { share, every, stopping: { patience: checkInteger('--patience', toNumber(patience), 0), metric } };
 }
 

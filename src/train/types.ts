@@ -164,7 +164,7 @@ export interface ValidationOptions {
  */
 export interface EarlyStoppingOptions {
   /** 'loss', or what the loss counts: 'accuracy' of classes, 'mse' of values. Default 'loss'. */
-  readonly metric?: string;
+  readonly metric?: 'loss' | 'accuracy' | 'mse';
   /** Default 'max' for an accuracy, else 'min'. */
   readonly mode?: 'min' | 'max';
   /** Validations in a row without a better metric: that many stop the training, 0 as 1. Default 3. */
@@ -179,10 +179,12 @@ export interface EarlyStoppingOptions {
   readonly restoreBest?: boolean;
 }
 
-/** Options of `trainer.run`: how long, counted from where the trainer is. */
-export interface RunOptions {
-  readonly steps?: number;
-  readonly epochs?: number;
+/** Options of `trainer.run`: how long, counted from where the trainer is, in one of the two units. */
+export type RunOptions = RunSettings &
+  ({ readonly steps: number; readonly epochs?: undefined } | { readonly epochs: number; readonly steps?: undefined });
+
+/** Options of `trainer.run` beside how long. */
+export interface RunSettings {
   /** Aborting stops submitting; what was submitted is still delivered, then the signal's reason is thrown. */
   readonly signal?: AbortSignal;
   /**

@@ -1,5 +1,13 @@
 /** A user's TypeScript, compiled against the packed package by tests/slow/package.test.ts; `tsc -p .` leaves it out. */
-import type { NamedSchedule, Optimizer, Rule, StepReport, Trainer, ValidationOptions } from 'downhill';
+import type {
+  EarlyStoppingOptions,
+  NamedSchedule,
+  Optimizer,
+  Rule,
+  StepReport,
+  Trainer,
+  ValidationOptions,
+} from 'downhill';
 import {
   adam,
   adamw,
@@ -14,10 +22,12 @@ import {
   warmup,
 } from 'downhill';
 import * as bundle from 'downhill/bundle';
+import { gradcheck, type InitLossReport, initLoss, overfitBatch } from 'downhill/checks';
 import { csv, type TableEncoding } from 'downhill/csv';
 import { defineRule, number, type OptionsOf } from 'downhill/fields';
 import { type BufferRange, createPasses, encodePass, range } from 'downhill/kernels';
 import { requestDevice as requestNodeDevice } from 'downhill/node';
+import { toOnnx } from 'downhill/onnx';
 import { referenceRules } from 'downhill/reference';
 import { linear } from 'downhill/schedules';
 import { adamShader } from 'downhill/shaders/optim/adam';
@@ -70,10 +80,29 @@ export async function train(inNode: boolean): Promise<StepReport[]> {
   const trainer: Trainer = await createTrainer(device, { model, rule: adam({ lr: 1e-2 }), data, batchSize: 4 });
   // @ts-expect-error: one unit
   const every: ValidationOptions['every'] = { epochs: 1, batches: 2 };
-  if (every) trainer.pause();
+  // @ts-expect-error: not one of the metrics
+  const metric: EarlyStoppingOptions['metric'] = 'acuracy';
+  if (every && metric) trainer.pause();
+  // @ts-expect-error: how long?
+  trainer.run({});
+  // @ts-expect-error: one unit
+  trainer.run({ steps: 1, epochs: 1 });
+  const signal = new AbortController().signal;
+  for await (const { loss } of trainer.run({ epochs: 1, signal, watch: { every: 10 } })) if (loss < 0.1) break;
   const steps: StepReport[] = [];
   for await (const step of trainer.run({ steps: 10 })) steps.push(step);
   return Object.keys(trainer.parameters()).length > 0 ? steps : [];
+}
+
+/** Before a training, and after it. */
+export async function check(device: GPUDevice): Promise<Uint8Array<ArrayBuffer>> {
+  const data = arrays({ x: new Float32Array(8), y: new Uint8Array(4), features: 2, classes: 2 });
+  const model = mlp({ sizes: [2, 3, 2], activation: 'identity' });
+  const start: InitLossReport = await initLoss(device, { model, data });
+  const [gradients, batch] = [await gradcheck(device, { model, data }), await overfitBatch(device, { model, data })];
+  if (!(start.loss > 0) || Object.keys({ ...gradients, ...batch }).length === 0) throw new Error('none');
+  const trainer = await createTrainer(device, { model, rule: adam(), data });
+  return toOnnx(await trainer.checkpoint({ state: false }));
 }
 
 const fields = { lr: number('step size', 0.1, { min: 0 }) };
