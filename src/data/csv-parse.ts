@@ -55,7 +55,8 @@ export async function readTable(name: string, source: CsvSource, format: CsvForm
   if (text.trim() === '') throw wrong(where, 'is empty', 'Pass a file with a header and at least one row.');
   // Cells of a table with decimal commas hold as many commas in every row: they would pass for the delimiter.
   const delimitersToGuess = [...(format.decimal === ',' ? [] : [',']), '\t', '|', ';'];
-  const { data, errors } = Papa.parse<string[]>(text, { delimiter, delimitersToGuess });
+  // Papa counts an empty last line when it guesses: a short table would be one column.
+  const { data, errors } = Papa.parse<string[]>(text.replace(/[\r\n]+$/, ''), { delimiter, delimitersToGuess });
   const quotes = errors.find(({ type }) => type === 'Quotes');
   if (quotes) {
     throw wrong(

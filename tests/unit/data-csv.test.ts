@@ -98,6 +98,11 @@ describe('csv', () => {
     expect(data.featureNames).toEqual(['a', 'b']);
   });
 
+  it('finds the delimiter of a short table with a line end behind it', async () => {
+    const data = await csv('a;y\n1;2\n1.5;3\n', { target: 'y' });
+    expect([data.featureNames, valuesOf(data)]).toEqual([['a'], [2, 3]]);
+  });
+
   it('reads quoted delimiters, quotes, line ends, and other letters', async () => {
     const data = await csv('k,y\n"a, b",1\n"say ""hi""",2\n"two\nlines",3\nünï,4', { target: 'y' });
     expect(data.featureNames).toEqual(['k=a, b', 'k=say "hi"', 'k=two\nlines', 'k=ünï']);
