@@ -11,7 +11,7 @@ const MNIST = resolve(import.meta.dirname, '../../../shared/data/mnist');
  * 784-256-128-10 with batch norm, dropout 0.2, AdamW and a cosine, stopped by a tenth of the 8,000 that is held out; judged by
  * the other 2,000.
  *
- * Measured on lavapipe in Node, seeds 0, 1, 2: 97.4, 97.1, 97.9 %; in headless Chrome (SwiftShader) 97.6 %. At a rate of 1e-3 and
+ * Measured on lavapipe in Node, seeds 0, 1, 2: 97.4, 97.1, 97.9 %; in headless Chrome 97.6 %. At a rate of 1e-3 and
  * patience 5 it was 97.4, 96.5, 96.4 %: they stopped before the cosine had come down.
  */
 export async function expectMnist(context: TestContext, place: 'node' | 'chrome', out: string): Promise<void> {
