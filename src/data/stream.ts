@@ -2,7 +2,7 @@ import { type BufferRange, type BufferSet, range } from '../gpu/buffers.js';
 import { DownhillError } from '../gpu/errors.js';
 import { account, STREAM_BYTES, streamWord } from '../kernels/account.js';
 import type { Op } from '../kernels/op.js';
-import type { Copies, Json, NamedRange, Stateful } from '../space/stateful.js';
+import { type Copies, checkAlike, type Json, type NamedRange, type Stateful } from '../space/stateful.js';
 import { type BatchPlan, batchOf, placeOf } from './batching.js';
 
 const WORDS = STREAM_BYTES / 4;
@@ -89,13 +89,7 @@ export class DataStream implements Stateful {
 
   /** @throws DownhillError CHECKPOINT-MISMATCH for batches of another plan or other seeds, and for a place that is none. */
   check(host: Json, copies: Copies): void {
-    if (JSON.stringify(host) !== JSON.stringify(this.host())) {
-      throw new DownhillError(
-        'CHECKPOINT-MISMATCH',
-        `The state is of batches ${JSON.stringify(host)}, these are ${JSON.stringify(this.host())}.`,
-        'Load it with the same data, batch size, sampling and seeds.',
-      );
-    }
+    checkAlike('batches', host, this.host(), 'Make the trainer with the same data, batch size, sampling and seed.');
     const stream = copies.get('stream')!;
     if (stream.byteLength !== this.stream.size) return; // whoever copies it back has that to say
     const words = new Uint32Array(stream);

@@ -2,7 +2,7 @@ import { DownhillError, show } from '../gpu/errors.js';
 import { MAX_STEP } from '../kernels/account.js';
 import { CLOCK_BYTES, type Clock, readClocks } from '../kernels/advance.js';
 import type { Space } from '../space/space.js';
-import type { Copies, Json, Stateful } from '../space/stateful.js';
+import { type Copies, checkAlike, type Json, type Stateful } from '../space/stateful.js';
 import type { GradientSettings } from './gradient.js';
 import type { Rule, RuleRow } from './rule.js';
 import { checkSources, loadGroups, loadSources, saveGroups, sourcesOf } from './rules-state.js';
@@ -69,13 +69,8 @@ export function checkKind(options: Options, host: Json): Readonly<Record<string,
       `Make the trainer with ${show(saved.rule)}, or import the weights alone.`,
     );
   }
-  const [theirs, ours] = [saved.settings, settingsOf(options)].map((each) => JSON.stringify(each));
-  if (theirs !== ours) {
-    refuse(
-      `The file was trained with ${theirs}, this trainer has ${ours}.`,
-      'Make the trainer with the same clip, skipNonFinite and accumulate.',
-    );
-  }
+  const same = 'Make the trainer with the same clip, skipNonFinite and accumulate.';
+  checkAlike('optimizer settings', saved.settings, settingsOf(options), same);
   return saved;
 }
 

@@ -1,9 +1,8 @@
 import { type BufferRange, type BufferSet, range } from '../gpu/buffers.js';
-import { DownhillError } from '../gpu/errors.js';
 import { average as averageOp } from '../kernels/average.js';
 import type { Op } from '../kernels/op.js';
 import type { PlacedVector, Space, Vector } from '../space/space.js';
-import type { Json, NamedRange, Stateful } from '../space/stateful.js';
+import { checkAlike, type Json, type NamedRange, type Stateful } from '../space/stateful.js';
 import type { Average } from './averages/average.js';
 
 export interface WeightAverageOptions {
@@ -71,13 +70,7 @@ export class WeightAverage implements Stateful {
 
   /** @throws DownhillError CHECKPOINT-MISMATCH for an average of another kind. */
   check(host: Json): void {
-    const [theirs, ours] = [host, this.host()].map((each) => JSON.stringify(each));
-    if (theirs === ours) return;
-    throw new DownhillError(
-      'CHECKPOINT-MISMATCH',
-      `The file has the average ${theirs}, this trainer keeps ${ours}.`,
-      'Make the trainer with the same average.',
-    );
+    checkAlike('average', host, this.host(), 'Make the trainer with the same average.');
   }
 
   load(): void {}

@@ -43,28 +43,27 @@ export interface Stateful {
   load(host: Json, copies: Copies): void;
 }
 
-/** A vector that others write, as a part that remembers. */
-export const vectorState = (key: string, placed: PlacedVector): Stateful => ({
-  key,
-  vectors: () => [placed],
-  ranges: () => [],
-  host: () => null,
-  load: () => {},
-});
+/**
+ * What a file says must be what there is, or other numbers would come.
+ *
+ * @param what they are, in the message
+ * @throws DownhillError CHECKPOINT-MISMATCH
+ */
+export function checkAlike(what: string, host: Json | undefined, ours: Json, fix: string): void {
+  const [theirs, own] = [host, ours].map((each) => JSON.stringify(each));
+  if (theirs === own) return;
+  throw new DownhillError(
+    'CHECKPOINT-MISMATCH',
+    `The file was trained with the ${what} ${theirs}, this trainer has ${own}.`,
+    fix,
+  );
+}
 
 /** Settings that must be alike for the same numbers to come: a part that remembers nothing else. */
 export const settingsState = (key: string, settings: Json): Stateful => ({
   key,
   ranges: () => [],
   host: () => settings,
-  check(host) {
-    const [theirs, ours] = [host, settings].map((each) => JSON.stringify(each));
-    if (theirs === ours) return;
-    throw new DownhillError(
-      'CHECKPOINT-MISMATCH',
-      `The file was trained with the ${key} ${theirs}, this trainer has ${ours}.`,
-      'Make the trainer with the options that the file was trained with.',
-    );
-  },
+  check: (host) => checkAlike(key, host, settings, 'Make the trainer with the options that the file was trained with.'),
   load: () => {},
 });

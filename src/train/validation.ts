@@ -16,7 +16,7 @@ import type { Op } from '../kernels/op.js';
 import type { Rule } from '../optim/rule.js';
 import { reportedIn } from '../optim/schedules/core.js';
 import type { PlacedVector, Vector } from '../space/space.js';
-import type { Copies, Json, NamedRange, Stateful } from '../space/stateful.js';
+import { type Copies, checkAlike, type Json, type NamedRange, type Stateful } from '../space/stateful.js';
 import type { Evaluator, PlacedWeights } from './evaluate.js';
 
 /*
@@ -237,13 +237,7 @@ export class Validation implements Stateful {
 
   /** @throws DownhillError CHECKPOINT-MISMATCH for a validation of other settings */
   check(host: Json): void {
-    const [theirs, ours] = [host, this.host()].map((each) => JSON.stringify(each));
-    if (theirs === ours) return;
-    throw new DownhillError(
-      'CHECKPOINT-MISMATCH',
-      `The file was trained with the validation ${theirs}, this trainer has ${ours}.`,
-      'Make the trainer with the same validation and early stopping.',
-    );
+    checkAlike('validation', host, this.host(), 'Make the trainer with the same validation and early stopping.');
   }
 
   load(_host: Json, copies: Copies): void {
