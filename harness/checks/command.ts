@@ -1,13 +1,12 @@
 /** `downhill gradcheck`, `init-loss` and `overfit-batch`: what is tried before a long training. */
 import { describeAdapter } from '../../src/index.js';
-import { DATASETS, requestDevice } from '../../src/node/index.js';
+import { requestDevice } from '../../src/node/index.js';
 import { plural } from '../common/format.js';
-import { type Io, painter } from '../common/io.js';
+import { type Io, interruptible, painter } from '../common/io.js';
 import { findGpu } from '../common/quiet.js';
-import { filesOf } from '../train/command.js';
-import { checkFit, fitted, type JobData, knownShape, shapeOf } from '../train/data.js';
+import { dataOf } from '../train/command.js';
+import type { JobData } from '../train/data.js';
 import { modelOf } from '../train/model.js';
-import { loadData } from '../train/node.js';
 import { CHECKS, type CheckName } from './checks.js';
 import { type CheckCommand, checkHelp, parseCheck } from './options.js';
 
@@ -24,31 +23,11 @@ export async function check(name: CheckName, args: readonly string[], io: Io): P
     io.stdout.write(checkHelp(name));
     return 0;
   }
-  const controller = new AbortController();
-  let interrupted = 0; // the exit code, once a signal came
-  let fetching = true;
-  const stopListening = io.onInterrupt((code) => {
-    if (interrupted || !fetching) return io.exit(code);
-    interrupted = code;
-    controller.abort();
+  return interruptible(io, async (signal, atOnce) => {
+    const { config, data } = await dataOf(command, io, signal);
+    atOnce();
+    return run(name, { ...command, config }, data, io);
   });
-  try {
-    // Everything that can be wrong is looked at before a device is asked for.
-    const { data: source } = command.config;
-    const known = source.kind === 'named' ? DATASETS[source.name] : knownShape(command.config);
-    if (known) checkFit(command.config, known);
-    const files = await filesOf(source, { io, json: command.json, signal: controller.signal });
-    fetching = false;
-    const data = await loadData(command.config, files, command.open);
-    const config = fitted(command.config, command.open, data);
-    checkFit(config, shapeOf(data));
-    return await run(name, { ...command, config }, data, io);
-  } catch (error) {
-    if (controller.signal.aborted && error === controller.signal.reason) return interrupted;
-    throw error;
-  } finally {
-    stopListening();
-  }
 }
 
 /** Does it, and says it on stdout: as text, or as one JSON object. */

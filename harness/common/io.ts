@@ -25,6 +25,36 @@ export interface Io {
   exit(code: number): void;
 }
 
+/**
+ * Does what a first Ctrl+C aborts, and a second one ends at once.
+ *
+ * @param work gives the exit code; what it calls `atOnce` for, the first one ends at once from there on
+ * @returns the exit code, that of the signal where `work` ended by it
+ */
+export async function interruptible(
+  io: Io,
+  work: (signal: AbortSignal, atOnce: () => void) => Promise<number>,
+): Promise<number> {
+  const controller = new AbortController();
+  const { signal } = controller;
+  let [interrupted, late] = [0, false];
+  const stopListening = io.onInterrupt((code) => {
+    if (interrupted || late) return io.exit(code);
+    interrupted = code;
+    controller.abort();
+  });
+  try {
+    return await work(signal, () => {
+      late = true;
+    });
+  } catch (error) {
+    if (signal.aborted && error === signal.reason) return interrupted;
+    throw error;
+  } finally {
+    stopListening();
+  }
+}
+
 export type Style = Parameters<typeof styleText>[0];
 
 export type Paint = (style: Style, text: string) => string;

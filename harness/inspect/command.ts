@@ -2,14 +2,12 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { DownhillError, describeAdapter, inspect as inspectModel } from '../../src/index.js';
-import { DATASETS, requestDevice } from '../../src/node/index.js';
+import { requestDevice } from '../../src/node/index.js';
 import { count, plural } from '../common/format.js';
-import { type Io, painter } from '../common/io.js';
+import { type Io, interruptible, painter } from '../common/io.js';
 import { defaultFolder, outputError } from '../common/output.js';
 import { findGpu } from '../common/quiet.js';
-import { filesOf } from '../train/command.js';
-import { checkFit, fitted, knownShape, shapeOf } from '../train/data.js';
-import { loadData } from '../train/node.js';
+import { dataOf } from '../train/command.js';
 import { startsSvg } from './chart.js';
 import { type Inspected, inspectLines } from './lines.js';
 import { type InspectCommand, inspectHelp, modelOf, parseInspect } from './options.js';
@@ -28,35 +26,15 @@ export async function inspect(args: readonly string[], io: Io): Promise<number> 
     io.stdout.write(inspectHelp());
     return 0;
   }
-  const { json } = command;
-  let { config } = command;
-  const controller = new AbortController();
-  let interrupted = 0; // the exit code, once a signal came
-  const stopListening = io.onInterrupt((code) => {
-    if (interrupted) return io.exit(code);
-    interrupted = code;
-    controller.abort();
-  });
-  try {
-    // Everything that can be wrong is looked at before a device is asked for.
-    const known = config.data.kind === 'named' ? DATASETS[config.data.name] : knownShape(config);
-    if (known) checkFit(config, known);
-    const files = await filesOf(config.data, { io, json, signal: controller.signal });
-    const data = await loadData(config, files, command.open);
-    config = fitted(config, command.open, data);
-    checkFit(config, shapeOf(data));
+  return interruptible(io, async (signal) => {
+    const { config, data } = await dataOf(command, io, signal);
     const folder = makeFolder(command);
     const whole = { ...command, config };
-    const { adapter, inspected } = await inspectAll(whole, data.train, controller.signal);
+    const { adapter, inspected } = await inspectAll(whole, data.train, signal);
     write(folder, whole, adapter, inspected);
     report(folder, whole, adapter, inspected, io);
     return 0;
-  } catch (error) {
-    if (controller.signal.aborted && error === controller.signal.reason) return interrupted;
-    throw error;
-  } finally {
-    stopListening();
-  }
+  });
 }
 
 type Adapter = ReturnType<typeof describeAdapter>;

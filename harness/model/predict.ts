@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { createPredictor, DownhillError, describeAdapter } from '../../src/index.js';
 import { requestDevice } from '../../src/node/index.js';
 import { count } from '../common/format.js';
-import { type Io, painter } from '../common/io.js';
+import { type Io, interruptible, painter } from '../common/io.js';
 import { outputError } from '../common/output.js';
 import { findGpu } from '../common/quiet.js';
 import { labelled } from '../common/table.js';
@@ -26,28 +26,16 @@ export async function predict(args: readonly string[], io: Io): Promise<number> 
     io.stdout.write(predictHelp());
     return 0;
   }
-  const controller = new AbortController();
-  let interrupted = 0; // the exit code, once a signal came
-  const stopListening = io.onInterrupt((code) => {
-    if (interrupted) return io.exit(code);
-    interrupted = code;
-    controller.abort();
-  });
-  try {
+  return interruptible(io, async (signal) => {
     // Everything that can be wrong is looked at before a device is asked for.
     const file = readSaved(command.model);
     checkFree(command.out?.path, command.force);
-    const asked = await loadSamples(command.source, file.saved, io, controller.signal);
-    const { adapter, outputs } = await ask(file, asked, controller.signal);
+    const asked = await loadSamples(command.source, file.saved, io, signal);
+    const { adapter, outputs } = await ask(file, asked, signal);
     const predictions = { saved: file.saved, asked, outputs };
     report({ command, file, adapter, predictions }, io);
     return 0;
-  } catch (error) {
-    if (controller.signal.aborted && error === controller.signal.reason) return interrupted;
-    throw error;
-  } finally {
-    stopListening();
-  }
+  });
 }
 
 /** @throws DownhillError OUTPUT-UNWRITABLE where there is something, and nobody said that it may go */

@@ -8,7 +8,7 @@ import { defaultFolder } from '../common/output.js';
 import { configOf, RunCheckpoints, readRun } from './checkpoints.js';
 import { runInChrome } from './chrome.js';
 import type { DataConfig, TrainConfig } from './config.js';
-import { checkFit, fitted, heldShape, knownShape, shapeOf } from './data.js';
+import { checkFit, fitted, heldShape, type JobData, knownShape, shapeOf } from './data.js';
 import type { DataShape, Emit, JobCheckpoints } from './events.js';
 import { fetchNamed } from './fetch.js';
 import { trainHelp } from './help.js';
@@ -164,6 +164,24 @@ export async function filesOf(data: DataConfig, fetching: Parameters<typeof fetc
   if (data.kind === 'csv') return readPlain([data.file]);
   if (data.kind === 'npy') return readPlain(data.files);
   return data.kind === 'named' ? fetchNamed(data.name, fetching) : undefined;
+}
+
+/**
+ * The data of a command that looks at it in Node, and the configuration fitted to it.
+ *
+ * @throws DownhillError for whatever is wrong, before a device is asked for
+ */
+export async function dataOf(
+  { config, open, json }: Pick<TrainCommand, 'config' | 'open' | 'json'>,
+  io: Io,
+  signal: AbortSignal,
+): Promise<{ readonly config: TrainConfig; readonly data: JobData }> {
+  const known = config.data.kind === 'named' ? DATASETS[config.data.name] : knownShape(config);
+  if (known) checkFit(config, known);
+  const data = await loadData(config, await filesOf(config.data, { io, json, signal }), open);
+  const whole = fitted(config, open, data);
+  checkFit(whole, shapeOf(data));
+  return { config: whole, data };
 }
 
 const TOO_LATE = {
