@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { basename, dirname, join, resolve } from 'node:path';
 import { runnerImport } from 'vite';
 import { emitFile, emitForm, FORMS, ruleParts } from './emit.js';
+import { emitted } from './emitted.js';
 import { optionsName } from './options.js';
 import { readShader } from './shaders.js';
 
@@ -30,6 +31,7 @@ function shaderTexts(): Map<string, string> {
     texts.set(name, emitFile(parts));
     for (const form of FORMS) texts.set(`${name}_${form}`, emitForm(parts, form));
   }
+  for (const [name, code] of Object.entries(emitted())) texts.set(name, code);
   return texts;
 }
 

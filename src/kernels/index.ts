@@ -1,6 +1,6 @@
 /**
  * The kernels as dispatches. Operations (`dense(…)`, `update(…)` and so on) are `Op`s, which `lower` turns into passes by one of
- * their forms (`nnForms`, `updateForms`). Compile any number of them (`createPasses`), record them into your own compute pass
+ * their forms (`loadForms`, `updateForms`). Compile any number of them (`createPasses`), record them into your own compute pass
  * as often as you like (`encodePass`, which creates nothing).
  *
  * @module downhill/kernels
@@ -32,6 +32,6 @@ export { layerNorm, layerNormGradient, layerNormWeightGradient, rowMomentsBytes 
 export { type LossKernel, type LossOperands, loss } from './loss.js';
 export { lower } from './lower.js';
 export { type DenseBatch, matrixBytes, rowStride } from './matrix.js';
-export { nnForms } from './nn-forms.js';
+export { loadForms, nnForms } from './nn-forms.js';
 export type { Form, Op, Plan } from './op.js';
 export { ARENA_BLOCK, HYPER_BYTES, packRecord, RECORD_BLOCK, RECORD_WORDS, update, updateForms } from './update.js';

@@ -6,8 +6,8 @@ import type { Form, Op, Plan } from './op.js';
 export const passName = (label: string) => label.slice(label.indexOf('/') + 1);
 
 /**
- * Turns ops into passes. Of the forms that fit, the first wins: what takes several ops at once, and what is faster on this
- * device, stands first in the list.
+ * Turns ops into passes. Of the forms that fit and suit, the first wins: what takes several ops at once, and what is faster
+ * on this device, stands first in the list.
  *
  * @param choice forms by pass name, where another one is wanted: a plan that was fixed before, or one that is compared
  * @throws DownhillError PLAN-UNKNOWN where the choice names a form that is not there, or does not fit.
@@ -25,7 +25,10 @@ export function lower(
     const name = passName(op.label);
     const wanted = choice[name];
     const form = forms.find(
-      (each) => (wanted === undefined || each.name === wanted) && each.match(ops, at, device) > 0,
+      (each) =>
+        (wanted === undefined || each.name === wanted) &&
+        each.match(ops, at, device) > 0 &&
+        (wanted !== undefined || (each.suits?.(ops, at, device) ?? true)),
     );
     if (!form) throw noForm(op, wanted);
     const taken = form.match(ops, at, device);

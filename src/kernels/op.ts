@@ -25,6 +25,11 @@ export interface Form {
   readonly name: string;
   /** How many ops from `at` on it takes at once; 0 where it does not fit them. */
   match(ops: readonly Op[], at: number, device: GPUDevice): number;
+  /**
+   * Whether it is the one to take where it fits and nobody asks for another: by the adapter's published traits and the
+   * shape, as measured. Default true.
+   */
+  suits?(ops: readonly Op[], at: number, device: GPUDevice): boolean;
   /** The passes of the ops that it matched. */
   lower(ops: readonly Op[], device: GPUDevice): PassSpec[];
 }

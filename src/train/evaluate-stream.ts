@@ -9,7 +9,8 @@ import { createPasses, encodePasses, type Pass } from '../gpu/pipelines.js';
 import { STREAM_BYTES, streamWord } from '../kernels/account.js';
 import { lower } from '../kernels/lower.js';
 import { rowStride } from '../kernels/matrix.js';
-import { nnForms } from '../kernels/nn-forms.js';
+import { loadForms } from '../kernels/nn-forms.js';
+import type { Form } from '../kernels/op.js';
 import { bindNetwork, type NetworkBinding } from '../nn/network.js';
 import { pieces } from '../space/vectors.js';
 import { CHUNKS_PER_SUBMIT, chunkRows, Evaluator, makeSums, type Trained } from './evaluate.js';
@@ -55,7 +56,8 @@ export class StreamedEvaluator {
     const rows = Math.min(chunkRows(device, trained.model, data.samples, 1), Math.floor(limit / bytesPerRow));
     const buffers = new BufferSet(device, trained.label);
     try {
-      const bound = await guarded(device, buffers.label, () => bindChunk(buffers, trained, data, rows, loss));
+      const forms = await loadForms(device);
+      const bound = await guarded(device, buffers.label, () => bindChunk(buffers, trained, data, rows, forms, loss));
       const passes = await createPasses(device, [...bound.specs, ...bound.sumSpecs], buffers);
       const at = bound.specs.length;
       return new StreamedEvaluator(buffers, trained, data, rows, bound, {
@@ -180,7 +182,14 @@ export const samplesEvaluator = (device: GPUDevice, trained: Trained, samples: S
     : StreamedEvaluator.ofSamples(device, trained, samples);
 
 /** One chunk's buffers, and the network on them. */
-function bindChunk(buffers: BufferSet, trained: Trained, data: Chunk, rows: number, loss: Loss | undefined) {
+function bindChunk(
+  buffers: BufferSet,
+  trained: Trained,
+  data: Chunk,
+  rows: number,
+  forms: readonly Form[],
+  loss: Loss | undefined,
+) {
   const { model, space, params, statistics } = trained;
   const { samples, targets: kind } = data;
   const { bytesPerRow, ...encoding } = encodingOf(data);
@@ -224,7 +233,7 @@ function bindChunk(buffers: BufferSet, trained: Trained, data: Chunk, rows: numb
     ...{ x, targets, stream, result, losses, outputs: network.outputs },
     sums: sums?.range,
     weights: [[params, kept.params] as const, [statistics.vector, kept.statistics] as const],
-    specs: lower(ops, nnForms, buffers.device).passes,
+    specs: lower(ops, forms, buffers.device).passes,
     sumSpecs: sums?.specs ?? [],
   };
 }

@@ -6,7 +6,8 @@ import { STREAM_BYTES, streamWord } from '../kernels/account.js';
 import { judgeForms, SUMS_BYTES, sumRows } from '../kernels/judge.js';
 import { lower } from '../kernels/lower.js';
 import { matrixBytes, rowStride } from '../kernels/matrix.js';
-import { nnForms } from '../kernels/nn-forms.js';
+import { loadForms } from '../kernels/nn-forms.js';
+import type { Form } from '../kernels/op.js';
 import type { Model } from '../nn/model.js';
 import { type BatchMemory, type BoundNetwork, bindNetwork, type NetworkBinding } from '../nn/network.js';
 import type { PlacedVector, Space, Vector } from '../space/space.js';
@@ -84,6 +85,7 @@ export class Evaluator {
     const buffers = new BufferSet(device, trained.label);
     let taken = false;
     try {
+      const forms = await loadForms(device);
       const {
         onGpu,
         networks,
@@ -92,7 +94,7 @@ export class Evaluator {
       } = await guarded(device, buffers.label, () => {
         const data = take(buffers);
         taken = true;
-        return { onGpu: data, ...makeChunks(buffers, trained, data) };
+        return { onGpu: data, ...makeChunks(buffers, trained, data, forms) };
       });
       const passes = await createPasses(device, [...specs.flat(), ...(summed?.specs ?? [])], buffers);
       let at = 0;
@@ -204,7 +206,12 @@ export function chunkRows(device: GPUDevice, { layers }: Model, samples: number,
   return Math.min(CHUNK, roundUp(samples, 64), Math.max(fitting, 64));
 }
 
-function makeChunks(buffers: BufferSet, { model, space, params, statistics, replicas = 1 }: Trained, data: Evaluated) {
+function makeChunks(
+  buffers: BufferSet,
+  { model, space, params, statistics, replicas = 1 }: Trained,
+  data: Evaluated,
+  forms: readonly Form[],
+) {
   const { samples, targets } = data;
   const rows = chunkRows(buffers.device, model, samples, replicas);
   const count = Math.ceil(samples / rows);
@@ -249,7 +256,7 @@ function makeChunks(buffers: BufferSet, { model, space, params, statistics, repl
     return network;
   });
   const specs = networks.map(({ forward, loss }) => [
-    ...lower(targets ? [...forward, ...loss] : forward, nnForms, buffers.device).passes,
+    ...lower(targets ? [...forward, ...loss] : forward, forms, buffers.device).passes,
   ]);
   return { networks, specs, sums: result && makeSums(buffers, result, { samples, rows }, replicas) };
 }

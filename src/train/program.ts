@@ -6,7 +6,7 @@ import { accountForms } from '../kernels/account.js';
 import { augmentForms } from '../kernels/augment.js';
 import { averageForms } from '../kernels/average.js';
 import { lower } from '../kernels/lower.js';
-import { nnForms } from '../kernels/nn-forms.js';
+import { loadForms } from '../kernels/nn-forms.js';
 import type { Form, Plan } from '../kernels/op.js';
 import { penaltyForms } from '../kernels/penalty.js';
 import type { Average } from '../optim/averages.js';
@@ -26,8 +26,8 @@ import type { Weights } from './types.js';
 import { Validation, type ValidationPlan } from './validation.js';
 
 /** Everything that training is made of. Those of one op in a row are tried in order: fused ones stand first. */
-const FORMS: readonly Form[] = [
-  ...nnForms,
+const formsOf = async (device: GPUDevice, all: boolean): Promise<readonly Form[]> => [
+  ...(await loadForms(device, all)),
   ...augmentForms,
   ...penaltyForms,
   ...UPDATER_FORMS,
@@ -82,6 +82,7 @@ export class Program {
     const space = arenaSpace(objective.tensors, { replicas: seeds.length, maxBytes });
     const kept = arenaSpace(objective.statistics, { replicas: seeds.length, maxBytes });
     objective.check(device, seeds.length);
+    const forms = await formsOf(device, options.choice !== undefined);
 
     const buffers = new BufferSet(device, label);
     let validation: Validation | undefined;
@@ -112,7 +113,7 @@ export class Program {
         average?.follow();
         const committed = [...bound.commit(clock), ...(average?.ops ?? [])];
         const after = [...committed, ...bound.next({ clock, losses }, LOSS_RING)];
-        const plan = lower([...bound.gradient, ...updater.ops, ...after], FORMS, device, options.choice);
+        const plan = lower([...bound.gradient, ...updater.ops, ...after], forms, device, options.choice);
         return { params, statistics, bound, updater, average, losses, ...plan };
       });
       const { params, statistics, updater, average, bound, losses, choice } = made;

@@ -4,8 +4,8 @@ import {
   dense,
   denseInputGradient,
   denseWeightGradient,
+  loadForms,
   lower,
-  nnForms,
   type Op,
   range,
   rowStride,
@@ -30,8 +30,9 @@ export async function downhillGemm(task: GemmTask, environment: Environment): Pr
   const lengths = Object.fromEntries(
     Object.entries(shapes).map(([name, { rows, stride, extra }]) => [name, rows * stride + extra]),
   ) as Record<Name, number>;
+  const forms = await loadForms(device);
   const kernels = await KernelRunner.create(device, lengths, async (arrays) =>
-    encodeAll(await createPasses(device, lower([opOf(task, arrays)], nnForms, device).passes)),
+    encodeAll(await createPasses(device, lower([opOf(task, arrays)], forms, device).passes)),
   );
   const [a, b, result] = ROLES[task.op];
   const set = async (left: Float32Array, right: Float32Array) => {

@@ -1,0 +1,4 @@
+import type { Form } from '../op.js';
+
+/** Forms that only CPU adapters are fast with, loaded when one asks for them: what takes several ops at once first. */
+export const cpuForms: readonly Form[] = [];

@@ -1,0 +1,4 @@
+import type { Form } from '../op.js';
+
+/** Forms that only GPUs are fast with, loaded when one asks for them: what takes several ops at once first. */
+export const gpuForms: readonly Form[] = [];
