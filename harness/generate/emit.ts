@@ -39,7 +39,7 @@ export function ruleParts(name: string, code: string): RuleParts | undefined {
   return { name, own, slots };
 }
 
-const CLIP = `// Into [-most, most]; the largest f32 stands for no clipping. NaN, told by its bits, stays NaN: clamp may make it a number.
+export const CLIP = `// Into [-most, most]; the largest f32 stands for no clipping. NaN, told by its bits, stays NaN: clamp may make it a number.
 fn clip(g: vec4f, most: f32) -> vec4f {
   let keep = (bitcast<vec4u>(g) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u);
   return select(clamp(g, vec4f(-most), vec4f(most)), g, keep | vec4<bool>(most > 3.4e38));
@@ -48,7 +48,7 @@ fn clip(g: vec4f, most: f32) -> vec4f {
 const ENTRY = `@compute @workgroup_size(WORKGROUP)
 fn update(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {`;
 
-interface Access {
+export interface Access {
   /** The expression of four elements of an array. */
   load(array: string): string;
   /** The statements that store an expression's four elements. */
@@ -58,7 +58,7 @@ interface Access {
 }
 
 /** Load, call, store: what every loop does with four elements. */
-function around({ slots }: RuleParts, { load, store, gradient }: Access, indent: string): string {
+export function around({ slots }: RuleParts, { load, store, gradient }: Access, indent: string): string {
   const behindFlag = (slot: RuleParts['slots'][number], text: string) =>
     slot.optional ? `if (${slot.name.toUpperCase()}) { ${text} }` : text;
   return [

@@ -1,8 +1,68 @@
+import { basename } from 'node:path';
+import { ruleParts } from './emit.js';
+import { emitGradient, type GradientSizes } from './emit-gradient.js';
+import { type ChainSizes, emitChain } from './emit-step.js';
+
 /*
  * Kernels whose registers are written out, since WGSL cannot size a function's arrays by overrides and Tint does not unroll
  * loops: the same text over and over, with other numbers. Each is a module of its own under src/shaders, checked in, and
  * validated and tested like what is written by hand.
  */
 
-/** The texts by their names: 'nn/dense_…'. */
-export const emitted = (): Readonly<Record<string, string>> => ({});
+/** By lanes: a batch's rows in blocks of 64, for small batches of 8. */
+const GRADIENTS: readonly GradientSizes[] = [
+  { lanes: 8, rows: 64, quads: 1 },
+  { lanes: 4, rows: 64, quads: 2 },
+];
+const CHAINS: readonly ChainSizes[] = [
+  { lanes: 8, rows: 4, block: 112 },
+  { lanes: 8, rows: 1, block: 112 },
+  { lanes: 4, rows: 4, block: 56 },
+];
+const LOSSES = ['softmax_cross_entropy', 'binary_cross_entropy', 'mse', 'l1', 'huber'];
+
+const chainName = (loss: string, { lanes, rows }: ChainSizes) => `nn/${loss}_chain_${lanes}x${rows}`;
+const gradientName = (name: string, { lanes }: GradientSizes) => `${name}_gradient_${lanes}`;
+const endingName = (name: string, { lanes }: GradientSizes) => `${name}_ending_${lanes}`;
+
+/** What carries a kernel's functions, by what it does. */
+export function carriedFrom(name: string, texts: ReadonlyMap<string, string>): Readonly<Record<string, string>> {
+  if (LOSSES.includes(basename(name)) && name.startsWith('nn/')) {
+    return Object.fromEntries(
+      CHAINS.map((sizes) => [`chain-${sizes.lanes}x${sizes.rows}`, chainName(basename(name), sizes)]),
+    );
+  }
+  if (!isRule(name, texts)) return {};
+  return Object.fromEntries(
+    GRADIENTS.flatMap((sizes) => [
+      [`gradient-${sizes.lanes}`, gradientName(name, sizes)],
+      [`ending-${sizes.lanes}`, endingName(name, sizes)],
+    ]),
+  );
+}
+
+const isRule = (name: string, texts: ReadonlyMap<string, string>) => texts.has(`${name}_range`);
+
+/** The texts by their names: 'nn/mse_chain_8x4'. */
+export function emitted(files: ReadonlyMap<string, string>): Readonly<Record<string, string>> {
+  const texts: Record<string, string> = {};
+  const read = (name: string) => files.get(name)!;
+  const carried = {
+    activation: read('nn/activation'),
+    activationGradient: read('nn/activation_gradient'),
+  };
+  for (const loss of LOSSES)
+    for (const sizes of CHAINS)
+      texts[chainName(loss, sizes)] = emitChain({ ...carried, loss: read(`nn/${loss}`) }, sizes);
+  const account = read('data/account');
+  for (const sizes of GRADIENTS) texts[gradientName('nn/dense', sizes)] = emitGradient(undefined, sizes);
+  for (const [name, code] of files) {
+    if (!isRule(name, files)) continue;
+    const parts = ruleParts(basename(name), code)!;
+    for (const sizes of GRADIENTS) {
+      texts[gradientName(name, sizes)] = emitGradient(parts, sizes);
+      texts[endingName(name, sizes)] = emitGradient(parts, sizes, { account });
+    }
+  }
+  return texts;
+}

@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, relative, resolve } from 'node:path';
 import { runnerImport } from 'vite';
 import { emitFile, emitForm, FORMS, ruleParts } from './emit.js';
-import { emitted } from './emitted.js';
+import { carriedFrom, emitted } from './emitted.js';
 import { optionsName } from './options.js';
 import { readShader } from './shaders.js';
 
@@ -31,7 +31,7 @@ function shaderTexts(): Map<string, string> {
     texts.set(name, emitFile(parts));
     for (const form of FORMS) texts.set(`${name}_${form}`, emitForm(parts, form));
   }
-  for (const [name, code] of Object.entries(emitted())) texts.set(name, code);
+  for (const [name, code] of Object.entries(emitted(texts))) texts.set(name, code);
   return texts;
 }
 
@@ -48,6 +48,17 @@ function formImports(name: string, texts: ReadonlyMap<string, string>): string {
 const formFields = (name: string, texts: ReadonlyMap<string, string>): string =>
   hasForms(name, texts) ? `  forms: { ${FORMS.map((form) => `${form}: ${formName(name, form)}`).join(', ')} },\n` : '';
 
+/** Loaders of the kernels that carry this one's functions. */
+function carriedFields(name: string, texts: ReadonlyMap<string, string>): string {
+  const names = Object.entries(carriedFrom(name, texts));
+  if (names.length === 0) return '';
+  const loaders = names.map(
+    ([key, path]) =>
+      `    ${JSON.stringify(key)}: () => import('./${relative(dirname(name), path)}.gen.js').then((module) => module.${camel(basename(path))}Shader),\n`,
+  );
+  return `  carried: {\n${loaders.join('')}  },\n`;
+}
+
 function shaderModules(): Record<string, string> {
   const files: Record<string, string> = {};
   const texts = shaderTexts();
@@ -62,7 +73,7 @@ function shaderModules(): Record<string, string> {
       Object.entries(layout)
         .map(([key, value]) => `  ${key}: ${JSON.stringify(value)},\n`)
         .join('') +
-      `${formFields(name, texts)}  code: ${JSON.stringify(code)},\n};\n`;
+      `${formFields(name, texts)}${carriedFields(name, texts)}  code: ${JSON.stringify(code)},\n};\n`;
   }
   return files;
 }

@@ -15,6 +15,34 @@ export const range = (buffer: GPUBuffer, offset = 0, size = buffer.size - offset
   size,
 });
 
+/** A range whose place is open until its `buffer` is first asked for: see {@link BufferSet.later}. */
+export interface LaterRange extends BufferRange {
+  /** Bytes it takes so far. */
+  readonly made: number;
+  readonly set: BufferSet;
+  /** Gives it a place, while it has none. */
+  put(buffer: GPUBuffer, offset: number): void;
+}
+
+export const isLater = (given: BufferRange | undefined): given is LaterRange => given !== undefined && 'put' in given;
+
+/**
+ * Puts ranges that have no place yet into one buffer, for a kernel that binds them all at once.
+ *
+ * @param more bytes of that buffer that nobody has a range of
+ */
+export function together(name: string, ranges: readonly LaterRange[], more = 0): { range: BufferRange; more: number } {
+  const offsets: number[] = [];
+  let bytes = 0;
+  for (const { size } of ranges) {
+    offsets.push(bytes);
+    bytes += roundUp(size, ALIGNMENT);
+  }
+  const buffer = ranges[0]!.set.storage(name, bytes + more);
+  for (const [i, each] of ranges.entries()) each.put(buffer, offsets[i]!);
+  return { range: range(buffer), more: bytes };
+}
+
 /** Storage offsets are multiples of this on every adapter: the default of minStorageBufferOffsetAlignment. */
 export const ALIGNMENT = 256;
 
@@ -57,21 +85,29 @@ export class BufferSet {
     return this.make(name, bytes, USAGE.STORAGE | USAGE.COPY_DST | USAGE.COPY_SRC);
   }
 
-  /** A storage buffer of its own for each range, made when its `buffer` is first asked for: `made` bytes so far. */
-  later(name: string, bytes: number): BufferRange & { readonly made: number } {
-    let made: GPUBuffer | undefined;
+  /** A storage buffer of its own for each range, made when its `buffer` is first asked for, unless it was put elsewhere before. */
+  later(name: string, bytes: number): LaterRange {
+    const size = Math.max(roundUp(bytes, 16), ALIGNMENT);
+    let place: { readonly buffer: GPUBuffer; readonly offset: number } | undefined;
     const make = () => {
-      made ??= this.storage(name, bytes);
-      return made;
+      place ??= { buffer: this.storage(name, bytes), offset: 0 };
+      return place.buffer;
     };
     return {
       get buffer() {
         return make();
       },
-      offset: 0,
-      size: Math.max(roundUp(bytes, 16), ALIGNMENT),
+      get offset() {
+        return place?.offset ?? 0;
+      },
+      size,
       get made() {
-        return made?.size ?? 0;
+        return place ? size : 0;
+      },
+      set: this,
+      put(buffer, offset) {
+        if (place) throw new DownhillError('INTERNAL', `${name} has its place already.`, 'Report this.');
+        place = { buffer, offset };
       },
     };
   }

@@ -20,6 +20,8 @@ export interface PassSpec {
   readonly shape?: Readonly<Record<string, number>>;
   /** By the names of the WGSL bindings. A storage binding left out gets a dummy range. */
   readonly buffers: Readonly<Record<string, BufferRange | undefined>>;
+  /** Constant words by the names of WGSL bindings, uploaded once: what is too long for a `shape`. */
+  readonly tables?: Readonly<Record<string, Uint32Array<ArrayBuffer>>>;
   /** Workgroups, folded over x and y; z is the replica. */
   readonly groups: number;
   readonly replicas: number;
@@ -160,11 +162,31 @@ export function foldGrid(groups: number, max: number): readonly [number, number]
   return [Math.ceil(groups / y), y];
 }
 
-function bindGroupOf(device: GPUDevice, spec: PassSpec, shape: BufferRange | undefined): GPUBindGroup {
+/** The tables of a pass as buffers. */
+function writeTables(buffers: BufferSet, { label, shader, tables = {} }: PassSpec): Record<string, BufferRange> {
+  return Object.fromEntries(
+    Object.entries(tables).map(([name, words]) => {
+      const binding = shader.bindings.find((each) => each.name === name);
+      if (!binding) throw new DownhillError('INTERNAL', `${shader.name} has no table ${name}.`, 'Report this.');
+      const usage = binding.type === 'uniform' ? USAGE.UNIFORM : USAGE.STORAGE;
+      const bytes = Math.max(words.byteLength, binding.minSize);
+      const buffer = buffers.make(`${label.slice(label.indexOf('/') + 1)}/${name}`, bytes, usage | USAGE.COPY_DST);
+      buffers.device.queue.writeBuffer(buffer, 0, words);
+      return [name, { buffer, offset: 0, size: buffer.size }];
+    }),
+  );
+}
+
+function bindGroupOf(
+  device: GPUDevice,
+  spec: PassSpec,
+  shape: BufferRange | undefined,
+  tables: Readonly<Record<string, BufferRange>>,
+): GPUBindGroup {
   const cache = cacheOf(device);
   let spare = 0;
   const entries = spec.shader.bindings.map(({ binding, name, type }): GPUBindGroupEntry => {
-    const given = name === 'shape' && shape ? shape : spec.buffers[name];
+    const given = name === 'shape' && shape ? shape : (tables[name] ?? spec.buffers[name]);
     if (given) return { binding, resource: { buffer: given.buffer, offset: given.offset, size: given.size } };
     if (type === 'uniform')
       throw new DownhillError('INTERNAL', `${spec.label}: binding ${name} is missing.`, 'Report this.');
@@ -238,7 +260,7 @@ export async function createPasses(
       label: `downhill:${spec.label}`,
       kernel: spec.shader.name,
       pipeline: pipelines[i]!,
-      bindGroup: bindGroupOf(device, spec, shapes[i]),
+      bindGroup: bindGroupOf(device, spec, shapes[i], writeTables(buffers, spec)),
       grid: [...foldGrid(spec.groups, device.limits.maxComputeWorkgroupsPerDimension), spec.replicas] as const,
     }));
   });

@@ -1,4 +1,5 @@
 import type { BufferRange } from '../gpu/buffers.js';
+import type { PassSpec } from '../gpu/pipelines.js';
 import { accountShader } from '../shaders/data/account.gen.js';
 import { formOf } from './lower.js';
 import type { Form, Op } from './op.js';
@@ -33,7 +34,7 @@ interface AccountShape {
   /** Batches of a replica that the data's ring holds, where the host sends it. */
   readonly ring?: number | undefined;
 }
-type AccountOp = Op<'account', AccountShape>;
+export type AccountOp = Op<'account', AccountShape>;
 
 /** Takes a step's loss into the ring, and picks the batch of the next one. */
 export const account = (
@@ -52,22 +53,23 @@ export const account = (
   return { kind: 'account', label, shape, buffers: { clock, stream, batch, result, losses }, replicas };
 };
 
+/** The pass of an account by itself. */
+export const accountPass = ({ label, shape, buffers, replicas }: AccountOp): PassSpec => ({
+  label,
+  shader: accountShader,
+  constants: { SAMPLING: SAMPLING_NUMBERS[shape.sampling], STREAMED: shape.ring !== undefined },
+  shape: {
+    rows: shape.rows,
+    samples: shape.samples,
+    epoch_steps: shape.stepsPerEpoch,
+    loss_ring: shape.lossRing,
+    ring: shape.ring ?? 0,
+  },
+  buffers,
+  groups: 1,
+  replicas,
+});
+
 export const accountForms: readonly Form[] = [
-  formOf<AccountOp>('account/workgroup', 'account', ({ label, shape, buffers, replicas }) => [
-    {
-      label,
-      shader: accountShader,
-      constants: { SAMPLING: SAMPLING_NUMBERS[shape.sampling], STREAMED: shape.ring !== undefined },
-      shape: {
-        rows: shape.rows,
-        samples: shape.samples,
-        epoch_steps: shape.stepsPerEpoch,
-        loss_ring: shape.lossRing,
-        ring: shape.ring ?? 0,
-      },
-      buffers,
-      groups: 1,
-      replicas,
-    },
-  ]),
+  formOf<AccountOp>('account/workgroup', 'account', (op) => [accountPass(op)]),
 ];

@@ -39,6 +39,11 @@ export function lower(
   return { passes, choice: chosen };
 }
 
+/** Loads the kernels that forms may need for ops: before {@link lower}, which cannot wait. */
+export async function loadKernels(ops: readonly Op[], forms: readonly Form[], device: GPUDevice): Promise<void> {
+  await Promise.all(forms.map((form) => form.load?.(ops, device)));
+}
+
 function noForm({ kind, label }: Op, wanted: string | undefined): DownhillError {
   return wanted === undefined
     ? new DownhillError('INTERNAL', `${label}: there is no form of ${kind}.`, 'Report this.')

@@ -30,6 +30,8 @@ export interface Form {
    * shape, as measured. Default true.
    */
   suits?(ops: readonly Op[], at: number, device: GPUDevice): boolean;
+  /** Loads kernels that it may need for some of these ops, before `match` is asked. */
+  load?(ops: readonly Op[], device: GPUDevice): Promise<void>;
   /** The passes of the ops that it matched. */
   lower(ops: readonly Op[], device: GPUDevice): PassSpec[];
 }

@@ -32,6 +32,8 @@ export type UpdateOp = Op<
     readonly shader: Shader;
     readonly constants: Readonly<Record<string, number | boolean>>;
     readonly chunks: number;
+    /** Of an arena: `group_of` as the host has it. */
+    readonly groups?: Uint32Array;
   }
 >;
 
@@ -56,8 +58,10 @@ export function update(operands: {
   readonly grad: BufferRange;
   readonly state: Readonly<Record<string, BufferRange>>;
   readonly groupOf: BufferRange;
+  /** Its words, for forms that know tensors and not blocks. */
+  readonly groups?: Uint32Array;
 }): UpdateOp {
-  const { label, shader, elements, flags, hyper, param, grad, state, groupOf } = operands;
+  const { label, shader, elements, flags, hyper, param, grad, state, groupOf, groups } = operands;
   const replicas = checkInteger(`${label}: replicas`, operands.replicas ?? 1, 1);
   if (!(elements > 0 && elements % ARENA_BLOCK === 0)) {
     throw new DownhillError(
@@ -82,7 +86,7 @@ export function update(operands: {
   return {
     kind: 'update',
     label,
-    shape: { shader, constants: flags, chunks: elements / ARENA_BLOCK },
+    shape: { shader, constants: flags, chunks: elements / ARENA_BLOCK, ...(groups && { groups }) },
     buffers: {
       hyper,
       ...Object.fromEntries(

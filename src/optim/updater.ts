@@ -251,6 +251,7 @@ export const arenaUpdate: SpanUpdate = (updater, hyper, { range: grad }, i) => {
   const { buffers, options } = updater;
   const { row, space, param, groups } = options;
   const span = space.spans[i]!;
+  const table = groupTable(span, groupIndex(groups));
   return [
     update({
       label: spanName(options, 'update', i),
@@ -262,7 +263,8 @@ export const arenaUpdate: SpanUpdate = (updater, hyper, { range: grad }, i) => {
       param: param.ranges[i]!,
       grad,
       state: stateOf(updater, i),
-      groupOf: range(buffers.upload(`group-of-${i}`, groupTable(span, groupIndex(groups)))),
+      groupOf: range(buffers.upload(`group-of-${i}`, table)),
+      groups: table,
     }),
   ];
 };

@@ -5,7 +5,7 @@ import { createPasses, type Pass } from '../gpu/pipelines.js';
 import { accountForms } from '../kernels/account.js';
 import { augmentForms } from '../kernels/augment.js';
 import { averageForms } from '../kernels/average.js';
-import { lower } from '../kernels/lower.js';
+import { loadKernels, lower } from '../kernels/lower.js';
 import { loadForms } from '../kernels/nn-forms.js';
 import type { Form, Plan } from '../kernels/op.js';
 import { penaltyForms } from '../kernels/penalty.js';
@@ -113,11 +113,14 @@ export class Program {
         average?.follow();
         const committed = [...bound.commit(clock), ...(average?.ops ?? [])];
         const after = [...committed, ...bound.next({ clock, losses }, LOSS_RING)];
-        const plan = lower([...bound.gradient, ...updater.ops, ...after], forms, device, options.choice);
-        return { params, statistics, bound, updater, average, losses, ...plan };
+        const ops = [...bound.gradient, ...updater.ops, ...after];
+        return { params, statistics, bound, updater, average, losses, ops };
       });
-      const { params, statistics, updater, average, bound, losses, choice } = made;
-      const passes = await createPasses(device, made.passes, buffers);
+      const { params, statistics, updater, average, bound, losses, ops } = made;
+      await loadKernels(ops, forms, device);
+      const plan = await guarded(device, label, () => lower(ops, forms, device, options.choice));
+      const { choice } = plan;
+      const passes = await createPasses(device, plan.passes, buffers);
       // What is evaluated, and so what is kept and put back, is the average where there is one.
       const weights = { space, params: average?.vector ?? params, statistics };
       validation = options.validation && (await Validation.create(buffers, options.validation, weights, updater.clock));

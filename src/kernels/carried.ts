@@ -1,0 +1,17 @@
+import type { Shader } from '../shaders/shader.js';
+
+/* Kernels that carry another one's functions, once they are loaded: forms are matched without waiting. */
+
+const loaded = new WeakMap<Shader, Map<string, Shader>>();
+
+/** Loads one, where there is such. */
+export async function loadCarried(shader: Shader, name: string): Promise<void> {
+  const load = shader.carried?.[name];
+  if (!load || carried(shader, name)) return;
+  const made = await load();
+  const own = loaded.get(shader) ?? new Map<string, Shader>();
+  loaded.set(shader, own.set(name, made));
+}
+
+/** One that was loaded. */
+export const carried = (shader: Shader, name: string): Shader | undefined => loaded.get(shader)?.get(name);
