@@ -9,7 +9,7 @@ export interface DeviceOptions {
   readonly label?: string;
 }
 
-export const DEVICE_OPTIONS = ['powerPreference', 'label'] as const;
+const DEVICE_OPTIONS = ['powerPreference', 'label'] as const;
 
 /** What an adapter is, in words a report can print. */
 export interface AdapterReport {
@@ -50,7 +50,11 @@ const SOFTWARE = /llvmpipe|lavapipe|swiftshader|software|basic render/i;
  *
  * @throws DownhillError NO-ADAPTER when there is none; DEVICE-REQUEST when the adapter gives no device.
  */
-export async function requestDeviceFrom(gpu: GPU, options: DeviceOptions, noAdapterFix: string): Promise<GPUDevice> {
+export async function requestDeviceFrom(
+  gpu: Pick<GPU, 'requestAdapter'>,
+  options: DeviceOptions,
+  noAdapterFix: string,
+): Promise<GPUDevice> {
   const powerPreference = options.powerPreference ?? 'high-performance';
   const adapter = await gpu.requestAdapter({ powerPreference });
   if (!adapter) {
@@ -71,8 +75,9 @@ export async function requestDeviceFrom(gpu: GPU, options: DeviceOptions, noAdap
   }
 }
 
-export function checkDeviceOptions(options: DeviceOptions): void {
-  checkOptions('requestDevice', options, DEVICE_OPTIONS);
+/** @param more options that only one entry has */
+export function checkDeviceOptions(options: DeviceOptions, more: readonly string[] = []): void {
+  checkOptions('requestDevice', options, [...DEVICE_OPTIONS, ...more]);
   if (options.powerPreference !== undefined) {
     checkChoice('powerPreference', options.powerPreference, ['high-performance', 'low-power']);
   }

@@ -5,9 +5,25 @@
  * `GPU` object they came from.
  */
 import { isMainThread } from 'node:worker_threads';
-import { checkDeviceOptions, type DeviceOptions, requestDeviceFrom } from '../gpu/device.js';
+import {
+  type DeviceOptions as AnyDeviceOptions,
+  checkDeviceOptions,
+  describeAdapter,
+  requestDeviceFrom,
+} from '../gpu/device.js';
 import { DownhillError } from '../gpu/errors.js';
+import { checkFlag } from '../gpu/fields.js';
+import { calmDevice, calmGpu } from './calm.js';
 import { DRIVER_VARIABLES, type Driver, findDrivers, findLoaders } from './drivers.js';
+
+/** Options of `requestDevice` in Node. */
+export interface DeviceOptions extends AnyDeviceOptions {
+  /**
+   * Nap while waiting for the device, 0.3 ms at a time, instead of taking a core from its driver. Default: on a CPU adapter,
+   * unless the variable DOWNHILL_CALM is 0.
+   */
+  readonly calm?: boolean;
+}
 
 /** Dawn's entry, with the driver that gave its adapter. */
 export interface FoundGpu {
@@ -26,7 +42,15 @@ interface Dawn {
  */
 const FINE_TIMESTAMPS = ['disable-dawn-features=timestamp_quantization'];
 
-let found: Promise<FoundGpu> | undefined;
+/** Switches off what a CPU adapter gets where nothing else is asked for. */
+const CALM = process.env.DOWNHILL_CALM !== '0';
+
+interface Found extends FoundGpu {
+  /** Adapters whose devices are as Dawn makes them. */
+  readonly plain: Pick<GPU, 'requestAdapter'>;
+}
+
+let found: Promise<Found> | undefined;
 
 /**
  * A device in Node: on hardware (Vulkan, Metal, D3D12), else lavapipe, else the SwiftShader of an installed Chrome or
@@ -35,21 +59,34 @@ let found: Promise<FoundGpu> | undefined;
  * @throws DownhillError NO-WEBGPU, NO-ADAPTER, DEVICE-REQUEST.
  */
 export async function requestDevice(options: DeviceOptions = {}): Promise<GPUDevice> {
-  checkDeviceOptions(options);
-  const { gpu } = await requestGpu();
-  return requestDeviceFrom(gpu, options, noAdapterFix());
+  checkDeviceOptions(options, ['calm']);
+  if (options.calm !== undefined) checkFlag('calm', options.calm);
+  const { plain } = await find();
+  const device = await requestDeviceFrom(plain, options, noAdapterFix());
+  return (options.calm ?? (CALM && describeAdapter(device).cpu)) ? calmDevice(device) : device;
 }
 
 /**
- * Dawn's `GPU`, known to have an adapter, and the driver behind it.
+ * Dawn's `GPU`, known to have an adapter, and the driver behind it. The devices of a CPU adapter are calm, as those of
+ * `requestDevice` are.
  *
  * @throws DownhillError NO-WEBGPU when the package `webgpu` is missing, NO-ADAPTER when no driver gives an adapter.
  */
 export function requestGpu(): Promise<FoundGpu> {
-  found ??= search().catch((error) => {
-    found = undefined; // a driver may be installed before the next call
-    throw error;
-  });
+  return find();
+}
+
+function find(): Promise<Found> {
+  found ??= search().then(
+    ({ gpu, driver }) => {
+      const plain = { requestAdapter: gpu.requestAdapter.bind(gpu) };
+      return { gpu: CALM ? calmGpu(gpu) : gpu, driver, plain };
+    },
+    (error) => {
+      found = undefined; // a driver may be installed before the next call
+      throw error;
+    },
+  );
   return found;
 }
 

@@ -1,7 +1,6 @@
 /** `downhill/node`: what only Node has: a device from Dawn, files, and data sets by name. */
 export type { Decode, ImageOptions } from '../data/images.js';
 export type { Pixels } from '../data/resize.js';
-export type { DeviceOptions } from '../gpu/device.js';
 export type {
   CheckpointStore,
   DamagedCheckpoint,
@@ -19,7 +18,7 @@ export {
   datasetFiles,
   type NamedDataset,
 } from './datasets.js';
-export { type FoundGpu, requestDevice, requestGpu } from './device.js';
+export { type DeviceOptions, type FoundGpu, requestDevice, requestGpu } from './device.js';
 export { type Driver, findDrivers } from './drivers.js';
 export { type IdxFiles, type IdxPart, idxFolder, idxParts } from './files.js';
 export { folderStore } from './folder-store.js';

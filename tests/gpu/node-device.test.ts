@@ -67,6 +67,16 @@ test('a missing driver is NO-ADAPTER, and says what to do', async () => {
   expect(answer.fix).toContain('Unset VK_DRIVER_FILES');
 });
 
+test('the variable DOWNHILL_CALM switches calm waiting off', async () => {
+  const { VK_DRIVER_FILES, VK_ICD_FILENAMES } = process.env;
+  const [calm, other] = [
+    await ask({ VK_DRIVER_FILES, VK_ICD_FILENAMES }),
+    await ask({ VK_DRIVER_FILES, VK_ICD_FILENAMES, DOWNHILL_CALM: '0' }),
+  ];
+  expect(calm.calm).toBe(/llvmpipe|swiftshader/i.test(calm.description));
+  expect(other.calm).toBe(false);
+});
+
 test("a user's driver is used even where the search would have found a better one", async ({ skip }) => {
   const env = { ...process.env, VK_DRIVER_FILES: undefined, VK_ICD_FILENAMES: undefined };
   const swiftshader = findDrivers({ ...thisMachine(), env }).find(({ kind }) => kind === 'swiftshader');
