@@ -27,6 +27,7 @@ import { checkAugment } from './augment.js';
 import { groupTensors } from './groups.js';
 import { checkPenalty } from './penalty.js';
 import { checkRecover } from './recover-options.js';
+import { usualSubmitMs } from './scheduler.js';
 import type { EvaluateOptions, RunOptions, TrainerOptions, WeightsOptions } from './types.js';
 import { checkReported, checkValidation } from './validation-options.js';
 
@@ -106,7 +107,7 @@ export function checkTrainerOptions(device: GPUDevice, options: TrainerOptions) 
     dropLast,
     average: options.average === undefined ? undefined : checkAverage('average', options.average),
     stream: checkFlag('stream', options.stream ?? false),
-    submitMs: checkNumber('submitMs', options.submitMs ?? 50, { above: 0 }),
+    submitMs: checkNumber('submitMs', options.submitMs ?? usualSubmitMs(), { above: 0 }),
     settings,
     augment: checkAugment(options.augment, model, data),
     penalty: checkPenalty(options.penalty, tensorsOf(model)),

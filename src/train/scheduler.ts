@@ -27,6 +27,21 @@ export const SCALARS_AHEAD = 4 * MAX_STEPS;
 export const LOSS_BYTES = 8;
 /** Submits not yet delivered: one running, one queued behind it. */
 export const MAX_FLIGHTS = 2;
+/** Longest submit whatever is asked for, where a step is shorter: systems take a GPU for hung after 2 s. */
+const LONGEST_MS = 500;
+/** Growth of the next submit: what the first ones tell of a step may be far from it. */
+const GROWTH = 4;
+
+/** What a submit takes where nothing else is asked for: a page, and the workers of one, wait behind it for a frame. */
+export function usualSubmitMs(globals: object = globalThis): number {
+  return 'document' in globals || 'WorkerGlobalScope' in globals ? 50 : 250;
+}
+
+/** Steps of the next submit, from what a step of the last one took, and how many that one was to have. */
+export function fittingSteps(stepMs: number, submitMs: number, before: number): number {
+  const fitting = Math.floor(Math.min(submitMs, LONGEST_MS) / stepMs);
+  return Math.min(Math.max(fitting, 1), GROWTH * before, MAX_STEPS);
+}
 
 /** What came of one step of one replica. */
 export interface StepResult {
@@ -304,8 +319,7 @@ export class Scheduler implements Stateful {
     const perStep = Math.max((now - Math.max(submitted, this.#lastArrival)) / steps, 1e-3);
     this.#lastArrival = now;
     if (validated) return;
-    const fitting = Math.floor(this.#parts.submitMs / perStep);
-    this.#steps = Math.min(Math.max(fitting, 1), 4 * this.#steps, MAX_STEPS);
+    this.#steps = fittingSteps(perStep, this.#parts.submitMs, this.#steps);
   }
 }
 

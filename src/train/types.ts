@@ -88,7 +88,10 @@ export interface TrainerOptions<F extends Fields = Fields> {
   readonly seed?: number;
   /** Leave out the short batch at the end of an epoch. Default false: it counts with the rows it has. */
   readonly dropLast?: boolean;
-  /** Longest a single submit should keep the GPU, in milliseconds: low keeps a page responsive. Default 50. */
+  /**
+   * Longest a single submit should keep the GPU, in milliseconds, from what steps took; a step is never divided, and more than
+   * 500 are taken as 500. Default 50 in a page and its workers, which wait for their frames behind it, 250 elsewhere.
+   */
   readonly submitMs?: number;
   /** Tensors with hyper-parameters of their own: `[{ tensors: '*.bias', weightDecay: 0 }]`. */
   readonly groups?: readonly TensorGroup<F>[];
