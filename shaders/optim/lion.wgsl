@@ -37,26 +37,37 @@ fn rule(p: vec4f, g: vec4f, exp_avg: vec4f, h: Hyper) -> Out {
 override LANES: u32 = 4;
 override WORKGROUP: u32 = 64;
 
-// Into [-most, most]; the largest f32 stands for no clipping. NaN, told by its bits, stays NaN: clamp may make it a number.
+// Into [-most, most]; the largest f32 stands for no clipping. NaN stays NaN: what lies in (most, infinity] is told by its bits.
 fn clip(g: vec4f, most: f32) -> vec4f {
-  let keep = (bitcast<vec4u>(g) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u);
-  return select(clamp(g, vec4f(-most), vec4f(most)), g, keep | vec4<bool>(most > 3.4e38));
+  let bits = bitcast<vec4u>(g);
+  let limit = bitcast<u32>(most);
+  let beyond = select(0x7f800000u - limit, 0u, most > 3.4e38);
+  let over = (bits & vec4u(0x7fffffffu)) - vec4u(limit + 1u) < vec4u(beyond);
+  return select(g, bitcast<vec4f>((bits & vec4u(0x80000000u)) | vec4u(limit)), over);
 }
 
 // The gradient is scaled (-1 to maximize), clipped by value and given its L2 penalty, the parameter its decoupled decay;
-// the rule sees the result. A block of 64 floats belongs to one tensor, so LANES (1, 2, 4 …: the bits are the same) share
-// its 16 vec4s with one look at `group_of` and `hyper` each. Grid-stride over the blocks; z is the replica.
+// the rule sees the result. A chunk of 64 floats belongs to one tensor; LANES (1, 2, 4 …: the bits are the same) share its
+// 16 vec4s, and take a stretch of chunks, with one look at `hyper` for each run of one group. z is the replica.
 @compute @workgroup_size(WORKGROUP)
 fn update(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let quads = arrayLength(&param) / groups.z;
-  for (var lane = id.x; lane < quads / 16u * LANES; lane += groups.x * WORKGROUP) {
-    let chunk = lane / LANES;
-    let h = hyper[group_of[chunk] * groups.z + id.z];
+  let chunks = quads / 16u;
+  let first = id.z * quads + id.x % LANES;
+  let teams = groups.x * (WORKGROUP / LANES);
+  let share = (chunks + teams - 1u) / teams;
+  let team = id.x / LANES;
+  let end = min(team * share + share, chunks);
+  var next = 0u;
+  for (var chunk = team * share; chunk < end; chunk = next) {
+    let row = group_of[chunk];
+    next = chunk + 1u;
+    while (next < end && group_of[next] == row) { next++; }
+    let h = hyper[row * groups.z + id.z];
     if (h.skip != 0u) {
       continue;
     }
-    let first = id.z * quads + chunk * 16u;
-    for (var at = first + lane % LANES; at < first + 16u; at += LANES) {
+    for (var at = first + chunk * 16u; at < first + next * 16u; at += LANES) {
       let p = param[at];
       let g = clip(h.grad_scale * grad[at], h.clip_value) + h.l2 * p;
       let s_exp_avg = exp_avg[at];

@@ -5,26 +5,27 @@ import type { Op } from './op.js';
 import { ARENA_BLOCK, type UpdateOp } from './update.js';
 
 /*
- * Updates of a span: a stretch of foreign memory, of any first element and length and of several groups. Elements are
- * numbered so that element 0 lies on a 16-byte boundary of param and grad; the span begins at `lead`, which is 0 to 3, and its
- * state has as many floats in front. So whole 64-float chunks of one group are vec4s in every array ('body'); the chunks
- * that are left, mostly two at the ends, go float by float ('range'), as all do where param and grad lie differently.
+ * Updates of a span: a stretch of foreign memory, of any first element and length, of several groups, and with gaps that are
+ * none of ours. Elements are numbered so that element 0 lies on a 16-byte boundary of param and grad; the span begins at
+ * `lead`, which is 0 to 3, and its state has as many floats in front. So whole 64-float chunks of one group are vec4s in
+ * every array ('body'); the chunks that are left, mostly at the ends and gaps, go float by float ('range'), as all do where
+ * param and grad lie differently.
  */
 
-/** A stretch of a span whose elements belong to one group. */
+/** A stretch of a span whose elements belong to one group, or to nobody. */
 export interface Stretch {
   readonly elements: number;
-  /** Row of `hyper`. */
-  readonly row: number;
+  /** Row of `hyper`; none for a gap. */
+  readonly row?: number;
 }
 
 /** What the kernels must know of a span. */
 export interface ForeignMap {
   /**
-   * For `group_of`: 0 the end of the span, 1 its lead, 2 where element 0 lies in param, 3 in grad, 4 bits of what one unit of
-   * a fixed-point gradient is worth, 5 start of the borders, 6 and 7 start and length of the list of chunks for 'range'; from
-   * 8 on one word per chunk: the row of its group, or MIXED | border, where a border is (end, row) and holds for the
-   * elements before its end.
+   * For `group_of`: 0 the number of chunks, 1 where element 0 lies in param, 2 in grad, 3 bits of what one unit of a
+   * fixed-point gradient is worth, 4 and 5 start and length of the list for 'range'; from 6 on for 'body' one word per chunk,
+   * its row or NONE. The list has two words per chunk: its number, and where in the table the border is that its first
+   * element lies before. A border is (end, row) and holds for the elements from the last one's end on.
    */
   readonly words: Uint32Array<ArrayBuffer>;
   /** Elements in front of the span: its state is so much longer. */
@@ -35,7 +36,10 @@ export interface ForeignMap {
   readonly rest: number;
 }
 
-const MIXED = 0x8000_0000;
+/** A row of nobody. */
+const NONE = 0xffff_ffff;
+/** Words in front of the chunks'. */
+const HEADER = 6;
 /** Whole chunks below which a second dispatch costs more than vec4s save: 15-25 µs against 0.2-0.3 µs a chunk on lavapipe. */
 const FEW = 64;
 
@@ -57,34 +61,46 @@ export function foreignMap(
   const alike = !first.shared && (first.param - first.grad) % 4 === 0;
   const lead = first.lead ?? (alike ? first.param % 4 : 0);
   const aligned = alike && first.param % 4 === lead;
-  let end = lead;
-  const borders = stretches.flatMap(({ elements, row }) => {
-    end += elements;
-    return [end, row];
-  });
-  const entries = new Uint32Array(Math.ceil(end / ARENA_BLOCK));
+  const { borders, end } = bordersOf(stretches, lead);
+  const chunks = Math.ceil(end / ARENA_BLOCK);
+  const rows = new Uint32Array(chunks);
+  /** Chunk and border in turn: the chunks that are not whole, and all but those of nothing. */
   const pieces: number[] = [];
-  let i = 0;
-  for (let chunk = 0; chunk < entries.length; chunk++) {
-    const [begin, stop] = [ARENA_BLOCK * chunk, ARENA_BLOCK * (chunk + 1)];
-    while (borders[2 * i]! <= Math.max(begin, lead)) i++;
-    let whole = begin >= lead && stop <= end;
-    for (let next = i; whole && borders[2 * next]! < stop; next++) whole = borders[2 * next + 3] === borders[2 * i + 1];
-    entries[chunk] = whole ? borders[2 * i + 1]! : MIXED + i;
-    if (!whole) pieces.push(chunk);
+  const all: number[] = [];
+  for (let chunk = 0, i = 0; chunk < chunks; chunk++) {
+    while (borders[i]! <= ARENA_BLOCK * chunk) i += 2;
+    const whole = borders[i]! >= ARENA_BLOCK * (chunk + 1);
+    const row = borders[i + 1]!;
+    rows[chunk] = whole ? row : NONE;
+    if (!whole) pieces.push(chunk, i);
+    if (!whole || row !== NONE) all.push(chunk, i);
   }
-  const wholes = entries.length - pieces.length;
-  const body = aligned && wholes > 0 && (wholes >= FEW || pieces.length === 0) ? entries.length : 0;
-  const list = body ? pieces : entries.keys();
-  const at = 8 + entries.length;
-  const rest = body ? pieces.length : entries.length;
-  const words = new Uint32Array(at + borders.length + rest);
-  words.set([end, lead, first.param - lead, first.grad - lead, 0, at, at + borders.length, rest]);
-  new Float32Array(words.buffer)[4] = first.unit;
-  words.set(entries, 8);
+  const wholes = (all.length - pieces.length) / 2;
+  const vectors = aligned && wholes > 0 && (wholes >= FEW || pieces.length === 0);
+  const list = vectors ? pieces : all;
+  const at = HEADER + (vectors ? chunks : 0);
+  const words = new Uint32Array(at + borders.length + list.length);
+  words.set([chunks, first.param - lead, first.grad - lead, 0, at + borders.length, list.length / 2]);
+  new Float32Array(words.buffer)[3] = first.unit;
+  if (vectors) words.set(rows, HEADER);
   words.set(borders, at);
-  words.set([...list], at + borders.length);
-  return { words, lead, body, rest };
+  words.set(
+    list.map((word, i) => word + (i % 2) * at),
+    at + borders.length,
+  );
+  return { words, lead, body: vectors ? chunks : 0, rest: list.length / 2 };
+}
+
+/** (end, row) of every stretch, neighbours of one row as one; nobody's before the first and after the last. */
+function bordersOf(stretches: readonly Stretch[], lead: number): { borders: number[]; end: number } {
+  const borders: number[] = [];
+  let end = 0;
+  for (const { elements, row = NONE } of [{ elements: lead }, ...stretches]) {
+    end += elements;
+    if (borders.at(-1) === row) borders[borders.length - 2] = end;
+    else if (elements > 0) borders.push(end, row);
+  }
+  return { borders: [...borders, NONE, NONE], end };
 }
 
 /**

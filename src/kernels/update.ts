@@ -21,9 +21,8 @@ export const RECORD_BLOCK = 256;
 /** Tensors in an arena start at multiples of this many elements, and `group_of` has one entry per so many. */
 export const ARENA_BLOCK = 64;
 
-const WORKGROUP = 64;
-/** Enough workgroups to fill a large GPU; the kernel strides over the rest. */
-const MAX_GROUPS = 16_384;
+/** What every device can dispatch along one dimension; the kernels stride or stretch over the rest. */
+const MAX_GROUPS = 65_535;
 
 /** An update and what its forms need to know of it: the kernel, its overrides, the 64-float chunks of one replica. */
 export type UpdateOp = Op<
@@ -98,19 +97,33 @@ export function update(operands: {
   };
 }
 
-/** @param lanes that share a chunk; given as the kernel's override where it has several ways */
-const passOf = ({ label, shape, buffers, replicas }: UpdateOp, lanes: number, override = true): PassSpec[] => [
+const passOf = (
+  { label, shape, buffers, replicas }: UpdateOp,
+  groups: number,
+  constants: { readonly LANES?: number; readonly WORKGROUP: number },
+): PassSpec[] => [
   {
     label,
     shader: shape.shader,
-    constants: { ...shape.constants, ...(override && { LANES: lanes }), WORKGROUP },
+    constants: { ...shape.constants, ...constants },
     buffers,
-    groups: Math.min(Math.ceil((shape.chunks * lanes) / WORKGROUP), MAX_GROUPS),
+    groups: Math.min(Math.ceil(groups), MAX_GROUPS),
     replicas,
   },
 ];
 
-const oneLane = formOf<UpdateOp>('update/lanes-1', 'update', (op) => passOf(op, 1));
+/** So many chunks to a lane: 4 and 8 took more time on SwiftShader, 32 and 64 as much. */
+const STRETCH = 16;
+/** Of a small arena fewer, so that there are so many workgroups to spread over the cores. */
+const LEAST_GROUPS = 16;
+
+const oneLane = formOf<UpdateOp>('update/lanes-1', 'update', (op) => {
+  const WORKGROUP = 16;
+  const least = Math.min(op.shape.chunks / WORKGROUP, LEAST_GROUPS / op.replicas);
+  return passOf(op, Math.max(op.shape.chunks / WORKGROUP / STRETCH, least), { LANES: 1, WORKGROUP });
+});
+
+const fourLanes = { LANES: 4, WORKGROUP: 64 };
 
 /**
  * How updates are computed: by how many lanes share a chunk of 64 floats. Lanes of a GPU should read neighbouring vec4s; a
@@ -122,9 +135,9 @@ export const updateForms: readonly Form[] = [
     ...oneLane,
     match: (ops, at, device) => (describeAdapter(device).cpu ? oneLane.match(ops, at, device) : 0),
   },
-  formOf<UpdateOp>('update/lanes-4', 'update', (op) => passOf(op, 4)),
+  formOf<UpdateOp>('update/lanes-4', 'update', (op) => passOf(op, op.shape.chunks / 16, fourLanes)),
   oneLane,
-  formOf<UpdateOp>('update/scalar', 'update-range', (op) => passOf(op, 4, false)),
+  formOf<UpdateOp>('update/scalar', 'update-range', (op) => passOf(op, op.shape.chunks / 16, { WORKGROUP: 64 })),
 ];
 
 /** Writes one row of per-step scalars into the views of a block, by the layout read from the rule's WGSL. */
