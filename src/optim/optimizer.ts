@@ -21,7 +21,7 @@ import { rangeUpdate, UPDATER_FORMS, Updater } from './updater.js';
  *
  * @param device adopted, never destroyed
  * @param rule for example adamw({ lr: 1e-3 }); every number may be a schedule of the update count
- * @param tensors where parameters and gradients lie; neighbours in memory are updated in one dispatch
+ * @param tensors where parameters and gradients lie; neighbours in memory are updated in one dispatch, with gaps of up to 4 KiB between them
  * @example
  * const optimizer = await createOptimizer(device, adamw({ lr: 1e-3 }), [
  *   { name: 'w', shape: [784, 100], param: { buffer, offset: 0 }, grad: { buffer: gradients, offset: 0 } },
@@ -51,7 +51,7 @@ export async function createOptimizer<R extends Rule>(
     );
   }
   const groups = makeGroups(adopted, settings.clip?.by === 'tensor');
-  const memory = adoptedSpace(adopted, longestSpan(device));
+  const memory = adoptedSpace(adopted, longestSpan(device), settings.micro === 1);
   await checkNotLost(device);
   await probeTensors(device, adopted, settings.label);
 
@@ -183,7 +183,7 @@ class BufferOptimizer<F extends Fields> implements Optimizer<F> {
   describe(): OptimizerDescription {
     const { buffers, options, slots } = this.#updater;
     const { clip, skip, zero, micro, space } = options;
-    const elements = space.spans.reduce((sum, span) => sum + span.elements, 0);
+    const elements = space.spans.flatMap(({ parts }) => parts).reduce((sum, part) => sum + part.elements, 0);
     // Parameters and state are read and written, gradients read, and once more for their norm.
     const streams = 2 + 1 + 2 * slots.length + (clip || skip ? 1 : 0) + (zero ? 1 : 0) + (micro > 1 ? 3 : 0);
     const dispatches = this.#passes.length;
@@ -196,7 +196,7 @@ class BufferOptimizer<F extends Fields> implements Optimizer<F> {
       stateBytes: buffers.bytes,
       stepsAhead: this.#ahead,
       ...(dispatches > MANY_DISPATCHES && {
-        hint: `A step is ${dispatches} dispatches: tensors that do not follow one another without a gap, parameters and gradients in the same order, are updated one by one. Lay them out next to each other.`,
+        hint: `A step is ${dispatches} dispatches: tensors that do not follow one another, parameters and gradients in the same order and at the same distances, are updated one by one. Lay them out next to each other.`,
       }),
     };
   }

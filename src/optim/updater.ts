@@ -1,11 +1,11 @@
 import { type BufferRange, type BufferSet, range } from '../gpu/buffers.js';
 import { USAGE } from '../gpu/constants.js';
 import { ADVANCE_FORMS, accumulate, advance, CLOCK_BYTES, norm, readClocks, SEGMENT } from '../kernels/advance.js';
-import { foreignMap, updateForeign } from '../kernels/foreign.js';
+import { foreignMap, type Stretch, updateForeign } from '../kernels/foreign.js';
 import type { Form, Op } from '../kernels/op.js';
 import { HYPER_BYTES, update, updateForms } from '../kernels/update.js';
 import { groupTable } from '../space/arena.js';
-import type { PlacedVector, Space, Vector } from '../space/space.js';
+import type { PlacedVector, Space, Span, Vector } from '../space/space.js';
 import type { Copies, Json, NamedRange, Stateful } from '../space/stateful.js';
 import { fillTensor } from '../space/vectors.js';
 import type { GradientSettings } from './gradient.js';
@@ -276,6 +276,14 @@ function unite(a: BufferRange, b: BufferRange): BufferRange {
   return range(a.buffer, offset, Math.max(a.offset + a.size, b.offset + b.size) - offset);
 }
 
+/** A span's tensors, and the gaps in front of them. */
+const stretchesOf = ({ parts }: Span, groupOf: (tensor: string) => number): Stretch[] =>
+  parts.flatMap(({ tensor, at, elements }, i) => {
+    const before = parts[i - 1];
+    const gap = at - (before ? before.at + before.elements : 0);
+    return [...(gap > 0 ? [{ elements: gap }] : []), { elements, row: groupOf(tensor) }];
+  });
+
 /** The update of ranges that somebody else owns. */
 export const rangeUpdate: SpanUpdate = (updater, hyper, from, i) => {
   const { buffers, options } = updater;
@@ -290,7 +298,7 @@ export const rangeUpdate: SpanUpdate = (updater, hyper, from, i) => {
   const shift = (bound: Pick<Bound, 'range' | 'first'>) => bound.first + (bound.range.offset - union.offset) / 4;
   const groupOf = groupIndex(groups);
   const map = foreignMap(
-    span.parts.map(({ tensor, elements }) => ({ elements, row: groupOf(tensor) })),
+    stretchesOf(span, groupOf),
     { param: shift(param), grad: shared ? shift(from) : from.first, unit: unit ?? 1, shared, lead: span.lead },
   );
   const state = Object.entries(stateOf(updater, i)).map(([slot, own]) => [slot, bind(device, own).range] as const);

@@ -136,7 +136,8 @@ async function train(layout: Layout, rule: Rule, steps: number, options?: Optimi
   return { memory, optimizer, params: await memory.params() };
 }
 
-const ALIGNED: Layout = { lead: 0, gap: 1024 };
+/** Too far apart for one span. */
+const ALIGNED: Layout = { lead: 0, gap: 1028 };
 const PACKED: Layout = { lead: 3, gap: 0 };
 
 describe.each(ruleNames)('%s', (name) => {
@@ -148,6 +149,7 @@ describe.each(ruleNames)('%s', (name) => {
       PACKED,
       { ...PACKED, oneBuffer: true },
       { lead: 1, gap: 1 },
+      { lead: 2, gap: 64, oneBuffer: true },
       { ...ALIGNED, order: [3, 1, 0, 5, 4, 2] },
     ]) {
       const { memory, params } = await train(layout, rule, 3);
@@ -207,7 +209,9 @@ describe('dispatches', () => {
     expect((await make(adam(), memory, { skipNonFinite: true, clip: { tensorNorm: 1 } })).describe().dispatches).toBe(
       4,
     );
-    const apart = await makeMemory({ lead: 0, gap: 64, lengths: lecture });
+    const padded = await makeMemory({ lead: 0, gap: 64, lengths: lecture });
+    expect((await make(adam(), padded)).describe()).toMatchObject({ dispatches: 3, bytesPerStep: 28 * 109_810 });
+    const apart = await makeMemory({ ...ALIGNED, lengths: lecture });
     // Alone, only the three of 10,000 have enough whole chunks, and a rest, for two dispatches.
     expect((await make(adam(), apart)).describe().dispatches).toBe(1 + 10 + 3);
   });
@@ -232,9 +236,12 @@ describe('dispatches', () => {
     },
   );
 
-  it('that are many are told of: a value with padding behind each', async () => {
-    const memory = await makeMemory({ lead: 0, gap: 3, lengths: new Array<number>(100).fill(1) });
-    const { dispatches, hint } = (await make(sgd(), memory)).describe();
+  it('are two for a hundred small tensors, however they are padded; many are told of', async () => {
+    const ones = new Array<number>(100).fill(1);
+    const padded = (await make(sgd(), await makeMemory({ lead: 0, gap: 3, lengths: ones }))).describe();
+    expect(padded.dispatches).toBe(2);
+    expect(padded.hint).toBeUndefined();
+    const { dispatches, hint } = (await make(sgd(), await makeMemory({ ...ALIGNED, lengths: ones }))).describe();
     expect(dispatches).toBe(101);
     expect(hint).toMatch(/101 dispatches.*next to each other/);
   });
@@ -422,6 +429,18 @@ describe('gradients', () => {
     expect((await memory.grads()).every((list) => bits(list).every((word) => word === 0))).toBe(true);
     expect((await memory.redZones()).every((value) => value === CANARY)).toBe(true);
   });
+
+  it.each([1, 2])(
+    'are cleared with padding between them, over %d micro-steps, and the padding is not',
+    async (steps) => {
+      const memory = await makeMemory({ lead: 1, gap: 5 });
+      const optimizer = await make(sgd(), memory, { zeroGrad: true, accumulate: { steps } });
+      memory.setGrads(0);
+      submit(memory.device, (encoder) => optimizer.step(encoder));
+      expect((await memory.grads()).every((list) => list.every((value) => value === 0))).toBe(true);
+      expect((await memory.redZones()).every((value) => value === CANARY)).toBe(true);
+    },
+  );
 
   it.each(['sum', 'mean'] as const)('accumulate over micro-steps (%s), clipped as a whole', async (reduce) => {
     const memory = await makeMemory(PACKED);
