@@ -297,10 +297,13 @@ export const rangeUpdate: SpanUpdate = (updater, hyper, from, i) => {
   const union = shared ? unite(param.range, grad) : param.range;
   const shift = (bound: Pick<Bound, 'range' | 'first'>) => bound.first + (bound.range.offset - union.offset) / 4;
   const groupOf = groupIndex(groups);
-  const map = foreignMap(
-    stretchesOf(span, groupOf),
-    { param: shift(param), grad: shared ? shift(from) : from.first, unit: unit ?? 1, shared, lead: span.lead },
-  );
+  const map = foreignMap(stretchesOf(span, groupOf), {
+    param: shift(param),
+    grad: shared ? shift(from) : from.first,
+    unit: unit ?? 1,
+    shared,
+    lead: span.lead,
+  });
   const state = Object.entries(stateOf(updater, i)).map(([slot, own]) => [slot, bind(device, own).range] as const);
   return updateForeign({
     label: spanName(options, 'update', i),
