@@ -80,7 +80,7 @@ export interface Scenario {
   /** A line for `bench --help` and for the report. */
   readonly help: string;
   /** Known without a GPU. */
-  cases(config: BenchConfig): readonly CaseSpec[];
+  cases(config: Pick<BenchConfig, 'quick'>): readonly CaseSpec[];
   /** About how many contenders a case has, and operations of an iteration (a moved byte counts as one): for the time left. */
   guess(spec: CaseSpec, config: BenchConfig): { readonly contenders: number; readonly work: number };
   open(spec: CaseSpec, config: BenchConfig, environment: Environment): Promise<OpenCase>;

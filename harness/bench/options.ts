@@ -36,7 +36,7 @@ const FLAGS: Flags = {
   in: { value: 'PLACE', help: 'node, chrome, or node,chrome for both', default: 'node' },
   peers: { value: 'NAMES', help: 'all, none, or names with commas between', default: 'all' },
   quick: {
-    help: 'fewer sizes and shorter samples, one session: about three minutes instead of an hour and a half',
+    help: 'fewer sizes and shorter samples, one session: about four minutes instead of an hour and a half',
   },
   out: { value: 'DIR', help: 'folder of the report', default: 'a new one under runs/' },
   compare: { value: 'FILE', help: 'a report.json of before: says what became slower or faster, and how sure that is' },
@@ -54,13 +54,15 @@ const FLAGS: Flags = {
 
 export function benchHelp(): string {
   return [
-    'npx downhill bench [scenario…] [flags]',
+    'npx downhill bench [scenario…] [case…] [flags]',
     '',
     "  Measures downhill's kernels and trainer beside other libraries, in Node or in a headless Chrome.",
     '  Leaves report.json, report.md and charts in a folder of its own. How: docs/benchmarks.md',
     '',
     'scenarios [all]',
     ...Object.entries(SCENARIO_HELP).flatMap(([name, help]) => entry(name, help)),
+    '',
+    '  A single case is named as in the tables: step/wide-1024-sgd, update/adam-4e6, gemm/square-1024-forward.',
     '',
     'peers [all]',
     ...Object.values(PEERS).flatMap(({ name, title }) => entry(name, title)),
@@ -83,10 +85,13 @@ export function parseBench(args: readonly string[]): BenchCommand | 'help' {
   const [scenarios, peers] = [Object.keys(SCENARIO_HELP), Object.keys(PEERS)];
   const places = pick('place', listOf(text('in')), PLACES);
   const quick = flags.has('quick');
+  const cases = words.filter((word) => word.includes('/'));
+  const named = words.filter((word) => !word.includes('/')).concat(cases.map((id) => id.split('/')[0]!));
   const connect = readConnect(flags.get('connect'), flags.has('in') ? places : undefined);
   return {
     config: {
-      scenarios: words.length === 0 ? scenarios : pick('scenario', words, scenarios),
+      scenarios: words.length === 0 ? scenarios : pick('scenario', named, scenarios),
+      ...(cases.length > 0 && { cases: pickCases(cases) }),
       peers: { all: peers, none: [] }[text('peers')] ?? pick('peer', listOf(text('peers')), peers),
       quick,
       seed: integer('seed', 2 ** 31),
@@ -100,6 +105,19 @@ export function parseBench(args: readonly string[]): BenchCommand | 'help' {
     json: flags.has('json'),
     page: flags.has('page'),
   };
+}
+
+/** Of every case of a full run; `startup` and `bytes` have none to choose from. */
+function pickCases(ids: readonly string[]): readonly string[] {
+  const known = Object.values(SCENARIOS).flatMap(({ cases }) => cases({ quick: false }).map(({ id }) => id));
+  const unknown = ids.find((id) => !known.includes(id));
+  if (unknown === undefined) return known.filter((id) => ids.includes(id));
+  const alike = known.filter((id) => id.startsWith(`${unknown.split('/')[0]}/`));
+  throw new DownhillError(
+    'OPTION-UNKNOWN',
+    `There is no case '${unknown}'.`,
+    suggest(unknown, alike.length > 0 ? alike : known),
+  );
 }
 
 /** The chosen of `known`, in their own order, each once. */

@@ -35,7 +35,7 @@ export function planOf(config: BenchConfig, places: readonly Place[]): Item[] {
         const starts = startupRounds(config) * startupContenders(config).length;
         return [{ place, scenario, title: 'starts', seconds: starts * START_SECONDS[place] }];
       }
-      return SCENARIOS[scenario]!.cases(config).map((spec) => ({
+      return casesOf(scenario, config).map((spec) => ({
         place,
         scenario,
         spec,
@@ -44,6 +44,13 @@ export function planOf(config: BenchConfig, places: readonly Place[]): Item[] {
       }));
     }),
   );
+}
+
+/** The cases of a scenario; where a run names some of it, those, be they of a quick run or not. */
+function casesOf(scenario: string, config: BenchConfig): readonly CaseSpec[] {
+  const named = config.cases?.filter((id) => id.startsWith(`${scenario}/`)) ?? [];
+  if (named.length === 0) return SCENARIOS[scenario]!.cases(config);
+  return SCENARIOS[scenario]!.cases({ quick: false }).filter(({ id }) => named.includes(id));
 }
 
 /** What slow contenders do a second, and how often an iteration is done whatever it takes: checks, warm-up, few rounds. */

@@ -20,6 +20,8 @@ export type Place = v.InferOutput<typeof Place>;
 /** What was asked for. */
 const BenchConfig = object({
   scenarios: list(text),
+  /** Of the scenarios these cases only, also where quick runs leave them out. Absent: all of them. */
+  cases: v.optional(list(text)),
   /** Names of PEERS. */
   peers: list(text),
   /** Fewer cases, shorter samples: minutes instead of an hour and a half. */

@@ -37,7 +37,7 @@ const RULES: Readonly<Record<string, Row>> = {
   adam: { title: 'Adam', make: () => resolveRule(rules, 'adam'), peer: 'adam', lecture: true },
 };
 
-const SIZES = [1e4, 1e5, 1e6, 1e7, 1e8];
+const SIZES = [1e4, 1e5, 1e6, 4e6, 1e7, 1e8];
 const QUICK_SIZES = [1e6];
 /** Weights and biases of the lecture's net, one behind the other: what an app's optimizer gets. */
 const LECTURE = [784, 100, 100, 100, 100, 10].flatMap((outputs, i, widths) =>
@@ -67,7 +67,7 @@ export const update: Scenario = {
       });
       return [
         ...(quick ? QUICK_SIZES : SIZES).map((elements) =>
-          spec(`1e${Math.log10(elements)}`, elements, `${elements.toLocaleString('en')} elements`),
+          spec(elements.toExponential().replace('+', ''), elements, `${elements.toLocaleString('en')} elements`),
         ),
         ...(quick && !lecture ? [] : [spec('lecture', LECTURE_ELEMENTS, 'the ten tensors of the lecture net')]),
       ];
