@@ -1,6 +1,7 @@
 /** The cases of a scenario as a table: the same columns and remarks as in the terminal and in report.md. */
 import { contenderColumns } from '../../harness/bench/report/columns.js';
 import { type CaseSummary, type ContenderSummary, remarksOf, remarkText } from '../../harness/bench/report/summary.js';
+import { verdictOf } from '../../harness/bench/report/verdict.js';
 import { plural } from '../../harness/common/format.js';
 import { type Column, filled } from '../../harness/common/table.js';
 import { make } from '../dom.js';
@@ -26,6 +27,7 @@ function bodyOf(summary: CaseSummary, [name, ...rest]: readonly Column<Contender
   const colSpan = rest.length + 1;
   const times = rounds > 0 ? [' ', make('small', {}, plural(rounds, 'round'))] : [];
   const title = make('th', { scope: 'rowgroup', colSpan }, make('div', {}, spec.title, ...times));
+  const verdict = verdictOf(summary);
   return make(
     'tbody',
     {},
@@ -40,6 +42,7 @@ function bodyOf(summary: CaseSummary, [name, ...rest]: readonly Column<Contender
           ...rest.map(({ text, faint }) => make('td', { className: faint ? 'interval' : '' }, text(each))),
         ),
       ),
+    ...(verdict ? [make('tr', { className: 'verdict' }, make('td', { colSpan }, make('div', {}, verdict)))] : []),
     ...remarksOf(summary).map((remark) => {
       const { kind } = remark;
       const words = kind === 'remark' ? [remarkText(remark)] : [make('strong', {}, kind), ` ${remarkText(remark)}`];

@@ -15,6 +15,7 @@ import {
   tallyText,
   warnings,
 } from './summary.js';
+import { verdictOf } from './verdict.js';
 
 /**
  * @param charts File names of charts, shown at the head of a scenario's tables.
@@ -36,6 +37,7 @@ export function markdown(report: Report, charts: readonly { scenario: string; fi
   if (peers.length > 0)
     lines.push('Peers:', '', ...peers.map(({ name, title, mode }) => `- \`${name}\`: ${title}; ${mode}`), '');
 
+  lines.push(...verdicts(report));
   for (const scenario of new Set(cases.map(({ spec }) => spec.scenario))) {
     lines.push(`## ${scenario}`, '');
     for (const { file, title } of charts.filter((chart) => chart.scenario === scenario)) {
@@ -60,9 +62,20 @@ function machineTable({ machines }: Report): string[] {
   return markdownTable([{ title: '', align: 'left', text: (label) => label }, ...columns], labels);
 }
 
+/** A line per case: what to read where there is time for one page. */
+function verdicts({ cases }: Report): string[] {
+  const lines = cases.map(summarize).flatMap((summary) => {
+    const verdict = verdictOf(summary);
+    const { title } = summary.spec;
+    return verdict ? [`- **${escaped(title)}** (${summary.place}): ${escaped(verdict)}`] : [];
+  });
+  return lines.length > 0 ? ['## Verdicts', '', ...lines, ''] : [];
+}
+
 function caseTable(summary: CaseSummary): string[] {
   const { spec, place, unit, streams, rounds, contenders, baseline } = summary;
   const timed = contenders.filter(({ ms }) => ms);
+  const verdict = verdictOf(summary);
   const times = rounds > 0 ? `, ${rounds} rounds, baseline ${escaped(baseline)}` : '';
   return [
     `### ${escaped(spec.title)} (${place})`,
@@ -70,6 +83,7 @@ function caseTable(summary: CaseSummary): string[] {
     `\`${spec.id}\`${times}`,
     '',
     ...(timed.length > 0 ? [...markdownTable(contenderColumns(unit, streams), timed), ''] : []),
+    ...(verdict ? [`**${escaped(verdict)}**`, ''] : []),
     ...remarksOf(summary).map((remark) => {
       const { kind } = remark;
       const start = kind === 'remark' ? '-' : kind === 'broke off' ? '- **broke off**:' : `- ${kind}:`;

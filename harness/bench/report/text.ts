@@ -14,6 +14,7 @@ import {
   tallyText,
   warnings,
 } from './summary.js';
+import { verdictOf } from './verdict.js';
 
 const GAP = '  ';
 const MAX_COLUMNS = 100;
@@ -65,11 +66,13 @@ export function caseLines(summary: CaseSummary, paint: Paint, room: number): str
     length: [10, 10] as const,
     over: 4, // a bar says at a glance what the interval of the ratio says
   };
+  const verdict = verdictOf(summary);
   return [
     `${INDENT}${paint('bold', spec.id)}${GAP}${title}${GAP}${paint('gray', where)}`.trimEnd(),
     ...(timed.length > 0
       ? textTable(contenderColumns(unit, streams), timed, { paint, room, bars: timed.length > 1 ? bars : undefined })
       : []),
+    ...(verdict ? wrap(`→ ${verdict}`, room - INDENT.length).map((line) => INDENT + paint('bold', line)) : []),
     ...remarksOf(summary).flatMap((remark) => {
       const { kind, names, text } = remark;
       const style = kind === 'failed' || kind === 'broke off' ? 'red' : 'gray';
