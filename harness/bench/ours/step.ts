@@ -5,14 +5,39 @@ import type { Environment, ReadLoss, StepBatch, StepPeer, StepTask } from '../co
 const RULES = { sgd, adam };
 /** Most steps over which the recording is timed. */
 const HOST_STEPS = 64;
+/** Steps that tell how long one takes. */
+const TIMED_STEPS = 100;
 
-export async function downhillStep(task: StepTask, environment: Environment): Promise<StepPeer> {
+/** Longest a submit should take: nobody scrolls a benchmark. */
+const SUBMIT_MS = 200;
+
+/** @param submitMs longest a submit should take, or what it should be for a step that takes so long */
+export async function downhillStep(
+  task: StepTask,
+  environment: Environment,
+  submitMs: number | ((stepMs: number) => number) = SUBMIT_MS,
+): Promise<StepPeer> {
   const device = await environment.requestDevice('bench:downhill');
   try {
-    return new DownhillStep(device, task, await makeTrainer(device, task, datasetOf(task, task.batches)));
+    const data = datasetOf(task, task.batches);
+    const make = (ms: number) => makeTrainer(device, task, data, ms);
+    if (typeof submitMs === 'number') return new DownhillStep(device, task, await make(submitMs));
+    const timed = await make(SUBMIT_MS);
+    const ms = submitMs(await stepMs(timed));
+    timed.destroy();
+    return new DownhillStep(device, task, await make(ms));
   } catch (error) {
     device.destroy();
     throw error;
+  }
+}
+
+/** Milliseconds of a step, the second time over. */
+async function stepMs(trainer: Trainer): Promise<number> {
+  for (let time = 1; ; time++) {
+    const start = performance.now();
+    for await (const _ of trainer.run({ steps: TIMED_STEPS }));
+    if (time === 2) return (performance.now() - start) / TIMED_STEPS;
   }
 }
 
@@ -48,13 +73,13 @@ function datasetOf({ sizes }: StepTask, batches: readonly StepBatch[]): Dataset 
   return arrays({ x, y, classes: sizes.at(-1)!, features });
 }
 
-async function makeTrainer(device: GPUDevice, task: StepTask, data: Dataset): Promise<Trainer> {
+async function makeTrainer(device: GPUDevice, task: StepTask, data: Dataset, submitMs = SUBMIT_MS): Promise<Trainer> {
   const trainer = await createTrainer(device, {
     model: mlp({ sizes: task.sizes, activation: 'relu', loss: task.loss }),
     rule: RULES[task.rule]({ lr: task.lr }) as Rule,
     data,
     batchSize: task.batchSize,
-    submitMs: 200, // nobody scrolls a benchmark
+    submitMs,
     label: 'bench',
   });
   const tensors = trainer.parameters();
