@@ -72,6 +72,36 @@ describe('bench --in node', () => {
     expect(io.err()).toMatch(/4 parts, about/);
   });
 
+  it('measures downhill beside itself, by cases of their own names, and says what they come to', async () => {
+    const io = fakeIo();
+    const args = ['population/xor-4', 'scaling/submit-xor-4-sgd', 'update/adam-1e4', '--quick', '--peers', 'none'];
+    expect(await bench([...args, '--out', files.path('itself')], io)).toBe(0);
+    const [submits, together, update] = load('itself').cases;
+    for (const { contenders } of [submits!, together!, update!]) {
+      for (const { outcome, check } of contenders) expect([outcome, check!.ok]).toEqual(['measured', true]);
+    }
+    expect(update!.contenders.map(({ name }) => name)).toEqual([
+      'downhill',
+      'downhill createOptimizer',
+      'copy',
+      'naive',
+    ]);
+    // Steps of a submit are what was asked for, about: a trainer goes by time.
+    const perBlock = submits!.contenders.map(({ counts }) => counts!.submits);
+    expect(perBlock[0]).toBeGreaterThanOrEqual(100);
+    expect(perBlock[2]).toBeLessThan(perBlock[0]! / 3);
+    // Together they are as many dispatches as one network alone.
+    const calls = Object.fromEntries(together!.contenders.map(({ name, counts }) => [name, counts!.dispatches]));
+    expect(calls['downhill, 64 together']).toBe(calls['downhill, 1 together']);
+    expect(calls['downhill, 64 one by one']).toBe(64 * calls['downhill, 1 together']!);
+    expect(together!.contenders[0]!.check!.detail).toMatch(/^networks? 1.*: losses of 5 steps within/);
+
+    expect(io.out()).toMatch(/→ 1, 10, 100 steps a submit: /);
+    expect(io.out()).toMatch(/→ 64 networks [\d.]+ ms, [\d.]+× one: /);
+    expect(io.out()).toMatch(/→ downhill [\d.]+ ms, \d+ % of the copy kernel \(createOptimizer \d+ %\)/);
+    expect(readFileSync(files.path('itself', 'report.md'), 'utf8')).toMatch(/## Verdicts\n\n- \*\*/);
+  });
+
   it('compares with an older report, here and of another machine', async () => {
     const again = fakeIo();
     const args = ['resolution', '--quick', '--peers', 'none', '--json', '--out', files.path('second')];

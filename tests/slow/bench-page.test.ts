@@ -98,6 +98,9 @@ test('measures what was chosen, shows charts and tables, and hands out the repor
   const rows = page.locator('#results tbody');
   expect(await rows.count()).toBe(3);
   expect(await rows.first().locator('.ours td').first().textContent()).toMatch(/^\d/);
+  expect(await rows.first().locator('.verdict').textContent()).toMatch(
+    /^downhill [\d.]+ ms, [\d.]+× js: .*\(tfjs-webgpu failed\)$/,
+  );
   // What failed is there with its reason, as text.
   expect(await rows.first().locator('.failed').textContent()).toBe('failed tfjs-webgpu: out of <b>luck</b>');
   expect(await page.locator('#results b').count()).toBe(0);

@@ -87,12 +87,13 @@ async function checkMembers(
   { quick }: BenchConfig,
 ) {
   const { batches } = tasks[0]!; // all learn the same rows
-  const looked = [...new Set([tasks.length - 1, 0])];
+  const looked = [...new Set([0, tasks.length - 1])];
   const results = [];
   for (const member of looked) {
     const expected = expectedLosses({ ...tasks[member]!, batches }, quick);
     results.push(await expected.compare({ losses: (steps) => losses(member, steps) }));
   }
   const wrong = results.find(({ ok }) => !ok);
-  return wrong ?? { ok: true, detail: `networks ${looked.map((i) => i + 1).join(' and ')}: ${results[0]!.detail}` };
+  const which = looked.map((member) => member + 1).join(' and ');
+  return wrong ?? { ok: true, detail: `network${looked.length > 1 ? 's' : ''} ${which}: ${results[0]!.detail}` };
 }
