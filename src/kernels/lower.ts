@@ -7,10 +7,10 @@ export const passName = (label: string) => label.slice(label.indexOf('/') + 1);
 
 /**
  * Turns ops into passes. Of the forms that fit and suit, the first wins: what takes several ops at once, and what is faster
- * on this device, stands first in the list.
+ * on this device, stands first in the list. A form of several ops is not taken over one whose form the choice names.
  *
  * @param choice forms by pass name, where another one is wanted: a plan that was fixed before, or one that is compared
- * @throws DownhillError PLAN-UNKNOWN where the choice names a form that is not there, or does not fit.
+ * @throws DownhillError PLAN-UNKNOWN where the choice names a form or a pass that is not there, or does not fit.
  */
 export function lower(
   ops: readonly Op[],
@@ -20,23 +20,38 @@ export function lower(
 ): Plan {
   const passes: PassSpec[] = [];
   const chosen: Record<string, string> = {};
+  const lacking: Record<string, string[]> = {};
   for (let at = 0; at < ops.length; ) {
     const op = ops[at]!;
     const name = passName(op.label);
     const wanted = choice[name];
-    const form = forms.find(
-      (each) =>
-        (wanted === undefined || each.name === wanted) &&
-        each.match(ops, at, device) > 0 &&
-        (wanted !== undefined || (each.suits?.(ops, at, device) ?? true)),
-    );
-    if (!form) throw noForm(op, wanted);
-    const taken = form.match(ops, at, device);
+    const lacks = (each: Form) => {
+      const missing = each.needs?.(ops, at, device);
+      if (missing === undefined) return false;
+      const what = `${each.name} needs ${missing}`;
+      lacking[what] = [...(lacking[what] ?? []), name];
+      return true;
+    };
+    const free = (each: Form, taken: number) =>
+      (each.suits?.(ops, at, device) ?? true) &&
+      !ops.slice(at + 1, at + taken).some(({ label }) => Object.hasOwn(choice, passName(label)));
+    let taken = 0;
+    const form = forms.find((each) => {
+      if (wanted !== undefined && each.name !== wanted) return false;
+      taken = each.match(ops, at, device);
+      return taken > 0 && (wanted !== undefined || free(each, taken)) && !lacks(each);
+    });
+    if (!form) throw noForm(op, wanted, Object.keys(lacking).at(-1));
     passes.push(...form.lower(ops.slice(at, at + taken), device));
     chosen[name] = form.name;
     at += taken;
   }
-  return { passes, choice: chosen };
+  const stray = Object.keys(choice).find((name) => !Object.hasOwn(chosen, name));
+  if (stray !== undefined) throw unknown(`There is no pass ${stray} to choose the form ${choice[stray]} for.`);
+  const notes = Object.entries(lacking).map(
+    ([what, names]) => `${what}, which this device has not: ${names.join(', ')}`,
+  );
+  return { passes, choice: chosen, notes };
 }
 
 /** Loads the kernels that forms may need for ops: before {@link lower}, which cannot wait. */
@@ -44,15 +59,20 @@ export async function loadKernels(ops: readonly Op[], forms: readonly Form[], de
   await Promise.all(forms.map((form) => form.load?.(ops, device)));
 }
 
-function noForm({ kind, label }: Op, wanted: string | undefined): DownhillError {
-  return wanted === undefined
-    ? new DownhillError('INTERNAL', `${label}: there is no form of ${kind}.`, 'Report this.')
-    : new DownhillError(
-        'PLAN-UNKNOWN',
-        `${label}: the form ${wanted} does not fit here.`,
-        'Leave the choice out, or take that of a plan for the same model, options and adapter.',
-      );
+function noForm({ kind, label }: Op, wanted: string | undefined, missing = ''): DownhillError {
+  if (wanted === undefined)
+    return new DownhillError('INTERNAL', `${label}: there is no form of ${kind}.`, 'Report this.');
+  return unknown(
+    `${label}: the form ${wanted} does not fit here${missing.startsWith(`${wanted} `) ? `: ${missing}` : ''}.`,
+  );
 }
+
+const unknown = (what: string) =>
+  new DownhillError(
+    'PLAN-UNKNOWN',
+    what,
+    'Leave the choice out, or take that of a plan for the same model, options and adapter.',
+  );
 
 /** A form of one op alone, whatever its shape. */
 export const formOf = <O extends Op>(

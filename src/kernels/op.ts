@@ -32,6 +32,11 @@ export interface Form {
   suits?(ops: readonly Op[], at: number, device: GPUDevice): boolean;
   /** Loads kernels that it may need for some of these ops, before `match` is asked. */
   load?(ops: readonly Op[], device: GPUDevice): Promise<void>;
+  /**
+   * What this device lacks for it where it fits ('subgroups', '10 storage buffers in a kernel'): it is not taken then, and the
+   * plan's notes say so. Default nothing.
+   */
+  needs?(ops: readonly Op[], at: number, device: GPUDevice): string | undefined;
   /** The passes of the ops that it matched. */
   lower(ops: readonly Op[], device: GPUDevice): PassSpec[];
 }
@@ -40,4 +45,6 @@ export interface Form {
 export interface Plan {
   readonly passes: readonly PassSpec[];
   readonly choice: Readonly<Record<string, string>>;
+  /** What would have been chosen on a device that has more, a line for each form. */
+  readonly notes: readonly string[];
 }
