@@ -16,11 +16,11 @@ const floors = {
   checks: ['gpu', 'kernels', 'space', 'optim', 'nn', 'data', 'train', 'reference'],
   // Where checkpoints are kept: on a disk, in a browser.
   store: ['gpu', 'train'],
-  node: ['gpu', 'data', 'store'],
+  node: ['gpu', 'data', 'train', 'store'],
 };
 
 /**
- * The same of the harness' rooms: common -> pages -> train | bench | doctor; train -> inspect | checks. The set-up runs before there is a package, and
+ * The same of the harness' rooms: common -> pages -> train | bench | doctor; train -> inspect | checks | tune. The set-up runs before there is a package, and
  * the libraries of benchmarks are built apart; what lies outside the rooms starts them, and may use all of them.
  */
 const rooms = {
@@ -30,6 +30,7 @@ const rooms = {
   inspect: ['common', 'train'],
   model: ['common', 'train'],
   checks: ['common', 'train'],
+  tune: ['common', 'train'],
   bench: ['common', 'pages', 'peers'],
   doctor: ['common', 'pages', 'setup'],
   peers: ['bench'],

@@ -111,6 +111,7 @@ export { recordFor, resolveRule, slotFlags } from './optim/rule.js';
 export * from './optim/rules.gen.js';
 export { type Scale, scale } from './optim/scalars.js';
 export * from './optim/schedules.js';
+export { opfsPlans } from './store/opfs-plans.js';
 export { opfsStore } from './store/opfs-store.js';
 export type {
   CheckpointStore,
@@ -133,6 +134,7 @@ export {
   type Verdict,
 } from './train/inspect.js';
 export { MAX_SEED, TRAINER_DEFAULTS } from './train/options.js';
+export type { FormChoice, MeasuredForm, MeasuredPlan, PlanOption, PlanStore } from './train/plan-types.js';
 export { type Askable, createPredictor, type Predictor } from './train/predict.js';
 export type { RecoverEvent, RecoverOptions } from './train/recover-types.js';
 export type {

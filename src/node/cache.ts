@@ -122,6 +122,7 @@ export class FilePart implements PartStore {
 /** Writes a file that others see whole or not at all, also after a crash. */
 export function writeWhole(folder: string, name: string, bytes: Uint8Array): Promise<void> {
   return writing(folder, async () => {
+    await mkdir(folder, { recursive: true });
     const draft = join(folder, `${name}.${randomUUID()}.tmp`);
     try {
       const file = await open(draft, 'wx');

@@ -9,6 +9,7 @@ export type {
   StoredCheckpoint,
   StoreOptions,
 } from '../store/store.js';
+export type { MeasuredPlan, PlanStore } from '../train/plan-types.js';
 export {
   DATASETS,
   type DatasetFiles,
@@ -21,6 +22,7 @@ export {
 export { type DeviceOptions, type FoundGpu, requestDevice, requestGpu } from './device.js';
 export { type Driver, findDrivers } from './drivers.js';
 export { type IdxFiles, type IdxPart, idxFolder, idxParts } from './files.js';
+export { folderPlans } from './folder-plans.js';
 export { folderStore } from './folder-store.js';
 export { type FileSource, type IdxSourceOptions, idxSource } from './idx-source.js';
 export { imageFolder } from './images.js';

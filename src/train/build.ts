@@ -1,10 +1,9 @@
 import { Uploads } from '../data/upload.js';
-import type { Plan } from '../kernels/op.js';
 import type { Model } from '../nn/model.js';
 import { Evaluator } from './evaluate.js';
 import { networkObjective } from './objective.js';
 import type { CheckedOptions } from './options.js';
-import { Program } from './program.js';
+import { Program, type ProgramOptions } from './program.js';
 import type { ValidationPlan } from './validation.js';
 
 /** A program, and the copies of data that it shares with evaluations. */
@@ -27,12 +26,12 @@ const validationPlan = (
 /**
  * A program of its own on a device, with copies of its data.
  *
- * @param choice forms by pass, where others than the default are wanted
+ * @param choice forms by pass, where others than the heuristic's are wanted; or who chooses them
  */
 export async function buildProgram(
   device: GPUDevice,
   options: CheckedOptions,
-  choice?: Plan['choice'],
+  choice?: ProgramOptions['choice'],
 ): Promise<Built> {
   const { label } = options.settings;
   const uploads = new Uploads(device, label);
@@ -42,7 +41,7 @@ export async function buildProgram(
     const program = await Program.create(device, {
       ...options,
       ...{ label, objective, validation, seeds: [options.seed] },
-      ...(choice && { choice }),
+      choice,
     });
     return { program, uploads };
   } catch (error) {
@@ -50,3 +49,16 @@ export async function buildProgram(
     throw error;
   }
 }
+
+/**
+ * Who chooses the forms of a trainer. Most go by the adapter's traits, and load nothing for it.
+ *
+ * @throws DownhillError OPTION-*, PLAN-UNKNOWN
+ */
+export const choiceOf = async (
+  device: GPUDevice,
+  { plan, plans, planBudgetMs, settings: { label } }: CheckedOptions,
+) =>
+  plans === undefined && (plan === 'auto' || plan === 'pinned')
+    ? undefined
+    : (await import('./choose.js')).chooserOf(device, { label, plan, plans, planBudgetMs });

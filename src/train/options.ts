@@ -52,11 +52,14 @@ const OPTIONS = [
   'augment',
   'average',
   'recover',
+  'plan',
+  'plans',
+  'planBudgetMs',
   'validation',
   'earlyStopping',
 ] as const;
 /** Of the options of {@link createTrainer}; with fewer samples than a batch, a batch is all of them. */
-export const TRAINER_DEFAULTS = { batchSize: 64, sampling: 'shuffle', seed: 0 } as const;
+export const TRAINER_DEFAULTS = { batchSize: 64, sampling: 'shuffle', seed: 0, planBudgetMs: 2000 } as const;
 export const MAX_SEED = 2 ** 32 - 1;
 
 /** Options of {@link createTrainer}, checked and with their defaults. */
@@ -80,7 +83,7 @@ export function checkTrainerOptions(device: GPUDevice, options: TrainerOptions) 
     );
   }
   const batchSize = full ? data.samples : (options.batchSize ?? Math.min(TRAINER_DEFAULTS.batchSize, data.samples));
-  const { clip, skipNonFinite, accumulate, label = 'train' } = options;
+  const { clip, skipNonFinite, accumulate, label = 'train', plan = 'auto' } = options;
   const rows = checkInteger('batchSize', batchSize, 1, data.samples);
   const dropLast = checkFlag('dropLast', options.dropLast ?? false);
   checkSmallestBatch(model, data.samples, { rows, sampling, dropLast });
@@ -113,6 +116,9 @@ export function checkTrainerOptions(device: GPUDevice, options: TrainerOptions) 
     penalty: checkPenalty(options.penalty, tensorsOf(model)),
     groups,
     validation,
+    // Looked at where they are needed, before any GPU work: choose.ts.
+    ...{ plan, plans: options.plans },
+    planBudgetMs: checkNumber('planBudgetMs', options.planBudgetMs ?? TRAINER_DEFAULTS.planBudgetMs, { above: 0 }),
     recover: checkRecover(options.recover, globalThis.navigator?.gpu && requestDevice),
     seed: checkInteger('seed', options.seed ?? TRAINER_DEFAULTS.seed, 0, MAX_SEED),
   };

@@ -2,38 +2,25 @@ import { BufferSet, guarded, range } from '../gpu/buffers.js';
 import { DownhillError } from '../gpu/errors.js';
 import { checkChoice } from '../gpu/fields.js';
 import { createPasses, type Pass } from '../gpu/pipelines.js';
-import { accountForms } from '../kernels/account.js';
-import { augmentForms } from '../kernels/augment.js';
-import { averageForms } from '../kernels/average.js';
 import { loadKernels, lower } from '../kernels/lower.js';
-import { loadForms } from '../kernels/nn-forms.js';
-import type { Form, Plan } from '../kernels/op.js';
-import { penaltyForms } from '../kernels/penalty.js';
+import type { Form, Op } from '../kernels/op.js';
 import type { Average } from '../optim/averages.js';
 import type { RuleRow } from '../optim/rule.js';
 import type { Group } from '../optim/scalars.js';
-import { arenaUpdate, type GradientSettings, UPDATER_FORMS, Updater } from '../optim/updater.js';
+import { arenaUpdate, type GradientSettings, Updater } from '../optim/updater.js';
 import { WeightAverage } from '../optim/weight-average.js';
 import { arenaSpace } from '../space/arena.js';
 import { elementsOf, type PlacedVector, type Space, type Vector } from '../space/space.js';
 import type { Stateful } from '../space/stateful.js';
 import { fillTensor, partRange, readTensors, writeTensor } from '../space/vectors.js';
 import type { PlacedWeights } from './evaluate.js';
+import { formsOf } from './forms.js';
 import type { BoundObjective, Objective } from './objective.js';
+import type { Chooser, Chosen, FormChoice } from './plan-types.js';
 import type { ParameterRange, PlanReport } from './report-types.js';
 import { LOSS_BYTES, LOSS_RING, SCALARS_AHEAD, Scheduler } from './scheduler.js';
 import type { Weights } from './types.js';
 import { Validation, type ValidationPlan } from './validation.js';
-
-/** Everything that training is made of. Those of one op in a row are tried in order: fused ones stand first. */
-const formsOf = async (device: GPUDevice, all: boolean): Promise<readonly Form[]> => [
-  ...(await loadForms(device, all)),
-  ...augmentForms,
-  ...penaltyForms,
-  ...UPDATER_FORMS,
-  ...averageForms,
-  ...accountForms,
-];
 
 export interface ProgramOptions {
   readonly label: string;
@@ -48,8 +35,8 @@ export interface ProgramOptions {
   /** Of the weights, kept beside them. */
   readonly average?: Average | undefined;
   readonly validation?: ValidationPlan | undefined;
-  /** Forms by pass name, where another plan than the default one is wanted. */
-  readonly choice?: Plan['choice'];
+  /** Forms by pass name, where another plan than the heuristic's is wanted; or who chooses them, once the ops are known. */
+  readonly choice?: FormChoice | Chooser | undefined;
   /** Largest arena, in bytes; default what the device binds. Tests lower it to see arenas split. */
   readonly maxArenaBytes?: number;
 }
@@ -71,7 +58,8 @@ export class Program {
     readonly passes: readonly Pass[],
     readonly scheduler: Scheduler,
     readonly bound: BoundObjective,
-    readonly choice: Plan['choice'],
+    readonly choice: FormChoice,
+    readonly chosen: Chosen & Required<Pick<Chosen, 'notes'>>,
     readonly validation: Validation | undefined,
   ) {}
 
@@ -118,8 +106,8 @@ export class Program {
       });
       const { params, statistics, updater, average, bound, losses, ops } = made;
       await loadKernels(ops, forms, device);
-      const plan = await guarded(device, label, () => lower(ops, forms, device, options.choice));
-      const { choice } = plan;
+      const chosen = await chosenFor(options.choice, ops, forms);
+      const plan = await guarded(device, label, () => lower(ops, forms, device, chosen.choice));
       const passes = await createPasses(device, plan.passes, buffers);
       // What is evaluated, and so what is kept and put back, is the average where there is one.
       const weights = { space, params: average?.vector ?? params, statistics };
@@ -137,7 +125,8 @@ export class Program {
         passes,
         scheduler,
         bound,
-        choice,
+        plan.choice,
+        { ...chosen, notes: [...(chosen.notes ?? []), ...plan.notes] },
         validation,
       );
     } catch (error) {
@@ -201,7 +190,8 @@ export class Program {
   }
 
   describe(): PlanReport {
-    const { bound, space, updater, average } = this;
+    const { bound, space, updater, average, chosen } = this;
+    const { chosenBy, notes, measured } = chosen;
     const size = (vectors: readonly Vector[]) =>
       vectors.flatMap(({ ranges }) => ranges).reduce((sum, range) => sum + range.size, 0);
     return {
@@ -209,6 +199,7 @@ export class Program {
       dispatches: this.passes.length,
       passes: this.passes.map(({ label, kernel, grid }) => ({ label, kernel, grid })),
       choice: this.choice,
+      ...{ chosenBy, notes, ...(measured && { measured }) },
       parameters: space.tensors.reduce((sum, tensor) => sum + elementsOf(tensor), 0),
       bytes: {
         parameters: size([this.params]),
@@ -227,6 +218,15 @@ export class Program {
     this.validation?.destroy();
     this.updater.buffers.destroy();
   }
+}
+
+async function chosenFor(
+  choice: ProgramOptions['choice'],
+  ops: readonly Op[],
+  forms: readonly Form[],
+): Promise<Chosen> {
+  if (typeof choice === 'function') return choice(ops, forms);
+  return choice ? { chosenBy: 'caller', choice } : { chosenBy: 'heuristic' };
 }
 
 function noBest(validation: Validation | undefined): never {

@@ -1,4 +1,5 @@
 import type { MetricValues } from '../nn/metrics.js';
+import type { Chosen, FormChoice, MeasuredPlan } from './plan-types.js';
 import type { WatchReport } from './watch-report.js';
 
 /* What a trainer tells: plain data. */
@@ -75,7 +76,13 @@ export interface PlanReport {
   readonly dispatches: number;
   readonly passes: readonly { readonly label: string; readonly kernel: string; readonly grid: readonly number[] }[];
   /** The form of every operation, by pass name: 'forward-0' -> 'dense+activation/tile'. */
-  readonly choice: Readonly<Record<string, string>>;
+  readonly choice: FormChoice;
+  /** Who chose: the traits of the adapter alone, a measurement just now, one that was kept, or whoever named the forms. */
+  readonly chosenBy: Chosen['chosenBy'];
+  /** Forms that were passed over for what this device lacks, and plans that were ignored. */
+  readonly notes: readonly string[];
+  /** The measurement, for JSON and for `plan` of another trainer; there where one chose. */
+  readonly measured?: MeasuredPlan;
   readonly parameters: number;
   /** Bytes on the GPU: parameters, gradients, optimizer state (and an average of the weights), activations, data. */
   readonly bytes: Readonly<Record<'parameters' | 'gradients' | 'state' | 'activations' | 'data', number>>;

@@ -3,6 +3,7 @@ import { type Built, buildProgram } from './build.js';
 import type { Restored } from './checkpoint-types.js';
 import type { CheckedOptions } from './options.js';
 import { type openCheckpoint, otherForms, restoreProgram } from './persist.js';
+import type { FormChoice } from './plan-types.js';
 
 /**
  * Goes on from a checkpoint with the forms that it was trained with: where the program has others and those fit this adapter,
@@ -32,6 +33,10 @@ export async function restoreBuilt(
     throw error;
   }
 }
+
+/** A program with the forms of one that was lost, where they are there on another device. */
+export const buildAgain = async (device: GPUDevice, options: CheckedOptions, choice: FormChoice): Promise<Built> =>
+  (await buildProgram(device, options, choice).catch(unlessUnknown)) ?? buildProgram(device, options);
 
 function unlessUnknown(error: unknown): undefined {
   if ((error as Partial<DownhillError>).code !== 'PLAN-UNKNOWN') throw error;

@@ -14,7 +14,7 @@ import type { SetOptions } from '../optim/groups.js';
 import { readState } from '../optim/optimizer-state.js';
 import type { FieldsOf, Rule } from '../optim/rule.js';
 import type { Vector } from '../space/space.js';
-import { type Built, buildProgram } from './build.js';
+import { type Built, buildProgram, choiceOf } from './build.js';
 import type { CheckpointOptions, ImportOptions } from './checkpoint-types.js';
 import { Evaluator, type PlacedWeights, type Trained } from './evaluate.js';
 import { StreamedEvaluator, samplesEvaluator } from './evaluate-stream.js';
@@ -31,10 +31,10 @@ import { Pause } from './pause.js';
 import { importTensors, openCheckpoint, saveProgram } from './persist.js';
 import { samplesOf } from './predict.js';
 import { checkProfileOptions, profileSteps, type Submit } from './profile.js';
-import type { Program } from './program.js';
+import type { Program, ProgramOptions } from './program.js';
 import { isLost, Recovery } from './recover.js';
 import type { Evaluation, Profile, StepReport, Stopped, ValidationReport } from './report-types.js';
-import { restoreBuilt } from './restore.js';
+import { buildAgain, restoreBuilt } from './restore.js';
 import type { StepResult } from './scheduler.js';
 import type { EvaluateOptions, ProfileOptions, RunOptions, Trainer, TrainerOptions, WeightsOptions } from './types.js';
 import { checkReportedValues, namedMeans, validationReport } from './validation-options.js';
@@ -61,7 +61,7 @@ export async function createTrainer<R extends Rule>(
 ): Promise<Trainer<FieldsOf<R>>> {
   const checked = checkTrainerOptions(device, options as unknown as TrainerOptions);
   await checkNotLost(device);
-  return NetworkTrainer.create<FieldsOf<R>>(device, checked);
+  return NetworkTrainer.create<FieldsOf<R>>(device, checked, await choiceOf(device, checked));
 }
 
 /** Data sets whose evaluation stays ready on the GPU, of each kind of weights: to train on, to validate, to test. */
@@ -98,8 +98,12 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
     this.#recovery = options.recover && new Recovery(options.recover);
   }
 
-  static async create<F extends Fields>(device: GPUDevice, options: CheckedOptions): Promise<NetworkTrainer<F>> {
-    const { program, uploads } = await buildProgram(device, options);
+  static async create<F extends Fields>(
+    device: GPUDevice,
+    options: CheckedOptions,
+    choice: ProgramOptions['choice'],
+  ): Promise<NetworkTrainer<F>> {
+    const { program, uploads } = await buildProgram(device, options, choice);
     const trainer = new NetworkTrainer<F>(program, uploads, options);
     await trainer.#recovery?.take(program).catch((error) => {
       trainer.destroy();
@@ -222,7 +226,7 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
 
   /** Makes everything anew on another device, as it was at the last snapshot. @throws what cannot be mended */
   async #recover(recovery: Recovery, error: unknown, reached: number, signal: AbortSignal | undefined): Promise<void> {
-    const build = (device: GPUDevice) => buildProgram(device, this.#options);
+    const build = (device: GPUDevice) => buildAgain(device, this.#options, this.#program.choice);
     const { device, built } = await recovery.recover(build, this.#program, error, {
       ...{ reached, signal: signal ? AbortSignal.any([signal, this.#ended.signal]) : this.#ended.signal },
       checkAlive: () => this.#checkAlive(),

@@ -11,6 +11,7 @@ import type { ClipOptions, OptimizerOptions } from '../optim/optimizer-options.j
 import type { OptimizerState } from '../optim/optimizer-types.js';
 import type { Rule } from '../optim/rule.js';
 import type { CheckpointOptions, Imported, ImportOptions, Restored } from './checkpoint-types.js';
+import type { PlanOption, PlanStore } from './plan-types.js';
 import type { RecoverOptions } from './recover-types.js';
 import type {
   Evaluation,
@@ -131,6 +132,26 @@ export interface TrainerOptions<F extends Fields = Fields> {
    * throws DEVICE-LOST.
    */
   readonly recover?: boolean | RecoverOptions;
+  /**
+   * Which form computes each operation, decided before step 0 and never changed: `describe().choice` tells, every checkpoint
+   * has it, `restore` and `recover` take it up again.
+   *
+   * - 'pinned': by the published traits of the adapter and the shapes. The same forms, and with them the same bits, on equal
+   *   adapters and drivers, whatever was measured there.
+   * - 'auto' (the default): what `plans` keeps for this adapter, release, model, batch and rule, where it does; else as 'pinned'.
+   * - 'measure': as 'auto', and where nothing is kept it measures, for at most about `planBudgetMs` before step 0 and on
+   *   copies, and keeps in `plans` what was fastest.
+   * - forms by pass name, all or some: `describe().choice` of another trainer, `{ 'forward-0': 'dense/tile' }`.
+   * - a plan that was measured: `describe().measured`, the JSON that `downhill tune --out` writes. One of another adapter,
+   *   release or model is ignored, with a warning and a line in `describe().notes`.
+   *
+   * @example createTrainer(device, { model, rule, data, plan: 'measure', plans: folderPlans() });
+   */
+  readonly plan?: PlanOption;
+  /** Where measured plans stay: `folderPlans()` of 'downhill/node', `opfsPlans()` in a browser. Default nowhere. */
+  readonly plans?: PlanStore;
+  /** Longest that plan 'measure' should measure, in milliseconds. Default 2000. */
+  readonly planBudgetMs?: number;
   /** In the label of every GPU object: 'downhill:<label>/<pass>'. Default 'train'. */
   readonly label?: string;
 }
