@@ -16,6 +16,8 @@ import { predict } from './model/predict.js';
 import { configOf } from './train/checkpoints.js';
 import { train } from './train/command.js';
 import { parseTrain } from './train/options.js';
+import { tune } from './tune/command.js';
+import { parseTune } from './tune/options.js';
 
 const checkNames = Object.keys(CHECKS) as CheckName[];
 
@@ -25,6 +27,7 @@ const COMMANDS: Readonly<Record<string, (args: readonly string[], io: Io) => Pro
   export: exportModel,
   inspect,
   ...Object.fromEntries(checkNames.map((name) => [name, (args: readonly string[], io: Io) => check(name, args, io)])),
+  tune,
   bench,
   doctor,
 };
@@ -38,6 +41,7 @@ const HELP = `npx downhill <command>
   gradcheck      compare gradients: differences, float64, the GPU
   init-loss      compare the loss at the start with that of a network which knows nothing
   overfit-batch  see whether a network learns one batch by heart
+  tune           measure which form of each kernel is fastest here, for train --plan auto
   bench          measure the kernels and the trainer beside other libraries
   doctor         show the adapter and the browser of this machine, and test the kernels
   help           this text; downhill <command> --help tells about a command
@@ -85,7 +89,7 @@ export interface Needs {
 }
 
 /**
- * `train`, `inspect`, the checks and `bench` need the place where they run. The doctor looks at what is there; help and what will be refused need
+ * `train`, `tune`, `inspect`, the checks and `bench` need the place where they run. The doctor looks at what is there; help and what will be refused need
  * nothing: none of them may install a driver or a browser.
  */
 export function needs([command, ...args]: readonly string[]): Needs {
@@ -96,6 +100,11 @@ export function needs([command, ...args]: readonly string[]): Needs {
       if (train === 'help') return nothing;
       const place = configOf(train).in;
       return { adapter: place === 'node', browser: place === 'chrome' };
+    }
+    if (command === 'tune') {
+      const tuned = parseTune(args);
+      if (tuned === 'help') return nothing;
+      return { adapter: tuned.config.in === 'node', browser: tuned.config.in === 'chrome' };
     }
     if (command === 'predict') return { ...nothing, adapter: parsePredict(args) !== 'help' };
     if (command === 'inspect') return { ...nothing, adapter: parseInspect(args) !== 'help' };

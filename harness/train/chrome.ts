@@ -5,7 +5,7 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
-import { DownhillError, type ErrorCode } from '../../src/index.js';
+import { DownhillError, type ErrorCode, type MeasuredPlan } from '../../src/index.js';
 import { scratchFolder } from '../common/scratch.js';
 import { packageRoot, versionOf } from '../common/versions.js';
 import { launchBrowser } from '../pages/find.js';
@@ -26,7 +26,7 @@ export async function runInChrome(
   files: JobBytes | undefined,
   emit: Emit,
   signal: AbortSignal,
-  { silenceMs = SILENCE_MS, from, goOn = false, save }: JobCheckpoints & { readonly silenceMs?: number } = {},
+  { silenceMs = SILENCE_MS, from, goOn = false, save, plans }: JobCheckpoints & { readonly silenceMs?: number } = {},
 ): Promise<JobResult> {
   const pages = join(packageRoot(), 'dist/pages');
   if (!existsSync(join(pages, 'train.html'))) {
@@ -47,7 +47,7 @@ export async function runInChrome(
     };
     emit({ type: 'runtime', versions });
     const job = async (told: Emit) =>
-      runPage(await browser.newPage(), `${server.url}train.html`, config, shared, told, signal, save);
+      runPage(await browser.newPage(), `${server.url}train.html`, config, shared, told, signal, { save, plans });
     return await unlessSilent(silenceMs, emit, job);
   } finally {
     for (const close of closing.reverse()) await close();
@@ -95,7 +95,7 @@ async function runPage(
   shared: Shared & { readonly goOn: boolean },
   emit: Emit,
   signal: AbortSignal,
-  save: JobCheckpoints['save'],
+  { save, plans }: Pick<JobCheckpoints, 'save' | 'plans'>,
 ): Promise<JobResult> {
   const complaints = listen(page);
   let result: JobResult | undefined;
@@ -109,6 +109,9 @@ async function runPage(
       abort();
     }
   });
+  // Of nothing a page gets null, which is no plan.
+  await page.exposeFunction('downhillPlan', async (key: string) => plans?.load(key));
+  await page.exposeFunction('downhillKeepPlan', async (key: string, plan: MeasuredPlan) => plans?.save(key, plan));
   const pieces: Buffer[] = [];
   await page.exposeFunction('downhillSave', async (base64: string, last: SavedPart | null) => {
     pieces.push(Buffer.from(base64, 'base64'));

@@ -1,7 +1,7 @@
 /** `downhill train`: flags, data and folder are checked, then the job runs in Node or in Chrome. */
 import { join } from 'node:path';
 import { DownhillError } from '../../src/index.js';
-import { DATASETS } from '../../src/node/index.js';
+import { DATASETS, folderPlans } from '../../src/node/index.js';
 import { count, plural } from '../common/format.js';
 import { errorParts, type Io } from '../common/io.js';
 import { defaultFolder } from '../common/output.js';
@@ -14,6 +14,7 @@ import { fetchNamed } from './fetch.js';
 import { trainHelp } from './help.js';
 import { loadData, readIdx, readPlain, runInNode } from './node.js';
 import { parseTrain, type TrainCommand } from './options.js';
+import { withPlan } from './plan-file.js';
 import { JsonReporter, type Reporter, TextReporter, writeJson } from './reporter.js';
 import { BEST, CHECKPOINTS, MODEL, RunFolder } from './run-folder.js';
 import { runSteps } from './schedule.js';
@@ -59,6 +60,7 @@ export async function train(args: readonly string[], io: Io): Promise<number> {
 
   try {
     // Everything that can be wrong is looked at before a device is asked for.
+    config = withPlan(config, io);
     const known = config.data.kind === 'named' ? heldShape(config, DATASETS[config.data.name]) : knownShape(config);
     if (known) checkFit(config, known);
     const files = await filesOf(config.data, { io, json, signal: controller.signal });
@@ -73,7 +75,7 @@ export async function train(args: readonly string[], io: Io): Promise<number> {
     const { resume } = command;
     const goOn = resume?.changes.steps !== undefined || resume?.changes.epochs !== undefined;
     const from = resume && (await findCheckpoint(run, config, data ? shapeOf(data) : known!, goOn));
-    const checkpoints = { from, goOn, save: run.save };
+    const checkpoints = { from, goOn, save: run.save, plans: folderPlans() };
     const result =
       config.in === 'node' && data
         ? await runInNode(config, data, run.emit, controller.signal, checkpoints)

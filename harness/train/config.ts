@@ -10,6 +10,7 @@ import type {
   Gain,
   Init,
   Loss,
+  MeasuredPlan,
   Norm,
   Sampling,
 } from '../../src/index.js';
@@ -118,6 +119,10 @@ export interface TrainConfig {
   readonly saveEvery?: number;
   /** Checkpoints that stay; absent for as many as the store keeps. */
   readonly keep?: number;
+  /** Who chooses the forms of kernels; absent where the adapter's traits alone do. A file that is read becomes what is in it. */
+  readonly plan?: 'auto' | 'measure' | { readonly file: string } | MeasuredPlan;
+  /** There where a plan may be measured for so long, in milliseconds. */
+  readonly planBudgetMs?: number;
   /** There where the last steps of the run are profiled. */
   readonly profile?: true;
 }

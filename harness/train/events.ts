@@ -1,5 +1,13 @@
 /** What a training job tells while it runs: plain JSON, the same from Node and from a page. */
-import type { AdapterReport, PlanReport, Profile, StepReport, Stopped, ValidationReport } from '../../src/index.js';
+import type {
+  AdapterReport,
+  PlanReport,
+  PlanStore,
+  Profile,
+  StepReport,
+  Stopped,
+  ValidationReport,
+} from '../../src/index.js';
 
 /** The data a job trains and tests on, in numbers. */
 export interface DataShape {
@@ -79,4 +87,6 @@ export interface JobCheckpoints {
   readonly goOn?: boolean;
   /** Resolves when the bytes are kept, or could not be, which is told elsewhere. Absent: nothing is kept. */
   readonly save?: ((bytes: Uint8Array, kind: SavedKind, step: number) => Promise<void>) | undefined;
+  /** Where measured plans are kept. */
+  readonly plans?: PlanStore | undefined;
 }

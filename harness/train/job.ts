@@ -51,6 +51,7 @@ export async function runJob(
     ...(config.penalty && { penalty: config.penalty }),
     ...(config.augment && { augment: config.augment }),
     ...validationOptions(config, data.validation),
+    ...planOptions(config, checkpoints),
   });
   try {
     const { stepsPerEpoch } = trainer;
@@ -77,6 +78,16 @@ export async function runJob(
   } finally {
     trainer.destroy();
   }
+}
+
+/** Of a run that goes on, the checkpoint says which forms compute what. */
+function planOptions({ plan, planBudgetMs }: TrainConfig, { from, plans }: JobCheckpoints) {
+  if (plan === undefined || 'file' in Object(plan) || from) return { plan: 'pinned' as const };
+  return {
+    plan: plan as Exclude<typeof plan, { readonly file: string }>,
+    ...(plans && { plans }),
+    ...(planBudgetMs !== undefined && { planBudgetMs }),
+  };
 }
 
 /** Goes on from a checkpoint. */

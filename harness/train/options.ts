@@ -133,6 +133,13 @@ export const FLAGS: Readonly<Record<string, Flags>> = {
       help: 'folder of the run: config.json, metrics.jsonl, loss.svg, model.safetensors',
       default: 'runs/<time>-<optimizer>',
     },
+    plan: {
+      value: 'WHICH',
+      help:
+        'which kernel form computes what: pinned (by the adapter, the same everywhere alike), auto (what downhill tune measured ' +
+        'here, where it did), measure (now, and kept), or a FILE of downhill tune --out',
+      default: 'pinned',
+    },
     profile: { help: 'where the time of a step goes: measures the last steps, adds profile.json and trace.json' },
     force: { help: 'overwrite the run that is in --out' },
     'allow-divergence': { help: 'exit with 0 also where the training diverged' },
@@ -157,7 +164,7 @@ export function hyperFlags() {
 }
 
 /** Every flag by name. */
-function knownFlags(): Flags {
+export function knownFlags(): Flags {
   const known: Record<string, Flag> = { ...general };
   for (const [name, { uses }] of hyperFlags()) {
     const { kind, help } = uses[0]!.field;
@@ -229,6 +236,7 @@ export function parseTrain(args: readonly string[]): TrainCommand | 'help' {
     ...saves,
     seed: setting('seed'),
     in: setting('in'),
+    ...(given.has('plan') && text('plan') !== 'pinned' && { plan: readPlanFlag(text('plan')) }),
     ...(given.has('profile') && { profile: true }),
   };
   const plain = config.data.kind === 'csv' || config.data.kind === 'npy';
@@ -292,6 +300,10 @@ function readSchedule(given: ReadonlyMap<string, string>, warmup: number): Sched
   }
   return name === 'constant' && warmup === 0 ? undefined : { name, warmup, ...options };
 }
+
+/** One of the words, or a file: which of them exist, the command finds out. */
+const readPlanFlag = (text: string): NonNullable<TrainConfig['plan']> =>
+  text === 'auto' || text === 'measure' ? text : { file: text };
 
 /** The hyper-parameters given, as the rule's options. */
 function readHyper(given: ReadonlyMap<string, string>, optimizer: string): Record<string, unknown> {

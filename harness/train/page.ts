@@ -2,7 +2,7 @@
  * The page's side of `--in chrome`: app/train.html loads it, chrome.ts calls it. It answers with plain JSON, because an
  * exception loses its code on the way to Node.
  */
-import { DownhillError, requestDevice } from '../../src/index.js';
+import { DownhillError, type PlanStore, requestDevice } from '../../src/index.js';
 import type { TrainConfig } from './config.js';
 import { buildData, type JobFiles } from './data.js';
 import type { JobEvent, SavedKind } from './events.js';
@@ -36,6 +36,9 @@ declare global {
   var downhillJob: PageJob | undefined;
   /** Set by Node before the page loads. */
   var downhillEmit: ((event: JobEvent) => Promise<void>) | undefined;
+  /** The same: measured plans, in Node's folder. */
+  var downhillPlan: PlanStore['load'] | undefined;
+  var downhillKeepPlan: PlanStore['save'] | undefined;
   /** The same; takes a file's bytes piece by piece as base64, since a call carries text. With the last comes what it is. */
   var downhillSave: ((base64: string, last: SavedPart | null) => Promise<void>) | undefined;
 }
@@ -58,7 +61,8 @@ async function run(
     const from = checkpoint && new Uint8Array(await (await fetch(checkpoint)).arrayBuffer());
     const device = await requestDevice({ label: 'downhill:train' });
     try {
-      await runJob(device, config, data, emit, controller.signal, { ...(from && { from }), goOn, save });
+      const plans = { load: globalThis.downhillPlan!, save: globalThis.downhillKeepPlan! };
+      await runJob(device, config, data, emit, controller.signal, { ...(from && { from }), goOn, save, plans });
     } finally {
       device.destroy();
     }

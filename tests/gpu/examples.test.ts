@@ -316,6 +316,22 @@ describe('the snippets of docs/', () => {
     expect(said.join()).toContain('step 100: 0.weight changes by 0 of its size');
   });
 
+  it('plan: measured once, taken up from then on', async () => {
+    const { trainFast } = await snippet('plan');
+    const { folderPlans } = await import('../../src/node/index.js');
+    const folder = mkdtempSync(join(tmpdir(), 'downhill-test-'));
+    try {
+      const data = digits({ samples: 200, seed: 2 });
+      const first = await trainFast(await testDevice(), data, folderPlans(folder));
+      const next = await trainFast(await testDevice(), data, folderPlans(folder));
+      made.push(first.trainer, next.trainer);
+      expect([first.chosenBy, next.chosenBy]).toEqual(['measured', 'kept']);
+      expect(next.choice).toEqual(first.choice);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
   it('worker: trains on what it is sent, until it is told to stop', async () => {
     const { serveTraining } = await snippet('worker');
     const { port1: page, port2: worker } = new MessageChannel();
