@@ -1,6 +1,6 @@
 import type { Shader } from '../shaders/shader.js';
 import type { BufferRange } from './buffers.js';
-import { ALIGNMENT, BufferSet, guarded, roundUp } from './buffers.js';
+import { ALIGNMENT, BufferSet, guarded, range, roundUp } from './buffers.js';
 import { COMPUTE_STAGE, USAGE } from './constants.js';
 import { DownhillError } from './errors.js';
 import { untilLost } from './lost.js';
@@ -22,6 +22,8 @@ export interface PassSpec {
   readonly buffers: Readonly<Record<string, BufferRange | undefined>>;
   /** Constant words by the names of WGSL bindings, uploaded once: what is too long for a `shape`. */
   readonly tables?: Readonly<Record<string, Uint32Array<ArrayBuffer>>>;
+  /** Working memory by the names of its bindings: passes that are made together share what has one key. */
+  readonly scratch?: Readonly<Record<string, { readonly key: string; readonly bytes: number }>>;
   /** Workgroups, folded over x and y; z is the replica. */
   readonly groups: number;
   readonly replicas: number;
@@ -242,10 +244,23 @@ function writeShapes(buffers: BufferSet, specs: readonly PassSpec[]): (BufferRan
   });
 }
 
+/** Passes with their working memory among their buffers: one buffer a key, as large as the largest of them wants it. */
+function withScratch(buffers: BufferSet, specs: readonly PassSpec[]): readonly PassSpec[] {
+  const sizes = new Map<string, number>();
+  const wanted = specs.flatMap(({ scratch = {} }) => Object.values(scratch));
+  for (const { key, bytes } of wanted) sizes.set(key, Math.max(bytes, sizes.get(key) ?? 0));
+  if (sizes.size === 0) return specs;
+  const made = new Map([...sizes].map(([key, bytes]) => [key, buffers.storage(`scratch-${key}`, bytes)]));
+  return specs.map(({ scratch = {}, ...spec }) => {
+    const ranges = Object.entries(scratch).map(([name, { key, bytes }]) => [name, range(made.get(key)!, 0, bytes)]);
+    return { ...spec, buffers: { ...spec.buffers, ...Object.fromEntries(ranges) } };
+  });
+}
+
 /**
  * Makes passes ready to record.
  *
- * @param buffers gets the small buffer of their shapes; by default it lives as long as the passes do
+ * @param buffers gets the small buffer of their shapes, and working memory; by default these live as long as the passes do
  */
 export async function createPasses(
   device: GPUDevice,
@@ -256,7 +271,7 @@ export async function createPasses(
   // In error scopes: a pass that the GPU process refused would drop every submit it is part of, without a word.
   return guarded(device, specs[0]?.label ?? 'passes', () => {
     const shapes = writeShapes(buffers, specs);
-    return specs.map((spec, i) => ({
+    return withScratch(buffers, specs).map((spec, i) => ({
       label: `downhill:${spec.label}`,
       kernel: spec.shader.name,
       pipeline: pipelines[i]!,

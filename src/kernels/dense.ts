@@ -4,6 +4,7 @@ import type { PassSpec } from '../gpu/pipelines.js';
 import { denseForwardShader } from '../shaders/nn/dense_forward.gen.js';
 import { denseInputGradientShader } from '../shaders/nn/dense_input_gradient.gen.js';
 import { denseWeightGradientShader } from '../shaders/nn/dense_weight_gradient.gen.js';
+import type { Shader } from '../shaders/shader.js';
 import { type ActivationGradientOp, type ActivationOp, activationConstants } from './activation.js';
 import { formOf } from './lower.js';
 import {
@@ -46,7 +47,7 @@ export interface DenseOperands {
   readonly weight: readonly Piece[];
 }
 
-interface DenseShape extends InputShape {
+export interface DenseShape extends InputShape {
   readonly rows: number;
   readonly inputs: number;
   readonly outputs: number;
@@ -140,67 +141,78 @@ const WORKGROUP = 32;
 const tiles = (along: number, height: number, lanes: number) =>
   Math.ceil(along / height) * Math.ceil(lanes / (4 * WORKGROUP));
 
+/** What every form's kernel of a product is given, whatever its tiles. */
+export type ProductPass = Pick<PassSpec, 'buffers'> & {
+  readonly constants: Readonly<Record<string, number | boolean>>;
+  readonly shape: Readonly<Record<string, number>>;
+};
+
+type Pieced = Omit<PassSpec, 'label' | 'replicas'>;
+
 /** A pass for each piece of W. */
-const perPiece = (
-  { label, shape, replicas }: Op<string, DenseShape>,
-  pass: (piece: DenseShape['pieces'][number], i: number) => Omit<PassSpec, 'label' | 'replicas'>,
+export const perPiece = <S extends DenseShape>(
+  { label, shape, replicas }: Op<string, S>,
+  pass: (i: number) => Pieced | readonly Pieced[],
 ): PassSpec[] =>
-  shape.pieces.map((piece, i) => ({
-    label: shape.pieces.length > 1 ? `${label}.${i}` : label,
-    replicas,
-    ...pass(piece, i),
-  }));
+  shape.pieces.flatMap((_, i) =>
+    [pass(i)].flat().map((each) => ({
+      label: shape.pieces.length > 1 ? `${label}.${i}` : label,
+      replicas,
+      ...each,
+    })),
+  );
 
 const IDENTITY = { activation: 'identity' } as const;
 
-/** @param next takes the product's output in the same pass */
-function forwardTiles(op: DenseOp, next?: ActivationOp): PassSpec[] {
-  const { shape, buffers } = op;
+/**
+ * @param i which piece of W
+ * @param next takes the product's output in the same pass
+ */
+export function forwardPass({ shape, buffers }: DenseOp, i: number, next?: ActivationOp): ProductPass {
   const { rows, inputs, outputs, pieces, biasStride } = shape;
-  return perPiece(op, (piece, i) => {
-    const last = i === pieces.length - 1;
-    const bias = last && biasStride !== undefined;
-    const save = last && next?.shape.keep === true;
-    return {
-      shader: denseForwardShader,
-      constants: {
-        ...activationConstants(next?.shape ?? IDENTITY),
-        FIRST: i === 0,
-        LAST: last,
-        BIAS: bias,
-        SAVE: save,
-        WORKGROUP,
-        ...inputConstants(shape),
-      },
-      shape: {
-        rows,
-        k: piece.inputs,
-        n: outputs,
-        k_begin: piece.begin,
-        x_stride: rowStride(inputs),
-        y_stride: rowStride(outputs),
-        weight_stride: piece.stride,
-        bias_stride: biasStride ?? 0,
-      },
-      buffers: {
-        ...inputBindings(shape, buffers),
-        weight: buffers[`weight-${i}`],
-        bias: bias ? buffers.bias : undefined,
-        y: next ? next.buffers.y : buffers.y,
-        saved: save ? buffers.y : undefined,
-      },
-      groups: tiles(rows, 4, outputs),
-    };
-  });
+  const piece = pieces[i]!;
+  const last = i === pieces.length - 1;
+  const bias = last && biasStride !== undefined;
+  const save = last && next?.shape.keep === true;
+  return {
+    constants: {
+      ...activationConstants(next?.shape ?? IDENTITY),
+      FIRST: i === 0,
+      LAST: last,
+      BIAS: bias,
+      SAVE: save,
+      ...inputConstants(shape),
+    },
+    shape: {
+      rows,
+      k: piece.inputs,
+      n: outputs,
+      k_begin: piece.begin,
+      x_stride: rowStride(inputs),
+      y_stride: rowStride(outputs),
+      weight_stride: piece.stride,
+      bias_stride: biasStride ?? 0,
+    },
+    buffers: {
+      ...inputBindings(shape, buffers),
+      weight: buffers[`weight-${i}`],
+      bias: bias ? buffers.bias : undefined,
+      y: next ? next.buffers.y : buffers.y,
+      saved: save ? buffers.y : undefined,
+    },
+  };
 }
 
 /** @param next takes the product's result in the same pass */
-function inputGradientTiles(op: DenseInputGradientOp, next?: ActivationGradientOp): PassSpec[] {
-  const { shape, buffers } = op;
-  const { rows, inputs, outputs } = shape;
-  return perPiece(op, (piece, i) => ({
-    shader: denseInputGradientShader,
-    constants: { ...activationConstants(next?.shape ?? IDENTITY), WORKGROUP },
+export function inputGradientPass(
+  { shape, buffers }: DenseInputGradientOp,
+  i: number,
+  next?: ActivationGradientOp,
+): ProductPass {
+  const { rows, inputs, outputs, pieces } = shape;
+  const piece = pieces[i]!;
+  return {
+    constants: activationConstants(next?.shape ?? IDENTITY),
     shape: {
       rows,
       k: piece.inputs,
@@ -216,36 +228,67 @@ function inputGradientTiles(op: DenseInputGradientOp, next?: ActivationGradientO
       saved: next?.buffers.saved,
       dx: next ? next.buffers.dx : buffers.dx,
     },
-    groups: tiles(rows, 4, piece.inputs),
-  }));
+  };
 }
 
-function weightGradientTiles(op: DenseWeightGradientOp): PassSpec[] {
-  const { shape, buffers } = op;
+export function weightGradientPass({ shape, buffers }: DenseWeightGradientOp, i: number): ProductPass {
   const { rows, inputs, outputs, pieces, biasStride } = shape;
-  return perPiece(op, (piece, i) => {
-    const bias = i === pieces.length - 1 && biasStride !== undefined;
-    const place = gradientPlace(buffers[`weight-${i}`]!, bias ? buffers.bias : undefined);
-    return {
-      shader: denseWeightGradientShader,
-      constants: { BIAS: bias, SHARED: place.shared, WORKGROUP, ...inputConstants(shape) },
-      shape: {
-        rows,
-        k: piece.inputs,
-        n: outputs,
-        k_begin: piece.begin,
-        x_stride: rowStride(inputs),
-        dy_stride: rowStride(outputs),
-        weight_at: place.weightAt,
-        weight_stride: piece.stride,
-        bias_at: place.biasAt,
-        bias_stride: biasStride ?? 0,
-      },
-      buffers: { ...inputBindings(shape, buffers), dy: buffers.dy, grads: place.grads, bias: place.bias },
-      groups: tiles(piece.inputs, 8, outputs),
-    };
-  });
+  const piece = pieces[i]!;
+  const bias = i === pieces.length - 1 && biasStride !== undefined;
+  const place = gradientPlace(buffers[`weight-${i}`]!, bias ? buffers.bias : undefined);
+  return {
+    constants: { BIAS: bias, SHARED: place.shared, ...inputConstants(shape) },
+    shape: {
+      rows,
+      k: piece.inputs,
+      n: outputs,
+      k_begin: piece.begin,
+      x_stride: rowStride(inputs),
+      dy_stride: rowStride(outputs),
+      weight_at: place.weightAt,
+      weight_stride: piece.stride,
+      bias_at: place.biasAt,
+      bias_stride: biasStride ?? 0,
+    },
+    buffers: { ...inputBindings(shape, buffers), dy: buffers.dy, grads: place.grads, bias: place.bias },
+  };
 }
+
+/** Passes of the kernels that run everywhere: `height` rows of the result an invocation. */
+const inTiles = <S extends DenseShape>(
+  op: Op<string, S>,
+  shader: Shader,
+  pass: (i: number) => ProductPass,
+  groups: (inputs: number) => number,
+) =>
+  perPiece(op, (i) => {
+    const { constants, ...rest } = pass(i);
+    return { shader, constants: { ...constants, WORKGROUP }, ...rest, groups: groups(op.shape.pieces[i]!.inputs) };
+  });
+
+const forwardTiles = (op: DenseOp, next?: ActivationOp) =>
+  inTiles(
+    op,
+    denseForwardShader,
+    (i) => forwardPass(op, i, next),
+    () => tiles(op.shape.rows, 4, op.shape.outputs),
+  );
+
+const inputGradientTiles = (op: DenseInputGradientOp, next?: ActivationGradientOp) =>
+  inTiles(
+    op,
+    denseInputGradientShader,
+    (i) => inputGradientPass(op, i, next),
+    (inputs) => tiles(op.shape.rows, 4, inputs),
+  );
+
+const weightGradientTiles = (op: DenseWeightGradientOp) =>
+  inTiles(
+    op,
+    denseWeightGradientShader,
+    (i) => weightGradientPass(op, i),
+    (inputs) => tiles(inputs, 8, op.shape.outputs),
+  );
 
 /** Two writable bindings must not overlap, as those of several replicas in one buffer do: they become one. */
 export function gradientPlace(weight: BufferRange, bias: BufferRange | undefined) {
@@ -264,11 +307,11 @@ export function gradientPlace(weight: BufferRange, bias: BufferRange | undefined
 }
 
 /** A form of two neighbours, the second of which reads nothing but what the first writes. */
-function pairOf<A extends Op, B extends Op>(
+export function pairOf<A extends Op, B extends Op>(
   name: string,
   [first, from]: readonly [A['kind'], string],
   [second, to]: readonly [B['kind'], string],
-  lowerBoth: (a: A, b: B) => PassSpec[],
+  lowerBoth: (a: A, b: B, device: GPUDevice) => PassSpec[],
 ): Form {
   return {
     name,
@@ -276,17 +319,19 @@ function pairOf<A extends Op, B extends Op>(
       const [a, b] = [ops[at]!, ops[at + 1]];
       return a.kind === first && b?.kind === second && a.buffers[from] === b.buffers[to] ? 2 : 0;
     },
-    lower: ([a, b]) => lowerBoth(a as A, b as B),
+    lower: ([a, b], device) => lowerBoth(a as A, b as B, device),
   };
 }
 
 export const denseForms: readonly Form[] = [
-  pairOf<DenseOp, ActivationOp>('dense+activation/tile', ['dense', 'y'], ['activation', 'x'], forwardTiles),
+  pairOf<DenseOp, ActivationOp>('dense+activation/tile', ['dense', 'y'], ['activation', 'x'], (a, b) =>
+    forwardTiles(a, b),
+  ),
   pairOf<DenseInputGradientOp, ActivationGradientOp>(
     'dense-input-gradient+activation-gradient/tile',
     ['dense-input-gradient', 'dx'],
     ['activation-gradient', 'dy'],
-    inputGradientTiles,
+    (a, b) => inputGradientTiles(a, b),
   ),
   formOf<DenseOp>('dense/tile', 'dense', (op) => forwardTiles(op)),
   formOf<DenseInputGradientOp>('dense-input-gradient/tile', 'dense-input-gradient', (op) => inputGradientTiles(op)),

@@ -43,11 +43,20 @@ const SIZES: readonly [rows: number, inputs: number, outputs: number][] = [
   [300, 20, 7],
   [130, 260, 140],
 ];
-/** Where W comes in pieces: with outputs that are a multiple of 4 and that are none. */
-const PIECES = { rows: 6, inputs: 150, splits: [64, 128] };
-/** All of them in the form that is used everywhere; in the others one that has a constant and one that is saved for. */
-const activationsOf = (form: string): readonly KernelActivation[] =>
-  form === FUSED || form === FUSED_GRADIENT ? KERNEL_ACTIVATIONS : ['leaky-relu', 'gelu'];
+/** Where W comes in pieces. */
+const PIECES = { rows: 6, inputs: 150, outputs: 12, splits: [64, 128] };
+
+/*
+ * What a form shares with others of one generator is tested there: each pipeline of a large tile takes lavapipe 3 to 10 s to
+ * compile. All activations run in the form that is used everywhere, in the others one that has a constant and one whose input
+ * is saved (their functions are the same, word for word).
+ */
+const large = (form: string) => /tile-\d+x128/.test(form);
+const sizesOf = (form: string) => (large(form) ? [SIZES[2]!, SIZES[6]!, SIZES.at(-1)!] : SIZES);
+function activationsOf(form: string): readonly KernelActivation[] {
+  if (form === FUSED || form === FUSED_GRADIENT) return KERNEL_ACTIVATIONS;
+  return large(form) ? ['leaky-relu'] : ['leaky-relu', 'silu'];
+}
 
 const ratio = ({ actual, expected, limit }: Compared) => worst(actual, expected, limit).ratio;
 const SEEDS = [20, 40, 60];
@@ -55,7 +64,7 @@ const SEEDS = [20, 40, 60];
 describe.each(FORWARD)('%s', (form) => {
   const test = it.skipIf(lacks(form));
 
-  test.each(SIZES)('%i x %i x %i agrees with float64', async (rows, inputs, outputs) => {
+  test.each(sizesOf(form))('%i x %i x %i agrees with float64', async (rows, inputs, outputs) => {
     const found = await forward({ form, rows, inputs, outputs });
     expect(ratio(found)).toBeLessThanOrEqual(1);
     expect(found.made > 0).toBe(!form.includes('+'));
@@ -70,15 +79,12 @@ describe.each(FORWARD)('%s', (form) => {
     }
   });
 
-  test('adds up a weight matrix that comes in pieces', async () => {
-    for (const outputs of [9, 12]) {
-      const found = await forward({ form, ...PIECES, outputs, activation: 'tanh' });
-      expect(ratio(found)).toBeLessThanOrEqual(1);
-    }
+  it.skipIf(lacks(form) || large(form))('adds up a weight matrix that comes in pieces', async () => {
+    expect(ratio(await forward({ form, ...PIECES, activation: 'leaky-relu' }))).toBeLessThanOrEqual(1);
   });
 
   test('gives replicas the bits of single runs', async () => {
-    const shape = { form, rows: 5, inputs: 70, outputs: 68, activation: 'relu' } as const;
+    const shape = { form, rows: 5, inputs: 70, outputs: 68 };
     const alone = await Promise.all(SEEDS.map((seed) => forward({ ...shape, seeds: [seed] })));
     const { actual } = await forward({ ...shape, seeds: SEEDS });
     expect(actual).toEqual(Float32Array.from(alone.flatMap((each) => [...each.actual])));
@@ -93,7 +99,7 @@ it('a product folds a grid of more than 65,535 workgroups', async () => {
 describe.each(INPUT_GRADIENT)('%s', (form) => {
   const test = it.skipIf(lacks(form));
 
-  test.each(SIZES)('%i x %i x %i agrees with float64', async (rows, inputs, outputs) => {
+  test.each(sizesOf(form))('%i x %i x %i agrees with float64', async (rows, inputs, outputs) => {
     const found = await inputGradient({ form, rows, inputs, outputs });
     expect(ratio(found)).toBeLessThanOrEqual(1);
     expect(found.made > 0).toBe(!form.includes('+'));
@@ -106,13 +112,12 @@ describe.each(INPUT_GRADIENT)('%s', (form) => {
     }
   });
 
-  test('takes a weight matrix that comes in pieces', async () => {
-    for (const outputs of [9, 12])
-      expect(ratio(await inputGradient({ form, ...PIECES, outputs, activation: 'tanh' }))).toBeLessThanOrEqual(1);
+  it.skipIf(lacks(form) || large(form))('takes a weight matrix that comes in pieces', async () => {
+    expect(ratio(await inputGradient({ form, ...PIECES, activation: 'leaky-relu' }))).toBeLessThanOrEqual(1);
   });
 
   test('gives replicas the bits of single runs', async () => {
-    const shape = { form, rows: 5, inputs: 70, outputs: 68, activation: 'relu' } as const;
+    const shape = { form, rows: 5, inputs: 70, outputs: 68 };
     const alone = await Promise.all(SEEDS.map((seed) => inputGradient({ ...shape, seeds: [seed] })));
     const { actual } = await inputGradient({ ...shape, seeds: SEEDS });
     expect(actual).toEqual(Float32Array.from(alone.flatMap((each) => [...each.actual])));
@@ -122,13 +127,12 @@ describe.each(INPUT_GRADIENT)('%s', (form) => {
 describe.each(WEIGHT_GRADIENT)('%s', (form) => {
   const test = it.skipIf(lacks(form));
 
-  test.each(SIZES)('%i x %i x %i agrees with float64', async (rows, inputs, outputs) => {
+  test.each(sizesOf(form))('%i x %i x %i agrees with float64', async (rows, inputs, outputs) => {
     expect(ratio(await weightGradient({ form, rows, inputs, outputs }))).toBeLessThanOrEqual(1);
   });
 
-  test('takes a weight matrix that comes in pieces', async () => {
-    for (const outputs of [9, 12])
-      expect(ratio(await weightGradient({ form, ...PIECES, outputs }))).toBeLessThanOrEqual(1);
+  it.skipIf(lacks(form) || large(form))('takes a weight matrix that comes in pieces', async () => {
+    expect(ratio(await weightGradient({ form, ...PIECES }))).toBeLessThanOrEqual(1);
   });
 
   test('gives replicas the bits of single runs, in buffers of their own and in one', async () => {
@@ -142,8 +146,8 @@ describe.each(WEIGHT_GRADIENT)('%s', (form) => {
 
 /** Every form of a forward product and of a weight gradient, each beside the usual one. */
 const LAYERS: readonly (readonly [forward: string, gradient: string])[] = [
-  ...FORWARD.map((form) => [form, 'dense-weight-gradient/tile'] as const),
-  ...WEIGHT_GRADIENT.slice(1).map((form) => [FUSED, form] as const),
+  ...FORWARD.filter((form) => !large(form)).map((form) => [form, 'dense-weight-gradient/tile'] as const),
+  ...WEIGHT_GRADIENT.filter((form) => !large(form)).map((form) => [FUSED, form] as const),
 ];
 
 describe.each(LAYERS)('a layer that reads the data set: %s, %s', (forwardForm, gradientForm) => {

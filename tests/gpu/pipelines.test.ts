@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { range } from '../../src/gpu/buffers.js';
-import { getPipeline } from '../../src/gpu/pipelines.js';
+import { createPasses, encodePasses, getPipeline } from '../../src/gpu/pipelines.js';
 import type { Shader } from '../../src/shaders/shader.js';
 import { buffersFor, dispatch, readFloats, testDevice } from '../support/gpu.js';
 
@@ -53,4 +53,43 @@ it('keeps a pipeline for who asks again, and a bounded number of them', async ()
   expect(await getPipeline(device, shader, { VALUE: 0 })).toBe(first);
   for (let value = 1; value <= 256; value++) await getPipeline(device, shader, { VALUE: value });
   expect(await getPipeline(device, shader, { VALUE: 0 })).not.toBe(first);
+});
+
+it('gives passes working memory, one buffer for all that name it alike', async () => {
+  const device = await testDevice();
+  const buffers = buffersFor(device, 'scratch');
+  const copy: Shader = {
+    ...writes(''),
+    code: `@group(0) @binding(0) var<storage, read_write> out: array<f32>;
+@group(0) @binding(1) var<storage, read> from_scratch: array<f32>;
+@compute @workgroup_size(1)
+fn main() {
+  out[0] = from_scratch[0] + f32(arrayLength(&from_scratch));
+}
+`,
+    bindings: [
+      { binding: 0, name: 'out', type: 'storage', minSize: 4 },
+      { binding: 1, name: 'from_scratch', type: 'read-only-storage', minSize: 4 },
+    ],
+    overrides: {},
+  };
+  const out = buffers.storage('out', 4);
+  const pass = { label: 'test', constants: {}, groups: 1, replicas: 1 };
+  const scratch = (bytes: number) => ({ key: 'one', bytes });
+  const made = await createPasses(
+    device,
+    [
+      { ...pass, shader: writes('40.0'), buffers: {}, scratch: { out: scratch(4) } },
+      { ...pass, shader: copy, buffers: { out: range(out) }, scratch: { from_scratch: scratch(8) } },
+      { ...pass, shader: copy, buffers: { out: range(out) }, scratch: { from_scratch: { key: 'other', bytes: 4000 } } },
+    ],
+    buffers,
+  );
+  // What is asked for, at least ALIGNMENT; the first two share a buffer.
+  expect(buffers.bytes).toBe(256 + 256 + 4000);
+  const encoder = device.createCommandEncoder();
+  encodePasses(encoder, 'test', made.slice(0, 2));
+  device.queue.submit([encoder.finish()]);
+  expect((await readFloats(device, range(out, 0, 4)))[0]).toBe(42);
+  buffers.destroy();
 });

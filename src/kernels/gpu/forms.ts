@@ -1,4 +1,5 @@
 import type { Form } from '../op.js';
+import { tileForms } from './tiles.js';
 
 /** Forms that only GPUs are fast with, loaded when one asks for them: what takes several ops at once first. */
-export const gpuForms: readonly Form[] = [];
+export const gpuForms: readonly Form[] = [...tileForms];
