@@ -1,5 +1,6 @@
 import { basename } from 'node:path';
 import { ruleParts } from './emit.js';
+import { stationaryTexts } from './emit-stationary.js';
 import { emitTiles } from './emit-tile.js';
 import { emitGradient, type GradientSizes } from './emit-gradient.js';
 import { type ChainSizes, emitChain } from './emit-step.js';
@@ -46,8 +47,11 @@ const isRule = (name: string, texts: ReadonlyMap<string, string>) => texts.has(`
 
 /** The texts by their names: 'nn/mse_chain_8x4'. */
 export function emitted(files: ReadonlyMap<string, string>): Readonly<Record<string, string>> {
-  const texts: Record<string, string> = { ...emitTiles() };
   const read = (name: string) => files.get(name)!;
+  const texts: Record<string, string> = {
+    ...emitTiles(),
+    ...stationaryTexts((path) => read(path.replace(/\.wgsl$/, ''))),
+  };
   const carried = {
     activation: read('nn/activation'),
     activationGradient: read('nn/activation_gradient'),

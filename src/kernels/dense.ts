@@ -266,7 +266,7 @@ const inTiles = <S extends DenseShape>(
     return { shader, constants: { ...constants, WORKGROUP }, ...rest, groups: groups(op.shape.pieces[i]!.inputs) };
   });
 
-const forwardTiles = (op: DenseOp, next?: ActivationOp) =>
+export const forwardTiles = (op: DenseOp, next?: ActivationOp) =>
   inTiles(
     op,
     denseForwardShader,
@@ -274,7 +274,7 @@ const forwardTiles = (op: DenseOp, next?: ActivationOp) =>
     () => tiles(op.shape.rows, 4, op.shape.outputs),
   );
 
-const inputGradientTiles = (op: DenseInputGradientOp, next?: ActivationGradientOp) =>
+export const inputGradientTiles = (op: DenseInputGradientOp, next?: ActivationGradientOp) =>
   inTiles(
     op,
     denseInputGradientShader,
