@@ -24,8 +24,11 @@ export interface StationarySize {
   readonly spread: 'subgroupShuffle' | 'subgroupBroadcast';
 }
 
-/** Columns of the result whose sums a workgroup holds. */
-export const STATIONARY_COLUMNS = 256;
+/**
+ * Columns of the result whose sums a workgroup holds. WGSL sets private arrays to zero, an element at a time; how long LLVM takes
+ * over that grows with the square: 0.85 s of CPU time for 128, 2.5 s for 256 (lavapipe, a loaded machine).
+ */
+const COLUMNS = 128;
 
 const indices = (count: number) => Array.from({ length: count }, (_, i) => i);
 const lines = <T>(values: readonly T[], text: (value: T) => string) => values.map(text).join('\n');
@@ -119,7 +122,7 @@ return;
 }
 ${lines(rows, (g) => `let r${g} = row_start(min(row + ${g * lanes}u, shape.rows - 1u), group.z);`)}
 ${lines(rows, (g) => `var c${g}: array<f32, ${length + 1}>;`)}
-var sums: array<f32, ${STATIONARY_COLUMNS * groups}>;
+var sums: array<f32, ${COLUMNS * groups}>;
 for (var k0 = 0u; k0 < terms; k0 += ${length}u) {
 // Past the last number zeros, to the end of a part: a row's padding may be anything.
 let depth = min(terms - k0, ${length}u);
@@ -135,10 +138,10 @@ let at = n * ${acrossStep};
 ${block(size)}
 let held = n - first;
 if (k0 > 0u) {
-${lines(rows, (g) => `c${g}[${length}] += sums[held + ${g * STATIONARY_COLUMNS}u];`)}
+${lines(rows, (g) => `c${g}[${length}] += sums[held + ${g * COLUMNS}u];`)}
 }
 if (k0 + ${length}u < terms) {
-${lines(rows, (g) => `sums[held + ${g * STATIONARY_COLUMNS}u] = c${g}[${length}];`)}
+${lines(rows, (g) => `sums[held + ${g * COLUMNS}u] = c${g}[${length}];`)}
 } else {
 let z = vec4f(${indices(4).map((g) => (g < groups ? `c${g}[${length}]` : '0.0'))});
 for (var g = 0u; g < shape.groups; g++) {
@@ -284,7 +287,7 @@ const SIZES: Readonly<Record<string, StationarySize>> = {
   8: { lanes: 8, groups: 4, parts: [32, 32, 32, 16], chains: 2, spread: 'subgroupShuffle' },
   // Batches of at most 16 rows: half the work past the last row, and half as long to compile.
   '8_few': { lanes: 8, groups: 2, parts: [32, 32, 32, 16], chains: 2, spread: 'subgroupShuffle' },
-  4: { lanes: 4, groups: 4, parts: [32, 24], chains: 1, spread: 'subgroupBroadcast' },
+  4: { lanes: 4, groups: 4, parts: [32], chains: 1, spread: 'subgroupBroadcast' },
 };
 
 /** @param read a file under shaders/ */

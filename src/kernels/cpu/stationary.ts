@@ -50,8 +50,8 @@ const KERNELS: readonly Kernels[] = [
   },
 ];
 
-/** Columns whose sums a kernel holds (STATIONARY_COLUMNS of the emitter), and those that are worth filling the arrays for. */
-const MOST_COLUMNS = 256;
+/** Columns whose sums a kernel holds (COLUMNS of the emitter), and those that are worth filling the arrays for. */
+const MOST_COLUMNS = 128;
 const FEWEST_COLUMNS = 16;
 
 /** A driver's threads are not told. Where the host's are neither (Node 20), two. */
