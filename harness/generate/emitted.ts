@@ -1,9 +1,9 @@
 import { basename } from 'node:path';
 import { ruleParts } from './emit.js';
-import { stationaryTexts } from './emit-stationary.js';
-import { emitTiles } from './emit-tile.js';
 import { emitGradient, type GradientSizes } from './emit-gradient.js';
+import { stationaryTexts } from './emit-stationary.js';
 import { type ChainSizes, emitChain } from './emit-step.js';
+import { emitTiles } from './emit-tile.js';
 
 /*
  * Kernels whose registers are written out, since WGSL cannot size a function's arrays by overrides and Tint does not unroll
@@ -50,7 +50,7 @@ export function emitted(files: ReadonlyMap<string, string>): Readonly<Record<str
   const read = (name: string) => files.get(name)!;
   const texts: Record<string, string> = {
     ...emitTiles(),
-    ...stationaryTexts((path) => read(path.replace(/\.wgsl$/, ''))),
+    ...stationaryTexts(),
   };
   const carried = {
     activation: read('nn/activation'),

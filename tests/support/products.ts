@@ -1,5 +1,6 @@
 import { expect } from 'vitest';
 import { type BufferRange, type BufferSet, range, roundUp } from '../../src/gpu/buffers.js';
+import { traitsOf } from '../../src/gpu/traits.js';
 import {
   activationGradient,
   activation as activationOp,
@@ -34,9 +35,14 @@ export const formsOf = (kinds: string): readonly string[] =>
   forms.map(({ name }) => name).filter((name) => name.startsWith(`${kinds}/`));
 
 /** Whether this device lacks what a form needs: such a one is skipped, told by its name. */
-export const lacks = (form: string): boolean =>
-  (form.endsWith('/f16') && !gpu.features.has('shader-f16')) ||
-  (/subgroup|stationary/.test(form) && !gpu.features.has('subgroups'));
+export const lacks = (form: string): boolean => {
+  const lanes = form.match(/\/stationary-(\d+)/)?.[1];
+  return (
+    (form.endsWith('/f16') && !gpu.features.has('shader-f16')) ||
+    (form.includes('subgroup') && !gpu.features.has('subgroups')) ||
+    (lanes !== undefined && traitsOf(gpu).subgroup !== Number(lanes))
+  );
+};
 
 /** Runs ops: the first, with its neighbour where the form takes both, in that form. */
 export async function run(ops: readonly Op[], form: string): Promise<void> {
