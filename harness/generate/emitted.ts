@@ -1,4 +1,5 @@
-import { basename } from 'node:path';
+import { readdirSync, readFileSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
 import { ruleParts } from './emit.js';
 import { emitGradient, type GradientSizes } from './emit-gradient.js';
 import { stationaryTexts } from './emit-stationary.js';
@@ -28,13 +29,13 @@ const gradientName = (name: string, { lanes }: GradientSizes) => `${name}_gradie
 const endingName = (name: string, { lanes }: GradientSizes) => `${name}_ending_${lanes}`;
 
 /** What carries a kernel's functions, by what it does. */
-export function carriedFrom(name: string, texts: ReadonlyMap<string, string>): Readonly<Record<string, string>> {
+export function carriedFrom(name: string): Readonly<Record<string, string>> {
   if (LOSSES.includes(basename(name)) && name.startsWith('nn/')) {
     return Object.fromEntries(
       CHAINS.map((sizes) => [`chain-${sizes.lanes}x${sizes.rows}`, chainName(basename(name), sizes)]),
     );
   }
-  if (!isRule(name, texts)) return {};
+  if (!rules().includes(name)) return {};
   return Object.fromEntries(
     GRADIENTS.flatMap((sizes) => [
       [`gradient-${sizes.lanes}`, gradientName(name, sizes)],
@@ -43,28 +44,27 @@ export function carriedFrom(name: string, texts: ReadonlyMap<string, string>): R
   );
 }
 
-const isRule = (name: string, texts: ReadonlyMap<string, string>) => texts.has(`${name}_range`);
+const root = resolve(import.meta.dirname ?? '.', '../..');
+const read = (name: string) => readFileSync(join(root, 'shaders', `${name}.wgsl`), 'utf8');
+
+/** Files that hold a rule. */
+const rules = () =>
+  readdirSync(join(root, 'shaders/optim'))
+    .map((file) => `optim/${basename(file, '.wgsl')}`)
+    .filter((name) => ruleParts(name, read(name)) !== undefined);
 
 /** The texts by their names: 'nn/mse_chain_8x4'. */
-export function emitted(files: ReadonlyMap<string, string>): Readonly<Record<string, string>> {
-  const read = (name: string) => files.get(name)!;
-  const texts: Record<string, string> = {
-    ...emitTiles(),
-    ...stationaryTexts(),
-  };
-  const carried = {
-    activation: read('nn/activation'),
-    activationGradient: read('nn/activation_gradient'),
-  };
+export function emitted(): Readonly<Record<string, string>> {
+  const texts: Record<string, string> = { ...emitTiles(), ...stationaryTexts() };
+  const carried = { activation: read('nn/activation'), activationGradient: read('nn/activation_gradient') };
   for (const loss of LOSSES)
     for (const sizes of CHAINS)
       texts[chainName(loss, sizes)] = emitChain({ ...carried, loss: read(`nn/${loss}`) }, sizes);
   const account = read('data/account');
-  for (const sizes of GRADIENTS) texts[gradientName('nn/dense', sizes)] = emitGradient(undefined, sizes);
-  for (const [name, code] of files) {
-    if (!isRule(name, files)) continue;
-    const parts = ruleParts(basename(name), code)!;
-    for (const sizes of GRADIENTS) {
+  for (const sizes of GRADIENTS) {
+    texts[gradientName('nn/dense', sizes)] = emitGradient(undefined, sizes);
+    for (const name of rules()) {
+      const parts = ruleParts(basename(name), read(name))!;
       texts[gradientName(name, sizes)] = emitGradient(parts, sizes);
       texts[endingName(name, sizes)] = emitGradient(parts, sizes, { account });
     }

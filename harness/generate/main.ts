@@ -31,7 +31,7 @@ function shaderTexts(): Map<string, string> {
     texts.set(name, emitFile(parts));
     for (const form of FORMS) texts.set(`${name}_${form}`, emitForm(parts, form));
   }
-  for (const [name, code] of Object.entries(emitted(texts))) texts.set(name, code);
+  for (const [name, code] of Object.entries(emitted())) texts.set(name, code);
   return texts;
 }
 
@@ -49,8 +49,8 @@ const formFields = (name: string, texts: ReadonlyMap<string, string>): string =>
   hasForms(name, texts) ? `  forms: { ${FORMS.map((form) => `${form}: ${formName(name, form)}`).join(', ')} },\n` : '';
 
 /** Loaders of the kernels that carry this one's functions. */
-function carriedFields(name: string, texts: ReadonlyMap<string, string>): string {
-  const names = Object.entries(carriedFrom(name, texts));
+function carriedFields(name: string): string {
+  const names = Object.entries(carriedFrom(name));
   if (names.length === 0) return '';
   const loaders = names.map(
     ([key, path]) =>
@@ -73,7 +73,7 @@ function shaderModules(): Record<string, string> {
       Object.entries(layout)
         .map(([key, value]) => `  ${key}: ${JSON.stringify(value)},\n`)
         .join('') +
-      `${formFields(name, texts)}${carriedFields(name, texts)}  code: ${JSON.stringify(code)},\n};\n`;
+      `${formFields(name, texts)}${carriedFields(name)}  code: ${JSON.stringify(code)},\n};\n`;
   }
   return files;
 }
