@@ -85,6 +85,7 @@ export async function replicasOf(
     readonly validation?: { readonly data: Dataset; readonly settings: ValidationSettings };
     readonly penalty?: PenaltyOptions;
     readonly augment?: AugmentOptions;
+    readonly choice?: Readonly<Record<string, string>>;
   },
 ) {
   const { model, replicas, sampling = 'shuffle', average, maxArenaBytes, validation } = options;
@@ -114,6 +115,7 @@ export async function replicasOf(
       },
     }),
     ...(maxArenaBytes && { maxArenaBytes }),
+    choice: options.choice,
   });
   return {
     program,

@@ -33,13 +33,19 @@ const chainName = ({ lanes, rows }: Variant) => `chain-${lanes}x${rows}`;
 
 const storageOf = ({ bindings }: Shader) => bindings.filter(({ type }) => type !== 'uniform').length;
 
-/** A chain whose kernel is loaded, and runs here. */
+/** What a device lacks for the kernels of a variant, where a chain has one. */
+function lacks(ops: readonly Op[], at: number, device: GPUDevice, variant: Variant): string | undefined {
+  const { subgroup, storageBuffers } = traitsOf(device);
+  if (subgroup !== variant.lanes) return `subgroups of ${variant.lanes} lanes`;
+  const kernel = usableChain(ops, at, device, variant)?.kernel;
+  return kernel && storageOf(kernel) > storageBuffers ? `${storageOf(kernel)} storage buffers in a kernel` : undefined;
+}
+
+/** A chain whose kernel is loaded, and has room for it. */
 function usableChain(ops: readonly Op[], at: number, device: GPUDevice, variant: Variant) {
-  const traits = traitsOf(device);
-  if (traits.subgroup !== variant.lanes) return undefined;
   const chain = findChain(ops, at);
   const kernel = chain && carried(chain.loss.shape.shader, chainName(variant));
-  if (!kernel || storageOf(kernel) > traits.storageBuffers) return undefined;
+  if (!kernel) return undefined;
   return chainFits(chain, device, { links: MOST_LAYERS, width: WIDEST }) ? { chain, kernel } : undefined;
 }
 
@@ -125,6 +131,7 @@ function stepForm(variant: Variant): Form {
       return found ? found.chain.taken + 2 + (found.following.account ? 1 : 0) : 0;
     },
     suits: (ops, at, device) => suits(ops, at, device, variant),
+    needs: (ops, at, device) => lacks(ops, at, device, variant),
     lower(ops, device) {
       const { chain, kernel, following, update } = find(ops, 0, device)!;
       const { advance, account } = following;
@@ -192,6 +199,7 @@ function gradientForm(variant: Variant): Form {
       return usable && readsData(usable.chain) ? usable.chain.taken : 0;
     },
     suits: (ops, at, device) => suits(ops, at, device, variant),
+    needs: (ops, at, device) => lacks(ops, at, device, variant),
     lower(ops, device) {
       const { chain, kernel } = usableChain(ops, 0, device, variant)!;
       const memory = placeChain(chain);
@@ -236,7 +244,9 @@ const threads = () => globalThis.navigator?.hardwareConcurrency ?? 2;
  * takes 100 ns to load and 19 ns to multiply with the rows of each lane.
  */
 function suits(ops: readonly Op[], at: number, device: GPUDevice, { lanes, rows: mine }: Variant): boolean {
-  if (!traitsOf(device).cpu) return false;
+  const { cpu, subgroup } = traitsOf(device);
+  // Without subgroups the plan's notes tell of one of them.
+  if (!cpu || (subgroup || 8) !== lanes) return false;
   const { rows } = (ops[at] as Chain['links'][number]['dense']).shape;
   const cost = (each: number) => Math.ceil(Math.ceil(rows / (lanes * each)) / threads()) * (100 + 19 * each);
   const best = VARIANTS.filter((each) => each.lanes === lanes).sort((a, b) => cost(a.rows) - cost(b.rows))[0]!;
