@@ -220,7 +220,7 @@ fn row_start(layer: Layer, replica: u32, row: u32) -> u32 {
   let place = replica * shape.rows + row;
   if (GATHER && layer.gather != 0u) {
     let sample = ${sample};
-    return sample * layer.x_stride;
+    return layer.x_at + sample * layer.x_stride;
   }
   return layer.x_at + place * layer.x_stride;
 }

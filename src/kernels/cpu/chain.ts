@@ -91,15 +91,15 @@ const sameActivation = ({ links }: Chain): boolean => {
   return others.every(({ activation, alpha }) => activation === first!.activation && alpha === first!.alpha);
 };
 
-/** Whether its kernel can do it: tensors whole, matrices that may lie together, nothing wider than its arrays. */
-export function chainFits(chain: Chain, device: GPUDevice, most: { readonly links: number; readonly width: number }) {
+/** Whether its kernel can do it: tensors whole, in one buffer, and matrices that may lie together. */
+export function chainFits(chain: Chain, device: GPUDevice, mostLinks: number) {
   const { links } = chain;
   const matrices = matricesOf(chain);
   const bytes = matrices.reduce((sum, each) => sum + (each?.size ?? 0) + 256, 0);
   const [{ buffer }] = [links[0]!.dense.buffers['weight-0']!];
   return (
-    links.length <= most.links &&
-    links.every(({ dense }) => dense.shape.outputs <= most.width && dense.shape.pieces.length === 1) &&
+    links.length <= mostLinks &&
+    links.every(({ dense }) => dense.shape.pieces.length === 1) &&
     links.every(({ dense }) => dense.buffers['weight-0']!.buffer === buffer) &&
     sameActivation(chain) &&
     matrices.every(isLater) &&

@@ -19,9 +19,6 @@ import { elementIn, MOST_LAYERS, many, tileLayer, tilePasses } from './gradient.
  * update (clipping by the norm, micro-steps, a penalty), the second one stores it, and what follows is as ever.
  */
 
-/** Widest output of a layer, as the kernel's arrays have it. */
-const WIDEST = 256;
-
 /** How many lanes, and rows to a lane. */
 interface Variant {
   readonly lanes: 4 | 8;
@@ -46,7 +43,7 @@ function usableChain(ops: readonly Op[], at: number, device: GPUDevice, variant:
   const chain = findChain(ops, at);
   const kernel = chain && carried(chain.loss.shape.shader, chainName(variant));
   if (!kernel) return undefined;
-  return chainFits(chain, device, { links: MOST_LAYERS, width: WIDEST }) ? { chain, kernel } : undefined;
+  return chainFits(chain, device, MOST_LAYERS) ? { chain, kernel } : undefined;
 }
 
 /** What follows a chain, where it can be taken along: the clock, one update of everything, and maybe the step's end. */
