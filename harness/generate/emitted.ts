@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { ruleParts } from './emit.js';
 import { emitGradient, type GradientSizes } from './emit-gradient.js';
-import { stationaryTexts } from './emit-stationary.js';
+import { emitStationary } from './emit-stationary.js';
 import { type ChainSizes, emitChain } from './emit-step.js';
 import { emitTiles } from './emit-tile.js';
 
@@ -55,8 +55,8 @@ const rules = () =>
 
 /** The texts by their names: 'nn/mse_chain_8x4'. */
 export function emitted(): Readonly<Record<string, string>> {
-  const texts: Record<string, string> = { ...emitTiles(), ...stationaryTexts() };
   const carried = { activation: read('nn/activation'), activationGradient: read('nn/activation_gradient') };
+  const texts: Record<string, string> = { ...emitTiles(), ...emitStationary(carried) };
   for (const loss of LOSSES)
     for (const sizes of CHAINS)
       texts[chainName(loss, sizes)] = emitChain({ ...carried, loss: read(`nn/${loss}`) }, sizes);

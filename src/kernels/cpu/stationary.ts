@@ -113,14 +113,21 @@ function formsOf({ lanes, forward, inputGradient }: Kernels): readonly Form[] {
   ].map((form) => onSubgroups(form, lanes));
 }
 
-/** Only where every subgroup has so many lanes; by itself on CPU adapters, for enough rows to fill a lane's. */
-const onSubgroups = (form: Form, lanes: number): Form => ({
-  ...form,
-  match: (ops, at, device) => (traitsOf(device).subgroup === lanes ? form.match(ops, at, device) : 0),
-  suits: (ops, at, device) => traitsOf(device).cpu && (ops[at] as Op<string, { rows: number }>).shape.rows > FEW_ROWS,
-});
-
 /** So many rows tiles of 4 x 4 compute as fast. */
 const FEW_ROWS = 4;
+
+/** Only where every subgroup has so many lanes; by itself on CPU adapters, for more than a few rows. */
+export const onSubgroups = (form: Form, lanes: number, few = FEW_ROWS): Form => ({
+  ...form,
+  match: (ops, at, device) => (lanesOf(device) === lanes ? form.match(ops, at, device) : 0),
+  suits: (ops, at, device) => traitsOf(device).cpu && (ops[at] as Op<string, { rows: number }>).shape.rows > few,
+  needs: (_, __, device) => (traitsOf(device).subgroup ? undefined : 'subgroups'),
+});
+
+/** Of a device's subgroups; where it has none, of those that its driver could have. */
+function lanesOf(device: GPUDevice): number {
+  const { subgroup, family } = traitsOf(device);
+  return subgroup || (family === 'swiftshader' ? 4 : 8);
+}
 
 export const stationaryForms: readonly Form[] = KERNELS.flatMap(formsOf);
