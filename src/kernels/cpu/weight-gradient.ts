@@ -54,11 +54,7 @@ function weightGradientForm(lanes: number, shader: Shader): Form {
     'dense-weight-gradient',
     (op) => weightGradientPasses(op, shader),
   );
-  // A row of the data set is read from its beginning.
-  const whole = ({ shape: { decoding, pieces } }: DenseWeightGradientOp) => !decoding || pieces.length === 1;
-  const match: Form['match'] = (ops, at, device) =>
-    form.match(ops, at, device) && whole(ops[at] as DenseWeightGradientOp) ? 1 : 0;
-  return onSubgroups({ ...form, match }, lanes, FEW_ROWS);
+  return onSubgroups(form, lanes, FEW_ROWS);
 }
 
 export const weightGradientForms: readonly Form[] = [
