@@ -14,13 +14,15 @@ override CLIP: u32 = 0; // 1 by the global norm, 2 by each group's
 override OPTAX: bool = false;
 // Leave out steps with unusable gradients; after shape.max_streak in a row, all.
 override SKIP: bool = false;
+// Somebody asks for the gradient's norm. Most do not: SwiftShader compiles the rest in a third of the time.
+override NORM: bool = true;
 override WORKGROUP: u32 = 64;
 
 struct Shape {
   groups: u32,
   // Updates whose records the ring holds.
   ring: u32,
-  // Segments that the gradient's norm was summed in; 0 where nobody asked for it.
+  // Segments that the gradient's norm was summed in.
   segments: u32,
   // Micro-steps whose gradients make one update.
   micro: u32,
@@ -90,14 +92,18 @@ fn advance(
   let now = clock[replica];
 
   // Lanes take every WORKGROUP-th segment in order, then each adds the lanes in order.
-  var sum = vec3f();
-  for (var i = lane; i < shape.segments; i += WORKGROUP) { sum += partial[replica * shape.segments + i].xyz; }
-  sums[lane] = sum;
+  if (NORM) {
+    var sum = vec3f();
+    for (var i = lane; i < shape.segments; i += WORKGROUP) { sum += partial[replica * shape.segments + i].xyz; }
+    sums[lane] = sum;
+  }
   workgroupBarrier();
   // Every lane has read the clock before lane 0 writes it.
   storageBarrier();
   var total = vec3f();
-  for (var i = 0u; i < WORKGROUP; i++) { total += sums[i]; }
+  if (NORM) {
+    for (var i = 0u; i < WORKGROUP; i++) { total += sums[i]; }
+  }
   let norm = norm_of(total.xy);
 
   let first = (now.count % shape.ring) * shape.groups * replicas + replica;

@@ -100,7 +100,12 @@ const advanceForm = formOf<AdvanceOp>('advance', 'advance', ({ label, shape, buf
     {
       label,
       shader: advanceShader,
-      constants: { CLIP: CLIPS[clip?.by ?? 'none'], OPTAX: clip?.optax ?? false, SKIP: skip !== undefined },
+      constants: {
+        CLIP: CLIPS[clip?.by ?? 'none'],
+        OPTAX: clip?.optax ?? false,
+        SKIP: skip !== undefined,
+        NORM: shape.segments > 0,
+      },
       shape: { ...sizes, max_norm: clip?.norm ?? 1, max_streak: skip?.atMost ?? 1 },
       buffers,
       groups: 1,
