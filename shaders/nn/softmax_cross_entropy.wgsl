@@ -47,6 +47,13 @@ fn share(target_at: u32, j: u32) -> f32 {
   return q;
 }
 
+// exp(z - top). Below -87 it is 0 in f32 to within its smallest number. (Not max, which may turn a NaN into a number.) It is
+// computed again where it is needed again: to store and fetch it is three more accesses, which is what lavapipe compiles slowly.
+fn power(z: f32, top: f32) -> f32 {
+  let d = z - top;
+  return exp(select(d, -87.0, d < -87.0));
+}
+
 @compute @workgroup_size(WORKGROUP)
 fn loss(
   @builtin(workgroup_id) group: vec3u,
@@ -83,13 +90,8 @@ fn loss(
   var sum = 0.0;
   var total = select(1.0, 0.0, SPREAD);
   for (var j = 0u; j < n; j++) {
-    // Below -87 the exponential is 0 in f32 to within its smallest number.
-    let d = z[first + j] - top;
-    // (Not max, which may turn a logit that is NaN into a number.)
-    let e = exp(select(d, -87.0, d < -87.0));
-    sum += e;
+    sum += power(z[first + j], top);
     if (SPREAD) { total += share(target_at, j); }
-    dz[first + j] = e;
   }
   // A batch whose labels all weigh nothing has no mean: it counts nothing.
   var mean = 1.0;
@@ -101,13 +103,15 @@ fn loss(
   if (SPREAD) {
     for (var j = 0u; j < n; j++) {
       let q = share(target_at, j);
-      dz[first + j] = dz[first + j] * weight - q * unit;
+      let logit = z[first + j];
+      dz[first + j] = power(logit, top) * weight - q * unit;
       // (Classes of no share may lie infinitely far away.)
-      if (q > 0.0) { row_loss += q * (log_sum + (top - z[first + j])); }
+      if (q > 0.0) { row_loss += q * (log_sum + (top - logit)); }
     }
   } else {
-    for (var j = 0u; j < n; j++) { dz[first + j] *= weight; }
-    dz[first + target_at] -= unit;
+    for (var j = 0u; j < n; j++) {
+      dz[first + j] = power(z[first + j], top) * weight - select(0.0, unit, j == target_at);
+    }
     row_loss = log_sum + (top - z[first + target_at]);
   }
   if (WEIGHTED && !PROBABILITIES) { row_loss = select(row_loss / mean, 0.0, mean == 0.0); }
