@@ -8,9 +8,9 @@ import { checkElements, updatePeer } from './update.js';
 /** Most states of copy.wgsl. */
 const STATES = 5;
 const WORKGROUP = 64;
-/** As the update's kernels: enough for a large GPU, the rest is strided over. */
+/** Enough for a large GPU; the rest is strided over. */
 const MAX_GROUPS = 16_384;
-/** vec4 elements an invocation takes: as the update's kernels. */
+/** vec4 elements an invocation takes: as the update's kernels on a GPU. */
 const PER_INVOCATION = 4;
 
 /** Reads and writes what an update with so many state slots reads and writes. */
