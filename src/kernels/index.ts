@@ -5,7 +5,7 @@
  *
  * @module downhill/kernels
  */
-export { type BufferRange, range } from '../gpu/buffers.js';
+export { type BufferRange, BufferSet, type LaterRange, range } from '../gpu/buffers.js';
 export { createPasses, encodePass, type Pass, type PassSpec } from '../gpu/pipelines.js';
 export type { Shader, ShaderBinding, ShaderField, ShaderStruct } from '../shaders/shader.js';
 export { account, accountForms, STREAM_BYTES, streamWord } from './account.js';
@@ -30,7 +30,7 @@ export {
 export { dropout } from './dropout.js';
 export { layerNorm, layerNormGradient, layerNormWeightGradient, rowMomentsBytes } from './layer-norm.js';
 export { type LossKernel, type LossOperands, loss } from './loss.js';
-export { lower } from './lower.js';
+export { loadKernels, lower } from './lower.js';
 export { type DenseBatch, matrixBytes, rowStride } from './matrix.js';
 export { loadForms, nnForms } from './nn-forms.js';
 export type { Form, Op, Plan } from './op.js';

@@ -5,6 +5,7 @@ import {
   denseInputGradient,
   denseWeightGradient,
   loadForms,
+  loadKernels,
   lower,
   type Op,
   range,
@@ -31,9 +32,11 @@ export async function downhillGemm(task: GemmTask, environment: Environment): Pr
     Object.entries(shapes).map(([name, { rows, stride, extra }]) => [name, rows * stride + extra]),
   ) as Record<Name, number>;
   const forms = await loadForms(device);
-  const kernels = await KernelRunner.create(device, lengths, async (arrays) =>
-    encodeAll(await createPasses(device, lower([opOf(task, arrays)], forms, device).passes)),
-  );
+  const kernels = await KernelRunner.create(device, lengths, async (arrays) => {
+    const ops = [opOf(task, arrays)];
+    await loadKernels(ops, forms, device);
+    return encodeAll(await createPasses(device, lower(ops, forms, device).passes));
+  });
   const [a, b, result] = ROLES[task.op];
   const set = async (left: Float32Array, right: Float32Array) => {
     kernels.write(a, pack(left, shapes[a]));

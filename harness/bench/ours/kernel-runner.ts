@@ -63,8 +63,9 @@ export class KernelRunner<Name extends string> implements Part {
     return this.settle();
   }
 
-  write(name: Name, values: Float32Array<ArrayBuffer>): void {
-    this.device.queue.writeBuffer(this.#arrays[name], 0, values);
+  /** @param offset bytes */
+  write(name: Name, values: Float32Array<ArrayBuffer>, offset = 0): void {
+    this.device.queue.writeBuffer(this.#arrays[name], offset, values);
   }
 
   fill(name: Name, value: number): void {

@@ -4,20 +4,27 @@
  */
 import { adam, mlp, type Rule, recordFor, sgd, slotFlags } from '../../../src/index.js';
 import {
+  ADVANCE_FORMS,
   ARENA_BLOCK,
   activation,
   activationGradient,
+  advance,
+  type BufferRange,
+  BufferSet,
+  CLOCK_BYTES,
   createPasses,
   dense,
   denseInputGradient,
   denseWeightGradient,
   HYPER_BYTES,
   loadForms,
+  loadKernels,
   lower,
   matrixBytes,
   type Op,
   type Piece,
   packRecord,
+  RECORD_BLOCK,
   RECORD_WORDS,
   range,
   rowStride,
@@ -30,8 +37,8 @@ import type { Environment, Part, StepTask } from '../contract.js';
 import { encodeAll, KernelRunner } from './kernel-runner.js';
 
 const RULES = { sgd, adam };
-/** Steps of a check have a record of their own each; those behind them repeat the last: what changes costs the GPU nothing. */
-const OWN_RECORDS = 16;
+/** Updates whose records the ring holds. */
+const RING = 4 * RECORD_BLOCK;
 
 /** Networks in training on the task's first batch, each from weights of its own. */
 export interface Population extends Part {
@@ -56,25 +63,21 @@ export async function downhillPopulation(
     const lengths = Object.fromEntries(
       names.flatMap((net) => Object.entries(plan.lengths).map(([name, length]) => [net + name, length])),
     );
-    const { UNIFORM, COPY_DST } = GPUBufferUsage;
-    const hyper = device.createBuffer({ label: 'bench/hyper', size: HYPER_BYTES, usage: UNIFORM | COPY_DST });
-    const forms = [...(await loadForms(device)), ...updateForms];
+    const forms = [...(await loadForms(device)), ...ADVANCE_FORMS, ...updateForms];
+    let matrices: BufferSet[] = [];
     const kernels = await KernelRunner.create<string>(device, lengths, async (arrays) => {
-      const nets = await Promise.all(
-        names.map((net) =>
-          createPasses(
-            device,
-            lower(
-              plan.ops((name) => arrays[net + name]!, hyper),
-              forms,
-              device,
-            ).passes,
-          ),
-        ),
-      );
-      return encodeAll(nets.flat());
+      const old = matrices;
+      matrices = names.map((net) => new BufferSet(device, `bench/${net}`));
+      const nets = names.map(async (net, i) => {
+        const ops = plan.ops(matrices[i]!, (name) => arrays[net + name]!);
+        await loadKernels(ops, forms, device);
+        return createPasses(device, lower(ops, forms, device).passes, matrices[i]);
+      });
+      const passes = await Promise.all(nets);
+      for (const set of old) set.destroy();
+      return encodeAll(passes.flat());
     });
-    return new Trained(kernels, hyper, plan, members);
+    return new Trained(kernels, plan, members);
   } catch (error) {
     device.destroy();
     throw error;
@@ -113,10 +116,6 @@ class NetPlan {
     const { sizes, batchSize, batches } = this.task;
     const [{ labels, values }] = batches as [StepTask['batches'][number]];
     const arena = this.#stride * this.replicas;
-    const matrices = sizes.slice(1).flatMap((width, layer) => {
-      const floats = matrixBytes(batchSize, width, this.replicas) / 4;
-      return ['z', 'h', 'dz', 'dh'].map((name) => [`${name}-${layer}`, floats]);
-    });
     return {
       x: matrixBytes(batchSize, sizes[0]!) / 4,
       targets: (labels ?? values!).length,
@@ -127,7 +126,8 @@ class NetPlan {
       grad: arena,
       ...Object.fromEntries(this.slots.map((slot) => [slot, arena])),
       groupOf: this.#stride / ARENA_BLOCK,
-      ...Object.fromEntries(matrices),
+      clock: (CLOCK_BYTES / 4) * this.replicas,
+      ring: RECORD_WORDS * RING * this.replicas,
     };
   }
 
@@ -142,20 +142,40 @@ class NetPlan {
     return arena;
   }
 
-  /** The records of an update, one for each replica. */
-  records(count: number): Uint32Array<ArrayBuffer> {
-    const u32 = new Uint32Array(RECORD_WORDS * this.replicas);
+  /** The records of so many updates from `first` on, one for each replica: all have one rule. */
+  records(first: number, updates: number): Float32Array<ArrayBuffer> {
+    const size = RECORD_WORDS * this.replicas;
+    const u32 = new Uint32Array(size * updates);
     const words = { u32, f32: new Float32Array(u32.buffer) };
-    const record = recordFor(this.#rule, count);
-    for (let replica = 0; replica < this.replicas; replica++) packRecord(this.#rule.row.shader, words, replica, record);
-    return u32;
+    for (let i = 0; i < updates; i++) {
+      packRecord(this.#rule.row.shader, words, i * this.replicas, recordFor(this.#rule, first + i));
+      const at = i * size;
+      for (let to = at + RECORD_WORDS; to < at + size; to += RECORD_WORDS) u32.copyWithin(to, at, at + RECORD_WORDS);
+    }
+    return words.f32;
   }
 
-  /** A step: forward, loss, backward, update, in the order of a trainer's. */
-  ops(array: (name: string) => GPUBuffer, hyper: GPUBuffer): Op[] {
+  /**
+   * A step: forward, loss, backward, clock, update, in the order of a trainer's, which forms of many ops look for.
+   *
+   * @param buffers gets the matrices of the batch
+   */
+  ops(buffers: BufferSet, array: (name: string) => GPUBuffer): Op[] {
     const { task, replicas } = this;
     const { sizes, batchSize: rows, loss } = task;
-    const whole = (name: string) => range(array(name));
+    const known = new Map<string, BufferRange>();
+    /** The same range for the same name: by it ops are known to belong together. */
+    const once = (name: string, make: () => BufferRange) => {
+      const found = known.get(name) ?? make();
+      known.set(name, found);
+      return found;
+    };
+    const whole = (name: string) => once(name, () => range(array(name)));
+    const matrix = (name: string, layer: number) =>
+      once(`${name}-${layer}`, () => buffers.later(`${name}-${layer}`, matrixBytes(rows, sizes[layer + 1]!, replicas)));
+    const { UNIFORM, STORAGE } = GPUBufferUsage;
+    const hyper = range(buffers.make('hyper', HYPER_BYTES, UNIFORM | STORAGE));
+    const groups = new Uint32Array(this.#stride / ARENA_BLOCK);
     const tensor = (arena: string, i: number): Piece => {
       const { w, b } = task.weights[i >> 1]!;
       const elements = [w, b][i % 2]!.length;
@@ -169,7 +189,7 @@ class NetPlan {
       input:
         layer === 0
           ? { x: whole('x'), batch: { indices: whole('batch'), encoding: 'f32' as const, scale: 1, shift: 0 } }
-          : { x: whole(`h-${layer - 1}`) },
+          : { x: matrix('h', layer - 1) },
     }));
     const relu = (layer: number) => ({ rows, width: sizes[layer + 1]!, replicas, activation: 'relu' as const });
     const last = layers.length - 1;
@@ -185,22 +205,22 @@ class NetPlan {
           ...input,
           weight: [tensor('param', 2 * layer)],
           bias: tensor('param', 2 * layer + 1),
-          y: whole(`z-${layer}`),
+          y: matrix('z', layer),
         }),
         ...(layer < last
           ? [
               activation({
                 label: `bench/relu-${layer}`,
                 ...relu(layer),
-                x: whole(`z-${layer}`),
-                y: whole(`h-${layer}`),
+                x: matrix('z', layer),
+                y: matrix('h', layer),
               }),
             ]
           : []),
       ]),
       ...row.ops({
         ...{ label: 'bench/loss', rows, outputs: sizes.at(-1)!, replicas, settings, kind: row.targets },
-        ...{ z: whole(`z-${last}`), dz: whole(`dz-${last}`), targets: whole('targets') },
+        ...{ z: matrix('z', last), dz: matrix('dz', last), targets: whole('targets') },
         ...{ batch: whole('batch'), stream: whole('stream'), result: whole('result') },
         ...{ constant: nothing, scratch: nothing },
       }),
@@ -209,7 +229,7 @@ class NetPlan {
           label: `bench/weight-gradient-${layer}`,
           ...size,
           ...input,
-          dy: whole(`dz-${layer}`),
+          dy: matrix('dz', layer),
           weight: [tensor('grad', 2 * layer)],
           bias: tensor('grad', 2 * layer + 1),
         }),
@@ -218,31 +238,38 @@ class NetPlan {
               denseInputGradient({
                 label: `bench/input-gradient-${layer}`,
                 ...size,
-                dy: whole(`dz-${layer}`),
+                dy: matrix('dz', layer),
                 weight: [tensor('param', 2 * layer)],
-                dx: whole(`dh-${layer - 1}`),
+                dx: matrix('dh', layer - 1),
               }),
               activationGradient({
                 label: `bench/relu-gradient-${layer - 1}`,
                 ...relu(layer - 1),
-                saved: whole(`h-${layer - 1}`),
-                dy: whole(`dh-${layer - 1}`),
-                dx: whole(`dz-${layer - 1}`),
+                saved: matrix('h', layer - 1),
+                dy: matrix('dh', layer - 1),
+                dx: matrix('dz', layer - 1),
               }),
             ]
           : []),
       ]),
+      advance(
+        'bench/advance',
+        { groups: 1, ring: RING, micro: 1, segments: 0, unit: 1 },
+        { clock: whole('clock'), ring: whole('ring'), hyper },
+        replicas,
+      ),
       update({
         label: 'bench/update',
         shader: this.#rule.row.shader,
         elements: this.#stride,
         replicas,
         flags: slotFlags(this.#rule.row, this.slots),
-        hyper: range(hyper),
+        hyper,
         param: whole('param'),
         grad: whole('grad'),
         state: Object.fromEntries(this.slots.map((slot) => [slot, whole(slot)])),
         groupOf: whole('groupOf'),
+        groups,
       }),
     ];
   }
@@ -267,7 +294,6 @@ class Trained implements Population {
 
   constructor(
     private readonly kernels: KernelRunner<string>,
-    private readonly hyper: GPUBuffer,
     private readonly plan: NetPlan,
     private readonly members: readonly StepTask['weights'][],
   ) {
@@ -292,18 +318,24 @@ class Trained implements Population {
       write('batch', bits(Array.from({ length: rows * replicas }, (_, i) => i % rows)));
       write('stream', bits(stream));
       write('param', this.plan.arena(this.members.slice(net * replicas, (net + 1) * replicas)));
-      for (const slot of slots) this.kernels.fill(`${net}/${slot}`, 0);
+      for (const name of [...slots, 'clock']) this.kernels.fill(`${net}/${name}`, 0);
     }
     this.#count = 0;
   }
 
+  /** Records of updates are written a block ahead, as a trainer does. */
   record(steps: number): void {
-    let left = steps;
-    for (; left > 0 && this.#count < OWN_RECORDS; left--) {
-      this.device.queue.writeBuffer(this.hyper, 0, this.plan.records(this.#count++));
-      this.kernels.record(1);
+    const nets = this.members.length / this.plan.replicas;
+    for (let left = steps; left > 0; ) {
+      const place = this.#count % RING;
+      const block = Math.min(left, RECORD_BLOCK, RING - place);
+      const records = this.plan.records(this.#count, block);
+      const offset = 4 * RECORD_WORDS * this.plan.replicas * place;
+      for (let net = 0; net < nets; net++) this.kernels.write(`${net}/ring`, records, offset);
+      this.kernels.record(block);
+      this.#count += block;
+      left -= block;
     }
-    this.kernels.record(left);
   }
 
   settle(): Promise<void> {
