@@ -84,7 +84,7 @@ describe.each(FORWARD)('%s', (form) => {
   });
 
   test('gives replicas the bits of single runs', async () => {
-    const shape = { form, rows: 5, inputs: 70, outputs: 68 };
+    const shape = { form, rows: 5, inputs: 140, outputs: 132 };
     const alone = await Promise.all(SEEDS.map((seed) => forward({ ...shape, seeds: [seed] })));
     const { actual } = await forward({ ...shape, seeds: SEEDS });
     expect(actual).toEqual(Float32Array.from(alone.flatMap((each) => [...each.actual])));
@@ -117,7 +117,7 @@ describe.each(INPUT_GRADIENT)('%s', (form) => {
   });
 
   test('gives replicas the bits of single runs', async () => {
-    const shape = { form, rows: 5, inputs: 70, outputs: 68 };
+    const shape = { form, rows: 5, inputs: 140, outputs: 132 };
     const alone = await Promise.all(SEEDS.map((seed) => inputGradient({ ...shape, seeds: [seed] })));
     const { actual } = await inputGradient({ ...shape, seeds: SEEDS });
     expect(actual).toEqual(Float32Array.from(alone.flatMap((each) => [...each.actual])));
@@ -136,7 +136,7 @@ describe.each(WEIGHT_GRADIENT)('%s', (form) => {
   });
 
   test('gives replicas the bits of single runs, in buffers of their own and in one', async () => {
-    const shape = { form, rows: 70, inputs: 9, outputs: 68 };
+    const shape = { form, rows: 140, inputs: 9, outputs: 68 };
     const alone = await Promise.all(SEEDS.map((seed) => weightGradient({ ...shape, seeds: [seed] })));
     const expected = Float32Array.from(alone.flatMap((each) => [...each.actual]));
     expect((await weightGradient({ ...shape, seeds: SEEDS })).actual).toEqual(expected);
