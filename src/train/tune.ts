@@ -69,7 +69,7 @@ export function takes(form: Form, ops: readonly Op[], at: number, device: GPUDev
 /**
  * The fastest forms of `ops`, measured.
  *
- * @param budgetMs how long it may take; exceeded by what is under way by then: a pipeline, a batch
+ * @param budgetMs how long it may take beside compiling the heuristic's forms; exceeded by what is under way by then
  * @throws DownhillError GPU-OUT-OF-MEMORY where there is no room for the copies; DEVICE-LOST
  */
 export async function tune(
@@ -79,9 +79,9 @@ export async function tune(
   forms: readonly Form[],
   budgetMs: number,
 ): Promise<Tuned> {
-  const start = performance.now();
-  const left = (share = 1) => share * budgetMs - (performance.now() - start);
   const stage = await guarded(device, label, () => new Stage(new BufferSet(device, `${label}-tune`)));
+  let start = performance.now();
+  const left = (share = 1) => share * budgetMs - (performance.now() - start);
   try {
     const own = stage.detached(ops);
     const made = await guarded(device, label, () => {
@@ -97,6 +97,7 @@ export async function tune(
     if (made.paths.candidates.length > 0) {
       // So that there is something like training in every buffer.
       await stage.time(await stage.passes(made.passes), 1);
+      start = performance.now(); // the heuristic's own pipelines are wanted in any case
       await prepare(stage, made.paths, left);
       await measure(stage, made.paths, left);
     }
