@@ -99,7 +99,7 @@ export async function bundle({ build }: Bundler, code: string, peer = false): Pr
       rollupOptions: {
         input: from,
         preserveEntrySignatures: 'strict',
-        output: { format: 'es', codeSplitting: false },
+        output: { format: 'es' },
       },
     },
     plugins: [
@@ -112,5 +112,9 @@ export async function bundle({ build }: Bundler, code: string, peer = false): Pr
     ],
   });
   const outputs = [result].flat().flatMap((each) => ('output' in each ? each.output : []));
-  return outputs.map((each) => (each.type === 'chunk' ? each.code : '')).join('');
+  const chunks = new Map(outputs.flatMap((each) => (each.type === 'chunk' ? [[each.fileName, each] as const] : [])));
+  // What a page loads at first: parts that are imported when they are asked for come later, or never.
+  const first = new Set([...chunks.values()].filter(({ isEntry }) => isEntry));
+  for (const { imports } of first) for (const name of imports) if (chunks.has(name)) first.add(chunks.get(name)!);
+  return [...first].map(({ code: text }) => text).join('');
 }
