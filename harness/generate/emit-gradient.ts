@@ -227,7 +227,7 @@ fn row_start(layer: Layer, replica: u32, row: u32) -> u32 {
 
 // The input at an element, of what are no bytes.
 fn load_x(layer: Layer, at: u32) -> f32 {
-  if (GATHER && layer.gather != 0u) {
+  if (GATHER && !BYTES && layer.gather != 0u) {
     return bitcast<f32>(data[at]) * SCALE + SHIFT;
   }
   return ${x}[at];
