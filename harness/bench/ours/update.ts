@@ -98,6 +98,10 @@ export async function optimizerUpdate(
       kernels.write('param', param);
       kernels.write('grad', grad);
     },
+    async relocate() {
+      await kernels.relocate();
+      await kernels.run(1); // the state is new, too: memory that nobody has touched is no cost of an update
+    },
   };
 }
 
