@@ -24,15 +24,21 @@ const CHAINS: readonly ChainSizes[] = [
 ];
 const LOSSES = ['softmax_cross_entropy', 'binary_cross_entropy', 'mse', 'l1', 'huber'];
 
-const chainName = (loss: string, { lanes, rows }: ChainSizes) => `nn/${loss}_chain_${lanes}x${rows}`;
+const chainName = (loss: string, { lanes, rows }: ChainSizes, weighted = false) =>
+  `nn/${loss}${weighted ? '_weighted' : ''}_chain_${lanes}x${rows}`;
 const gradientName = (name: string, { lanes }: GradientSizes) => `${name}_gradient_${lanes}`;
 const endingName = (name: string, { lanes }: GradientSizes) => `${name}_ending_${lanes}`;
 
 /** What carries a kernel's functions, by what it does. */
 export function carriedFrom(name: string): Readonly<Record<string, string>> {
   if (LOSSES.includes(basename(name)) && name.startsWith('nn/')) {
+    const loss = basename(name);
     return Object.fromEntries(
-      CHAINS.map((sizes) => [`chain-${sizes.lanes}x${sizes.rows}`, chainName(basename(name), sizes)]),
+      CHAINS.flatMap((sizes) => {
+        const chain = `chain-${sizes.lanes}x${sizes.rows}`;
+        const weighted = [`weighted-${chain}`, chainName(loss, sizes, true)];
+        return [[chain, chainName(loss, sizes)], ...(weighs(read(name)) ? [weighted] : [])];
+      }),
     );
   }
   if (!rules().includes(name)) return {};
@@ -47,6 +53,13 @@ export function carriedFrom(name: string): Readonly<Record<string, string>> {
 const root = resolve(import.meta.dirname ?? '.', '../..');
 const read = (name: string) => readFileSync(join(root, 'shaders', `${name}.wgsl`), 'utf8');
 
+/** Whether a loss may weigh its classes or outputs. */
+const weighs = (loss: string) => /var<storage, read> weights\b/.test(loss);
+
+/** A loss without its weights, whose bindings would be the 11th and 12th of a chain: Chrome gives a kernel 10 storage buffers. */
+const unweighted = (loss: string) =>
+  loss.replace(/^.*(\bif \(WEIGHTED\b|var<storage, read> (weights|mean_weight)\b).*\n/gm, '');
+
 /** Files that hold a rule. */
 const rules = () =>
   readdirSync(join(root, 'shaders/optim'))
@@ -57,9 +70,13 @@ const rules = () =>
 export function emitted(): Readonly<Record<string, string>> {
   const carried = { activation: read('nn/activation'), activationGradient: read('nn/activation_gradient') };
   const texts: Record<string, string> = { ...emitTiles(), ...emitStationary(carried) };
-  for (const loss of LOSSES)
-    for (const sizes of CHAINS)
-      texts[chainName(loss, sizes)] = emitChain({ ...carried, loss: read(`nn/${loss}`) }, sizes);
+  for (const name of LOSSES) {
+    const loss = read(`nn/${name}`);
+    for (const sizes of CHAINS) {
+      texts[chainName(name, sizes)] = emitChain({ ...carried, loss: unweighted(loss) }, sizes);
+      if (weighs(loss)) texts[chainName(name, sizes, true)] = emitChain({ ...carried, loss }, sizes);
+    }
+  }
   const account = read('data/account');
   for (const sizes of GRADIENTS) {
     texts[gradientName('nn/dense', sizes)] = emitGradient(undefined, sizes);

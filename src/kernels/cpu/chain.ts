@@ -211,7 +211,10 @@ export function chainPass(
   const activation = links.find((each) => each.activation)?.activation?.shape ?? { activation: 'identity' as const };
   const stages = stagesOf(chain, memory);
   const { targets, batch, stream, result, ...more } = loss.buffers;
-  const own = Object.fromEntries(Object.entries(more).filter(([name]) => name !== 'z' && name !== 'dz'));
+  // What a loss does without (weights) its kernel may not even bind.
+  const own = Object.fromEntries(
+    Object.entries(more).filter(([name, given]) => given !== undefined && name !== 'z' && name !== 'dz'),
+  );
   return {
     label,
     shader,

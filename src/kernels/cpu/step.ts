@@ -26,7 +26,9 @@ interface Variant {
 }
 
 const gradientShaders = { 8: denseGradient8Shader, 4: denseGradient4Shader } as const;
-const chainName = ({ lanes, rows }: Variant) => `chain-${lanes}x${rows}`;
+/** A loss that weighs has a kernel with two bindings more. */
+const chainName = ({ lanes, rows }: Variant, { shape }: Chain['loss']) =>
+  `${shape.constants.WEIGHTED ? 'weighted-' : ''}chain-${lanes}x${rows}`;
 
 const storageOf = ({ bindings }: Shader) => bindings.filter(({ type }) => type !== 'uniform').length;
 
@@ -41,7 +43,7 @@ function lacks(ops: readonly Op[], at: number, device: GPUDevice, variant: Varia
 /** A chain whose kernel is loaded, and has room for it. */
 function usableChain(ops: readonly Op[], at: number, device: GPUDevice, variant: Variant) {
   const chain = findChain(ops, at);
-  const kernel = chain && carried(chain.loss.shape.shader, chainName(variant));
+  const kernel = chain && carried(chain.loss.shape.shader, chainName(variant, chain.loss));
   if (!kernel) return undefined;
   return chainFits(chain, device, MOST_LAYERS) ? { chain, kernel } : undefined;
 }
@@ -230,7 +232,7 @@ function gradientForm(variant: Variant): Form {
 
 async function loadChain(ops: readonly Op[], variant: Variant): Promise<void> {
   const losses = ops.filter((op) => op.kind === 'loss') as Chain['loss'][];
-  await Promise.all(losses.map(({ shape }) => loadCarried(shape.shader, chainName(variant))));
+  await Promise.all(losses.map((loss) => loadCarried(loss.shape.shader, chainName(variant, loss))));
 }
 
 /** Threads of the machine, as far as a page may know: a CPU adapter has as many. */
