@@ -238,14 +238,18 @@ async function loadChain(ops: readonly Op[], variant: Variant): Promise<void> {
 /** Threads of the machine, as far as a page may know: a CPU adapter has as many. */
 const threads = () => globalThis.navigator?.hardwareConcurrency ?? 2;
 
+/** Elements of the largest weight of a chain. */
+const largest = (ops: readonly Op[], at: number): number =>
+  Math.max(...(findChain(ops, at)?.links.map(({ dense: { shape } }) => shape.inputs * shape.outputs) ?? []));
+
 /**
  * With 4 lanes a workgroup has 16 rows. Of so few most are idle, which only a small net's few dispatches make up for: lecture's
  * net on SwiftShader, ms of CPU time by layers and by rows: batch 1 15 and 22, 4 25 and 25 (on two threads and on one), 16 46 and 24.
  */
 const FEW_ROWS = 4;
-const LARGE = 2 ** 14;
-const hasLarge = (ops: readonly Op[], at: number): boolean =>
-  findChain(ops, at)?.links.some(({ dense: { shape } }) => shape.inputs * shape.outputs > LARGE) ?? false;
+const SMALL = 2 ** 14;
+/** So large a layer is worth its own dispatches where blocks of rows would leave threads idle: layer-wise forms split its columns. */
+const LARGE = 2 ** 18;
 
 /**
  * A workgroup with more rows reads the weights less often, one with fewer leaves no thread idle: on lavapipe a block of weights
@@ -256,9 +260,11 @@ function suits(ops: readonly Op[], at: number, device: GPUDevice, { lanes, rows:
   // Without subgroups the plan's notes tell of one of them.
   if (!cpu || (subgroup || 8) !== lanes) return false;
   const { rows } = (ops[at] as Chain['links'][number]['dense']).shape;
-  if (lanes === 4 && rows <= FEW_ROWS && hasLarge(ops, at)) return false;
+  const weights = largest(ops, at);
+  if (lanes === 4 && rows <= FEW_ROWS && weights > SMALL) return false;
   const cost = (each: number) => Math.ceil(Math.ceil(rows / (lanes * each)) / threads()) * (100 + 19 * each);
   const best = VARIANTS.filter((each) => each.lanes === lanes).sort((a, b) => cost(a.rows) - cost(b.rows))[0]!;
+  if (weights > LARGE && Math.ceil(rows / (lanes * best.rows)) < threads()) return false;
   return best.rows === mine;
 }
 
