@@ -50,9 +50,10 @@ const KERNELS: readonly Kernels[] = [
   },
 ];
 
-/** Columns whose sums a kernel holds (COLUMNS of the emitter), and those that are worth filling the arrays for. */
-const MOST_COLUMNS = 128;
+/** So many columns are worth filling the arrays for. */
 const FEWEST_COLUMNS = 16;
+/** Any number, but for kernels that hold their sums in private arrays (`held` of the emitter). */
+const MOST_COLUMNS: Readonly<Record<number, number>> = { 4: 128 };
 
 /** A driver's threads are not told. Where the host's are neither (Node 20), two. */
 const threads = () => Math.min(globalThis.navigator?.hardwareConcurrency ?? 2, 16);
@@ -61,8 +62,8 @@ const threads = () => Math.min(globalThis.navigator?.hardwareConcurrency ?? 2, 1
  * Into how many parts to split the columns. lavapipe gives each thread one half, third … of the grid: a few workgroups have
  * to be a multiple of the threads, or one works while the others wait.
  */
-function splitColumns(columns: number, others: number): number {
-  const least = Math.ceil(columns / MOST_COLUMNS);
+function splitColumns(columns: number, others: number, mostColumns = columns): number {
+  const least = Math.ceil(columns / mostColumns);
   const most = Math.max(least, Math.floor(columns / FEWEST_COLUMNS));
   const workers = threads();
   for (let split = least; split <= most; split++) {
@@ -77,7 +78,7 @@ function stationary({ constants, ...pass }: PassSpec, kernels: readonly Kernel[]
   const rows = pass.shape!.rows!;
   const { shader, groups } = kernels.find((each) => rows <= lanes * each.groups) ?? kernels.at(-1)!;
   const blocks = Math.ceil(rows / (lanes * groups));
-  const each = Math.ceil(columns / splitColumns(columns, blocks * pass.replicas));
+  const each = Math.ceil(columns / splitColumns(columns, blocks * pass.replicas, MOST_COLUMNS[lanes]));
   const split = Math.ceil(columns / each);
   return {
     ...pass,
