@@ -1,10 +1,11 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { basename, dirname, join, relative, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { runnerImport } from 'vite';
 import { emitFile, emitForm, FORMS, ruleParts } from './emit.js';
 import { carriedFrom, emitted } from './emitted.js';
 import { optionsName } from './options.js';
-import { readShader } from './shaders.js';
+import { readShader, stripWgsl } from './shaders.js';
+import { pieces } from './wgsl-text.js';
 
 /*
  * `npm run gen` writes every generated file; `npm run check` calls this with --check and fails when one is stale.
@@ -48,33 +49,65 @@ function formImports(name: string, texts: ReadonlyMap<string, string>): string {
 const formFields = (name: string, texts: ReadonlyMap<string, string>): string =>
   hasForms(name, texts) ? `  forms: { ${FORMS.map((form) => `${form}: ${formName(name, form)}`).join(', ')} },\n` : '';
 
-/** Loaders of the kernels that carry this one's functions. */
-function carriedFields(name: string): string {
-  const names = Object.entries(carriedFrom(name));
-  if (names.length === 0) return '';
-  const loaders = names.map(
-    ([key, path]) =>
-      `    ${JSON.stringify(key)}: () => import('./${relative(dirname(name), path)}.gen.js').then((module) => module.${camel(basename(path))}Shader),\n`,
+const textName = (name: string) => `${camel(name)}Text`;
+
+/**
+ * A kernel's text as its module has it: what others have, too, is imported from src/shaders/texts. (Rules' gradients and losses'
+ * chains took 2.0 MB as whole texts.)
+ *
+ * @param texts shared ones by their names, which are added
+ */
+function codeOf(name: string, code: string, texts: Map<string, string>): { imports: string; expression: string } {
+  const imports: string[] = [];
+  const parts = pieces(code).map(({ name: text, text: piece }) => {
+    const stripped = stripWgsl(piece);
+    if (text === undefined) return JSON.stringify(stripped);
+    if ((texts.get(text) ?? stripped) !== stripped) throw new Error(`${name}: its ${text} is none of the others'`);
+    texts.set(text, stripped);
+    imports.push(`import { ${textName(text)} } from '../texts/${text}.gen.js';\n`);
+    return textName(text);
+  });
+  return { imports: imports.join(''), expression: parts.join(' + "\\n" + ') };
+}
+
+/** Loaders of kernels that carry another one's functions, by its name and by what they do. */
+function carriedTable(names: Iterable<string>): string {
+  const rows = [...names].map((name) => {
+    const loaders = Object.entries(carriedFrom(name)).map(
+      ([key, path]) =>
+        `    ${JSON.stringify(key)}: () => import('./${path}.gen.js').then((module) => module.${camel(basename(path))}Shader),\n`,
+    );
+    return loaders.length === 0 ? '' : `  ${JSON.stringify(name)}: {\n${loaders.join('')}  },\n`;
+  });
+  return (
+    `${HEADER}import type { Shader } from './shader.js';\n\n` +
+    '/** Kernels that carry the functions of a rule or loss into another loop, by its name and by what they do. */\n' +
+    `export const carriedShaders: Readonly<Record<string, Readonly<Record<string, () => Promise<Shader>>>>> = {\n${rows.join('')}};\n`
   );
-  return `  carried: {\n${loaders.join('')}  },\n`;
 }
 
 function shaderModules(): Record<string, string> {
   const files: Record<string, string> = {};
   const texts = shaderTexts();
+  const sharedTexts = new Map<string, string>();
   for (const [name, text] of texts) {
-    const shader = readShader(name, text);
-    const { code, ...layout } = shader;
+    const { code: _, ...layout } = readShader(name, text);
+    const { imports, expression } = codeOf(name, text, sharedTexts);
     const depth = '../'.repeat(name.split('/').length - 1);
     if (hasForms(name, texts)) files[`shaders/${name}.wgsl`] = text;
     files[`src/shaders/${name}.gen.ts`] =
-      `${HEADER}import type { Shader } from '${depth}shader.js';\n${formImports(name, texts)}\n` +
+      `${HEADER}import type { Shader } from '${depth}shader.js';\n${formImports(name, texts)}${imports}\n` +
       `export const ${camel(basename(name))}Shader: Shader = {\n` +
       Object.entries(layout)
         .map(([key, value]) => `  ${key}: ${JSON.stringify(value)},\n`)
         .join('') +
-      `${formFields(name, texts)}${carriedFields(name)}  code: ${JSON.stringify(code)},\n};\n`;
+      `${formFields(name, texts)}  code: ${expression},\n};\n`;
   }
+  for (const [name, text] of sharedTexts) {
+    files[`src/shaders/texts/${name}.gen.ts`] =
+      `${HEADER}/** Of kernels that have it in common. */\nexport const ${textName(name)}: string = ${JSON.stringify(text)};\n`;
+  }
+  files['src/shaders/carried.gen.ts'] = carriedTable(texts.keys());
   return files;
 }
 

@@ -51,3 +51,16 @@ export function fieldsOf(code: string, name: string): string[] {
 /** So many times the text that `make` gives for a number. */
 export const times = (count: number, make: (i: number) => string, between = '\n'): string =>
   Array.from({ length: count }, (_, i) => make(i)).join(between);
+
+/** A long text that several kernels have to the letter: their modules import it by this name, so that it is there once. */
+export const shared = (name: string, text: string): string => `//[ ${name}\n${text}\n//]`;
+
+/** A kernel's text in pieces, those with a name shared with others. */
+export const pieces = (code: string): { readonly name?: string; readonly text: string }[] =>
+  code
+    .split(/^(\/\/\[ \w+\n[\s\S]*?)\n\/\/\]$/m)
+    .filter((piece) => piece.trim() !== '')
+    .map((piece) => {
+      const name = /^\/\/\[ (\w+)\n/.exec(piece)?.[1];
+      return name === undefined ? { text: piece } : { name, text: piece.slice(piece.indexOf('\n') + 1) };
+    });

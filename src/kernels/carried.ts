@@ -1,3 +1,4 @@
+import { carriedShaders } from '../shaders/carried.gen.js';
 import type { Shader } from '../shaders/shader.js';
 
 /* Kernels that carry another one's functions, once they are loaded: forms are matched without waiting. */
@@ -6,7 +7,7 @@ const loaded = new WeakMap<Shader, Map<string, Shader>>();
 
 /** Loads one, where there is such. */
 export async function loadCarried(shader: Shader, name: string): Promise<void> {
-  const load = shader.carried?.[name];
+  const load = carriedShaders[shader.name]?.[name];
   if (!load || carried(shader, name)) return;
   const made = await load();
   const own = loaded.get(shader) ?? new Map<string, Shader>();

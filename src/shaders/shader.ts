@@ -33,8 +33,6 @@ export interface Shader {
   readonly overrides: Readonly<Record<string, number | boolean>>;
   /** A rule's kernel in its loops over foreign ranges (harness/generate/emit.ts). */
   readonly forms?: { readonly body: Shader; readonly range: Shader; readonly shared: Shader };
-  /** Kernels that carry its functions into another loop, by what they do: loaded when a form wants one. */
-  readonly carried?: Readonly<Record<string, () => Promise<Shader>>>;
   /** Host-visible structs. */
   readonly structs: Readonly<Record<string, ShaderStruct>>;
 }

@@ -20,7 +20,12 @@ const files = readdirSync(resolve(root, 'shaders'), { recursive: true })
   .sort();
 const source = (path: string) => readFileSync(resolve(root, 'shaders', path), 'utf8');
 
-const modules = import.meta.glob<Record<string, Shader>>('../../src/shaders/**/*.gen.ts', { eager: true });
+const modules = import.meta.glob<Record<string, Shader>>(
+  ['../../src/shaders/*/*.gen.ts', '!../../src/shaders/texts/*'],
+  {
+    eager: true,
+  },
+);
 const shaders = new Map(
   Object.values(modules).flatMap((module) => Object.values(module).map((shader) => [shader.name, shader])),
 );
