@@ -1,9 +1,10 @@
 import { checkNotLost } from '../gpu/lost.js';
+import type { CheckedWatchOptions } from './options.js';
 import type { Pause } from './pause.js';
 import type { Submit } from './profile.js';
 import type { Program } from './program.js';
 import { type Flight, MAX_FLIGHTS, type StepResult } from './scheduler.js';
-import { type CheckedWatchOptions, Watcher } from './watch.js';
+import type { Watcher } from './watch.js';
 
 /** What a run is asked for. */
 export interface LoopOptions {
@@ -57,7 +58,8 @@ export async function* trainLoop(
     await checkNotLost(device);
     checkAlive();
     if (scheduler.failure) throw scheduler.failure;
-    if (watch) watcher = await Watcher.create(program, watch);
+    // (Loaded here: most pages do not watch.)
+    if (watch) watcher = await (await import('./watch.js')).Watcher.create(program, watch);
     checkAlive();
     if (options.goOn) await validation?.goOn();
     checkAlive();

@@ -28,8 +28,9 @@ import { groupTensors } from './groups.js';
 import { checkPenalty } from './penalty.js';
 import { checkRecover } from './recover-options.js';
 import { usualSubmitMs } from './scheduler.js';
-import type { EvaluateOptions, RunOptions, TrainerOptions, WeightsOptions } from './types.js';
+import type { EvaluateOptions, ProfileOptions, RunOptions, TrainerOptions, WeightsOptions } from './types.js';
 import { checkReported, checkValidation } from './validation-options.js';
+import type { WatchOptions } from './watch-report.js';
 
 /* What a trainer is asked for, checked before any GPU work. */
 
@@ -232,4 +233,29 @@ export function checkRunOptions(
   return steps !== undefined
     ? checkInteger('steps', steps, 0, room)
     : checkInteger('epochs', epochs, 0, Math.floor(room / at.stepsPerEpoch)) * at.stepsPerEpoch;
+}
+
+export type CheckedWatchOptions = Required<WatchOptions>;
+
+export function checkWatchOptions(options: WatchOptions): CheckedWatchOptions {
+  checkOptions('watch', options, ['every', 'histograms']);
+  const { every = 100, histograms = false } = options;
+  return {
+    every: checkInteger('watch.every', every, 1),
+    histograms: checkFlag('watch.histograms', histograms),
+  };
+}
+
+const MAX_PROFILED = 256;
+
+export type CheckedProfileOptions = Required<ProfileOptions>;
+
+/** @param room steps the trainer can still count */
+export function checkProfileOptions(options: ProfileOptions, room: number): CheckedProfileOptions {
+  checkOptions('profile', options, ['steps', 'separate']);
+  const { steps = 16, separate = true } = options;
+  if (typeof separate !== 'boolean') {
+    throw new DownhillError('OPTION-TYPE', `separate must be true or false, got ${show(separate)}.`, 'Pass a boolean.');
+  }
+  return { steps: checkInteger('steps', steps, 1, Math.min(MAX_PROFILED, Math.floor(room / 2))), separate };
 }

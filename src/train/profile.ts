@@ -1,36 +1,21 @@
 import { guarded } from '../gpu/buffers.js';
-import { DownhillError, show } from '../gpu/errors.js';
-import { checkInteger, checkOptions } from '../gpu/fields.js';
+import { DownhillError } from '../gpu/errors.js';
 import type { Pass } from '../gpu/pipelines.js';
 import { intervalsOf, looksQuantised, MAX_QUERIES, PassTimer } from '../gpu/timing.js';
+import type { CheckedProfileOptions } from './options.js';
 import type { Program } from './program.js';
 import type { Profile, ProfileLabel, ProfilePass, ProfileSubmit, StepReport } from './report-types.js';
 import { type Flight, MAX_FLIGHTS, type Recorder, recordSteps } from './scheduler.js';
-import type { ProfileOptions } from './types.js';
 
 /*
  * Trains some steps with timestamps around every dispatch. The steps are the ones `run` would do: the same passes in the
  * same order, only in more compute passes. What `run` records knows nothing of this file.
  */
 
-const MAX_PROFILED = 256;
-
 /** Submits up to `most` steps, as `Scheduler.submit`. */
 export type Submit = (most: number) => Flight | undefined;
 /** Trains steps that `submit` sends off, as `Trainer.run` does. */
 type Train = (steps: number, submit: Submit) => AsyncIterable<StepReport>;
-
-export type CheckedProfileOptions = Required<ProfileOptions>;
-
-/** @param room steps the trainer can still count */
-export function checkProfileOptions(options: ProfileOptions, room: number): CheckedProfileOptions {
-  checkOptions('profile', options, ['steps', 'separate']);
-  const { steps = 16, separate = true } = options;
-  if (typeof separate !== 'boolean') {
-    throw new DownhillError('OPTION-TYPE', `separate must be true or false, got ${show(separate)}.`, 'Pass a boolean.');
-  }
-  return { steps: checkInteger('steps', steps, 1, Math.min(MAX_PROFILED, Math.floor(room / 2))), separate };
-}
 
 /** Trains 2 × `steps` steps: without timestamps, to compare with, then with them. */
 export async function profileSteps(

@@ -21,16 +21,19 @@ import { StreamedEvaluator, samplesEvaluator } from './evaluate-stream.js';
 import { trainLoop } from './loop.js';
 import {
   type CheckedOptions,
+  type CheckedWatchOptions,
   checkData,
   checkEvaluateOptions,
+  checkProfileOptions,
   checkRunOptions,
   checkTrainerOptions,
+  checkWatchOptions,
   checkWeights,
 } from './options.js';
 import { Pause } from './pause.js';
 import { importTensors, openCheckpoint, saveProgram } from './persist.js';
 import { samplesOf } from './predict.js';
-import { checkProfileOptions, profileSteps, type Submit } from './profile.js';
+import type { Submit } from './profile.js';
 import type { Program, ProgramOptions } from './program.js';
 import { isLost, Recovery } from './recover.js';
 import type { Evaluation, Profile, StepReport, Stopped, ValidationReport } from './report-types.js';
@@ -38,7 +41,6 @@ import { buildAgain, restoreBuilt } from './restore.js';
 import type { StepResult } from './scheduler.js';
 import type { EvaluateOptions, ProfileOptions, RunOptions, Trainer, TrainerOptions, WeightsOptions } from './types.js';
 import { checkReportedValues, namedMeans, validationReport } from './validation-options.js';
-import { type CheckedWatchOptions, checkWatchOptions } from './watch.js';
 
 /**
  * A network in training: its parameters, optimizer, data and batches on the GPU, ready to run.
@@ -162,6 +164,7 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
     checkTimestamps(this.#program.device);
     this.#begin();
     try {
+      const { profileSteps } = await import('./profile.js');
       return await profileSteps(this.#program, checked, (steps, submit) =>
         this.#run(steps, undefined, undefined, submit),
       );

@@ -1,7 +1,6 @@
 import { ALIGNMENT, type BufferRange, BufferSet, guarded, range, roundUp } from '../gpu/buffers.js';
 import { MAP_READ, USAGE } from '../gpu/constants.js';
 import { DownhillError } from '../gpu/errors.js';
-import { checkFlag, checkInteger, checkOptions } from '../gpu/fields.js';
 import { untilLost } from '../gpu/lost.js';
 import { createPasses, type Pass } from '../gpu/pipelines.js';
 import { STREAM_BYTES, streamWord } from '../kernels/account.js';
@@ -12,6 +11,7 @@ import type { Op } from '../kernels/op.js';
 import { BINS, histogram, MOMENTS, moments, watchForms } from '../kernels/watch.js';
 import type { Space, Vector } from '../space/space.js';
 import type { WatchedLayer } from './objective.js';
+import type { CheckedWatchOptions } from './options.js';
 import type { Program } from './program.js';
 import { type Flight, MAX_FLIGHTS, recordSteps } from './scheduler.js';
 import {
@@ -22,7 +22,6 @@ import {
   outputOf,
   ratioOf,
   summaryOf,
-  type WatchOptions,
   type WatchReport,
 } from './watch-report.js';
 
@@ -30,17 +29,6 @@ import {
  * Looks at some steps of a run: what they leave on the GPU is summed up behind them, in the same submit. The step itself is
  * the one `run` records; a run that does not watch has nothing of this file.
  */
-
-export type CheckedWatchOptions = Required<WatchOptions>;
-
-export function checkWatchOptions(options: WatchOptions): CheckedWatchOptions {
-  checkOptions('watch', options, ['every', 'histograms']);
-  const { every = 100, histograms = false } = options;
-  return {
-    every: checkInteger('watch.every', every, 1),
-    histograms: checkFlag('watch.histograms', histograms),
-  };
-}
 
 /** Numbers that are summed up into one report each: the tensors of a vector, or the output of one layer. */
 interface Watched {
