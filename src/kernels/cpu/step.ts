@@ -3,10 +3,10 @@ import { traitsOf } from '../../gpu/traits.js';
 import { denseGradient4Shader } from '../../shaders/nn/dense_gradient_4.gen.js';
 import { denseGradient8Shader } from '../../shaders/nn/dense_gradient_8.gen.js';
 import type { Shader } from '../../shaders/shader.js';
-import { type AccountOp, accountPass } from '../account.js';
-import type { AdvanceOp } from '../advance.js';
+import { accountPass } from '../account.js';
 import { carried, loadCarried } from '../carried.js';
 import { gradientPlace } from '../dense.js';
+import { type Following, findFollowing } from '../following.js';
 import { inputConstants } from '../matrix.js';
 import type { Form, Op } from '../op.js';
 import { ARENA_BLOCK, type UpdateOp } from '../update.js';
@@ -48,26 +48,6 @@ function usableChain(ops: readonly Op[], at: number, device: GPUDevice, variant:
   return chainFits(chain, device, MOST_LAYERS) ? { chain, kernel } : undefined;
 }
 
-/** What follows a chain, where it can be taken along: the clock, one update of everything, and maybe the step's end. */
-interface Following {
-  readonly advance: AdvanceOp;
-  readonly update: UpdateOp;
-  readonly account: AccountOp | undefined;
-}
-
-function findFollowing(ops: readonly Op[], at: number, { links }: Chain): Following | undefined {
-  const [advance, update, account] = [ops[at], ops[at + 1], ops[at + 2]] as [AdvanceOp?, UpdateOp?, AccountOp?];
-  if (advance?.kind !== 'advance' || update?.kind !== 'update') return undefined;
-  const { segments, micro, clip, skip } = advance.shape;
-  const seesGradient = segments > 0 || micro > 1 || clip !== undefined || skip !== undefined;
-  // A second span has an update of its own.
-  const whole = ops[at + 2]?.kind !== 'update' && update.shape.groups !== undefined;
-  const buffer = update.buffers.grad?.buffer;
-  const own = links.every(({ weightGradient: { buffers } }) => buffers['weight-0']!.buffer === buffer);
-  if (seesGradient || !whole || !own) return undefined;
-  return { advance, update, account: account?.kind === 'account' ? account : undefined };
-}
-
 /** The kernel with the rule inside: with the end of the step, where it and its buffers fit. */
 function updateKernel({ update, account }: Following, lanes: 4 | 8, device: GPUDevice) {
   const most = traitsOf(device).storageBuffers;
@@ -103,6 +83,8 @@ const chainLayers = (
     );
   });
 
+const gradientsOf = ({ links }: Chain) => links.map(({ weightGradient }) => weightGradient);
+
 const inputOf = ({ links: [first] }: Chain) => first!.dense;
 
 /** A chain whose first layer reads a matrix that is not its own has it in a binding that the tiles do not know. */
@@ -113,7 +95,7 @@ function stepForm(variant: Variant): Form {
   const find = (ops: readonly Op[], at: number, device: GPUDevice) => {
     const usable = usableChain(ops, at, device, variant);
     if (!usable || !readsData(usable.chain)) return undefined;
-    const following = findFollowing(ops, at + usable.chain.taken, usable.chain);
+    const following = findFollowing(ops, at + usable.chain.taken, gradientsOf(usable.chain));
     const kernel = following && updateKernel(following, variant.lanes, device);
     return kernel && { ...usable, following, update: kernel };
   };
