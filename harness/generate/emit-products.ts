@@ -35,6 +35,8 @@ export interface Product {
   readonly finish: string;
   /** Sums of B over k, in the workgroups of the first rows. */
   readonly bias: boolean;
+  /** In place of `finish`, what a thread does with all of its sums: before the loop over k, with each k, and behind it. */
+  readonly ends?: { readonly before: string; readonly each: string; readonly after: string };
 }
 
 const file = (name: string) =>
@@ -180,7 +182,7 @@ fn finish(slot: u32, replica: u32, row: u32, input: u32, sum: vec4f) {
   bias: false,
 };
 
-const WEIGHT_GRADIENT: Product = {
+export const WEIGHT_GRADIENT: Product = {
   name: 'dense_weight_gradient',
   does: 'dW = xᵀ·dy and db = Σ_rows dy, as shaders/nn/dense_weight_gradient.wgsl',
   m: 'shape.k',

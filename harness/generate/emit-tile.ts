@@ -18,7 +18,7 @@ interface Tile {
 }
 
 /** 256 threads each, the most that every device has. Rows of 8 are broadcast; columns lie apart, so that banks do not collide. */
-const TILES: Readonly<Record<string, Tile>> = {
+export const TILES: Readonly<Record<string, Tile>> = {
   '64x64': { m: 64, n: 64, k: 16, rows: 4, columns: 4 },
   '64x128': { m: 64, n: 128, k: 16, rows: 8, columns: 4 },
   '128x128': { m: 128, n: 128, k: 8, rows: 8, columns: 8 },
@@ -133,7 +133,7 @@ fn ${name}(
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) t: u32,`;
 
-function tileKernel(product: Product, tile: Tile): string {
+export function tileKernel(product: Product, tile: Tile): string {
   const lanes = tile.n / tile.columns;
   const threads = lanes * (tile.m / tile.rows);
   const [pitchA, pitchB] = [pitch(product.a, tile.m), pitch(product.b, tile.n)];
@@ -145,6 +145,9 @@ function tileKernel(product: Product, tile: Tile): string {
   const sums = times(tile.rows, (i) => times(quads, (j) => `sum${i}_${j}`));
   const title = `tiles of ${tile.m} × ${tile.n} × ${tile.k} in workgroup memory${tile.half ? ' as f16' : ''}, ${tile.rows} × ${tile.columns} a thread`;
   const column = (j: number) => `n0 + lane + ${4 * j * lanes}u`;
+  const finish = sums.flatMap((row, i) =>
+    row.map((sum, j) => `finish(slot, replica, m0 + first + ${i}u, ${column(j)}, ${sum});`),
+  );
   return `${head(product, title, lanes, tile.half ? '\nenable f16;\n' : '')}
 var<workgroup> tile_a: array<${type}, ${tile.k * pitchA}>;
 var<workgroup> tile_b: array<${type}, ${tile.k * pitchB}>;
@@ -159,7 +162,7 @@ ${place(product, tile.m, tile.n)}
     .flat()
     .map((name) => `var ${name} = vec4f();`)
     .join('\n  ')}
-  ${product.bias ? 'var bias_sum = 0.0;\n' : ''}
+  ${product.ends?.before ?? (product.bias ? 'var bias_sum = 0.0;\n' : '')}
   // Always ${tile.k}, but no driver knows: unrolled as a whole, lavapipe compiles dW for 12 s (2.7).
   let steps = min(shape.split_k, ${tile.k}u);
   for (var k0 = begin; k0 < end; k0 += ${tile.k}u) {
@@ -171,12 +174,13 @@ ${place(product, tile.m, tile.n)}
         let from_b = (k4 + c) * ${pitchB}u + lane;
         ${times(quads, (j) => `let b${j} = vec4f(${times(4, (c) => value(`tile_b[from_b + ${(4 * j + c) * lanes}u]`)).join(', ')});`).join('\n        ')}
         ${sums.map((row, i) => `{ let v = ${value(`tile_a[from_a + ${i}u]`)}; ${row.map((sum, j) => `${sum} += v * b${j};`).join(' ')} }`).join('\n        ')}
+        ${product.ends?.each ?? ''}
       }
     }
     ${product.bias ? `if (BIAS && m0 == 0u && t < ${tile.n}u) {\n      for (var k = 0u; k < steps; k++) { bias_sum += ${value(`tile_b[k * ${pitchB}u + t]`)}; }\n    }` : ''}
     workgroupBarrier();
   }
-  ${sums.map((row, i) => row.map((sum, j) => `finish(slot, replica, m0 + first + ${i}u, ${column(j)}, ${sum});`).join('\n  ')).join('\n  ')}
+  ${product.ends?.after ?? finish.join('\n  ')}
   ${product.bias ? `if (BIAS && m0 == 0u && t < ${tile.n}u) { finish_bias(slot, n0 + t, bias_sum); }` : ''}
 }
 `;

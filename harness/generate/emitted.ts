@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { ruleParts } from './emit.js';
+import { emitBackward } from './emit-backward.js';
 import { emitGradient, type GradientSizes } from './emit-gradient.js';
 import { emitStationary } from './emit-stationary.js';
 import { type ChainSizes, emitChain } from './emit-step.js';
@@ -27,6 +28,7 @@ const LOSSES = ['softmax_cross_entropy', 'binary_cross_entropy', 'mse', 'l1', 'h
 const chainName = (loss: string, { lanes, rows }: ChainSizes, weighted = false) =>
   `nn/${loss}${weighted ? '_weighted' : ''}_chain_${lanes}x${rows}`;
 const gradientName = (name: string, { lanes }: GradientSizes) => `${name}_gradient_${lanes}`;
+const backwardName = (name: string) => `${name}_gradient_tile`;
 const endingName = (name: string, { lanes }: GradientSizes) => `${name}_ending_${lanes}`;
 
 /** What carries a kernel's functions, by what it does. */
@@ -42,12 +44,15 @@ export function carriedFrom(name: string): Readonly<Record<string, string>> {
     );
   }
   if (!rules().includes(name)) return {};
-  return Object.fromEntries(
-    GRADIENTS.flatMap((sizes) => [
-      [`gradient-${sizes.lanes}`, gradientName(name, sizes)],
-      [`ending-${sizes.lanes}`, endingName(name, sizes)],
-    ]),
-  );
+  return {
+    ...Object.fromEntries(
+      GRADIENTS.flatMap((sizes) => [
+        [`gradient-${sizes.lanes}`, gradientName(name, sizes)],
+        [`ending-${sizes.lanes}`, endingName(name, sizes)],
+      ]),
+    ),
+    'gradient-tile': backwardName(name),
+  };
 }
 
 const root = resolve(import.meta.dirname ?? '.', '../..');
@@ -77,6 +82,7 @@ export function emitted(): Readonly<Record<string, string>> {
       if (weighs(loss)) texts[chainName(name, sizes, true)] = emitChain({ ...carried, loss }, sizes);
     }
   }
+  for (const name of rules()) texts[backwardName(name)] = emitBackward(ruleParts(basename(name), read(name))!);
   const account = read('data/account');
   for (const sizes of GRADIENTS) {
     texts[gradientName('nn/dense', sizes)] = emitGradient(undefined, sizes);
