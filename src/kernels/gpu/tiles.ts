@@ -10,6 +10,7 @@ import {
   type DenseWeightGradientOp,
   forwardPass,
   inputGradientPass,
+  inputGradientTiles,
   type ProductPass,
   pairOf,
   perPiece,
@@ -88,7 +89,7 @@ function fits(kernel: Kernel, op: ProductOp, device: GPUDevice): boolean {
 }
 
 /** What of a product's constants and buffers a shader knows. */
-function given(shader: Shader, { constants, shape, buffers }: ProductPass) {
+export function given(shader: Shader, { constants, shape, buffers }: ProductPass) {
   const known =
     (names: readonly string[]) =>
     ([key]: readonly [string, unknown]) =>
@@ -162,6 +163,17 @@ function lowerWith(kernel: Kernel, op: ProductOp, pass: (i: number) => ProductPa
       },
     ];
   });
+}
+
+/** An input gradient's passes with the kernel that is chosen for its shape. */
+export function inputGradientPasses(
+  op: DenseInputGradientOp,
+  next: ActivationGradientOp | undefined,
+  device: GPUDevice,
+): PassSpec[] {
+  const name = choose(sizesOf(op), device);
+  const kernel = KERNELS.find((each) => each.name === name && fits(each, op, device));
+  return kernel ? lowerWith(kernel, op, (i) => inputGradientPass(op, i, next)) : inputGradientTiles(op, next);
 }
 
 /** A form of a kernel: where it fits, and where it is the one that is chosen for the shape. */
