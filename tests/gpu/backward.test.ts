@@ -1,0 +1,146 @@
+import { describe, expect, it } from 'vitest';
+import { arrays } from '../../src/data/arrays.js';
+import { batchNorm, linear, relu, silu } from '../../src/nn/layers.js';
+import { mlp } from '../../src/nn/mlp.js';
+import { type Model, sequential } from '../../src/nn/model.js';
+import type { OptimizerOptions } from '../../src/optim/optimizer-options.js';
+import { type Rule, resolveRule } from '../../src/optim/rule.js';
+import { adam, rules } from '../../src/optim/rules.gen.js';
+import type { TensorGroup } from '../../src/train/types.js';
+import { testDevice } from '../support/gpu.js';
+import { ruleNames, slotCases } from '../support/rule-cases.js';
+import { noise, replicasOf } from '../support/train.js';
+
+/*
+ * The update inside the weight gradient's tiles: the same bits as of the tiles that store the gradient, which the tests of
+ * products compare with float64, and the update after them.
+ */
+
+const device = await testDevice();
+const FUSED = 'backward+update/tile-64x64';
+
+interface Trial {
+  readonly model: Model;
+  readonly data?: ReturnType<typeof arrays>;
+  readonly rows?: number;
+  readonly rule?: Rule;
+  readonly seeds?: readonly number[];
+  readonly groups?: readonly TensorGroup[];
+  readonly optimizer?: OptimizerOptions;
+}
+
+const layersOf = ({ layers }: Model) => layers.filter(({ row }) => row.name === 'linear').length;
+/** The gradients of every layer by themselves; those of inputs as the fused form has them on a CPU adapter. */
+const stored = ({ layers }: Model) =>
+  Object.fromEntries(
+    layers
+      .flatMap(({ row }, place) => (row.name === 'linear' ? [layers[place - 1]?.row.name] : []))
+      .flatMap((before, i) => {
+        const activates = before !== undefined && before !== 'linear' ? '+activation-gradient' : '';
+        return [
+          [`weight-gradient-${i}`, 'dense-weight-gradient/tile-64x64'],
+          ...(i > 0 ? [[`input-gradient-${i}`, `dense-input-gradient${activates}/tile`]] : []),
+        ];
+      }),
+  );
+const fused = (model: Model) => ({ [`weight-gradient-${layersOf(model) - 1}`]: FUSED });
+
+/** Losses and tensors of every replica after some steps. */
+async function train(trial: Trial, choiceOf: (model: Model) => Readonly<Record<string, string>>, steps = 3) {
+  const { model, rows = 20, rule = adam({ lr: 0.01 }) as Rule, seeds = [1, 2], groups, optimizer } = trial;
+  const made = await replicasOf(device, {
+    model,
+    data: trial.data ?? noise(50, model.input, model.output),
+    rows,
+    replicas: seeds.map((seed) => ({ seed, rule })),
+    choice: choiceOf(model),
+    ...(groups && { groups }),
+    ...(optimizer && { optimizer }),
+  });
+  const results = await made.run(steps);
+  const tensors = [];
+  for (const replica of seeds.keys()) tensors.push(await made.program.readParameters(replica));
+  const { passes } = made.program.describe();
+  made.destroy();
+  return { losses: results.map(({ loss }) => loss), tensors, passes: passes.map(({ label }) => label) };
+}
+
+describe('an update inside the weight gradient', () => {
+  const nets: readonly [string, Trial][] = [
+    ['several layers', { model: mlp({ sizes: [9, 12, 7, 4] }), seeds: [1, 2, 3] }],
+    ['several tiles', { model: mlp({ sizes: [130, 68, 64, 5] }), rows: 33, data: noise(90, 130, 5) }],
+    [
+      'layers without bias or activation',
+      {
+        model: sequential({ input: 5, layers: [linear(6, { bias: false }), relu(), linear(8), linear(3)] }),
+      },
+    ],
+    [
+      'bytes',
+      {
+        model: mlp({ sizes: [30, 12, 4] }),
+        data: {
+          ...arrays({
+            x: Uint8Array.from({ length: 50 * 30 }, (_, i) => (i * 37) % 256),
+            y: Uint8Array.from({ length: 50 }, (_, i) => i % 4),
+            classes: 4,
+            features: 30,
+          }),
+          ...{ scale: 1 / 100, shift: -1 },
+        },
+      },
+    ],
+    [
+      'groups',
+      {
+        model: mlp({ sizes: [9, 12, 7, 4] }),
+        groups: [
+          { tensors: '*.bias', weightDecay: 0.5 },
+          { tensors: '2.weight', lr: 0.2 },
+        ],
+      },
+    ],
+    ['one row', { model: mlp({ sizes: [9, 12, 4] }), rows: 1 }],
+  ];
+
+  it.each(nets)('has the bits of the update after it: %s', async (_, trial) => {
+    const [inside, after] = [await train(trial, fused), await train(trial, stored)];
+    const layers = layersOf(trial.model);
+    expect(inside.passes.filter((label) => /weight-gradient-\d\+update$/.test(label))).toHaveLength(layers);
+    expect(inside.passes).toHaveLength(after.passes.length - 1);
+    expect(inside.losses).toEqual(after.losses);
+    expect(inside.tensors).toEqual(after.tensors);
+    expect(inside.tensors[0]).not.toEqual((await train(trial, stored, 2)).tensors[0]);
+  });
+
+  // One layer, which is one pipeline of a rule and its slots, of two tiles by two.
+  const model = mlp({ sizes: [70, 67] });
+  it.each(ruleNames.flatMap((name) => slotCases(name).map((options) => [name, options] as const)))(
+    'has the bits of the update after it with %s %o',
+    async (name, options) => {
+      const rule = resolveRule(rules, name, options);
+      const [inside, after] = [await train({ model, rule }, fused), await train({ model, rule }, stored)];
+      expect(inside.passes).toHaveLength(after.passes.length - 1);
+      expect(inside.losses).toEqual(after.losses);
+      expect(inside.tensors).toEqual(after.tensors);
+    },
+  );
+
+  it('gives each of several replicas the bits it has alone', async () => {
+    const own = mlp({ sizes: [9, 12, 4] });
+    const all = await train({ model: own, seeds: [5, 6, 7] }, fused);
+    const alone = await train({ model: own, seeds: [6] }, fused);
+    expect(all.tensors[1]).toEqual(alone.tensors[0]);
+  });
+
+  it.each<[string, Trial]>([
+    ['the norm is clipped', { model, optimizer: { clip: { globalNorm: 1 } } }],
+    ['steps may be left out', { model, optimizer: { skipNonFinite: true } }],
+    [
+      'other layers have tensors',
+      { model: sequential({ input: 9, layers: [linear(8), batchNorm(), silu(), linear(4)] }) },
+    ],
+  ])('does not fit where %s', async (_, trial) => {
+    await expect(train(trial, fused)).rejects.toMatchObject({ code: 'PLAN-UNKNOWN' });
+  });
+});
