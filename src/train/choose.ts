@@ -125,12 +125,15 @@ function readPlan(plan: unknown, { device, ops, forms, key }: Task): MeasuredPla
       `it is of the adapter ${show((theirs as Partial<typeof ours>).description)}, this is ${show(ours.description)}`,
     );
   if (of !== key) return ignored('it is of another model, batch size, rule, or device of the adapter');
+  const strays = new Set(Object.keys(choice));
   for (let at = 0; at < ops.length; ) {
     const name = passName(ops[at]!.label);
     const found = forms.find((form) => form.name === choice[name] && takes(form, ops, at, device) > 0);
     if (!found) return ignored(`${show(choice[name])} is no form of ${name}`);
+    strays.delete(name);
     at += takes(found, ops, at, device);
   }
+  for (const stray of strays) return ignored(`there is no pass ${show(stray)} beside the others`);
   return plan as MeasuredPlan;
 }
 
