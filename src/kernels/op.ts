@@ -37,6 +37,8 @@ export interface Form {
    * plan's notes say so. Default nothing.
    */
   needs?(ops: readonly Op[], at: number, device: GPUDevice): string | undefined;
+  /** It puts ranges of its ops into one buffer, where another form of these ops could not bind them. */
+  readonly puts?: boolean;
   /** The passes of the ops that it matched. */
   lower(ops: readonly Op[], device: GPUDevice): PassSpec[];
 }

@@ -87,9 +87,12 @@ export async function tune(
     const made = await guarded(device, label, () => {
       const plan = lower(own, forms, device);
       const candidates = candidatesOf(own, forms, device, plan.choice);
+      const together = candidates.some(({ form, usual }) => usual && form.puts);
+      const apart = together ? stage.detached(ops) : own;
       for (const each of candidates) {
         const at = each.places[0]!;
-        each.specs = each.form.lower(own.slice(at, at + each.taken), device);
+        const run = apart.slice(at, at + each.taken);
+        each.specs = each.form.lower(each.form.puts ? stage.detached(run) : run, device);
       }
       if (candidates.length > 0) stage.copy(own, [...plan.passes, ...candidates.flatMap(({ specs }) => specs)]);
       return { ...plan, paths: new Paths(own, candidates, plan.choice) };

@@ -113,6 +113,7 @@ function stepForm(variant: Variant): Form {
     },
     suits: (ops, at, device) => suits(ops, at, device, variant),
     needs: (ops, at, device) => lacks(ops, at, device, variant),
+    puts: true,
     lower(ops, device) {
       const { chain, kernel, following, update } = find(ops, 0, device)!;
       const { advance, account } = following;
@@ -181,6 +182,7 @@ function gradientForm(variant: Variant): Form {
     },
     suits: (ops, at, device) => suits(ops, at, device, variant),
     needs: (ops, at, device) => lacks(ops, at, device, variant),
+    puts: true,
     lower(ops, device) {
       const { chain, kernel } = usableChain(ops, 0, device, variant)!;
       const memory = placeChain(chain);
