@@ -86,8 +86,14 @@ function matricesOf({ links, loss }: Chain): (BufferRange | undefined)[] {
   ].filter((each) => each !== undefined);
 }
 
+const tensorsOf = ({ links }: Chain): BufferRange[] =>
+  links.flatMap(({ dense }) => [dense.buffers['weight-0'], dense.buffers.bias]).filter((each) => each !== undefined);
+
+/** Forward and back: a layer of the caller's may go back another way. */
 const sameActivation = ({ links }: Chain): boolean => {
-  const [first, ...others] = links.flatMap(({ activation }) => (activation ? [activation.shape] : []));
+  const [first, ...others] = links.flatMap(({ activation, activationGradient }) =>
+    [activation, activationGradient].flatMap((each) => (each ? [each.shape] : [])),
+  );
   return others.every(({ activation, alpha }) => activation === first!.activation && alpha === first!.alpha);
 };
 
@@ -96,11 +102,11 @@ export function chainFits(chain: Chain, device: GPUDevice, mostLinks: number) {
   const { links } = chain;
   const matrices = matricesOf(chain);
   const bytes = matrices.reduce((sum, each) => sum + (each?.size ?? 0) + 256, 0);
-  const [{ buffer }] = [links[0]!.dense.buffers['weight-0']!];
+  const [first, ...others] = tensorsOf(chain);
   return (
     links.length <= mostLinks &&
     links.every(({ dense }) => dense.shape.pieces.length === 1) &&
-    links.every(({ dense }) => dense.buffers['weight-0']!.buffer === buffer) &&
+    others.every(({ buffer }) => buffer === first!.buffer) &&
     sameActivation(chain) &&
     matrices.every(isLater) &&
     bytes <= Math.min(device.limits.maxStorageBufferBindingSize, device.limits.maxBufferSize)
@@ -120,14 +126,13 @@ export function placeChain(chain: Chain): ChainMemory {
   const { rows } = chain.links[0]!.dense.shape;
   const { replicas } = chain.loss;
   const { range, more } = together('matrices', matricesOf(chain) as LaterRange[], 4 * rows * replicas);
-  const tensors = chain.links.flatMap(({ dense }) => [dense.buffers['weight-0']!, dense.buffers.bias]);
-  const found = tensors.filter((each) => each !== undefined);
-  const offset = Math.min(...found.map((each) => each.offset));
-  const end = Math.max(...found.map((each) => each.offset + each.size));
+  const tensors = tensorsOf(chain);
+  const offset = Math.min(...tensors.map((each) => each.offset));
+  const end = Math.max(...tensors.map((each) => each.offset + each.size));
   return {
     scratch: range,
     batchAt: more / 4,
-    params: { buffer: found[0]!.buffer, offset, size: end - offset },
+    params: { buffer: tensors[0]!.buffer, offset, size: end - offset },
   };
 }
 
