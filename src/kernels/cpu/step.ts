@@ -227,10 +227,10 @@ const largest = (ops: readonly Op[], at: number): number =>
   Math.max(...(findChain(ops, at)?.links.map(({ dense: { shape } }) => shape.inputs * shape.outputs) ?? []));
 
 /**
- * With 4 lanes a workgroup has 16 rows. Of so few most are idle, which only a small net's few dispatches make up for: lecture's
- * net on SwiftShader, ms of CPU time by layers and by rows: batch 1 15 and 22, 4 25 and 25 (on two threads and on one), 16 46 and 24.
+ * With 4 lanes the chain has too little to do for each value it spreads: lecture's net on SwiftShader, ms of CPU time by rows and by
+ * the stationary forms of its layers: batch 64 43.8 and 28.8, Adam 46.3 and 29.9, 16 31.0 and 17.0, 1 22 and 15. What a dispatch costs
+ * decides for small nets alone (XOR's: 0.54 and 0.71).
  */
-const FEW_ROWS = 4;
 const SMALL = 2 ** 14;
 /** So large a layer is worth its own dispatches where blocks of rows would leave threads idle: layer-wise forms split its columns. */
 const LARGE = 2 ** 18;
@@ -245,7 +245,7 @@ function suits(ops: readonly Op[], at: number, device: GPUDevice, { lanes, rows:
   if (!cpu || (subgroup || 8) !== lanes) return false;
   const { rows } = (ops[at] as Chain['links'][number]['dense']).shape;
   const weights = largest(ops, at);
-  if (lanes === 4 && rows <= FEW_ROWS && weights > SMALL) return false;
+  if (lanes === 4 && weights > SMALL) return false;
   const cost = (each: number) => Math.ceil(Math.ceil(rows / (lanes * each)) / threads()) * (100 + 19 * each);
   const best = VARIANTS.filter((each) => each.lanes === lanes).sort((a, b) => cost(a.rows) - cost(b.rows))[0]!;
   if (weights > LARGE && Math.ceil(rows / (lanes * best.rows)) < threads()) return false;
