@@ -59,8 +59,9 @@ describe('bench --in node', () => {
     expect(ours.samples.length).toBeGreaterThanOrEqual(5);
     expect(ours.samples.every((ms) => ms !== null && ms > 0)).toBe(true);
     expect(ours.check).toMatchObject({ ok: true, detail: expect.stringMatching(/losses of 5 steps within/) });
-    // The lecture's net in two on CPU adapters; never more than one for each op.
-    expect(ours.counts!.dispatches).toBeLessThanOrEqual(report.machines[0]!.adapter!.cpu ? 2 : 18);
+    // The lecture's net in two on lavapipe; never more than one for each op.
+    const { name } = report.machines[0]!.adapter!;
+    expect(ours.counts!.dispatches).toBeLessThanOrEqual(/llvmpipe/.test(name) ? 2 : 18);
     expect(ours.counts!.buffers).toBeLessThan(1); // a step creates nothing
     expect(ours.gpuMs).toBeGreaterThan(0);
     expect(ours.hostMs).toBeGreaterThan(0);
