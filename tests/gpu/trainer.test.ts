@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { arrays } from '../../src/data/arrays.js';
 import { batchOf } from '../../src/data/batching.js';
 import { type Dataset, standardize, standardizeTargets } from '../../src/data/index.js';
+import { traitsOf } from '../../src/gpu/traits.js';
 import { initialize } from '../../src/nn/init.js';
 import { type Activation, type Mlp, mlp } from '../../src/nn/mlp.js';
 import type { Rule } from '../../src/optim/rule.js';
@@ -72,11 +73,13 @@ const furthest = (actual: readonly number[], expected: readonly number[]) =>
   Math.max(...actual.map((value, i) => Math.abs(value / expected[i]! - 1)));
 
 describe('a step of the lecture’s net', () => {
-  it('is two dispatches on a CPU adapter with subgroups', async () => {
+  it('is two dispatches on a CPU adapter with subgroups of 8', async () => {
     const { dispatches, passes, parameters } = (await trainer()).describe();
+    expect(parameters).toBe(109_810);
+    // With 4 lanes so large a net is faster layer by layer.
+    if (traitsOf(await testDevice()).subgroup === 4) return expect(dispatches).toBe(18);
     expect(dispatches).toBe(2);
     expect(passes.map(({ label }) => label)).toEqual(['downhill:train/rows', 'downhill:train/weight-gradients+update']);
-    expect(parameters).toBe(109_810);
   });
 
   it('creates nothing after the first but one command encoder per submit', async () => {
@@ -117,7 +120,7 @@ describe('a step of the lecture’s net', () => {
     expect(first.counts.createComputePipelineAsync).toBeGreaterThan(0); // those of relu were made by tests before
     expect(first.counts.createComputePipelineAsync).toBeLessThanOrEqual(10);
     const other = countCreations(device);
-    await trainer({ ...options, model: mlp({ sizes: [784, 23, 19, 10], activation: 'silu' }), batchSize: 31 });
+    await trainer({ ...options, model: mlp({ sizes: [784, 20, 19, 10], activation: 'silu' }), batchSize: 31 });
     other.restore();
     expect(other.counts.createComputePipelineAsync).toBeUndefined();
     expect(again.counts.createComputePipelineAsync).toBeUndefined();
