@@ -33,11 +33,19 @@ interface Trial {
   readonly rule?: Rule;
   readonly seeds?: readonly number[];
   readonly sampling?: 'shuffle' | 'replacement' | 'sequential' | 'full';
+  readonly maxArenaBytes?: number;
 }
 
 /** Tensors and losses after some steps of every replica. */
 async function train(trial: Trial, choice: Readonly<Record<string, string>> | 'layers', steps = 3) {
-  const { model, rows = 20, rule = sgd({ lr: 0.05 }) as Rule, seeds = [1], sampling = 'shuffle' } = trial;
+  const {
+    model,
+    rows = 20,
+    rule = sgd({ lr: 0.05 }) as Rule,
+    seeds = [1],
+    sampling = 'shuffle',
+    maxArenaBytes,
+  } = trial;
   const data = trial.data ?? noise(50, model.input, model.output);
   const made = await replicasOf(device, {
     model,
@@ -46,6 +54,7 @@ async function train(trial: Trial, choice: Readonly<Record<string, string>> | 'l
     sampling,
     replicas: seeds.map((seed) => ({ seed, rule })),
     choice: choice === 'layers' ? layerWise(model) : choice,
+    ...(maxArenaBytes && { maxArenaBytes }),
   });
   const results = await made.run(steps);
   const tensors = [];
@@ -204,5 +213,15 @@ describe('a step by rows', () => {
     const all = await train({ model, seeds: [5, 6, 7] }, step(variant));
     const alone = await train({ model, seeds: [6] }, step(variant));
     expect(all.tensors[1]).toEqual(alone.tensors[0]);
+  });
+
+  it('leaves an arena in parts to other forms, where only the last bias lies apart, too', async () => {
+    // Padded, its tensors take 128 + 64 + 128 + 64 + 64 + 64 floats.
+    const trial = { model, maxArenaBytes: 4 * 448 };
+    const [usual, layers] = [await train(trial, {}), await train(trial, 'layers')];
+    expect(usual.described.choice['forward-0']).not.toMatch(/rows/);
+    expect(usual.described.passes.filter(({ label }) => label.includes('/update'))).toHaveLength(2);
+    expect(apart(usual, layers)).toBeLessThan(3e-6);
+    await expect(train(trial, step(variant))).rejects.toThrow(/does not fit here/);
   });
 });
