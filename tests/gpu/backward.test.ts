@@ -7,7 +7,7 @@ import type { OptimizerOptions } from '../../src/optim/optimizer-options.js';
 import { type Rule, resolveRule } from '../../src/optim/rule.js';
 import { adam, rules } from '../../src/optim/rules.gen.js';
 import type { TensorGroup } from '../../src/train/types.js';
-import { testDevice } from '../support/gpu.js';
+import { likeDevice, testDevice } from '../support/gpu.js';
 import { ruleNames, slotCases } from '../support/rule-cases.js';
 import { noise, replicasOf } from '../support/train.js';
 
@@ -27,6 +27,7 @@ interface Trial {
   readonly seeds?: readonly number[];
   readonly groups?: readonly TensorGroup[];
   readonly optimizer?: OptimizerOptions;
+  readonly device?: GPUDevice;
 }
 
 const layersOf = ({ layers }: Model) => layers.filter(({ row }) => row.name === 'linear').length;
@@ -46,9 +47,13 @@ const stored = ({ layers }: Model) =>
 const fused = (model: Model) => ({ [`weight-gradient-${layersOf(model) - 1}`]: FUSED });
 
 /** Losses and tensors of every replica after some steps. */
-async function train(trial: Trial, choiceOf: (model: Model) => Readonly<Record<string, string>>, steps = 3) {
+async function train(
+  trial: Trial,
+  choiceOf: (model: Model) => Readonly<Record<string, string>> | undefined,
+  steps = 3,
+) {
   const { model, rows = 20, rule = adam({ lr: 0.01 }) as Rule, seeds = [1, 2], groups, optimizer } = trial;
-  const made = await replicasOf(device, {
+  const made = await replicasOf(trial.device ?? device, {
     model,
     data: trial.data ?? noise(50, model.input, model.output),
     rows,
@@ -133,14 +138,48 @@ describe('an update inside the weight gradient', () => {
     expect(all.tensors[1]).toEqual(alone.tensors[0]);
   });
 
-  it.each<[string, Trial]>([
+  it.each<[string, Trial, string?]>([
     ['the norm is clipped', { model, optimizer: { clip: { globalNorm: 1 } } }],
     ['steps may be left out', { model, optimizer: { skipNonFinite: true } }],
     [
       'other layers have tensors',
       { model: sequential({ input: 9, layers: [linear(8), batchNorm(), silu(), linear(4)] }) },
     ],
-  ])('does not fit where %s', async (_, trial) => {
-    await expect(train(trial, fused)).rejects.toMatchObject({ code: 'PLAN-UNKNOWN' });
+    ['it does not begin with the last layer', { model: mlp({ sizes: [9, 12, 4] }) }, 'weight-gradient-0'],
+    [
+      'a first layer is not all that is updated',
+      { model: sequential({ input: 9, layers: [linear(8), batchNorm(), silu(), linear(4)] }) },
+      'weight-gradient-0',
+    ],
+  ])('does not fit where %s', async (_, trial, pass) => {
+    const choice = pass === undefined ? fused : () => ({ [pass]: FUSED });
+    await expect(train(trial, choice)).rejects.toMatchObject({
+      code: 'PLAN-UNKNOWN',
+      message: expect.stringMatching(/does not fit here\./),
+    });
+  });
+
+  it('is not taken where a rule has more state than a kernel may bind', async () => {
+    const few = likeDevice(device, { limits: { maxStorageBuffersPerShaderStage: 8 } });
+    const rule = resolveRule(rules, 'adan', {});
+    await expect(train({ model, rule, device: few }, fused)).rejects.toMatchObject({
+      code: 'PLAN-UNKNOWN',
+      message: expect.stringContaining('9 storage buffers in a kernel'),
+    });
+    await expect(train({ model, device: few }, fused)).resolves.toBeDefined();
+  });
+
+  it.each([
+    ['is what a GPU takes', { device: likeDevice(device, { description: 'NVIDIA H200' }) }, true],
+    [
+      'is left to split sums for a large batch',
+      { device: likeDevice(device, { description: 'NVIDIA H200' }), rows: 513, data: noise(600, 70, 67) },
+      false,
+    ],
+    ['is never what a CPU adapter takes', {}, false],
+  ])('%s', async (_, trial, taken) => {
+    const rule = resolveRule(rules, 'sgd', { lr: 0.1 });
+    const { passes } = await train({ model, rule, ...trial }, () => undefined, 1);
+    expect(passes.some((label) => label.endsWith('weight-gradient-0+update'))).toBe(taken);
   });
 });

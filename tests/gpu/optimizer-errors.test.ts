@@ -6,7 +6,7 @@ import type { OptimizerOptions } from '../../src/optim/optimizer-options.js';
 import type { OptimizerState } from '../../src/optim/optimizer-types.js';
 import { type Rule, resolveRule } from '../../src/optim/rule.js';
 import { rules } from '../../src/optim/rules.gen.js';
-import { randomFloats, readFloats, testDevice } from '../support/gpu.js';
+import { likeDevice, randomFloats, readFloats, testDevice } from '../support/gpu.js';
 import { ruleNames } from '../support/rule-cases.js';
 import { countCreations } from '../support/train.js';
 
@@ -81,19 +81,7 @@ function submit(record: (encoder: GPUCommandEncoder) => void, to = device): void
   to.queue.submit([encoder.finish()]);
 }
 
-/** The device, with other limits than its own. */
-const limited = (limits: Record<string, number>): GPUDevice =>
-  new Proxy(device, {
-    get: (target, key) => {
-      if (key === 'limits') {
-        return new Proxy(target.limits, {
-          get: (own, name) => limits[name as string] ?? Reflect.get(own, name, own),
-        });
-      }
-      const value = Reflect.get(target, key, target) as unknown;
-      return typeof value === 'function' ? value.bind(target) : value;
-    },
-  });
+const limited = (limits: Record<string, number>) => likeDevice(device, { limits });
 
 /** Expects a rejection, and that nothing was made on the GPU before it. */
 async function refuses(error: unknown, tensors: () => unknown, rule: () => unknown = () => adam(), options?: unknown) {

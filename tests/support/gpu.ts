@@ -57,3 +57,21 @@ export function dense(values: Float32Array, width: number, stride: number): Floa
   for (let row = 0; row < rows; row++) out.set(values.subarray(row * stride, row * stride + width), row * width);
   return out;
 }
+
+/** The same device that says other things of itself: smaller limits, or that it is another adapter's. */
+export const likeDevice = (
+  own: GPUDevice,
+  { limits, description }: { readonly limits?: Readonly<Record<string, number>>; readonly description?: string },
+): GPUDevice =>
+  new Proxy(own, {
+    get: (target, key) => {
+      if (key === 'limits' && limits) {
+        return new Proxy(target.limits, {
+          get: (all, name) => limits[name as string] ?? Reflect.get(all, name, all),
+        });
+      }
+      if (key === 'adapterInfo' && description !== undefined) return { description };
+      const value = Reflect.get(target, key, target) as unknown;
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
