@@ -124,7 +124,7 @@ export type {
 export { type ModelTensor, readModel, type SavedModel } from './train/checkpoint-file.js';
 export type { CheckpointOptions, Imported, ImportOptions, Restored } from './train/checkpoint-types.js';
 export type { SavedData, SavedScale } from './train/data-json.js';
-export { type Dtype, floatTensor, type SafeTensor, toFloats } from './train/dtypes.js';
+export { type Dtype, type SafeTensor, toFloats } from './train/dtypes.js';
 export {
   type InspectedLayer,
   type Inspection,
@@ -151,6 +151,7 @@ export type {
   ValidationReport,
 } from './train/report-types.js';
 export { decodeSafetensors, encodeSafetensors, type SafeTensors } from './train/safetensors.js';
+export { floatTensor } from './train/saved-tensor.js';
 export { createTrainer } from './train/trainer.js';
 export type {
   AugmentOptions,

@@ -63,3 +63,6 @@ export async function checkNotLost(device: GPUDevice): Promise<void> {
   await Promise.race([device.lost, Promise.resolve()]);
   if (watch.lost) throw watch.lost;
 }
+
+/** Whether an error says that the device is gone. */
+export const isLost = (error: unknown): boolean => error instanceof DownhillError && error.code === 'DEVICE-LOST';

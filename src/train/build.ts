@@ -1,8 +1,10 @@
 import { Uploads } from '../data/upload.js';
+import type { DownhillError } from '../gpu/errors.js';
 import type { Model } from '../nn/model.js';
 import { Evaluator } from './evaluate.js';
 import { networkObjective } from './objective.js';
 import type { CheckedOptions } from './options.js';
+import type { FormChoice } from './plan-types.js';
 import { Program, type ProgramOptions } from './program.js';
 import type { ValidationPlan } from './validation.js';
 
@@ -62,3 +64,12 @@ export const choiceOf = async (
   plans === undefined && (plan === 'auto' || plan === 'pinned')
     ? undefined
     : (await import('./choose.js')).chooserOf(device, { label, plan, plans, planBudgetMs });
+
+/** A program with the forms of one that was lost, where they are there on another device. */
+export const buildAgain = async (device: GPUDevice, options: CheckedOptions, choice: FormChoice): Promise<Built> =>
+  (await buildProgram(device, options, choice).catch(unlessUnknown)) ?? buildProgram(device, options);
+
+/** Lets pass that a form is not there on this device. */
+export function unlessUnknown(error: unknown): undefined {
+  if ((error as Partial<DownhillError>).code !== 'PLAN-UNKNOWN') throw error;
+}

@@ -9,6 +9,7 @@ import { readData, type SavedData } from './data-json.js';
 import { type SafeTensor, toFloats, toIntegers } from './dtypes.js';
 import type { KeptTensor } from './objective.js';
 import { decodeSafetensors, encodeSafetensors } from './safetensors.js';
+import { savedShape, transposed } from './saved-tensor.js';
 import { VERSION } from './version.js';
 import type { Weights } from './weights.js';
 
@@ -124,23 +125,6 @@ export interface SavedModel extends SavedData {
   readonly tensors: ReadonlyMap<string, ModelTensor>;
   /** What layers keep beside that: '1.running_mean' … */
   readonly statistics: ReadonlyMap<string, ModelTensor>;
-}
-
-/** PyTorch's shape of a tensor that is [in, out] here. */
-export const savedShape = (shape: readonly number[]): readonly number[] =>
-  shape.length === 2 ? [shape[1]!, shape[0]!] : shape;
-
-/** The values of a matrix the other way around: [rows, columns] becomes [columns, rows]; all else stays. */
-export function transposed(values: Float32Array, shape: readonly number[]): Float32Array<ArrayBuffer> {
-  const out = new Float32Array(values.length);
-  if (shape.length !== 2) {
-    out.set(values);
-    return out;
-  }
-  const [rows, columns] = shape as readonly [number, number];
-  for (let row = 0; row < rows; row++)
-    for (let column = 0; column < columns; column++) out[column * rows + row] = values[row * columns + column]!;
-  return out;
 }
 
 /** A tensor of a shape. @throws DownhillError CHECKPOINT-MISMATCH where it is missing or has another one */

@@ -29,23 +29,6 @@ export interface SafeTensor {
   readonly bytes: Uint8Array;
 }
 
-const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array =>
-  new Uint8Array(buffer, byteOffset, byteLength);
-
-/** Float32 values as a tensor of a file; shares their memory. */
-export const floatTensor = (shape: readonly number[], values: Float32Array): SafeTensor => ({
-  dtype: 'F32',
-  shape,
-  bytes: bytesOf(values),
-});
-
-/** Whole numbers as a tensor of a file. */
-export const integerTensor = (shape: readonly number[], values: ArrayLike<number>): SafeTensor => ({
-  dtype: 'I64',
-  shape,
-  bytes: bytesOf(BigInt64Array.from(Array.from(values, BigInt))),
-});
-
 /** Half precision (5 bits of exponent, 10 of fraction) as the float32 of the same value. */
 function fromHalf(bits: number): number {
   const [exponent, fraction] = [(bits >>> 10) & 31, bits & 1023];

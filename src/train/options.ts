@@ -24,6 +24,7 @@ import { makeGroups } from '../optim/groups.js';
 import { checkOptimizerOptions } from '../optim/optimizer-options.js';
 import { checkRule } from '../optim/rule.js';
 import { checkAugment } from './augment.js';
+import type { CheckpointOptions } from './checkpoint-types.js';
 import { groupTensors } from './groups.js';
 import { checkPenalty } from './penalty.js';
 import { checkRecover } from './recover-options.js';
@@ -258,4 +259,18 @@ export function checkProfileOptions(options: ProfileOptions, room: number): Chec
     throw new DownhillError('OPTION-TYPE', `separate must be true or false, got ${show(separate)}.`, 'Pass a boolean.');
   }
   return { steps: checkInteger('steps', steps, 1, Math.min(MAX_PROFILED, Math.floor(room / 2))), separate };
+}
+
+/** @returns whether the state of the training is wanted, too, and else which weights */
+export function checkCheckpointOptions(options: CheckpointOptions = {}) {
+  checkOptions('checkpoint', options, ['state', 'weights']);
+  const state = checkFlag('checkpoint: state', options.state ?? true);
+  if (state && options.weights !== undefined) {
+    throw new DownhillError(
+      'OPTION-RANGE',
+      `A checkpoint has all weights there are, but weights is ${show(options.weights)}.`,
+      'Pass state: false for a network with these weights.',
+    );
+  }
+  return { ...options, state };
 }

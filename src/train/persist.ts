@@ -6,9 +6,10 @@ import type { Model } from '../nn/model.js';
 import { modelToJson } from '../nn/model-json.js';
 import type { Json } from '../space/stateful.js';
 import { writeTensor } from '../space/vectors.js';
-import { applySnapshot, counterTest, takeSnapshot } from './checkpoint.js';
+import { applySnapshot, otherForms } from './apply.js';
+import { counterTest, type Snapshot } from './checkpoint.js';
 import { decodeFile, deviceValues, encodeFile, mismatch, type SavedFile } from './checkpoint-file.js';
-import type { CheckpointOptions, Imported, ImportOptions, Restored } from './checkpoint-types.js';
+import type { Imported, ImportOptions, Restored } from './checkpoint-types.js';
 import { describeData, readData, type SavedData } from './data-json.js';
 import type { SafeTensor } from './dtypes.js';
 import type { Program } from './program.js';
@@ -41,22 +42,12 @@ function fingerprintsOf({ data, validation }: Described): NonNullable<SavedState
 
 const asJson = (value: unknown) => value as Json;
 
-/** The bytes of a checkpoint, of the moment after everything submitted so far. */
-export async function saveProgram(
-  program: Program,
+/** The bytes of a checkpoint, or of the network alone. */
+export function encodeSnapshot(
+  { step, tensors, parts, plan }: Snapshot,
   described: Described,
-  options: CheckpointOptions = {},
-): Promise<Uint8Array<ArrayBuffer>> {
-  checkOptions('checkpoint', options, ['state', 'weights']);
-  const state = checkFlag('checkpoint: state', options.state ?? true);
-  if (state && options.weights !== undefined) {
-    throw new DownhillError(
-      'OPTION-RANGE',
-      `A checkpoint has all weights there are, but weights is ${show(options.weights)}.`,
-      'Pass state: false for a network with these weights.',
-    );
-  }
-  const { step, tensors, parts, plan } = await takeSnapshot(program, { ...options, state });
+  state: boolean,
+): Uint8Array<ArrayBuffer> {
   const saved = () => ({ parts, plan, fingerprints: fingerprintsOf(described) }) satisfies SavedState;
   return encodeFile(step, tensors, {
     model: asJson(modelToJson(described.model)),
@@ -124,10 +115,6 @@ export function restoreProgram(
   applySnapshot(program, { step, tensors, parts: saved.parts });
   return { step: program.scheduler.step, version, otherForms: otherForms(program, saved.plan) };
 }
-
-/** Passes whose form differs from a plan's. */
-export const otherForms = ({ choice }: Program, plan: Readonly<Record<string, string>>): string[] =>
-  [...new Set([...Object.keys(choice), ...Object.keys(plan)])].filter((pass) => choice[pass] !== plan[pass]);
 
 /** Sets the network's tensors to those of a file, in queue order. Everything is checked before anything changes. */
 export function importTensors(program: Program, bytes: Uint8Array, options: ImportOptions = {}): Imported {

@@ -9,11 +9,12 @@ import { buffersOf, type Model, tensorsOf } from '../nn/model.js';
 import { arenaSpace } from '../space/arena.js';
 import type { PlacedVector, TensorShape } from '../space/space.js';
 import { writeTensor } from '../space/vectors.js';
-import { type ModelTensor, readModel, type SavedModel, transposed } from './checkpoint-file.js';
+import { type ModelTensor, readModel, type SavedModel } from './checkpoint-file.js';
 import type { Trained } from './evaluate.js';
 import { samplesEvaluator } from './evaluate-stream.js';
 import type { KeptTensor } from './objective.js';
 import { checkSamples } from './options.js';
+import { transposed } from './saved-tensor.js';
 
 /** What a network can be asked about: raw values, row by row, or samples that bring their own scale. */
 export type Askable = Float32Array | Uint8Array | Samples;

@@ -1,10 +1,11 @@
 import { DownhillError, show } from '../gpu/errors.js';
+import { isLost } from '../gpu/lost.js';
 import type { Rule } from '../optim/rule.js';
 import { loadSources, sourcesOf } from '../optim/rules-state.js';
 import type { ReportedSchedule } from '../optim/schedules/core.js';
+import { applySnapshot, otherForms } from './apply.js';
 import type { Built } from './build.js';
-import { applySnapshot, type Snapshot, takeSnapshot } from './checkpoint.js';
-import { otherForms } from './persist.js';
+import { type Snapshot, takeSnapshot } from './checkpoint.js';
 import type { Program } from './program.js';
 import type { CheckedRecover } from './recover-options.js';
 import { REPORTED } from './validation.js';
@@ -134,8 +135,6 @@ export class Recovery {
     this.options.onEvent({ kind: 'recovered', step, reached, otherForms: otherForms(program, snapshot.plan) });
   }
 }
-
-export const isLost = (error: unknown): boolean => error instanceof DownhillError && error.code === 'DEVICE-LOST';
 
 /** What is thrown in the end: that the device was lost, whatever kept it from coming back. */
 function lost(error: unknown): unknown {

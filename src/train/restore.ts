@@ -1,9 +1,10 @@
-import type { DownhillError } from '../gpu/errors.js';
-import { type Built, buildProgram } from './build.js';
+import { otherForms } from './apply.js';
+import { type Built, buildProgram, unlessUnknown } from './build.js';
 import type { Restored } from './checkpoint-types.js';
 import type { CheckedOptions } from './options.js';
-import { type openCheckpoint, otherForms, restoreProgram } from './persist.js';
-import type { FormChoice } from './plan-types.js';
+import { openCheckpoint, restoreProgram } from './persist.js';
+
+export { openCheckpoint };
 
 /**
  * Goes on from a checkpoint with the forms that it was trained with: where the program has others and those fit this adapter,
@@ -32,12 +33,4 @@ export async function restoreBuilt(
     built.uploads.destroy();
     throw error;
   }
-}
-
-/** A program with the forms of one that was lost, where they are there on another device. */
-export const buildAgain = async (device: GPUDevice, options: CheckedOptions, choice: FormChoice): Promise<Built> =>
-  (await buildProgram(device, options, choice).catch(unlessUnknown)) ?? buildProgram(device, options);
-
-function unlessUnknown(error: unknown): undefined {
-  if ((error as Partial<DownhillError>).code !== 'PLAN-UNKNOWN') throw error;
 }

@@ -5,7 +5,7 @@ import { isSource, targetsOf } from '../data/source.js';
 import type { Samples, Uploads } from '../data/upload.js';
 import { DownhillError } from '../gpu/errors.js';
 import type { Fields } from '../gpu/fields.js';
-import { checkNotLost } from '../gpu/lost.js';
+import { checkNotLost, isLost } from '../gpu/lost.js';
 import { checkTimestamps } from '../gpu/timing.js';
 import { MAX_STEP } from '../kernels/account.js';
 import { metricInput } from '../nn/metric.js';
@@ -14,7 +14,8 @@ import type { SetOptions } from '../optim/groups.js';
 import { readState } from '../optim/optimizer-state.js';
 import type { FieldsOf, Rule } from '../optim/rule.js';
 import type { Vector } from '../space/space.js';
-import { type Built, buildProgram, choiceOf } from './build.js';
+import { type Built, buildAgain, buildProgram, choiceOf } from './build.js';
+import { takeSnapshot } from './checkpoint.js';
 import type { CheckpointOptions, ImportOptions } from './checkpoint-types.js';
 import { Evaluator, type PlacedWeights, type Trained } from './evaluate.js';
 import { StreamedEvaluator, samplesEvaluator } from './evaluate-stream.js';
@@ -22,6 +23,7 @@ import { trainLoop } from './loop.js';
 import {
   type CheckedOptions,
   type CheckedWatchOptions,
+  checkCheckpointOptions,
   checkData,
   checkEvaluateOptions,
   checkProfileOptions,
@@ -31,13 +33,11 @@ import {
   checkWeights,
 } from './options.js';
 import { Pause } from './pause.js';
-import { importTensors, openCheckpoint, saveProgram } from './persist.js';
 import { samplesOf } from './predict.js';
 import type { Submit } from './profile.js';
 import type { Program, ProgramOptions } from './program.js';
-import { isLost, Recovery } from './recover.js';
+import type { Recovery } from './recover.js';
 import type { Evaluation, Profile, StepReport, Stopped, ValidationReport } from './report-types.js';
-import { buildAgain, restoreBuilt } from './restore.js';
 import type { StepResult } from './scheduler.js';
 import type { EvaluateOptions, ProfileOptions, RunOptions, Trainer, TrainerOptions, WeightsOptions } from './types.js';
 import { checkReportedValues, namedMeans, validationReport } from './validation-options.js';
@@ -90,14 +90,14 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
   /** Ends waiting for a device where the trainer is destroyed. */
   readonly #ended = new AbortController();
 
-  private constructor(program: Program, uploads: Uploads, options: CheckedOptions) {
+  private constructor({ program, uploads }: Built, options: CheckedOptions, recovery: Recovery | undefined) {
     this.#options = options;
     this.#program = program;
     this.#uploads = uploads;
     this.#model = options.model;
     this.#data = options.data;
     this.#streams = options.stream;
-    this.#recovery = options.recover && new Recovery(options.recover);
+    this.#recovery = recovery;
   }
 
   static async create<F extends Fields>(
@@ -105,9 +105,10 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
     options: CheckedOptions,
     choice: ProgramOptions['choice'],
   ): Promise<NetworkTrainer<F>> {
-    const { program, uploads } = await buildProgram(device, options, choice);
-    const trainer = new NetworkTrainer<F>(program, uploads, options);
-    await trainer.#recovery?.take(program).catch((error) => {
+    const recovery = options.recover && new (await import('./recover.js')).Recovery(options.recover);
+    const built = await buildProgram(device, options, choice);
+    const trainer = new NetworkTrainer<F>(built, options, recovery);
+    await recovery?.take(built.program).catch((error) => {
       trainer.destroy();
       throw error;
     });
@@ -342,12 +343,17 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
 
   async checkpoint(options?: CheckpointOptions) {
     this.#checkAlive();
-    return saveProgram(this.#program, this.#options, options);
+    const checked = checkCheckpointOptions(options);
+    const snapshot = await takeSnapshot(this.#program, checked);
+    const { encodeSnapshot } = await import('./persist.js');
+    return encodeSnapshot(snapshot, this.#options, checked.state);
   }
 
   async restore(bytes: Uint8Array) {
     this.#begin();
     try {
+      const { openCheckpoint, restoreBuilt } = await import('./restore.js');
+      this.#checkAlive();
       const opened = openCheckpoint(bytes, this.#options);
       const { built, restored } = await restoreBuilt(
         { program: this.#program, uploads: this.#uploads },
@@ -364,6 +370,8 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
   }
 
   async importWeights(bytes: Uint8Array, options?: ImportOptions) {
+    this.#checkAlive();
+    const { importTensors } = await import('./persist.js');
     this.#checkAlive();
     const imported = importTensors(this.#program, bytes, options);
     this.#program.average?.follow();

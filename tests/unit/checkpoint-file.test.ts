@@ -6,10 +6,11 @@ import { gelu, linear } from '../../src/nn/layers.js';
 import { sequential, tensorsOf } from '../../src/nn/model.js';
 import { modelToJson } from '../../src/nn/model-json.js';
 import type { Json } from '../../src/space/stateful.js';
-import { encodeFile, readModel, savedShape, transposed } from '../../src/train/checkpoint-file.js';
+import { encodeFile, readModel } from '../../src/train/checkpoint-file.js';
 import { describeData } from '../../src/train/data-json.js';
-import { floatTensor, type SafeTensor } from '../../src/train/dtypes.js';
+import type { SafeTensor } from '../../src/train/dtypes.js';
 import { decodeSafetensors, encodeSafetensors } from '../../src/train/safetensors.js';
+import { floatTensor, savedShape, transposed } from '../../src/train/saved-tensor.js';
 import { VERSION } from '../../src/train/version.js';
 
 const model = sequential({ input: 3, layers: [linear(4), gelu(), linear(2)] });

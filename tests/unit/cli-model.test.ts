@@ -12,9 +12,9 @@ import { arrays, type Dataset, decodeSafetensors, encodeNpy, mlp, parseNpy, read
 import { tensorsOf } from '../../src/nn/model.js';
 import { modelToJson } from '../../src/nn/model-json.js';
 import type { Json } from '../../src/space/stateful.js';
-import { encodeFile, savedShape } from '../../src/train/checkpoint-file.js';
+import { encodeFile } from '../../src/train/checkpoint-file.js';
 import { describeData } from '../../src/train/data-json.js';
-import { floatTensor } from '../../src/train/dtypes.js';
+import { floatTensor, savedShape } from '../../src/train/saved-tensor.js';
 import { fakeIo, scratch } from '../support/cli.js';
 import { randomFloats } from '../support/gpu.js';
 

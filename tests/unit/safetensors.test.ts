@@ -2,16 +2,9 @@ import { crc32 as zipCrc } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { crc32 } from '../../src/data/crc32.js';
-import {
-  DTYPES,
-  type Dtype,
-  floatTensor,
-  integerTensor,
-  type SafeTensor,
-  toFloats,
-  toIntegers,
-} from '../../src/train/dtypes.js';
+import { DTYPES, type Dtype, type SafeTensor, toFloats, toIntegers } from '../../src/train/dtypes.js';
 import { decodeSafetensors, encodeSafetensors } from '../../src/train/safetensors.js';
+import { floatTensor, integerTensor } from '../../src/train/saved-tensor.js';
 
 const text = (value: string) => new TextEncoder().encode(value);
 const corruptAt = (words: string | RegExp) =>
