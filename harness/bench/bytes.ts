@@ -67,11 +67,14 @@ async function measureUse({ name, code, peer }: Use): Promise<ContenderResult> {
     const vite = await import('vite').catch(() => {
       throw new Error('no bundler is installed here (vite)');
     });
-    const text = await bundle(vite, code, peer);
+    const { first } = await bundle(vite, code, peer);
     return {
       ...nothing,
       outcome: 'measured',
-      facts: { gzipBytes: gzipSync(text, { level: 9 }).length, minifiedBytes: Buffer.byteLength(text) },
+      facts: {
+        gzipBytes: gzipBytes([first.join('')]),
+        minifiedBytes: first.reduce((sum, text) => sum + Buffer.byteLength(text), 0),
+      },
     };
   } catch (error) {
     const note = (error as Error).message.split('\n', 1)[0]!.slice(0, 200);
@@ -79,8 +82,19 @@ async function measureUse({ name, code, peer }: Use): Promise<ContenderResult> {
   }
 }
 
-/** One ES module for browsers, as Vite makes it of a user's code; of the built package (dist/lib). */
-export async function bundle({ build }: Bundler, code: string, peer = false): Promise<string> {
+/** The ES modules that Vite makes of a user's code for browsers, of the built package (dist/lib). */
+export interface Bundled {
+  /** What a page loads at first: the entry, and what it imports. */
+  readonly first: readonly string[];
+  /** What it loads beside, once it asks for these modules of the package (the ends of their paths). */
+  later(...modules: readonly string[]): readonly string[];
+}
+
+/** Bytes as a server sends them: every file compressed by itself. */
+export const gzipBytes = (files: readonly string[]): number =>
+  files.reduce((sum, text) => sum + gzipSync(text, { level: 9 }).length, 0);
+
+export async function bundle({ build }: Bundler, code: string, peer = false): Promise<Bundled> {
   const root = packageRoot();
   // Packages are looked for from here: a peer's from the harness' own, ours from the package itself.
   const from = join(root, peer ? 'harness/peers/entry.js' : 'entry.js');
@@ -113,8 +127,24 @@ export async function bundle({ build }: Bundler, code: string, peer = false): Pr
   });
   const outputs = [result].flat().flatMap((each) => ('output' in each ? each.output : []));
   const chunks = new Map(outputs.flatMap((each) => (each.type === 'chunk' ? [[each.fileName, each] as const] : [])));
-  // What a page loads at first: parts that are imported when they are asked for come later, or never.
-  const first = new Set([...chunks.values()].filter(({ isEntry }) => isEntry));
-  for (const { imports } of first) for (const name of imports) if (chunks.has(name)) first.add(chunks.get(name)!);
-  return [...first].map(({ code: text }) => text).join('');
+  const closure = (roots: readonly string[]) => {
+    const all = new Set(roots);
+    for (const name of all) for (const other of chunks.get(name)!.imports) if (chunks.has(other)) all.add(other);
+    return all;
+  };
+  const textOf = (name: string) => chunks.get(name)!.code;
+  const named = (test: (chunk: NonNullable<ReturnType<(typeof chunks)['get']>>) => boolean) =>
+    [...chunks.values()].filter(test).map(({ fileName }) => fileName);
+  const first = closure(named(({ isEntry }) => isEntry));
+  return {
+    first: [...first].map(textOf),
+    later: (...modules) => {
+      const roots = modules.flatMap((module) => {
+        const holders = named(({ moduleIds }) => moduleIds.some((id) => id.endsWith(module)));
+        if (holders.length !== 1) throw new Error(`${module} is in ${holders.length} files of the bundle`);
+        return holders;
+      });
+      return [...closure(roots)].filter((name) => !first.has(name)).map(textOf);
+    },
+  };
 }
