@@ -11,8 +11,8 @@ import type { JobEvent } from '../train/events.js';
 import { runInNode } from '../train/node.js';
 import { parseTune, type TuneCommand, tuneHelp } from './options.js';
 
-/** Characters of a line where there is no terminal. */
-const COLUMNS = 100;
+/** Characters of a line where there is no terminal: names of forms take up to 57. */
+const COLUMNS = 120;
 
 /**
  * @returns the exit code
@@ -76,7 +76,8 @@ function report({ config, json, out }: TuneCommand, adapter: string, { measured,
   }
   const paint = painter(io.stdout);
   const { forms, ms, budgetMs } = measured!;
-  const table = textTable(COLUMNS_OF, forms, { paint, room: (io.stdout.columns ?? COLUMNS) - 1 });
+  const shown = forms.filter(({ ms, taken }) => ms !== undefined || taken);
+  const table = textTable(COLUMNS_OF, shown, { paint, room: (io.stdout.columns ?? COLUMNS) - 1 });
   const { name } = config.optimizer;
   const batch = config.batchSize === undefined ? 'full batch' : `batch ${config.batchSize}`;
   const lines = [
@@ -85,6 +86,7 @@ function report({ config, json, out }: TuneCommand, adapter: string, { measured,
     `${INDENT}${paint('gray', adapter)}`,
     '',
     ...(forms.length > 0 ? table : [`${INDENT}There is one form of each kernel here: nothing to choose.`]),
+    ...(shown.length < forms.length ? ['', `${INDENT}${forms.length - shown.length} more were not measured.`] : []),
     ...(notes.length > 0 ? ['', ...notes.map((note) => `${INDENT}${note}`)] : []),
     '',
     `${INDENT}ratio: to what is taken without measuring; ${(ms / 1000).toFixed(1)} s of ${budgetMs / 1000} s`,
