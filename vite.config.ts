@@ -133,6 +133,8 @@ export default defineConfig(({ mode }): UserConfig => {
         emptyOutDir: true,
         target: 'es2022',
         modulePreload: false,
+        // Every kernel of every kind of adapter: what a page without a bundler cannot load later.
+        chunkSizeWarningLimit: 2_000,
         rollupOptions: {
           input: { downhill: resolve(root, 'src/index.ts') },
           preserveEntrySignatures: 'strict',

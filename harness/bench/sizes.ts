@@ -45,7 +45,7 @@ const LATER: readonly { name: string; modules: readonly string[] }[] = [
     ],
   },
   { name: 'on a GPU', modules: ['kernels/gpu/forms.js'] },
-  { name: "to measure forms: `plan: 'tune'`", modules: ['train/choose.js'] },
+  { name: "to measure forms: `plan: 'measure'`", modules: ['train/choose.js'] },
   { name: 'to watch', modules: ['train/watch.js'] },
   { name: 'to profile', modules: ['train/profile.js'] },
   { name: 'to write or read checkpoints', modules: ['train/restore.js'] },
