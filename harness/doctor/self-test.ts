@@ -16,7 +16,13 @@ import {
   resolveRule,
   rules,
 } from '../../src/index.js';
-import { type ReferenceRule, referenceMlp, referenceRules, referenceState } from '../../src/reference/index.js';
+import {
+  type ReferenceRule,
+  referenceMlp,
+  referenceRules,
+  referenceState,
+  referenceStep,
+} from '../../src/reference/index.js';
 
 export interface SelfTestResult {
   readonly name: string;
@@ -73,15 +79,20 @@ async function compare(
 
   const expected = Object.values(await trainer.readParameters()).map((tensor) => Float64Array.from(tensor));
   const reference = (referenceRules as Readonly<Record<string, ReferenceRule>>)[name]!;
-  const states = expected.map((tensor) => referenceState(reference, tensor.length, rule.hyper));
+  const shapes = Object.values(trainer.parameters()).map(({ shape }) => shape);
+  const states = shapes.map((shape) => referenceState(reference, shape, rule.hyper));
   const network = referenceMlp(model);
   let worst = 0;
   for await (const report of trainer.run({ steps })) {
     const step = network.lossAndGradients(expected, x, y, SAMPLES);
     worst = Math.max(worst, Math.abs(report.loss / step.loss - 1));
-    for (const [i, gradient] of step.gradients.entries()) {
-      reference.update(expected[i]!, gradient, states[i]!, report.step, rule.hyper);
-    }
+    const tensors = step.gradients.map((grad, i) => ({
+      shape: shapes[i]!,
+      param: expected[i]!,
+      grad,
+      state: states[i]!,
+    }));
+    referenceStep(reference, tensors, report.step, rule.hyper);
   }
   const actual = Object.values(await trainer.readParameters());
   for (const [i, tensor] of expected.entries()) {

@@ -68,6 +68,7 @@ const unweighted = (loss: string) =>
 /** Files that hold a rule. */
 const rules = () =>
   readdirSync(join(root, 'shaders/optim'))
+    .filter((file) => file.endsWith('.wgsl'))
     .map((file) => `optim/${basename(file, '.wgsl')}`)
     .filter((name) => ruleParts(name, read(name)) !== undefined);
 

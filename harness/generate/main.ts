@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { basename, dirname, join, resolve } from 'node:path';
 import { runnerImport } from 'vite';
 import { emitFile, emitForm, FORMS, ruleParts } from './emit.js';
+import { emitPass, passParts } from './emit-passes.js';
 import { carriedFrom, emitted } from './emitted.js';
 import { optionsName } from './options.js';
 import { readShader, stripWgsl } from './shaders.js';
@@ -27,7 +28,9 @@ const camel = (name: string) => name.replace(/[_-](\w)/g, (_, letter: string) =>
 function shaderTexts(): Map<string, string> {
   const texts = new Map(list('shaders', '.wgsl').map((path) => [path.replace(/\.wgsl$/, ''), read(`shaders/${path}`)]));
   for (const [name, code] of [...texts]) {
-    const parts = ruleParts(basename(name), code);
+    const pass = isPass(name) ? passParts(name, code) : undefined;
+    if (pass) texts.set(name, emitPass(pass));
+    const parts = isPass(name) ? undefined : ruleParts(basename(name), code);
     if (!parts) continue;
     texts.set(name, emitFile(parts));
     for (const form of FORMS) texts.set(`${name}_${form}`, emitForm(parts, form));
@@ -35,6 +38,11 @@ function shaderTexts(): Map<string, string> {
   for (const [name, code] of Object.entries(emitted())) texts.set(name, code);
   return texts;
 }
+
+/** Whether a file is a pass of a rule of several: optim/lamb/norms. */
+const isPass = (name: string) => name.split('/').length === 3;
+/** The name of a shader's constant, without the ending: a pass has its rule's in front. */
+const constantName = (name: string) => camel(isPass(name) ? name.split('/').slice(1).join('_') : basename(name));
 
 const formName = (name: string, form: string) => `${camel(basename(`${name}_${form}`))}Shader`;
 const hasForms = (name: string, texts: ReadonlyMap<string, string>) => texts.has(`${name}_range`);
@@ -94,10 +102,10 @@ function shaderModules(): Record<string, string> {
     const { code: _, ...layout } = readShader(name, text);
     const { imports, expression } = codeOf(name, text, sharedTexts);
     const depth = '../'.repeat(name.split('/').length - 1);
-    if (hasForms(name, texts)) files[`shaders/${name}.wgsl`] = text;
+    if (hasForms(name, texts) || (isPass(name) && passParts(name, text))) files[`shaders/${name}.wgsl`] = text;
     files[`src/shaders/${name}.gen.ts`] =
       `${HEADER}import type { Shader } from '${depth}shader.js';\n${formImports(name, texts)}${imports}\n` +
-      `export const ${camel(basename(name))}Shader: Shader = {\n` +
+      `export const ${constantName(name)}Shader: Shader = {\n` +
       Object.entries(layout)
         .map(([key, value]) => `  ${key}: ${JSON.stringify(value)},\n`)
         .join('') +

@@ -174,7 +174,8 @@ function writeTables(buffers: BufferSet, { label, shader, tables = {} }: PassSpe
       const bytes = Math.max(words.byteLength, binding.minSize);
       const buffer = buffers.make(`${label.slice(label.indexOf('/') + 1)}/${name}`, bytes, usage | USAGE.COPY_DST);
       buffers.device.queue.writeBuffer(buffer, 0, words);
-      return [name, { buffer, offset: 0, size: buffer.size }];
+      // No more than there is: kernels go by the length.
+      return [name, { buffer, offset: 0, size: bytes }];
     }),
   );
 }

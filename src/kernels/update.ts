@@ -2,7 +2,6 @@ import type { BufferRange } from '../gpu/buffers.js';
 import { describeAdapter } from '../gpu/device.js';
 import { DownhillError, show } from '../gpu/errors.js';
 import { checkInteger } from '../gpu/fields.js';
-import type { PassSpec } from '../gpu/pipelines.js';
 import type { Shader } from '../shaders/shader.js';
 import { formOf } from './lower.js';
 import type { Form, Op } from './op.js';
@@ -97,33 +96,28 @@ export function update(operands: {
   };
 }
 
-const passOf = (
-  { label, shape, buffers, replicas }: UpdateOp,
-  groups: number,
-  constants: { readonly LANES?: number; readonly WORKGROUP: number },
-): PassSpec[] => [
-  {
-    label,
-    shader: shape.shader,
-    constants: { ...shape.constants, ...constants },
-    buffers,
-    groups: Math.min(Math.ceil(groups), MAX_GROUPS),
-    replicas,
-  },
-];
-
 /** So many chunks to a lane: 4 and 8 took more time on SwiftShader, 32 and 64 as much. */
 const STRETCH = 16;
 /** Of a small arena fewer, so that there are so many workgroups to spread over the cores. */
 const LEAST_GROUPS = 16;
 
-const oneLane = formOf<UpdateOp>('update/lanes-1', 'update', (op) => {
-  const WORKGROUP = 16;
-  const least = Math.min(op.shape.chunks / WORKGROUP, LEAST_GROUPS / op.replicas);
-  return passOf(op, Math.max(op.shape.chunks / WORKGROUP / STRETCH, least), { LANES: 1, WORKGROUP });
-});
+/** Workgroups and overrides of a loop over chunks that one lane, or four, share. */
+export function lanesOf(chunks: number, replicas: number, LANES: 1 | 4) {
+  const WORKGROUP = LANES === 1 ? 16 : 64;
+  const teams = chunks / 16;
+  const groups = LANES === 1 ? Math.max(teams / STRETCH, Math.min(teams, LEAST_GROUPS / replicas)) : teams;
+  return { groups: Math.min(Math.ceil(groups), MAX_GROUPS), constants: { LANES, WORKGROUP } };
+}
 
-const fourLanes = { LANES: 4, WORKGROUP: 64 };
+const lanesForm = (LANES: 1 | 4): Form =>
+  formOf<UpdateOp>(`update/lanes-${LANES}`, 'update', ({ label, shape, buffers, replicas }) => {
+    const { groups, constants } = lanesOf(shape.chunks, replicas, LANES);
+    return [
+      { label, shader: shape.shader, constants: { ...shape.constants, ...constants }, buffers, groups, replicas },
+    ];
+  });
+
+const oneLane = lanesForm(1);
 
 /**
  * How updates are computed: by how many lanes share a chunk of 64 floats. Lanes of a GPU should read neighbouring vec4s; a
@@ -135,9 +129,18 @@ export const updateForms: readonly Form[] = [
     ...oneLane,
     match: (ops, at, device) => (describeAdapter(device).cpu ? oneLane.match(ops, at, device) : 0),
   },
-  formOf<UpdateOp>('update/lanes-4', 'update', (op) => passOf(op, op.shape.chunks / 16, fourLanes)),
+  lanesForm(4),
   oneLane,
-  formOf<UpdateOp>('update/scalar', 'update-range', (op) => passOf(op, op.shape.chunks / 16, { WORKGROUP: 64 })),
+  formOf<UpdateOp>('update/scalar', 'update-range', ({ label, shape, buffers, replicas }) => [
+    {
+      label,
+      shader: shape.shader,
+      constants: { ...shape.constants, WORKGROUP: 64 },
+      buffers,
+      groups: Math.min(Math.ceil(shape.chunks / 16), MAX_GROUPS),
+      replicas,
+    },
+  ]),
 ];
 
 /** Writes one row of per-step scalars into the views of a block, by the layout read from the rule's WGSL. */

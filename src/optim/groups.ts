@@ -193,9 +193,8 @@ export function nextRules(
 
 /** What only says how the state starts cannot change once it has. */
 function checkStart(from: Rule, to: Rule): void {
-  const slot = allSlots(to.row.shader).find(
-    (each) => to.row.initial?.(each, to.hyper) !== from.row.initial?.(each, from.hyper),
-  );
+  const slots = to.row.passes ? to.row.slots(to.hyper) : allSlots(to.row.shader);
+  const slot = slots.find((each) => to.row.initial?.(each, to.hyper) !== from.row.initial?.(each, from.hyper));
   if (slot === undefined) return;
   throw new DownhillError(
     'OPTION-RANGE',

@@ -1,7 +1,7 @@
 import { readRanges } from '../gpu/buffers.js';
 import { DownhillError, show } from '../gpu/errors.js';
 import { clockBytes, readClocks } from '../kernels/advance.js';
-import { elementsOf, type TensorShape } from '../space/space.js';
+import { elementsOf, type PlacedVector } from '../space/space.js';
 import { readTensors, writeTensor } from '../space/vectors.js';
 import type { OptimizerState } from './optimizer-types.js';
 import type { Updater } from './updater.js';
@@ -10,8 +10,6 @@ import type { Updater } from './updater.js';
 
 const COUNTERS = ['step', 'count', 'skipped', 'streak', 'micro'] as const;
 const VERSION = 1;
-
-const vectorsOf = ({ slots, accumulated }: Updater) => (accumulated ? [...slots, accumulated] : slots);
 
 /** Tensors that have a state: what is frozen or empty never changes and is nobody's business. */
 const tensorsWithState = ({ options: { space, groups } }: Updater): string[] => {
@@ -24,19 +22,21 @@ export async function readState(updater: Updater, replica = 0): Promise<Optimize
   const { buffers, options, clock, scalars } = updater;
   const { device, label } = buffers;
   const names = tensorsWithState(updater);
-  const vectors = vectorsOf(updater);
+  const placed = updater.vectors();
+  const { scalars: numbers } = updater.kept;
   const carryOf = scalars.carries();
   // Both are recorded before either is awaited: they show the same moment.
-  const [[bytes], copies] = await Promise.all([
-    readRanges(device, label, [clock]),
-    readTensors(device, label, options.space, vectors, replica, names),
+  const [[bytes, ...numbersNow], ...copies] = await Promise.all([
+    readRanges(device, label, [clock, ...numbers]),
+    ...placed.map(async ({ space, vector }) => (await readTensors(device, label, space, [vector], replica, names))[0]!),
   ]);
   const { step, count, skipped, streak, micro } = readClocks(bytes!)[replica]!;
   const tensors = names.map((name): [string, Record<string, Float32Array>] => {
-    const slots = vectors.map((vector, i) => {
-      const values = copies[i]!.get(name)!;
+    const slots = placed.flatMap(({ vector }, i) => {
+      const values = copies[i]!.get(name);
+      if (!values) return [];
       // Between updates the sum is spent, whatever stands there.
-      return [vector.name, vector === updater.accumulated && micro === 0 ? values.fill(0) : values];
+      return [[vector.name, vector === updater.accumulated && micro === 0 ? values.fill(0) : values]];
     });
     return [name, Object.fromEntries(slots)];
   });
@@ -47,7 +47,19 @@ export async function readState(updater: Updater, replica = 0): Promise<Optimize
   );
   const counters = { step, count, skipped, streak, micro };
   // Names are the caller's: '__proto__' becomes a property like any other.
-  return { version: VERSION, rule: options.row.name, ...counters, tensors: Object.fromEntries(tensors), carries };
+  const state = {
+    version: VERSION,
+    rule: options.row.name,
+    ...counters,
+    tensors: Object.fromEntries(tensors),
+    carries,
+  };
+  if (numbers.length === 0) return { ...state, version: VERSION };
+  const own = numbers.map(({ name, initial }, i) => {
+    const values = new Float32Array(numbersNow[i]!);
+    return [name, values.slice(replica * initial.length, (replica + 1) * initial.length)] as const;
+  });
+  return { ...state, version: VERSION, scalars: Object.fromEntries(own) };
 }
 
 /**
@@ -56,7 +68,7 @@ export async function readState(updater: Updater, replica = 0): Promise<Optimize
  * @throws DownhillError STATE-MISMATCH, before anything changes.
  */
 export function loadStates(updater: Updater, states: readonly OptimizerState[]): void {
-  const { buffers, options, clock } = updater;
+  const { buffers, clock } = updater;
   const { device } = buffers;
   const names = tensorsWithState(updater);
   const carries = states.map((state) => {
@@ -64,10 +76,14 @@ export function loadStates(updater: Updater, states: readonly OptimizerState[]):
     return carriesOf(updater, state);
   });
   for (const [replica, state] of states.entries()) {
-    for (const name of names) {
-      for (const vector of vectorsOf(updater))
-        writeTensor(device, options.space, vector, name, state.tensors[name]![vector.name]!, replica);
+    for (const { space, vector } of updater.vectors()) {
+      for (const name of names) {
+        const values = state.tensors[name]![vector.name];
+        if (values) writeTensor(device, space, vector, name, values, replica);
+      }
     }
+    for (const { name, buffer, offset, initial } of updater.kept.scalars)
+      device.queue.writeBuffer(buffer, offset + 4 * replica * initial.length, state.scalars![name]!.slice());
   }
   const clocks = clockBytes(
     states.map(({ step, count, skipped, streak, micro }) => ({ step, count, skipped, streak, micro })),
@@ -85,7 +101,7 @@ const refuse = (message: string, fix: string): never => {
 
 /** Refuses a state that is not of this rule, these tensors and these options. @throws DownhillError STATE-MISMATCH. */
 function checkState(updater: Updater, names: readonly string[], state: OptimizerState): void {
-  const { row, micro, space } = updater.options;
+  const { row, micro } = updater.options;
   if (typeof state !== 'object' || state === null || typeof state.tensors !== 'object' || state.tensors === null) {
     refuse(`load needs the state of an optimizer, got ${show(state)}.`, 'Pass what `state` returned.');
   }
@@ -111,16 +127,24 @@ function checkState(updater: Updater, names: readonly string[], state: Optimizer
       'Load it where accumulate.steps is the same.',
     );
   }
-  const slots = vectorsOf(updater).map(({ name }) => name);
-  checkTensors(slots, space.tensors, names, state);
+  checkTensors(updater.vectors(), names, state);
+  checkScalars(updater.kept.scalars, state);
 }
 
-function checkTensors(
-  slots: readonly string[],
-  tensors: readonly TensorShape[],
-  names: readonly string[],
-  state: OptimizerState,
-): void {
+/** What passes keep as a few numbers: by name, so many. */
+function checkScalars(scalars: Updater['kept']['scalars'], state: OptimizerState): void {
+  for (const { name, initial } of scalars) {
+    const values = state.scalars?.[name];
+    if (values instanceof Float32Array && values.length === initial.length) continue;
+    refuse(
+      `The state's ${name} is ${values?.length ?? 'no'} float32; ${initial.length} are needed.`,
+      'Load a state of the same rule and options.',
+    );
+  }
+}
+
+function checkTensors(placed: readonly PlacedVector[], names: readonly string[], state: OptimizerState): void {
+  const slots = placed.map(({ vector }) => vector.name);
   const same = 'Load a state of the same tensors and options.';
   for (const [name, own] of Object.entries(state.tensors)) {
     if (!names.includes(name)) refuse(`The state has a tensor ${show(name)}, which has none in this optimizer.`, same);
@@ -128,14 +152,15 @@ function checkTensors(
     if (extra !== undefined)
       refuse(`The state of ${show(name)} has ${show(extra)}, which this optimizer does not use.`, same);
   }
-  const sizes = new Map(tensors.map((tensor) => [tensor.name, elementsOf(tensor)]));
   for (const name of names) {
     const own = Object.hasOwn(state.tensors, name) ? state.tensors[name] : undefined;
-    for (const slot of slots) {
-      const values = own?.[slot];
-      if (values instanceof Float32Array && values.length === sizes.get(name)) continue;
+    for (const { space, vector } of placed) {
+      if (space.partsOf(name).length === 0) continue;
+      const needed = elementsOf(space.tensors.find((tensor) => tensor.name === name)!);
+      const values = own?.[vector.name];
+      if (values instanceof Float32Array && values.length === needed) continue;
       refuse(
-        `The state of ${show(name)}, ${slot}, is ${values?.length ?? 'no'} float32; ${sizes.get(name)} are needed.`,
+        `The state of ${show(name)}, ${vector.name}, is ${values?.length ?? 'no'} float32; ${needed} are needed.`,
         same,
       );
     }

@@ -32,6 +32,8 @@ export interface OptimizerState {
   readonly tensors: Readonly<Record<string, Readonly<Record<string, Float32Array>>>>;
   /** What a rule carries from update to update, by group of tensors: NAdam's product of momenta. Else empty. */
   readonly carries: readonly { readonly tensors: readonly string[]; readonly value: number }[];
+  /** What a rule of several passes keeps as a few numbers, by name: Prodigy's distance. Else absent. */
+  readonly scalars?: Readonly<Record<string, Float32Array>>;
 }
 
 export interface OptimizerDescription {

@@ -4,7 +4,7 @@ import { checkDevice, type Fields } from '../gpu/fields.js';
 import { checkNotLost } from '../gpu/lost.js';
 import { createPasses, encodePass, type Pass } from '../gpu/pipelines.js';
 import { FAULT, readClocks } from '../kernels/advance.js';
-import { lower } from '../kernels/lower.js';
+import { loadKernels, lower } from '../kernels/lower.js';
 import type { Plan } from '../kernels/op.js';
 import { RECORD_BLOCK } from '../kernels/update.js';
 import { adoptedSpace, longestSpan } from '../space/adopted.js';
@@ -41,7 +41,7 @@ export async function createOptimizer<R extends Rule>(
   const settings = checkOptimizerOptions(options);
   const { row } = checked;
   const adopted = adoptTensors(checked, tensors as readonly TensorOptions[]);
-  const bindings = allSlots(row.shader).length + 3;
+  const bindings = row.passes ? 8 : allSlots(row.shader).length + 3;
   const most = device.limits.maxStorageBuffersPerShaderStage;
   if (Math.max(bindings, 8) > most) {
     throw new DownhillError(
@@ -50,19 +50,24 @@ export async function createOptimizer<R extends Rule>(
       'Request the device with a higher maxStorageBuffersPerShaderStage.',
     );
   }
-  const groups = makeGroups(adopted, settings.clip?.by === 'tensor');
-  const memory = adoptedSpace(adopted, longestSpan(device), settings.micro === 1);
+  const groups = makeGroups(adopted, settings.clip?.by === 'tensor' || row.perTensor === true);
   await checkNotLost(device);
   await probeTensors(device, adopted, settings.label);
 
   const buffers = new BufferSet(device, settings.label);
   try {
-    const updater = await guarded(
-      device,
-      settings.label,
-      () => new Updater(buffers, { ...settings, ...memory, row, groups, apply: rangeUpdate }),
-    );
-    const plan = lower(updater.ops, UPDATER_FORMS, device);
+    // Only rules of several passes need it: others' bundles do without.
+    const staged = row.passes && (await import('./staged.js'));
+    const { updater, ops } = await guarded(device, settings.label, () => {
+      const options = { ...settings, row, groups };
+      if (staged) return staged.stagedUpdater(buffers, adopted, options);
+      const memory = adoptedSpace(adopted, longestSpan(device), settings.micro === 1);
+      const own = new Updater(buffers, { ...options, ...memory, apply: rangeUpdate });
+      return { updater: own, ops: own.ops };
+    });
+    const forms = [...UPDATER_FORMS, ...(staged?.stageForms ?? []), ...(row.forms ?? [])];
+    await loadKernels(ops, forms, device);
+    const plan = lower(ops, forms, device);
     const passes = await createPasses(device, plan.passes, buffers);
     await probe(device, passes, settings.label).catch(async (error: unknown) => {
       // A buffer destroyed meanwhile?
@@ -89,6 +94,16 @@ async function probe(device: GPUDevice, passes: readonly Pass[], label: string):
     device.queue.submit([encoder.finish()]);
   });
 }
+
+/** Bindings that hold no numbers of elements. */
+const SMALL = ['hyper', 'clock', 'ring', 'partial', 'begins', 'segments', 'pieces', 'group_of'];
+
+/** Bytes of parameters, gradients and state that passes read, and once more what they may write. */
+const boundBytes = ({ passes }: Plan): number =>
+  passes.reduce((sum, { shader, buffers }) => {
+    const own = shader.bindings.filter(({ name }) => buffers[name] && !SMALL.includes(name));
+    return sum + own.reduce((bytes, { name, type }) => bytes + (type === 'storage' ? 2 : 1) * buffers[name]!.size, 0);
+  }, 0);
 
 /** Dispatches of a step from which on somebody should know what they cost. */
 const MANY_DISPATCHES = 64;
@@ -182,7 +197,7 @@ class BufferOptimizer<F extends Fields> implements Optimizer<F> {
 
   describe(): OptimizerDescription {
     const { buffers, options, slots } = this.#updater;
-    const { clip, skip, zero, micro, space } = options;
+    const { clip, skip, zero, micro, space, row } = options;
     const elements = space.spans.flatMap(({ parts }) => parts).reduce((sum, part) => sum + part.elements, 0);
     // Parameters and state are read and written, gradients read, and once more for their norm.
     const streams = 2 + 1 + 2 * slots.length + (clip || skip ? 1 : 0) + (zero ? 1 : 0) + (micro > 1 ? 3 : 0);
@@ -192,7 +207,7 @@ class BufferOptimizer<F extends Fields> implements Optimizer<F> {
       dispatches,
       passes: this.#passes.map(({ label, kernel, grid }) => ({ label, kernel, grid })),
       choice: this.#plan.choice,
-      bytesPerStep: 4 * elements * streams,
+      bytesPerStep: row.passes ? boundBytes(this.#plan) : 4 * elements * streams,
       stateBytes: buffers.bytes,
       stepsAhead: this.#ahead,
       ...(dispatches > MANY_DISPATCHES && {

@@ -13,7 +13,9 @@ import {
   type Schedule,
   type SettingsOf,
 } from '../gpu/fields.js';
+import type { Form, Op } from '../kernels/op.js';
 import type { Shader } from '../shaders/shader.js';
+import type { RulePasses } from './rule-passes.js';
 
 /*
  * The form of a rule's row. Everything a rule is, outside its WGSL file, is one object made with `defineRule`; option
@@ -58,6 +60,15 @@ export interface RuleRow<F extends Fields = Fields> {
   readonly fields: F;
   /** Defaults of the conventions besides PyTorch's, where they differ. */
   readonly conventions?: Readonly<Record<string, Readonly<Partial<Record<keyof F, unknown>>>>>;
+  /**
+   * Of a rule that one function of an element cannot say: its passes over padded arenas, in order. `shader` is then the one
+   * whose `Hyper` the records have, like all that read them.
+   */
+  passes?(step: RulePasses): readonly Op[];
+  /** Every tensor has records of its own, which passes change: layer-wise rates. Default false. */
+  readonly perTensor?: boolean;
+  /** Forms of ops that its passes use beside their own. */
+  readonly forms?: readonly Form[];
   /** State slots these settings use, by the names of their bindings in the WGSL file. */
   slots(settings: SettingsOf<F>): readonly string[];
   /** What a state slot starts with, where that is not 0. */
@@ -235,7 +246,7 @@ export function checkRule(where: string, rule: unknown): Rule {
 export function resolveHyper<F extends Fields>(row: RuleRow<F>, options: OptionsOf<F>): SettingsOf<F> {
   checkOptions(row.name, options, Object.keys(row.fields), 'HYPER');
   const given = options as Readonly<Record<string, unknown>>;
-  const own = row.fields.convention && given.convention !== undefined ? given.convention : 'pytorch';
+  const own = given.convention ?? row.fields.convention?.default ?? 'pytorch';
   // Checked first: the defaults of the others depend on it.
   if (row.fields.convention) checkField(`${row.name}: convention`, row.fields.convention, own);
   const defaults: Readonly<Record<string, unknown>> = row.conventions?.[own as string] ?? {};

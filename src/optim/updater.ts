@@ -1,8 +1,9 @@
 import { type BufferRange, type BufferSet, range } from '../gpu/buffers.js';
 import { USAGE } from '../gpu/constants.js';
-import { ADVANCE_FORMS, accumulate, advance, CLOCK_BYTES, norm, readClocks, SEGMENT } from '../kernels/advance.js';
+import { ADVANCE_FORMS, accumulate, advance, CLOCK_BYTES, norm, readClocks } from '../kernels/advance.js';
 import { foreignMap, type Stretch, updateForeign } from '../kernels/foreign.js';
 import type { Form, Op } from '../kernels/op.js';
+import { passForms } from '../kernels/passes.js';
 import { HYPER_BYTES, update, updateForms } from '../kernels/update.js';
 import { groupTable } from '../space/arena.js';
 import type { PlacedVector, Space, Span, Vector } from '../space/space.js';
@@ -10,8 +11,10 @@ import type { Copies, Json, NamedRange, Stateful } from '../space/stateful.js';
 import { fillTensor } from '../space/vectors.js';
 import type { GradientSettings } from './gradient.js';
 import { nextRules } from './groups.js';
+import { type PassState, passesOf } from './passes.js';
 import { allSlots, type RuleRow, slotFlags } from './rule.js';
 import { type Group, ScalarRing } from './scalars.js';
+import { groupIndex, planSegments } from './segments.js';
 import { checkKind, loadUpdater, saveUpdater } from './updater-state.js';
 
 export type { GradientSettings } from './gradient.js';
@@ -36,6 +39,7 @@ const hasFlag = ({ shader }: RuleRow, slot: string) => slot.toUpperCase() in sha
 /** The state slots that some of these groups use. */
 function liveSlots(row: RuleRow, groups: readonly Group[]): string[] {
   const rules = groups.flatMap((group) => group.rules);
+  if (row.passes) return [...new Set(rules.flatMap(({ hyper }) => row.slots(hyper)))];
   return allSlots(row.shader).filter(
     (slot) => !hasFlag(row, slot) || rules.some(({ hyper }) => row.slots(hyper).includes(slot)),
   );
@@ -55,6 +59,8 @@ export class Updater implements Stateful {
   readonly slots: readonly Vector[];
   /** The sum of micro-steps so far, where an update takes several. */
   readonly accumulated: Vector | undefined;
+  /** What a rule of several passes remembers beside its slots. */
+  readonly kept: PassState;
 
   constructor(
     readonly buffers: BufferSet,
@@ -66,7 +72,9 @@ export class Updater implements Stateful {
     this.slots = liveSlots(row, groups).map((slot) => space.vector(buffers, slot));
     this.accumulated = micro > 1 ? space.vector(buffers, 'accumulated', true) : undefined;
     for (const slot of this.slots) fillInitial(buffers.device, options, slot);
-    this.ops = stepOps(this);
+    const { ops, kept = { factors: [], scalars: [] } } = stepOps(this);
+    this.ops = ops;
+    this.kept = kept;
   }
 
   /** Groups of tensors, as they were made. */
@@ -88,11 +96,12 @@ export class Updater implements Stateful {
   vectors(): readonly PlacedVector[] {
     const { space } = this.options;
     const vectors = this.accumulated ? [...this.slots, this.accumulated] : this.slots;
-    return vectors.map((vector) => ({ space, vector }));
+    return [...vectors.map((vector) => ({ space, vector })), ...this.kept.factors];
   }
 
   ranges(): readonly NamedRange[] {
-    return [{ name: 'clock', ...this.clock }];
+    const scalars = this.kept.scalars.map(({ name, buffer, offset, size }) => ({ name, buffer, offset, size }));
+    return [{ name: 'clock', ...this.clock }, ...scalars];
   }
 
   freeze(): Pick<Stateful, 'host'> {
@@ -137,7 +146,7 @@ const spanName = ({ label, space }: UpdaterOptions, pass: string, i: number) =>
   `${label}/${pass}${space.padded && space.spans.length === 1 ? '' : `-${i}`}`;
 
 /** A range as a binding: from the boundary below, and how many elements in it begins. */
-function bind(device: GPUDevice, { buffer, offset, size }: BufferRange) {
+export function bind(device: GPUDevice, { buffer, offset, size }: BufferRange) {
   const alignment = Math.max(device.limits.minStorageBufferOffsetAlignment, 4);
   const begin = Math.floor(offset / alignment) * alignment;
   return { range: { buffer, offset: begin, size: offset - begin + size }, first: (offset - begin) / 4 };
@@ -147,7 +156,7 @@ type Bound = ReturnType<typeof bind> & { readonly unit: number | undefined; read
 /** The ops that update one span. */
 type SpanUpdate = (updater: Updater, hyper: BufferRange, grad: Bound, span: number) => Op[];
 
-function stepOps(updater: Updater): Op[] {
+function stepOps(updater: Updater): { readonly ops: readonly Op[]; readonly kept?: PassState } {
   const { buffers, options, accumulated, clock } = updater;
   const { label, space, skip, clip, micro, gradScale } = options;
   const { spans, replicas } = space;
@@ -179,8 +188,15 @@ function stepOps(updater: Updater): Op[] {
   };
   const operands = { clock, ring: updater.scalars.range, hyper, partial: norms?.partial, begins: norms?.begins };
   ops.push(advance(`${label}/advance`, shape, operands, replicas));
-  ops.push(...spans.flatMap((_, i) => options.apply(updater, hyper, grads[i]!, i)));
-  return ops;
+  const { row, param, groups } = options;
+  if (!row.passes) {
+    ops.push(...spans.flatMap((_, i) => options.apply(updater, hyper, grads[i]!, i)));
+    return { ops };
+  }
+  const grad = accumulated ?? options.grad;
+  const memory = { label, buffers, space, groups, param, grad, clock, hyper, slots: updater.slots };
+  const made = passesOf(row.passes, memory);
+  return { ops: [...ops, ...made.ops], kept: made.state };
 }
 
 /** The norm of the gradient, and of each group's: a pass per span with something to measure. */
@@ -198,44 +214,8 @@ function normOps({ buffers, options }: Updater, grads: readonly Bound[]) {
   return { ops, partial, begins: range(buffers.upload('begins', begins)), segments: all };
 }
 
-/** What the norm kernel sums: per span the table of its segments, and where each group's begin in `partial`. */
-export function planSegments({ spans }: Space, groups: readonly Group[]) {
-  const groupOf = groupIndex(groups);
-  const all = spans
-    .flatMap(({ parts }) => parts)
-    .map((part) => ({ ...part, group: groupOf(part.tensor) }))
-    .filter(({ group }) => !groups[group]!.frozen)
-    .flatMap(({ span, group, at, elements }) =>
-      Array.from({ length: Math.ceil(elements / SEGMENT) }, (_, k) => ({
-        span,
-        group,
-        first: at + k * SEGMENT,
-        count: Math.min(SEGMENT, elements - k * SEGMENT),
-      })),
-    );
-  // By group, and within one in the order of the spans: the order of every sum is fixed.
-  const placed = [...all].sort((a, b) => a.group - b.group).map((segment, place) => ({ ...segment, place }));
-  const begins = new Uint32Array(groups.length + 1);
-  for (const { group } of placed) begins[group + 1]!++;
-  for (let group = 0; group < groups.length; group++) begins[group + 1]! += begins[group]!;
-  const tables = spans.map((_, i) => {
-    const own = placed.filter(({ span }) => span === i);
-    return {
-      segments: own.length,
-      table: new Uint32Array(own.flatMap(({ first, count, place }) => [first, count, place, 0])),
-    };
-  });
-  return { all: placed.length, begins, tables };
-}
-
 /** The forms of everything an updater does. */
-export const UPDATER_FORMS: readonly Form[] = [...ADVANCE_FORMS, ...updateForms];
-
-/** The group of a tensor, by its place in the list. */
-function groupIndex(groups: readonly Group[]): (tensor: string) => number {
-  const index = new Map(groups.flatMap(({ tensors }, group) => tensors.map((name) => [name, group] as const)));
-  return (tensor) => index.get(tensor)!;
-}
+export const UPDATER_FORMS: readonly Form[] = [...ADVANCE_FORMS, ...updateForms, ...passForms];
 
 const stateOf = ({ slots }: Updater, i: number) =>
   Object.fromEntries(slots.map(({ name, ranges }) => [name, ranges[i]!]));

@@ -22,5 +22,11 @@ export {
   referenceNetwork as referenceMlp,
 } from './network.js';
 export { referencePenalty } from './penalty.js';
-export { type ReferenceRule, type ReferenceState, referenceState } from './rule.js';
+export {
+  type ReferenceRule,
+  type ReferenceState,
+  type ReferenceTensor,
+  referenceState,
+  referenceStep,
+} from './rule.js';
 export { referenceRules } from './rules.gen.js';

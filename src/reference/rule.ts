@@ -29,6 +29,34 @@ export interface ReferenceRule<H extends object = Readonly<Record<string, unknow
    * @throws DownhillError SHAPE-MISMATCH, OPTION-* for a bad t, HYPER-UNKNOWN, HYPER-TYPE.
    */
   update(param: Float64Array, grad: Float64Array, state: ReferenceState, t: number, hyper?: Readonly<Partial<H>>): void;
+
+  /**
+   * Of a rule that looks at shapes, or at all tensors at once: update number `t` of all of them. `update` is then that of a
+   * single tensor of one axis.
+   */
+  step?(tensors: readonly ReferenceTensor[], t: number, hyper?: Readonly<Partial<H>>): void;
+
+  /** The elements of each slot for a tensor, where a slot is not as long as its parameter; a slot it has not is left out. */
+  lengths?(shape: readonly number[], hyper?: Readonly<Partial<H>>): Readonly<Record<string, number>>;
+}
+
+/** A tensor with its gradient and state. */
+export interface ReferenceTensor {
+  readonly shape: readonly number[];
+  readonly param: Float64Array;
+  readonly grad: Float64Array;
+  readonly state: ReferenceState;
+}
+
+/** Update number `t` of all tensors of a group. */
+export function referenceStep<H extends object>(
+  rule: ReferenceRule<H>,
+  tensors: readonly ReferenceTensor[],
+  t: number,
+  hyper?: Readonly<Partial<H>>,
+): void {
+  if (rule.step) rule.step(tensors, t, hyper);
+  else for (const { param, grad, state } of tensors) rule.update(param, grad, state, t, hyper);
 }
 
 /** Weight decay and direction, which every rule has. */
@@ -61,14 +89,20 @@ export function prepare(
 /** State of one tensor: an array per slot. */
 export type ReferenceState = Record<string, Float64Array>;
 
-/** The state before the first update: an array of `length` for each slot of the rule. */
+/** The state before the first update: an array for each slot of the rule. @param shape of the tensor, or how long it is */
 export function referenceState<H extends object>(
   rule: ReferenceRule<H>,
-  length: number,
+  shape: number | readonly number[],
   hyper?: Readonly<Partial<H>>,
 ): ReferenceState {
+  const sizes = typeof shape === 'number' ? [shape] : shape;
+  const elements = sizes.reduce((product, size) => product * size, 1);
+  const lengths = rule.lengths?.(sizes, hyper) ?? Object.fromEntries(rule.slots(hyper).map((name) => [name, elements]));
   return Object.fromEntries(
-    rule.slots(hyper).map((name) => [name, new Float64Array(length).fill(rule.initial?.(name, hyper) ?? 0)]),
+    Object.entries(lengths).map(([name, length]) => [
+      name,
+      new Float64Array(length).fill(rule.initial?.(name, hyper) ?? 0),
+    ]),
   );
 }
 

@@ -91,7 +91,8 @@ export function checkTrainerOptions(device: GPUDevice, options: TrainerOptions) 
   checkSmallestBatch(model, data.samples, { rows, sampling, dropLast });
   const settings = checkOptimizerOptions({ clip, skipNonFinite, accumulate, label: checkText('label', label) });
   const steps = { stepsPerEpoch: stepsPerEpoch(data.samples, rows, dropLast), micro: settings.micro };
-  const groups = makeGroups(groupTensors(tensorsOf(model), [rule], options.groups), settings.clip?.by === 'tensor');
+  const perTensor = settings.clip?.by === 'tensor' || rule.row.perTensor === true;
+  const groups = makeGroups(groupTensors(tensorsOf(model), [rule], options.groups), perTensor);
   const checkOther = (other: Dataset) => {
     checkData(model, other);
     checkSameScaling(data, other);

@@ -70,7 +70,7 @@ export class Program {
     const space = arenaSpace(objective.tensors, { replicas: seeds.length, maxBytes });
     const kept = arenaSpace(objective.statistics, { replicas: seeds.length, maxBytes });
     objective.check(device, seeds.length);
-    const forms = await formsOf(device, options.choice !== undefined);
+    const forms = [...(await formsOf(device, options.choice !== undefined)), ...(row.forms ?? [])];
 
     const buffers = new BufferSet(device, label);
     let validation: Validation | undefined;
@@ -204,11 +204,7 @@ export class Program {
       bytes: {
         parameters: size([this.params]),
         gradients: size([updater.options.grad]),
-        state: size([
-          ...updater.slots,
-          ...(updater.accumulated ? [updater.accumulated] : []),
-          ...(average ? [average.vector] : []),
-        ]),
+        state: size([...updater.vectors().map(({ vector }) => vector), ...(average ? [average.vector] : [])]),
         ...{ activations: bound.bytes.activations, data: bound.bytes.data },
       },
     };

@@ -8,7 +8,7 @@ import { type Rule, resolveRule } from '../../src/optim/rule.js';
 import { adam, rules } from '../../src/optim/rules.gen.js';
 import type { TensorGroup } from '../../src/train/types.js';
 import { likeDevice, testDevice } from '../support/gpu.js';
-import { ruleNames, slotCases } from '../support/rule-cases.js';
+import { elementwiseNames, slotCases } from '../support/rule-cases.js';
 import { noise, replicasOf } from '../support/train.js';
 
 /*
@@ -120,7 +120,7 @@ describe('an update inside the weight gradient', () => {
 
   // One layer, which is one pipeline of a rule and its slots, of two tiles by two.
   const model = mlp({ sizes: [70, 67] });
-  it.each(ruleNames.flatMap((name) => slotCases(name).map((options) => [name, options] as const)))(
+  it.each(elementwiseNames.flatMap((name) => slotCases(name).map((options) => [name, options] as const)))(
     'has the bits of the update after it with %s %o',
     async (name, options) => {
       const rule = resolveRule(rules, name, options);

@@ -6,7 +6,7 @@ import { ARENA_BLOCK, HYPER_BYTES, packRecord, RECORD_WORDS, update, updateForms
 import { type Rule, recordFor, resolveRule, slotFlags } from '../../src/optim/rule.js';
 import { rules } from '../../src/optim/rules.gen.js';
 import { buffersFor, dispatch, randomFloats, readFloats, testDevice } from '../support/gpu.js';
-import { ruleNames, slotCases } from '../support/rule-cases.js';
+import { elementwiseNames, slotCases } from '../support/rule-cases.js';
 
 /*
  * All loops around a rule give the same bits: over an arena, with one and with four lanes to a chunk, and what the emitter
@@ -147,7 +147,7 @@ async function foreign(
 
 const bits = (values: Float32Array) => new Uint32Array(values.slice().buffer);
 
-describe.each(ruleNames)('%s', (name) => {
+describe.each(elementwiseNames)('%s', (name) => {
   const cases = slotCases(name).map((options) => resolveRule(rules, name, options));
   const kinds = [...new Set(cases.map(({ row, hyper }) => `${row.slots(hyper)}`))];
 

@@ -9,7 +9,7 @@ import { type Model, sequential, tensorsOf } from '../../src/nn/model.js';
 import { type Rule, resolveRule } from '../../src/optim/rule.js';
 import { adam, rules, sgd } from '../../src/optim/rules.gen.js';
 import { randomFloats, testDevice } from '../support/gpu.js';
-import { ruleNames, slotCases } from '../support/rule-cases.js';
+import { elementwiseNames, slotCases } from '../support/rule-cases.js';
 import { noise, replicasOf } from '../support/train.js';
 
 /*
@@ -197,7 +197,7 @@ describe('a step by rows', () => {
   const variant = variants.at(-1)!;
   const model = mlp({ sizes: [9, 12, 7, 4], activation: 'tanh' });
 
-  it.each(ruleNames.flatMap((name) => slotCases(name).map((options) => [name, options] as const)))(
+  it.each(elementwiseNames.flatMap((name) => slotCases(name).map((options) => [name, options] as const)))(
     'has the bits of the update after it with %s %o',
     async (name, options) => {
       const rule = resolveRule(rules, name, options);

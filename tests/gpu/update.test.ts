@@ -6,7 +6,7 @@ import { type Rule, recordFor, resolveRule, slotFlags } from '../../src/optim/ru
 import { rules } from '../../src/optim/rules.gen.js';
 import { Path, type ReferenceRule, referenceRules, referenceState, worst } from '../../src/reference/index.js';
 import { buffersFor, dispatch, randomFloats, readFloats, testDevice } from '../support/gpu.js';
-import { casesOf, ruleNames } from '../support/rule-cases.js';
+import { casesOf, elementwiseNames } from '../support/rule-cases.js';
 
 /*
  * Every rule, convention and flag against its float64 reference at 1, 2, 3, 10 and 25 steps, on tensors of many sizes whose
@@ -176,7 +176,7 @@ const CASE: Run = { start: START, gradient: (step) => GRADIENTS[step]!, at: STEP
 const PADDING = new Uint8Array(elements).fill(1);
 for (const { length, offset } of TENSORS) PADDING.fill(0, offset, offset + length);
 
-describe.each(ruleNames)('%s', (name) => {
+describe.each(elementwiseNames)('%s', (name) => {
   const cases = casesOf(name).map((options) => ({ options, rule: resolveRule(rules, name, options) }));
   let all: Promise<Map<Rule, Float32Array[]>> | undefined;
 
@@ -216,7 +216,7 @@ describe.each(['adam', 'adamw', 'nadam', 'radam'])('%s without a memory of g²',
 
 describe('the update kernels', () => {
   /** One rule of each WGSL file. */
-  const perFile = new Map(ruleNames.map((name) => [resolveRule(rules, name).row.shader.name, name]));
+  const perFile = new Map(elementwiseNames.map((name) => [resolveRule(rules, name).row.shader.name, name]));
 
   it.each([...perFile.values()])('%s takes 1,000,003 elements', async (name) => {
     const length = 1_000_003;

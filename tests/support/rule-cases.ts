@@ -47,6 +47,11 @@ export function casesOf(name: string): Record<string, unknown>[] {
 
 export const ruleNames = Object.keys(rules);
 
+const hasPasses = (name: string) => resolveRule(rules, name).row.passes !== undefined;
+/** Rules that are one function of an element, and those of several passes. */
+export const elementwiseNames = ruleNames.filter((name) => !hasPasses(name));
+export const passNames = ruleNames.filter(hasPasses);
+
 /** One case for every set of state slots and every convention of a rule: what changes the loads and stores of a kernel. */
 export function slotCases(name: string): Record<string, unknown>[] {
   const seen = new Map<string, Record<string, unknown>>();

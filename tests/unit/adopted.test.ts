@@ -6,7 +6,7 @@ import type { AdoptedTensor } from '../../src/optim/adopt.js';
 import { makeGroups } from '../../src/optim/groups.js';
 import type { Rule } from '../../src/optim/rule.js';
 import { adamw, sgd } from '../../src/optim/rules.gen.js';
-import { planSegments } from '../../src/optim/updater.js';
+import { planSegments } from '../../src/optim/segments.js';
 import { adoptedSpace, longestSpan } from '../../src/space/adopted.js';
 
 /* Tensors somewhere in a few buffers, as a caller may have them. */

@@ -16,6 +16,7 @@ import { rules } from '../../src/optim/rules.gen.js';
 const folder = resolve(import.meta.dirname, '../../shaders/optim');
 const source = (name: string) => readFileSync(resolve(folder, `${name}.wgsl`), 'utf8');
 const files = readdirSync(folder)
+  .filter((name) => name.endsWith('.wgsl'))
   .map((name) => name.replace('.wgsl', ''))
   .filter((name) => ruleParts(name, source(name)));
 const count = (text: string, part: string) => text.split(part).length - 1;

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type ReferenceRule, referenceRules, referenceState } from '../../src/reference/index.js';
+import { elementwiseNames } from '../support/rule-cases.js';
 
 /*
  * The oracle's own test. Every number was derived from the formula of the papers by exact arithmetic outside this
@@ -196,21 +197,24 @@ describe('adamw', () => {
 describe('every rule', () => {
   const all = Object.entries(referenceRules) as [string, ReferenceRule][];
 
-  it.each(all)('%s: updates each element alone, and only param and state', (_, rule) => {
-    const start = [0.5, -1.25, 3];
-    const gradient = [0.25, 2, -0.125];
-    const together = Float64Array.from(start);
-    const grad = Float64Array.from(gradient);
-    const state = referenceState(rule, 3);
-    for (let t = 1; t <= 4; t++) rule.update(together, grad, state, t);
-    expect([...grad]).toEqual(gradient);
-    for (const [i, value] of start.entries()) {
-      const alone = Float64Array.of(value);
-      const own = referenceState(rule, 1);
-      for (let t = 1; t <= 4; t++) rule.update(alone, Float64Array.of(gradient[i]!), own, t);
-      expect(alone[0]).toBe(together[i]);
-    }
-  });
+  it.each(all.filter(([name]) => elementwiseNames.includes(name)))(
+    '%s: updates each element alone, and only param and state',
+    (_, rule) => {
+      const start = [0.5, -1.25, 3];
+      const gradient = [0.25, 2, -0.125];
+      const together = Float64Array.from(start);
+      const grad = Float64Array.from(gradient);
+      const state = referenceState(rule, 3);
+      for (let t = 1; t <= 4; t++) rule.update(together, grad, state, t);
+      expect([...grad]).toEqual(gradient);
+      for (const [i, value] of start.entries()) {
+        const alone = Float64Array.of(value);
+        const own = referenceState(rule, 1);
+        for (let t = 1; t <= 4; t++) rule.update(alone, Float64Array.of(gradient[i]!), own, t);
+        expect(alone[0]).toBe(together[i]);
+      }
+    },
+  );
 
   it.each(all)('%s: takes an empty tensor', (_, rule) => {
     rule.update(new Float64Array(0), new Float64Array(0), referenceState(rule, 0), 1);

@@ -21,7 +21,7 @@ const files = readdirSync(resolve(root, 'shaders'), { recursive: true })
 const source = (path: string) => readFileSync(resolve(root, 'shaders', path), 'utf8');
 
 const modules = import.meta.glob<Record<string, Shader>>(
-  ['../../src/shaders/*/*.gen.ts', '!../../src/shaders/texts/*'],
+  ['../../src/shaders/*/*.gen.ts', '../../src/shaders/optim/*/*.gen.ts', '!../../src/shaders/texts/*'],
   {
     eager: true,
   },
@@ -29,7 +29,10 @@ const modules = import.meta.glob<Record<string, Shader>>(
 const shaders = new Map(
   Object.values(modules).flatMap((module) => Object.values(module).map((shader) => [shader.name, shader])),
 );
-const rows = Object.values(rules).map(({ row }) => row as RuleRow);
+/** Of rules that are one kernel. */
+const rows = Object.values(rules)
+  .map(({ row }) => row as RuleRow)
+  .filter(({ passes }) => !passes);
 
 let device: GPUDevice;
 // Kept referenced: Dawn's devices live as long as the object they came from.

@@ -1,0 +1,133 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { createOptimizer } from '../../src/optim/optimizer.js';
+import { type Rule, resolveRule } from '../../src/optim/rule.js';
+import { rules } from '../../src/optim/rules.gen.js';
+import {
+  Path,
+  type ReferenceRule,
+  type ReferenceTensor,
+  referenceRules,
+  referenceState,
+  referenceStep,
+  worst,
+} from '../../src/reference/index.js';
+import { randomFloats, readFloats, testDevice } from '../support/gpu.js';
+import { casesOf, passNames } from '../support/rule-cases.js';
+
+/*
+ * Rules of several passes against their float64 references at 1, 2, 3, 10 and 25 steps: on tensors of many shapes that lie
+ * packed in somebody else's memory, with gradients scaled by powers of two up to 2^±40 and zeros mixed in. Tolerance per
+ * element as in update.test.ts, with the roundings within an update U that reliability note 4.1 measured for each rule.
+ */
+
+const references: Readonly<Record<string, ReferenceRule>> = referenceRules;
+const AT = [1, 2, 3, 10, 25];
+/** Matrices and vectors, of sizes that end anywhere in their blocks; one longer than a segment of a sum. */
+const SHAPES = [[5, 7], [12], [33, 20], [1], [64, 48], [129, 130], [3, 5, 2], [300]];
+const SCALES = [2 ** -40, 2 ** -20, 1, 2 ** 20, 2 ** 40];
+const USAGE = 0x80 | 0x04 | 0x08;
+
+/** Roundings within an update, where they are not 16: see the rule's comment. */
+const WITHIN: Readonly<Record<string, number>> = {};
+
+const made: { destroy(): void }[] = [];
+afterEach(() => {
+  for (const each of made.splice(0)) each.destroy();
+});
+
+const elementsOf = (shape: readonly number[]) => shape.reduce((product, size) => product * size, 1);
+const TOTAL = SHAPES.reduce((sum, shape) => sum + elementsOf(shape), 0);
+const gradient = (step: number, scale: number) =>
+  randomFloats(TOTAL, 1000 + step).map((g, j) => (j % 7 === 3 ? 0 : g * scale));
+
+/** The parameters after each of AT steps, one tensor behind the other. */
+async function run(
+  rule: Rule,
+  start: Float32Array<ArrayBuffer>,
+  gradients: (step: number) => Float32Array<ArrayBuffer>,
+) {
+  const device = await testDevice();
+  // The gradients begin at a place of their own, as close behind as can be.
+  const buffer = device.createBuffer({ size: 4 * (2 * TOTAL + 8), usage: USAGE });
+  made.push(buffer);
+  device.queue.writeBuffer(buffer, 4, start);
+  let at = 1;
+  const tensors = SHAPES.map((shape, i) => {
+    const own = {
+      name: `t${i}`,
+      shape,
+      param: { buffer, offset: 4 * at },
+      grad: { buffer, offset: 4 * (at + TOTAL + 2) },
+    };
+    at += elementsOf(shape);
+    return own;
+  });
+  const optimizer = await createOptimizer(device, rule, tensors);
+  made.push(optimizer);
+  const seen: Float32Array[] = [];
+  for (let step = 0; step < Math.max(...AT); step++) {
+    device.queue.writeBuffer(buffer, 4 * (TOTAL + 3), gradients(step));
+    const encoder = device.createCommandEncoder();
+    optimizer.step(encoder);
+    device.queue.submit([encoder.finish()]);
+    if (AT.includes(step + 1)) seen.push(await readFloats(device, { buffer, offset: 4, size: 4 * TOTAL }));
+  }
+  return { seen, optimizer };
+}
+
+/** The reference's tensors over one array of parameters and one of gradients. */
+function tensorsOver(rule: Rule, start: Float32Array) {
+  const reference = references[rule.row.name]!;
+  const [param, grad] = [Float64Array.from(start), new Float64Array(TOTAL)];
+  let at = 0;
+  const tensors = SHAPES.map((shape): ReferenceTensor => {
+    const end = at + elementsOf(shape);
+    const own = { shape, param: param.subarray(at, end), grad: grad.subarray(at, end) };
+    at = end;
+    return { ...own, state: referenceState(reference, shape, rule.hyper) };
+  });
+  return { param, grad, step: (t: number) => referenceStep(reference, tensors, t, rule.hyper) };
+}
+
+describe.each(passNames)('%s', (name) => {
+  const options = casesOf(name);
+  const cases = [
+    ...options.map((each) => ({ options: each, scale: 1 })),
+    ...SCALES.filter((scale) => scale !== 1).map((scale) => ({ options: {}, scale })),
+  ];
+
+  it.each(cases)('agrees with the reference: $options, gradients times $scale', async ({ options, scale }) => {
+    const rule = resolveRule(rules, name, options);
+    const start = randomFloats(TOTAL, 99);
+    const { seen } = await run(rule, start, (step) => gradient(step, scale));
+    const { param, grad, step } = tensorsOver(rule, start);
+    const path = new Path(start);
+    const decays = rule.hyper.decoupledWeightDecay === true && rule.hyper.weightDecay !== 0;
+    for (let t = 1; t <= Math.max(...AT); t++) {
+      grad.set(gradient(t - 1, scale));
+      step(t);
+      path.advance(param);
+      const index = AT.indexOf(t);
+      if (index < 0) continue;
+      const limit = (i: number) => path.limit(i, t, decays ? 2 : 1, WITHIN[name] ?? 16);
+      const found = worst(seen[index]!, param, limit);
+      expect(found.ratio, JSON.stringify({ t, ...found })).toBeLessThanOrEqual(1);
+    }
+  });
+
+  it('stays finite where gradients, or parameters and gradients, are zero', async () => {
+    const rule = resolveRule(rules, name);
+    const zero = new Float32Array(TOTAL);
+    for (const start of [randomFloats(TOTAL, 99), zero]) {
+      const { seen } = await run(rule, start, () => zero);
+      expect(seen.at(-1)!.every(Number.isFinite)).toBe(true);
+    }
+  });
+
+  it('says what a step is made of', async () => {
+    const { optimizer } = await run(resolveRule(rules, name), randomFloats(TOTAL, 99), (step) => gradient(step, 1));
+    const { dispatches, passes, bytesPerStep } = optimizer.describe();
+    expect(passes).toHaveLength(dispatches);
+    expect(bytesPerStep).toBeGreaterThan(4 * TOTAL * 5);
+  });
+});
