@@ -175,6 +175,22 @@ export interface FtrlOptions {
   readonly maximize?: boolean;
 }
 
+/** Options of `lamb`: LAMB. */
+export interface LambOptions {
+  /** Learning rate; at least 0. Default 0.001. */
+  readonly lr?: number | Schedule;
+  /** Decay of the averages of g and g²; at least 0 and below 1. Default [0.9, 0.999]. */
+  readonly betas?: readonly [number | Schedule, number | Schedule];
+  /** Added to the denominator; above 0. Default 1e-6. */
+  readonly eps?: number | Schedule;
+  /** Weight decay: L2, or decoupled where that is set; at least 0. Default 0. */
+  readonly weightDecay?: number | Schedule;
+  /** Take lr·weightDecay·p off the weights, instead of adding weightDecay·p to the gradient. Default true. */
+  readonly decoupledWeightDecay?: boolean;
+  /** Climb instead of descend. Default false. */
+  readonly maximize?: boolean;
+}
+
 /** Options of `lion`: Lion. */
 export interface LionOptions {
   /** Learning rate: what a weight moves per step; at least 0. Default 1e-4, 0.001 with convention 'keras'. */
