@@ -6,6 +6,7 @@ import type { Missing } from '../../src/csv.js';
 import type {
   Activation,
   AugmentOptions,
+  DECAY_TYPES,
   EarlyStoppingOptions,
   Gain,
   Init,
@@ -58,6 +59,10 @@ export interface ScheduleOptions {
   readonly gamma?: number;
   readonly power?: number;
   readonly minLr?: number;
+  /** Default: a tenth of the run. */
+  readonly decaySteps?: number;
+  readonly decayType?: (typeof DECAY_TYPES)[number];
+  readonly dModel?: number;
 }
 
 export interface ScheduleConfig extends ScheduleOptions {

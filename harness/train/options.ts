@@ -2,6 +2,7 @@
 import {
   checkChoice,
   checkInteger,
+  DECAY_TYPES,
   DownhillError,
   type Field,
   type RuleRow,
@@ -116,6 +117,9 @@ export const FLAGS: Readonly<Record<string, Flags>> = {
     gamma: { value: 'X', help: forSchedules('gamma'), default: '0.1' },
     power: { value: 'X', help: forSchedules('power'), default: '2' },
     'min-lr': { value: 'X', help: forSchedules('minLr'), default: '0' },
+    'decay-steps': { value: 'N', help: forSchedules('decaySteps'), default: 'a tenth of the run' },
+    'decay-type': { value: 'NAME', help: `${forSchedules('decayType')}: ${DECAY_TYPES.join(', ')}`, default: '1-sqrt' },
+    'd-model': { value: 'N', help: forSchedules('dModel'), default: '512' },
   },
   checkpoints: {
     'save-every': { value: 'N', help: 'saves a checkpoint every N steps; there is one at the end in any case' },
@@ -276,7 +280,16 @@ function regularisation(setting: <K extends keyof typeof SETTINGS>(name: K) => (
   };
 }
 
-const SCHEDULE_FLAGS = ['stepSize', 'milestones', 'gamma', 'power', 'minLr'] as const;
+const SCHEDULE_FLAGS = [
+  'stepSize',
+  'milestones',
+  'gamma',
+  'power',
+  'minLr',
+  'decaySteps',
+  'decayType',
+  'dModel',
+] as const;
 
 /** What --lr follows; undefined where it stays as it is. Values are checked when the schedule is made of them. */
 function readSchedule(given: ReadonlyMap<string, string>, warmup: number): ScheduleConfig | undefined {

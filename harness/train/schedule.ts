@@ -9,10 +9,12 @@ import {
   inverseTime,
   multistep,
   type NamedSchedule,
+  noam,
   oneCycle,
   polynomial,
   step,
   warmup,
+  wsd,
 } from '../../src/index.js';
 import { linear } from '../../src/optim/schedules.js';
 import type { ScheduleConfig, ScheduleOptions, TrainConfig } from './config.js';
@@ -80,6 +82,21 @@ export const SCHEDULES: Readonly<Record<string, ScheduleRow>> = {
     help: 'from lr / 25 up to lr in the first 30 % of the run, and down to almost 0',
     options: [],
     make: (lr, steps) => oneCycle(lr, { steps }),
+  },
+  'one-cycle-three-phase': {
+    help: 'from lr / 25 up to lr in the first 30 % of the run, back in as many steps, and down to almost 0',
+    options: [],
+    make: (lr, steps) => oneCycle(lr, { steps, threePhase: true }),
+  },
+  wsd: {
+    help: 'the same rate, and in the last --decay-steps of the run down to --min-lr as --decay-type says',
+    options: ['decaySteps', 'decayType', 'minLr'],
+    make: (lr, steps, { minLr, ...decay }) => wsd(lr, { steps, min: minLr, ...decay }),
+  },
+  noam: {
+    help: 'lr / √--d-model · min(1 / √step, step / --step-size^1.5): rises for --step-size steps',
+    options: ['stepSize', 'dModel'],
+    make: (lr, steps, { stepSize = third(steps), dModel = 512 }) => noam(lr, { dModel, warmupSteps: stepSize }),
   },
 };
 

@@ -28,6 +28,7 @@ export {
   polynomial,
   step,
 } from './schedules/decay.js';
+export { DECAY_TYPES, type NoamOptions, noam, type WsdOptions, wsd } from './schedules/phases.js';
 export {
   PLATEAU_MODES,
   type PlateauOptions,

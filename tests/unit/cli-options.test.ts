@@ -202,18 +202,19 @@ describe('--schedule', () => {
     expect(configOf('--schedule step').schedule).toEqual({ name: 'step', warmup: 0, gamma: 0.1 });
   });
 
-  it.each(Object.keys(SCHEDULES).slice(1))(
+  it.each(Object.keys(SCHEDULES).filter((name) => name !== 'constant' && name !== 'noam'))(
     '%s starts at the rate, or rises to it, and can be made for any length',
     (name) => {
       const schedule = rates(`--schedule ${name}`);
       const all = Array.from({ length: 100 }, (_, count) => schedule(count));
       expect(Math.max(...all)).toBe(0.1);
       expect(all.at(-1)).toBeGreaterThanOrEqual(0);
-      if (name !== 'one-cycle') expect(all[0]).toBe(0.1);
+      const rises = name.startsWith('one-cycle');
+      if (!rises) expect(all[0]).toBe(0.1);
       for (const steps of [1, 2, 3]) expect(rates(`--schedule ${name}`, steps)(0)).toBeLessThanOrEqual(0.1);
       const warm = rates(`--schedule ${name} --warmup 10`);
       expect(warm(0)).toBe(warm(10) / 10);
-      if (name !== 'one-cycle') expect(warm(10)).toBe(0.1);
+      if (!rises) expect(warm(10)).toBe(0.1);
     },
   );
 
@@ -225,6 +226,20 @@ describe('--schedule', () => {
     expect(rates('--schedule one-cycle')(29)).toBe(0.1);
     expect(String(rates('--schedule step --warmup 10'))).toBe(
       'warmup(step(0.1, { stepSize: 30, gamma: 0.1 }), { steps: 10 })',
+    );
+    expect(rates('--schedule one-cycle-three-phase')(58)).toBe(0.1 / 25);
+    expect(rates('--schedule wsd')(90)).toBe(0.1);
+    const decay = rates('--schedule wsd --decay-steps 40 --decay-type linear --min-lr 0.05 --warmup 20');
+    expect([19, 20, 60, 80, 100].map(decay)).toEqual([
+      expect.closeTo(0.1, 1),
+      0.1,
+      0.1,
+      expect.closeTo(0.075, 15),
+      0.05,
+    ]);
+    const noam = rates('--schedule noam --step-size 25 --d-model 16');
+    expect([0, 24, 99].map(noam)).toEqual(
+      [0.1 / 4 / 125, 0.1 / 20, 0.1 / 40].map((value) => expect.closeTo(value, 15)),
     );
     expect(rates('--schedule inverse-sqrt --warmup 10 --step-size 10')(40)).toBeCloseTo(0.05, 15);
   });

@@ -11,6 +11,7 @@ import {
   join,
   multistep,
   type NamedSchedule,
+  noam,
   oneCycle,
   plateau,
   polynomial,
@@ -19,6 +20,7 @@ import {
   sgd,
   step,
   warmup,
+  wsd,
 } from '../../src/index.js';
 import { hyperAt } from '../../src/optim/rule.js';
 import { isDynamic } from '../../src/optim/schedules/core.js';
@@ -195,6 +197,61 @@ describe('values, by the documentation of PyTorch, optax and Keras or by hand', 
     expect(oneCycle(1, { steps: 1 })(0)).toBe(1 / 25 / 1e4);
   });
 
+  it('one cycle in three phases: the table of PyTorch’s own test, and its cosine', () => {
+    const options = { steps: 10, divFactor: 25, finalDivFactor: 25, pctStart: 0.4, threePhase: true };
+    ends(oneCycle(25, { ...options, anneal: 'linear' }), [1, 9, 17, 25, 17, 9, 1, 0.68, 0.36, 0.04, 0.04]);
+    const cosines = (from: number, to: number, at: number, length: number) =>
+      to + ((from - to) / 2) * (1 + Math.cos((Math.PI * at) / length));
+    const third = (from: number, to: number) => [1, 2, 3].map((i) => cosines(from, to, i, 3));
+    ends(oneCycle(25, options), [1, ...third(1, 25), ...third(25, 1), ...third(1, 0.04)]);
+    // An end between two counts, as PyTorch has it: phases end at 2.3 and 4.6 of 11 steps.
+    const between = oneCycle(1, { steps: 11, threePhase: true, anneal: 'linear', divFactor: 2, finalDivFactor: 5 });
+    ends(between, [0.5, 0.5 + 0.5 / 2.3, 1 - (0.5 * 0.7) / 2.3, 0.5 - (0.4 * 0.4) / 5.4, 0.1], [0, 1, 3, 5, 10]);
+    expect(oneCycle(1, { steps: 1, threePhase: true })(0)).toBe(1 / 25 / 1e4);
+    expect(oneCycle(1, { steps: 10, pctStart: 0.1, threePhase: true })(0)).toBe(1);
+    expect(String(oneCycle(1, { steps: 10, threePhase: false }))).toBe(String(oneCycle(1, { steps: 10 })));
+  });
+
+  it('warm-up, stable, decay: by hand', () => {
+    ends(
+      wsd(2, { steps: 10, warmupSteps: 2, decaySteps: 4, decayType: 'linear' }),
+      [1, 1.5, 2, 2, 2, 2, 2, 1.5, 1, 0.5, 0, 0],
+    );
+    ends(
+      wsd(1, { steps: 8, decaySteps: 4, decayType: 'cosine', min: 0.5 }),
+      [1, 0.75 + Math.SQRT1_2 / 4, 0.75, 0.75 - Math.SQRT1_2 / 4, 0.5],
+      [4, 5, 6, 7, 8],
+    );
+    ends(
+      wsd(1, { steps: 8, decaySteps: 4 }),
+      [1, 1, 0.5, 1 - Math.SQRT1_2, 1 - Math.sqrt(0.75), 0],
+      [0, 4, 5, 6, 7, LAST],
+    );
+    ends(wsd(1, { steps: 5, warmupSteps: 5 }), [0.2, 0.36, 0.52, 0.68, 0.84, 0]);
+    ends(wsd(1, { steps: 4, decaySteps: 0 }), [1, 1, 1, 1, 0]);
+    expect(wsd(1, { steps: 101 })(90)).toBe(1); // decays for 11: from count 90 on
+    expect(wsd(1, { steps: 101 })(91)).toBeLessThan(1);
+  });
+
+  it('1 - √x keeps its digits at the end', () => {
+    const [steps, late] = [1_000_000, 999_999];
+    const root = digits(wsd(1, { steps, decaySteps: steps })(late));
+    // f = 1 - √x: (1 - f)² = x
+    const error = ((ONE - root) * (ONE - root)) / ONE - (ONE * BigInt(late)) / BigInt(steps);
+    // Of f alone, whose share of x is twice as large.
+    expect(Math.abs(Number((error * 10n ** 20n) / root)) / 2e20).toBeLessThan(1e-15);
+  });
+
+  it('noam: the formula of the paper, its peak, and the inverse root behind it', () => {
+    const formula = (t: number, d: number, w: number) => d ** -0.5 * Math.min(t ** -0.5, t * w ** -1.5);
+    const schedule = noam(2, { dModel: 512, warmupSteps: 4000 });
+    for (const t of [1, 2, 17, 3999, 4000, 4001, 16_000, 1e6]) {
+      expect(schedule(t - 1) / (2 * formula(t, 512, 4000)) - 1, `t ${t}`).toBeCloseTo(0, 14);
+    }
+    ends(noam(1, { dModel: 4, warmupSteps: 4 }), [1 / 16, 1 / 8, 3 / 16, 1 / 4, 1 / 12, 1 / 20], [0, 1, 2, 3, 35, 99]);
+    expect(noam(1, { dModel: 1 })(3999)).toBe(1 / Math.sqrt(4000));
+  });
+
   it('cyclic: the tables of PyTorch’s own tests', () => {
     ends(cyclic(1, { max: 5, stepSizeUp: 4 }), [1, 2, 3, 4, 5, 4, 3, 2, 1, 2, 3]);
     const uneven = { max: 5, stepSizeUp: 4, stepSizeDown: 6 };
@@ -258,6 +315,9 @@ const falling = fc.record({ value: rate, part: share, steps, gamma: share }).cha
     [linear(value, { steps, to: low }), low],
     [polynomial(value, { steps, to: low, power: 0.1 + 4 * gamma }), low],
     [cosine(value, { steps, min: low }), low],
+    [wsd(value, { steps, min: low }), low],
+    [wsd(value, { steps, min: low, decaySteps: steps, decayType: 'cosine' }), low],
+    [wsd(value, { steps, min: low, decayType: 'linear' }), low],
   ];
   return fc.constantFrom(...all.map(([schedule, least]) => ({ schedule, value, least, steps })));
 });
@@ -385,6 +445,23 @@ describe('bad input', () => {
     ['divFactor 0', () => oneCycle(1, { steps: 9, divFactor: 0 }), 'OPTION-RANGE', 'divFactor'],
     ['finalDivFactor 0', () => oneCycle(1, { steps: 9, finalDivFactor: 0 }), 'OPTION-RANGE', 'finalDivFactor'],
     ['anneal', () => oneCycle(1, { steps: 9, anneal: wrong('cosine') }), 'OPTION-RANGE', 'anneal'],
+    ['threePhase', () => oneCycle(1, { steps: 9, threePhase: wrong(1) }), 'OPTION-TYPE', 'threePhase'],
+    [
+      'three phases that do not fit',
+      () => oneCycle(1, { steps: 9, threePhase: true, pctStart: 0.6 }),
+      'OPTION-RANGE',
+      'pctStart',
+    ],
+    ['wsd steps 0', () => wsd(1, { steps: 0 }), 'OPTION-RANGE', 'steps'],
+    ['wsd without steps', () => wsd(1, wrong({})), 'OPTION-TYPE', 'steps'],
+    ['wsd warm-up too long', () => wsd(1, { steps: 9, warmupSteps: 10 }), 'OPTION-RANGE', 'warmupSteps'],
+    ['wsd decay too long', () => wsd(1, { steps: 9, warmupSteps: 5, decaySteps: 5 }), 'OPTION-RANGE', 'decaySteps'],
+    ['wsd decay type', () => wsd(1, { steps: 9, decayType: wrong('sqrt') }), 'OPTION-RANGE', '1-sqrt'],
+    ['wsd min above', () => wsd(1, { steps: 9, min: 2 }), 'OPTION-RANGE', 'min'],
+    ['wsd of transformers', () => wsd(1, wrong({ num_decay_steps: 2, steps: 4 })), 'OPTION-UNKNOWN', 'num_decay_steps'],
+    ['noam width 0', () => noam(1, { dModel: 0 }), 'OPTION-RANGE', 'dModel'],
+    ['noam without width', () => noam(1, wrong({})), 'OPTION-TYPE', 'dModel'],
+    ['noam warm-up 0', () => noam(1, { dModel: 1, warmupSteps: 0 }), 'OPTION-RANGE', 'warmupSteps'],
     ['cyclic without max', () => cyclic(1, wrong({})), 'OPTION-TYPE', 'max'],
     ['cyclic up 0', () => cyclic(1, { max: 2, stepSizeUp: 0 }), 'OPTION-RANGE', 'stepSizeUp'],
     ['cyclic down 0', () => cyclic(1, { max: 2, stepSizeDown: 0 }), 'OPTION-RANGE', 'stepSizeDown'],

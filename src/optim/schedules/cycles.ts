@@ -1,4 +1,4 @@
-import { checkChoice, checkInteger, checkNumber } from '../../gpu/fields.js';
+import { checkChoice, checkFlag, checkInteger, checkNumber } from '../../gpu/fields.js';
 import { between, checkCall, halfWave, type NamedSchedule, named, straight } from './core.js';
 
 /*
@@ -51,11 +51,17 @@ export interface OneCycleOptions {
   readonly finalDivFactor?: number;
   /** Default 'cos'. */
   readonly anneal?: (typeof ANNEALS)[number];
+  /**
+   * Down in two phases: in as many updates as it went up back to where it started, then on to the end. `pctStart` is at most
+   * 0.5 then. Default false.
+   */
+  readonly threePhase?: boolean;
 }
 
 /**
  * One cycle: up from maxLr / divFactor to `maxLr`, at count pctStart · steps - 1, and down to
- * maxLr / (divFactor · finalDivFactor), at the last count, steps - 1; kept from there on.
+ * maxLr / (divFactor · finalDivFactor), at the last count, steps - 1; kept from there on. With `threePhase` it is back at
+ * maxLr / divFactor at count 2 · pctStart · steps - 2.
  *
  * @example oneCycle(0.1, { steps: 10_000 })
  * @example oneCycle(0.85, { steps: 10_000, divFactor: 0.85 / 0.95, finalDivFactor: 1 }) // PyTorch's momentum beside it
@@ -64,9 +70,13 @@ export interface OneCycleOptions {
  * Paper: Smith, Topin 2018, https://arxiv.org/abs/1708.07120
  */
 export function oneCycle(maxLr: number, options: OneCycleOptions): NamedSchedule {
-  checkCall('oneCycle', maxLr, options, ['steps', 'pctStart', 'divFactor', 'finalDivFactor', 'anneal']);
+  checkCall('oneCycle', maxLr, options, ['steps', 'pctStart', 'divFactor', 'finalDivFactor', 'anneal', 'threePhase']);
   const steps = checkInteger('oneCycle: steps', options.steps, 1);
-  const pctStart = checkNumber('oneCycle: pctStart', options.pctStart ?? 0.3, { min: 0, max: 1 });
+  const threePhase = checkFlag('oneCycle: threePhase', options.threePhase ?? false);
+  const pctStart = checkNumber('oneCycle: pctStart', options.pctStart ?? 0.3, {
+    min: 0,
+    max: threePhase ? 0.5 : 1,
+  });
   const divFactor = checkNumber('oneCycle: divFactor', options.divFactor ?? 25, { above: 0 });
   const finalDivFactor = checkNumber('oneCycle: finalDivFactor', options.finalDivFactor ?? 1e4, { above: 0 });
   const anneal = checkChoice('oneCycle: anneal', options.anneal ?? 'cos', ANNEALS);
@@ -75,11 +85,16 @@ export function oneCycle(maxLr: number, options: OneCycleOptions): NamedSchedule
   const end = steps - 1;
   const peak = pctStart * steps - 1; // need not be an integer, and is below 0 where nothing goes up
   const curve = anneal === 'cos' ? halfWave : straight;
-  const checked = { steps, pctStart, divFactor, finalDivFactor, anneal };
+  const back = 2 * peak; // where three phases are back at the start: 2 · pctStart · steps - 2
+  const checked = { steps, pctStart, divFactor, finalDivFactor, anneal, threePhase: threePhase || undefined };
   return named('oneCycle', [maxLr], checked, (count) => {
     const at = Math.min(count, end);
     if (at === peak) return maxLr;
-    return at < peak ? between(first, maxLr, curve(at, peak)) : between(maxLr, last, curve(at - peak, end - peak));
+    if (at < peak) return between(first, maxLr, curve(at, peak));
+    if (!threePhase) return between(maxLr, last, curve(at - peak, end - peak));
+    return at <= back
+      ? between(maxLr, first, curve(at - peak, back - peak))
+      : between(first, last, curve(at - back, end - back));
   });
 }
 
