@@ -4,6 +4,7 @@ import { clockBytes, readClocks } from '../kernels/advance.js';
 import { elementsOf, type PlacedVector } from '../space/space.js';
 import { readTensors, writeTensor } from '../space/vectors.js';
 import type { OptimizerState } from './optimizer-types.js';
+import { startOf } from './rule.js';
 import type { Updater } from './updater.js';
 
 /* An updater's state as plain data: tensor by tensor, by names, whatever the layout. One replica's. */
@@ -43,7 +44,7 @@ export async function readState(updater: Updater, replica = 0): Promise<Optimize
   const carries = updater.groups.flatMap(({ frozen, tensors: own }, group) =>
     frozen || !options.row.carry
       ? []
-      : [{ tensors: [...own], value: carryOf(group * options.space.replicas + replica, count) }],
+      : [{ tensors: [...own], values: carryOf(group * options.space.replicas + replica, count) }],
   );
   const counters = { step, count, skipped, streak, micro };
   // Names are the caller's: '__proto__' becomes a property like any other.
@@ -167,17 +168,20 @@ function checkTensors(placed: readonly PlacedVector[], names: readonly string[],
   }
 }
 
-/** What the state says each group carries; 1 where a group carries nothing. */
-function carriesOf({ groups, options }: Updater, state: OptimizerState): number[] {
-  if (!options.row.carry) return groups.map(() => 1);
+/** What the state says each group carries; nothing where its rule carries nothing. */
+function carriesOf({ groups, options }: Updater, state: OptimizerState): (readonly number[])[] {
+  const start = startOf(options.row);
+  if (start.length === 0) return groups.map(() => start);
   const list = Array.isArray(state.carries) ? state.carries : [];
   return groups.map(({ tensors, frozen }) => {
-    if (frozen) return 1;
-    const values = new Set(tensors.map((name) => list.find((each) => each?.tensors?.includes(name))?.value));
-    const [value] = values;
-    if (values.size === 1 && typeof value === 'number' && Number.isFinite(value)) return value;
+    if (frozen) return start;
+    const all = tensors.map((name): unknown => list.find((each) => each?.tensors?.includes(name))?.values);
+    const [values] = all as (readonly number[])[];
+    const alike = new Set(all.map((each) => JSON.stringify(each))).size === 1;
+    if (alike && Array.isArray(values) && values.length === start.length && values.every(Number.isFinite))
+      return values;
     return refuse(
-      `What the state carries for ${tensors.map(show).join(', ')} is ${[...values].map(show).join(', ')}; one number is needed.`,
+      `What the state carries for ${tensors.map(show).join(', ')} is ${all.map(show).join(', ')}; ${start.length} number(s) are needed, the same for all.`,
       'Load a state of the same tensors, in the same groups.',
     );
   });

@@ -77,9 +77,19 @@ export interface RuleRow<F extends Fields = Fields> {
    * The fields of the WGSL file's `Hyper` for update number t (t = 1 is the first), in float64: all but the header
    * (`count`, `skip`, `grad_scale`, `clip_value`, `l2`, `decay`), which is the same for every rule.
    */
-  derive(t: number, hyper: HyperOf<F>, carry: number): Readonly<Record<string, number>>;
-  /** A number that goes from update to update, as a product of scheduled factors does; before the first it is 1. */
-  carry?(t: number, hyper: HyperOf<F>, previous: number): number;
+  derive(t: number, hyper: HyperOf<F>, carry: readonly number[]): Readonly<Record<string, number>>;
+  /** Numbers that go from update to update, as a product of scheduled factors does. */
+  readonly carry?: {
+    /** Before the first update. */
+    readonly start: readonly number[];
+    /** Those of update t, from the ones before it. */
+    next(t: number, hyper: HyperOf<F>, previous: readonly number[]): readonly number[];
+  };
+  /**
+   * Where the parameter is not what is to be evaluated: that is p + weight·(slot - p), of a state slot that starts as a copy
+   * of p.
+   */
+  readonly evaluation?: { readonly slot: string; weight(settings: SettingsOf<F>): number };
   /** Checks that need more than one field. */
   check?(settings: SettingsOf<F>): void;
 }
@@ -178,20 +188,20 @@ export interface ScalarRecord {
   /** By the fields of the WGSL's `Hyper`. */
   readonly values: Readonly<Record<string, number>>;
   readonly lr: number;
-  /** What the rule carries to the next update; 1 where it carries nothing. */
-  readonly carry: number;
+  /** What the rule carries to the next update. */
+  readonly carry: readonly number[];
 }
 
 /**
  * The record of the update with this count (0 is the first).
  *
- * @param carry what the rule carried to it: 1 at the first
+ * @param carry what the rule carried to it: {@link startOf} at the first
  * @throws DownhillError HYPER-* where a schedule has no good value.
  */
-export function recordAt(rule: Rule, count: number, carry: number): ScalarRecord {
+export function recordAt(rule: Rule, count: number, carry: readonly number[]): ScalarRecord {
   const { row } = rule;
   const hyper = hyperAt(rule, count);
-  const next = row.carry?.(count + 1, hyper, carry) ?? 1;
+  const next = row.carry?.next(count + 1, hyper, carry) ?? [];
   const { lr, weightDecay = 0, maximize, decoupledWeightDecay } = hyper as Record<string, number | boolean>;
   const decoupled = decoupledWeightDecay === true;
   return {
@@ -209,9 +219,12 @@ export function recordAt(rule: Rule, count: number, carry: number): ScalarRecord
   };
 }
 
+/** What a rule carries to its first update. */
+export const startOf = ({ carry }: RuleRow): readonly number[] => carry?.start ?? [];
+
 /** The record of one update alone: for a rule that carries something, by way of all before it. */
 export function recordFor(rule: Rule, count: number): Readonly<Record<string, number>> {
-  let carry = 1;
+  let carry = startOf(rule.row);
   for (let before = 0; rule.row.carry && before < count; before++) carry = recordAt(rule, before, carry).carry;
   return recordAt(rule, count, carry).values;
 }

@@ -3,7 +3,7 @@ import { DownhillError } from '../gpu/errors.js';
 import { checkNumber } from '../gpu/fields.js';
 import { type Clock, FAULT } from '../kernels/advance.js';
 import { packRecord, RECORD_BLOCK, RECORD_WORDS } from '../kernels/update.js';
-import { type Rule, type RuleRow, recordAt } from './rule.js';
+import { type Rule, type RuleRow, recordAt, startOf } from './rule.js';
 import { type DynamicSchedule, isDynamic } from './schedules/core.js';
 
 /** Tensors that share their hyper-parameters. */
@@ -58,8 +58,9 @@ export class ScalarRing {
   readonly #block: { readonly u32: Uint32Array<ArrayBuffer>; readonly f32: Float32Array<ArrayBuffer> };
   /** By block of the ring, the learning rates in it; replaced, never changed. */
   #rates: readonly Float64Array[];
-  /** What each record's rule carries to an update, by update and record; and the last update it is known for. */
+  /** What each record's rule carries to an update, by update and record: `#width` numbers; and the last update known. */
   readonly #carries: Float64Array;
+  readonly #width: number;
   #carried = 0;
   /** By replica: the update that the carries were loaded for. */
   #starts: readonly number[];
@@ -85,7 +86,12 @@ export class ScalarRing {
     const bytes = new ArrayBuffer(4 * RECORD_WORDS * RECORD_BLOCK * records);
     this.#block = { u32: new Uint32Array(bytes), f32: new Float32Array(bytes) };
     this.#rates = Array.from({ length: this.updates / RECORD_BLOCK }, () => new Float64Array(0));
-    this.#carries = new Float64Array(row.carry ? this.updates * records : 0).fill(1);
+    const start = startOf(row);
+    this.#width = start.length;
+    this.#carries = Float64Array.from(
+      { length: this.updates * records * this.#width },
+      (_, i) => start[i % start.length]!,
+    );
     this.#starts = new Array<number>(replicas).fill(0);
   }
 
@@ -152,7 +158,11 @@ export class ScalarRing {
    * @param carries by record
    * @param rules by record; default as they are
    */
-  restart(clocks: readonly Clock[], carries: readonly number[], rules: readonly Rule[] = this.#rules): void {
+  restart(
+    clocks: readonly Clock[],
+    carries: readonly (readonly number[])[],
+    rules: readonly Rule[] = this.#rules,
+  ): void {
     this.#rules = rules;
     this.#dynamic = dynamicOf(rules);
     this.#version = this.#versions();
@@ -184,10 +194,9 @@ export class ScalarRing {
   }
 
   /** What rules carry to updates as it is now, whatever is written or loaded later. */
-  carries(): (record: number, count: number) => number {
+  carries(): (record: number, count: number) => readonly number[] {
     const values = this.#carries.slice();
-    const records = this.#rules.length;
-    return (record, count) => values[(count % this.updates) * records + record] ?? 1;
+    return (record, count) => [...this.#carryIn(values, record, count)];
   }
 
   /** The learning rates as they are now, whatever is written later. */
@@ -201,12 +210,17 @@ export class ScalarRing {
   }
 
   /** What a record's rule carries to an update that is not older than the ring. */
-  carry(record: number, count: number): number {
-    return this.#carries[(count % this.updates) * this.#rules.length + record] ?? 1;
+  carry(record: number, count: number): readonly number[] {
+    return [...this.#carryIn(this.#carries, record, count)];
   }
 
-  #setCarry(record: number, count: number, carry: number): void {
-    if (this.#carries.length > 0) this.#carries[(count % this.updates) * this.#rules.length + record] = carry;
+  #carryIn(values: Float64Array, record: number, count: number): Float64Array {
+    const at = ((count % this.updates) * this.#rules.length + record) * this.#width;
+    return values.subarray(at, at + this.#width);
+  }
+
+  #setCarry(record: number, count: number, carry: readonly number[]): void {
+    this.#carryIn(this.#carries, record, count).set(carry);
   }
 
   /** The update that an attempt so many after the last one seen belongs to, or one later than it. */
@@ -267,7 +281,7 @@ export class ScalarRing {
   /** The records of one update, into a place of the block. */
   #pack(count: number, place: number, rates: Float64Array): void {
     const { row, groups, replicas, gradScale, clipValue } = this.#options;
-    const carries: number[] = [];
+    const carries: (readonly number[])[] = [];
     for (const [record, rule] of this.#rules.entries()) {
       const carried = this.carry(record, count);
       const { values, lr, carry } = recordAt(rule, count, carried);

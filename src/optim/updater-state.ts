@@ -4,7 +4,7 @@ import { CLOCK_BYTES, type Clock, readClocks } from '../kernels/advance.js';
 import type { Space } from '../space/space.js';
 import { type Copies, checkAlike, type Json, type Stateful } from '../space/stateful.js';
 import type { GradientSettings } from './gradient.js';
-import type { Rule, RuleRow } from './rule.js';
+import { type Rule, type RuleRow, startOf } from './rule.js';
 import { checkSources, loadGroups, loadSources, saveGroups, sourcesOf } from './rules-state.js';
 import type { Group, ScalarRing } from './scalars.js';
 
@@ -81,7 +81,7 @@ export function loadUpdater(
   host: Json,
   copies: Copies,
   check = false,
-): { readonly clocks: Clock[]; readonly carries: readonly number[]; readonly rules: Rule[] } {
+): { readonly clocks: Clock[]; readonly carries: readonly (readonly number[])[]; readonly rules: Rule[] } {
   const { space, groups, micro } = options;
   const saved = checkKind(options, host);
   const bytes = copies.get('clock')!;
@@ -92,9 +92,11 @@ export function loadUpdater(
   const counts = clocks.map(({ count }) => count);
   const rules = loadGroups(groups, scalars.rules, counts, saved.groups!);
   const { carries } = saved;
-  if (!Array.isArray(carries) || carries.length !== rules.length || !carries.every(Number.isFinite)) {
+  const width = startOf(options.row).length;
+  const whole = (each: unknown) => Array.isArray(each) && each.length === width && each.every(Number.isFinite);
+  if (!Array.isArray(carries) || carries.length !== rules.length || !carries.every(whole)) {
     return refuse(
-      `What the file's rules carry is ${show(carries)}; ${rules.length} numbers are needed.`,
+      `What the file's rules carry is ${show(carries)}; ${rules.length} times ${width} numbers are needed.`,
       'Use a file that downhill wrote.',
     );
   }

@@ -46,8 +46,8 @@ export const nadam = defineRule({
     optax: { momentumDecay: 0 },
   },
   slots: () => ['exp_avg', 'exp_avg_sq'],
-  carry: (t, hyper, product) => product * momentum(t, hyper),
-  derive: (t, hyper, product) => {
+  carry: { start: [1], next: (t, hyper, [product = 1]) => [product * momentum(t, hyper)] },
+  derive: (t, hyper, [product = 1]) => {
     const { lr, betas, eps } = hyper;
     const next = momentum(t + 1, hyper);
     return {
