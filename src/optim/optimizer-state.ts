@@ -44,7 +44,7 @@ export async function readState(updater: Updater, replica = 0): Promise<Optimize
   const carries = updater.groups.flatMap(({ frozen, tensors: own }, group) =>
     frozen || !options.row.carry
       ? []
-      : [{ tensors: [...own], values: carryOf(group * options.space.replicas + replica, count) }],
+      : [{ tensors: [...own], value: oneOrAll(carryOf(group * options.space.replicas + replica, count)) }],
   );
   const counters = { step, count, skipped, streak, micro };
   // Names are the caller's: '__proto__' becomes a property like any other.
@@ -168,6 +168,9 @@ function checkTensors(placed: readonly PlacedVector[], names: readonly string[],
   }
 }
 
+/** A rule that carries one number has it as that. */
+const oneOrAll = (values: readonly number[]) => (values.length === 1 ? values[0]! : values);
+
 /** What the state says each group carries; nothing where its rule carries nothing. */
 function carriesOf({ groups, options }: Updater, state: OptimizerState): (readonly number[])[] {
   const start = startOf(options.row);
@@ -175,7 +178,7 @@ function carriesOf({ groups, options }: Updater, state: OptimizerState): (readon
   const list = Array.isArray(state.carries) ? state.carries : [];
   return groups.map(({ tensors, frozen }) => {
     if (frozen) return start;
-    const all = tensors.map((name): unknown => list.find((each) => each?.tensors?.includes(name))?.values);
+    const all = tensors.map((name): unknown => [list.find((each) => each?.tensors?.includes(name))?.value].flat());
     const [values] = all as (readonly number[])[];
     const alike = new Set(all.map((each) => JSON.stringify(each))).size === 1;
     if (alike && Array.isArray(values) && values.length === start.length && values.every(Number.isFinite))

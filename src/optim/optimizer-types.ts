@@ -31,7 +31,7 @@ export interface OptimizerState {
   /** Tensor by name, slot by name. With micro-steps under way, `accumulated` is their sum so far. */
   readonly tensors: Readonly<Record<string, Readonly<Record<string, Float32Array>>>>;
   /** What a rule carries from update to update, by group of tensors: NAdam's product of momenta. Else empty. */
-  readonly carries: readonly { readonly tensors: readonly string[]; readonly values: readonly number[] }[];
+  readonly carries: readonly { readonly tensors: readonly string[]; readonly value: number | readonly number[] }[];
   /** What a rule of several passes keeps as a few numbers, by name: Prodigy's distance. Else absent. */
   readonly scalars?: Readonly<Record<string, Float32Array>>;
 }

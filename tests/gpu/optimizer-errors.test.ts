@@ -853,10 +853,10 @@ describe('an optimizer refuses', () => {
     const state = await one.state();
     expect(state.carries.map(({ tensors }) => tensors)).toEqual([['a'], ['b']]);
     const other = [
-      { tensors: ['a'], values: [0.5] },
-      { tensors: ['b'], values: [0.25] },
+      { tensors: ['a'], value: 0.5 },
+      { tensors: ['b'], value: 0.25 },
     ];
-    for (const carries of [undefined, [], [state.carries[0]!], [{ tensors: ['a', 'b'], values: [Number.NaN] }], [null]])
+    for (const carries of [undefined, [], [state.carries[0]!], [{ tensors: ['a', 'b'], value: Number.NaN }], [null]])
       expect(() => one.load({ ...state, carries } as never)).toThrow(at('STATE-MISMATCH', 'carries for "'));
     one.load({ ...state, carries: other });
     // One group has one number.
@@ -864,7 +864,7 @@ describe('an optimizer refuses', () => {
     expect(() => together.load({ ...state, carries: other })).toThrow(
       at('STATE-MISMATCH', '"a", "b" is [0.5], [0.25]'),
     );
-    together.load({ ...state, carries: [{ tensors: ['b', 'a'], values: [0.5] }] });
+    together.load({ ...state, carries: [{ tensors: ['b', 'a'], value: 0.5 }] });
   });
 
   it('no state for the frozen: it moves between layouts that hold them next to others or apart', async () => {

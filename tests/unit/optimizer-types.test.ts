@@ -78,7 +78,7 @@ describe('the types of createOptimizer', () => {
 
   it('say what a state is', () => {
     expectTypeOf<OptimizerState['version']>().toEqualTypeOf<1>();
-    expectTypeOf<OptimizerState['carries'][number]['values']>().toEqualTypeOf<readonly number[]>();
+    expectTypeOf<OptimizerState['carries'][number]['value']>().toEqualTypeOf<number | readonly number[]>();
   });
 
   it('take a rule that is one of several', () => {
