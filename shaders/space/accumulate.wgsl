@@ -3,7 +3,9 @@
 // One invocation takes one element at a time, grid-stride; z of the grid is the replica. The gradient may be cleared in
 // passing (ZERO).
 //
-//   grad   f32, or i32 in units of `unit` (FIXED), from element `first` of the binding on, replicas `stride` apart
+// Of a span's elements those from `begin` on, up to `elements`, are added up.
+//
+//   grad   f32, or i32 in units of `unit` (FIXED), element 0 at `first` of the binding (modulo 2^32), replicas `stride` apart
 //   total  f32, replicas `stride` apart; updated in place. An element that was not usable once (see norm.wgsl; on its
 //          bits, before any arithmetic) is NaN until the sum is spent, so that two bad ones cannot cancel
 //   clock  per replica, of `advance`; where it is halted the sum stays as it is
@@ -12,7 +14,7 @@ override FIXED: bool = false;
 override ZERO: bool = false;
 override WORKGROUP: u32 = 64;
 
-struct Shape { elements: u32, first: u32, stride: u32, unit: f32 }
+struct Shape { begin: u32, elements: u32, first: u32, stride: u32, unit: f32 }
 
 struct Clock {
   step: u32, count: u32, fault: u32, skipped: u32, streak: u32, micro: u32, grad_norm: f32, fate: u32,
@@ -38,7 +40,7 @@ fn accumulate(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups)
     return;
   }
   let keep = clock[replica].micro != 0u;
-  for (var i = id.x; i < shape.elements; i += groups.x * WORKGROUP) {
+  for (var i = shape.begin + id.x; i < shape.elements; i += groups.x * WORKGROUP) {
     let from_grad = shape.first + replica * shape.stride + i;
     let to = replica * shape.stride + i;
     let bits = grad[from_grad];

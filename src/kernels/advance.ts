@@ -124,7 +124,10 @@ export const advance = (label: string, shape: AdvanceOp['shape'], buffers: Advan
 
 /** A gradient in one span. */
 interface SpanShape {
-  /** First element of replica 0 in the binding, and elements from one replica to the next. */
+  /**
+   * Where element 0 of replica 0 is in the binding, or would be, before its beginning, where it is not read; and elements
+   * from one replica to the next.
+   */
   readonly first: number;
   readonly stride: number;
   /** What an integer is worth; undefined for f32. */
@@ -160,7 +163,11 @@ const normForm = formOf<NormOp>('norm', 'norm', ({ label, shape, buffers, replic
 export const norm = (label: string, shape: NormOp['shape'], buffers: NormOp['buffers'], replicas = 1) =>
   ({ kind: 'norm', label, shape, buffers, replicas }) satisfies NormOp;
 
-export type AccumulateOp = Op<'accumulate', SpanShape & { readonly elements: number; readonly zero: boolean }>;
+export type AccumulateOp = Op<
+  'accumulate',
+  /** From the element `begin` on, up to `elements`. */
+  SpanShape & { readonly begin: number; readonly elements: number; readonly zero: boolean }
+>;
 
 const accumulateForm = formOf<AccumulateOp>('accumulate', 'accumulate', ({ label, shape, buffers, replicas }) => {
   const { zero, ...sizes } = shape;
@@ -171,7 +178,7 @@ const accumulateForm = formOf<AccumulateOp>('accumulate', 'accumulate', ({ label
       constants: { FIXED: shape.unit !== undefined, ZERO: zero, WORKGROUP },
       shape: { ...sizes, unit: shape.unit ?? 1 },
       buffers,
-      groups: Math.min(Math.ceil(shape.elements / WORKGROUP), MAX_GROUPS),
+      groups: Math.min(Math.ceil((shape.elements - shape.begin) / WORKGROUP), MAX_GROUPS),
       replicas,
     },
   ];

@@ -13,8 +13,9 @@ import { makeGroups, type SetOptions } from './groups.js';
 import { checkOptimizerOptions, type OptimizerOptions } from './optimizer-options.js';
 import { loadStates, readState } from './optimizer-state.js';
 import type { Optimizer, OptimizerDescription, OptimizerReport, OptimizerState } from './optimizer-types.js';
+import { rangeUpdate } from './range-update.js';
 import { allSlots, checkRule, type FieldsOf, hyperAt, type Rule } from './rule.js';
-import { rangeUpdate, UPDATER_FORMS, Updater } from './updater.js';
+import { UPDATER_FORMS, Updater } from './updater.js';
 
 /**
  * The update rule on memory that somebody else owns: adopts the device and the ranges, updates in place.

@@ -1,12 +1,11 @@
 import { type BufferRange, type BufferSet, range } from '../gpu/buffers.js';
 import { USAGE } from '../gpu/constants.js';
 import { ADVANCE_FORMS, accumulate, advance, CLOCK_BYTES, norm, readClocks } from '../kernels/advance.js';
-import { foreignMap, type Stretch, updateForeign } from '../kernels/foreign.js';
 import type { Form, Op } from '../kernels/op.js';
 import { passForms } from '../kernels/passes.js';
 import { HYPER_BYTES, update, updateForms } from '../kernels/update.js';
 import { groupTable } from '../space/arena.js';
-import type { PlacedVector, Space, Span, Vector } from '../space/space.js';
+import type { Part, PlacedVector, Space, Vector } from '../space/space.js';
 import type { Copies, Json, NamedRange, Stateful } from '../space/stateful.js';
 import { fillTensor } from '../space/vectors.js';
 import type { GradientSettings } from './gradient.js';
@@ -28,7 +27,7 @@ export interface UpdaterOptions extends GradientSettings {
   /** In a padded space f32, and not cleared. */
   readonly grad: Vector;
   readonly groups: readonly Group[];
-  /** {@link arenaUpdate} in a padded space, else {@link rangeUpdate}: given, so that a page has only what it uses. */
+  /** {@link arenaUpdate} in a padded space, else `rangeUpdate`: given, so that a page has only what it uses. */
   readonly apply: SpanUpdate;
   /** Updates written ahead, a multiple of 256; by default as many as fit 4 MiB. */
   readonly updates?: number;
@@ -59,6 +58,10 @@ export class Updater implements Stateful {
   readonly slots: readonly Vector[];
   /** The sum of micro-steps so far, where an update takes several. */
   readonly accumulated: Vector | undefined;
+  /** The records of the update that is due. */
+  readonly hyper: BufferRange;
+  /** Of the gradient, where they are asked for. */
+  readonly norms: ReturnType<typeof makeNorms> | undefined;
   /** What a rule of several passes remembers beside its slots. */
   readonly kept: PassState;
 
@@ -72,9 +75,11 @@ export class Updater implements Stateful {
     this.slots = liveSlots(row, groups).map((slot) => space.vector(buffers, slot));
     this.accumulated = micro > 1 ? space.vector(buffers, 'accumulated', true) : undefined;
     for (const slot of this.slots) fillInitial(buffers.device, options, slot);
-    const { ops, kept = { factors: [], scalars: [] } } = stepOps(this);
-    this.ops = ops;
-    this.kept = kept;
+    this.hyper = range(buffers.make('hyper', HYPER_BYTES, USAGE.STORAGE | USAGE.UNIFORM | USAGE.COPY_SRC));
+    this.norms = options.skip || options.clip ? makeNorms(this) : undefined;
+    const passes = rulePasses(this);
+    this.kept = passes?.state ?? { factors: [], scalars: [] };
+    this.ops = [...stepOps(this, wholeSpans(space, options.grad), buffers), ...(passes?.ops ?? [])];
   }
 
   /** Groups of tensors, as they were made. */
@@ -142,8 +147,8 @@ function fillInitial(device: GPUDevice, { row, space, groups }: UpdaterOptions, 
 }
 
 /** The label of a span's pass: numbered where there are several, and always where the caller's ranges are. */
-const spanName = ({ label, space }: UpdaterOptions, pass: string, i: number) =>
-  `${label}/${pass}${space.padded && space.spans.length === 1 ? '' : `-${i}`}`;
+export const spanName = ({ label, space }: UpdaterOptions, pass: string, { span, piece = 0 }: Source) =>
+  `${label}/${pass}${space.padded && space.spans.length === 1 ? '' : `-${span}`}${piece ? `-${piece}` : ''}`;
 
 /** A range as a binding: from the boundary below, and how many elements in it begins. */
 export function bind(device: GPUDevice, { buffer, offset, size }: BufferRange) {
@@ -152,89 +157,144 @@ export function bind(device: GPUDevice, { buffer, offset, size }: BufferRange) {
   return { range: { buffer, offset: begin, size: offset - begin + size }, first: (offset - begin) / 4 };
 }
 
-type Bound = ReturnType<typeof bind> & { readonly unit: number | undefined; readonly zero: boolean };
-/** The ops that update one span. */
-type SpanUpdate = (updater: Updater, hyper: BufferRange, grad: Bound, span: number) => Op[];
+/** Where a step reads the gradient of a span, or of some tensors of one that lie next to each other. */
+export interface Source {
+  readonly span: number;
+  readonly parts: readonly Part[];
+  /** Begins with the first of them. */
+  readonly range: BufferRange;
+  /** Which of a span's: none where it has only one. */
+  readonly piece?: number;
+}
 
-function stepOps(updater: Updater): { readonly ops: readonly Op[]; readonly kept?: PassState } {
-  const { buffers, options, accumulated, clock } = updater;
+/** A source as a kernel sees it. */
+export interface BoundSource extends Source {
+  /** Element of the binding that the span's first one is, or would be: it may be below 0. */
+  readonly first: number;
+  readonly unit: number | undefined;
+  readonly zero: boolean;
+}
+
+/** What the ops of a step have in common. */
+export interface StepParts {
+  readonly hyper: BufferRange;
+  /** Owns what is made for these sources alone. */
+  readonly tables: BufferSet;
+}
+
+/** The ops that update one span, or the tensors of it that a source has. */
+export type SpanUpdate = (updater: Updater, step: StepParts, source: BoundSource) => Op[];
+
+/** The gradients as they were given first. */
+export const wholeSpans = ({ spans }: Space, { ranges }: Vector): Source[] =>
+  spans.map(({ parts }, span) => ({ span, parts, range: ranges[span]! }));
+
+/** The ops of a step that reads gradients from these sources. */
+export function stepOps(updater: Updater, sources: readonly Source[], tables: BufferSet): Op[] {
+  const { buffers, options, accumulated, clock, hyper } = updater;
   const { label, space, skip, clip, micro, gradScale } = options;
-  const { spans, replicas } = space;
-  const hyper = range(buffers.make('hyper', HYPER_BYTES, USAGE.STORAGE | USAGE.UNIFORM | USAGE.COPY_SRC));
-
-  const ops: Op[] = [];
-  /** Where the gradient of a span is read after micro-steps were added up: where it was given, or in the sum. */
-  const grads = options.grad.ranges.map((given, i): Bound => {
-    const bound = { ...bind(buffers.device, given), unit: options.unit, zero: options.zero };
-    if (!accumulated) return bound;
-    const { elements } = spans[i]!;
-    const total = accumulated.ranges[i]!;
-    const shape = { elements, stride: elements, first: bound.first, unit: bound.unit, zero: bound.zero };
-    ops.push(accumulate(spanName(options, 'accumulate', i), shape, { grad: bound.range, total, clock }, replicas));
-    return { ...bind(buffers.device, total), unit: undefined, zero: false };
+  const { replicas } = space;
+  const bound = sources.map((source): BoundSource => {
+    const { range: given, first } = bind(buffers.device, source.range);
+    return { ...source, range: given, first: first - source.parts[0]!.at, unit: options.unit, zero: options.zero };
   });
+  const ops = accumulated ? bound.map((source) => accumulateOp(updater, accumulated, source)) : [];
+  /** Where a gradient is read after micro-steps were added up: where it was given, or in the sum. */
+  const grads = accumulated
+    ? wholeSpans(space, accumulated).map((source): BoundSource => {
+        return { ...source, ...bind(buffers.device, source.range), unit: undefined, zero: false };
+      })
+    : bound;
 
-  const measured = skip !== undefined || clip !== undefined;
-  const norms = measured ? normOps(updater, grads) : undefined;
-  ops.push(...(norms?.ops ?? []));
+  const { norms } = updater;
+  if (norms) ops.push(...grads.flatMap((source) => normOp(updater, norms, tables, source)));
   const shape = {
     groups: options.groups.length,
     ring: updater.scalars.updates,
     micro,
-    segments: norms?.segments ?? 0,
+    segments: norms?.all ?? 0,
     unit: gradScale,
     ...(clip && { clip }),
     ...(skip && { skip }),
   };
   const operands = { clock, ring: updater.scalars.range, hyper, partial: norms?.partial, begins: norms?.begins };
   ops.push(advance(`${label}/advance`, shape, operands, replicas));
-  const { row, param, groups } = options;
-  if (!row.passes) {
-    ops.push(...spans.flatMap((_, i) => options.apply(updater, hyper, grads[i]!, i)));
-    return { ops };
-  }
-  const grad = accumulated ?? options.grad;
-  const memory = { label, buffers, space, groups, param, grad, clock, hyper, slots: updater.slots };
-  const made = passesOf(row.passes, memory);
-  return { ops: [...ops, ...made.ops], kept: made.state };
+  if (!options.row.passes) ops.push(...grads.flatMap((source) => options.apply(updater, { hyper, tables }, source)));
+  return ops;
 }
 
-/** The norm of the gradient, and of each group's: a pass per span with something to measure. */
-function normOps({ buffers, options }: Updater, grads: readonly Bound[]) {
+/** What comes behind the clock where a rule is no single function of an element. */
+function rulePasses({ buffers, options, accumulated, clock, hyper, slots }: Updater) {
+  const { row, label, space, groups, param } = options;
+  if (!row.passes) return undefined;
+  const grad = accumulated ?? options.grad;
+  return passesOf(row.passes, { label, buffers, space, groups, param, grad, clock, hyper, slots });
+}
+
+function accumulateOp({ options, clock }: Updater, { ranges }: Vector, source: BoundSource): Op {
+  const { space } = options;
+  const { span, parts, range: grad, first, unit, zero } = source;
+  const last = parts.at(-1)!;
+  const shape = {
+    begin: parts[0]!.at,
+    elements: last.at + last.elements,
+    stride: space.spans[span]!.elements,
+    first,
+    unit,
+    zero,
+  };
+  const operands = { grad, total: ranges[span]!, clock };
+  return accumulate(spanName(options, 'accumulate', source), shape, operands, space.replicas);
+}
+
+/** What the norm of the gradient, and of each group's, is summed in. */
+function makeNorms({ buffers, options }: Pick<Updater, 'buffers' | 'options'>) {
   const { space, groups } = options;
   const { tables, begins, all } = planSegments(space, groups);
   const partial = range(buffers.storage('partial', 16 * all * space.replicas));
-  const ops = tables.flatMap(({ segments, table }, i) => {
-    if (segments === 0) return [];
-    const { range: grad, first, unit } = grads[i]!;
-    const shape = { segments, all, first, stride: space.spans[i]!.elements, unit };
-    const places = range(buffers.upload(`segments-${i}`, table));
-    return [norm(spanName(options, 'norm', i), shape, { grad, segments: places, partial }, space.replicas)];
-  });
-  return { ops, partial, begins: range(buffers.upload('begins', begins)), segments: all };
+  return { tables, all, partial, begins: range(buffers.upload('begins', begins)) };
+}
+
+/** A pass where there is something to measure. */
+function normOp(updater: Updater, norms: NonNullable<Updater['norms']>, tables: BufferSet, source: BoundSource): Op[] {
+  const { space } = updater.options;
+  const { span, parts, range: grad, first, unit } = source;
+  const whole = norms.tables[span]!.table;
+  // Those of a source's tensors are next to each other: segments are planned in the order of the parts.
+  const [begin, last] = [parts[0]!.at, parts.at(-1)!];
+  const own = Array.from({ length: whole.length / 4 }, (_, i) => whole.subarray(4 * i, 4 * i + 4)).filter(
+    ([at]) => at! >= begin && at! < last.at + last.elements,
+  );
+  const table = own.length === whole.length / 4 ? whole : new Uint32Array(own.flatMap((words) => [...words]));
+  if (own.length === 0) return [];
+  const shape = { segments: own.length, all: norms.all, first, stride: space.spans[span]!.elements, unit };
+  const places = range(tables.upload(`segments-${span}`, table));
+  const operands = { grad, segments: places, partial: norms.partial };
+  return [norm(spanName(updater.options, 'norm', source), shape, operands, space.replicas)];
 }
 
 /** The forms of everything an updater does. */
 export const UPDATER_FORMS: readonly Form[] = [...ADVANCE_FORMS, ...updateForms, ...passForms];
 
-const stateOf = ({ slots }: Updater, i: number) =>
+export const stateOf = ({ slots }: Updater, i: number) =>
   Object.fromEntries(slots.map(({ name, ranges }) => [name, ranges[i]!]));
 
-const flagsOf = ({ options, slots }: Updater) =>
+export const flagsOf = ({ options, slots }: Updater) =>
   slotFlags(
     options.row,
     slots.map(({ name }) => name),
   );
 
 /** The update of an arena, all replicas. */
-export const arenaUpdate: SpanUpdate = (updater, hyper, { range: grad }, i) => {
-  const { buffers, options } = updater;
+export const arenaUpdate: SpanUpdate = (updater, { hyper, tables }, source) => {
+  const { options } = updater;
+  const { span: i, range: grad } = source;
   const { row, space, param, groups } = options;
   const span = space.spans[i]!;
   const table = groupTable(span, groupIndex(groups));
   return [
     update({
-      label: spanName(options, 'update', i),
+      label: spanName(options, 'update', source),
       shader: row.shader,
       elements: span.elements,
       replicas: space.replicas,
@@ -243,59 +303,8 @@ export const arenaUpdate: SpanUpdate = (updater, hyper, { range: grad }, i) => {
       param: param.ranges[i]!,
       grad,
       state: stateOf(updater, i),
-      groupOf: range(buffers.upload(`group-of-${i}`, table)),
+      groupOf: range(tables.upload(`group-of-${i}`, table)),
       groups: table,
     }),
   ];
-};
-
-const touches = (a: BufferRange, b: BufferRange) => a.offset < b.offset + b.size && b.offset < a.offset + a.size;
-
-function unite(a: BufferRange, b: BufferRange): BufferRange {
-  const offset = Math.min(a.offset, b.offset);
-  return range(a.buffer, offset, Math.max(a.offset + a.size, b.offset + b.size) - offset);
-}
-
-/** A span's tensors, and the gaps in front of them. */
-const stretchesOf = ({ parts }: Span, groupOf: (tensor: string) => number): Stretch[] =>
-  parts.flatMap(({ tensor, at, elements }, i) => {
-    const before = parts[i - 1];
-    const gap = at - (before ? before.at + before.elements : 0);
-    return [...(gap > 0 ? [{ elements: gap }] : []), { elements, row: groupOf(tensor) }];
-  });
-
-/** The update of ranges that somebody else owns. */
-export const rangeUpdate: SpanUpdate = (updater, hyper, from, i) => {
-  const { buffers, options } = updater;
-  const { row, space, groups } = options;
-  const { device } = buffers;
-  const span = space.spans[i]!;
-  const param = bind(device, options.param.ranges[i]!);
-  const { range: grad, unit, zero } = from;
-  // Two writable bindings may share a buffer, but not a byte: ranges that meet below the boundary go into one binding.
-  const shared = grad.buffer === param.range.buffer && touches(grad, param.range);
-  const union = shared ? unite(param.range, grad) : param.range;
-  const shift = (bound: Pick<Bound, 'range' | 'first'>) => bound.first + (bound.range.offset - union.offset) / 4;
-  const groupOf = groupIndex(groups);
-  const map = foreignMap(stretchesOf(span, groupOf), {
-    param: shift(param),
-    grad: shared ? shift(from) : from.first,
-    unit: unit ?? 1,
-    shared,
-    lead: span.lead,
-  });
-  const state = Object.entries(stateOf(updater, i)).map(([slot, own]) => [slot, bind(device, own).range] as const);
-  return updateForeign({
-    label: spanName(options, 'update', i),
-    shader: row.shader,
-    map,
-    table: range(buffers.upload(`map-${i}`, map.words)),
-    flags: flagsOf(updater),
-    fixed: unit !== undefined,
-    zero,
-    hyper,
-    param: union,
-    grad: shared ? undefined : grad,
-    state: Object.fromEntries(state),
-  });
 };
