@@ -105,7 +105,13 @@ export { type Average, averages, type EmaOptions, ema, type SwaOptions, swa } fr
 export type { SetOptions } from './optim/groups.js';
 export { createOptimizer } from './optim/optimizer.js';
 export type { ClipOptions, OptimizerOptions } from './optim/optimizer-options.js';
-export type { Optimizer, OptimizerDescription, OptimizerReport, OptimizerState } from './optim/optimizer-types.js';
+export type {
+  Optimizer,
+  OptimizerDescription,
+  OptimizerReport,
+  OptimizerState,
+  StepOptions,
+} from './optim/optimizer-types.js';
 export type { Rule, RuleRow } from './optim/rule.js';
 export { recordFor, resolveRule, slotFlags } from './optim/rule.js';
 export * from './optim/rules.gen.js';

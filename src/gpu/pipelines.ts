@@ -42,7 +42,7 @@ interface DeviceCache {
   readonly modules: Map<Shader, GPUShaderModule>;
   readonly layouts: Map<Shader, { group: GPUBindGroupLayout; pipeline: GPUPipelineLayout }>;
   /** By shader and constants, the least recently asked for first. */
-  readonly pipelines: Map<string, Promise<GPUComputePipeline>>;
+  readonly pipelines: Map<string, { readonly promise: Promise<GPUComputePipeline>; ready?: GPUComputePipeline }>;
   /** A number for each shader: two of one name are two shaders. */
   readonly shaders: Map<Shader, number>;
   /** Stand-ins for slots that are off: never both read-only and writable in one dispatch, never overlapping. */
@@ -133,28 +133,59 @@ async function compileError(
 /** Pipelines kept for shaders and constants that may come again: passes hold their own, so dropping one only costs time. */
 const MOST_PIPELINES = 256;
 
-/** The pipeline of a shader with these override constants; compiled once per device. */
-export function getPipeline(
-  device: GPUDevice,
-  shader: Shader,
-  constants: Readonly<Record<string, number | boolean>>,
-): Promise<GPUComputePipeline> {
+/** The constants as numbers, and what a pipeline with them is kept by. */
+function keyOf(device: GPUDevice, shader: Shader, constants: Readonly<Record<string, number | boolean>>) {
   const values: Record<string, number> = {};
   for (const key of Object.keys(constants).sort()) {
     if (!(key in shader.overrides))
       throw new DownhillError('INTERNAL', `${shader.name} has no override ${key}.`, 'Report this.');
     values[key] = Number(constants[key]);
   }
-  const { pipelines, shaders } = cacheOf(device);
+  const { shaders } = cacheOf(device);
   if (!shaders.has(shader)) shaders.set(shader, shaders.size);
-  const id = `${shaders.get(shader)} ${JSON.stringify(values)}`;
-  const pipeline = pipelines.get(id) ?? compile(device, shader, values);
+  return { values, id: `${shaders.get(shader)} ${JSON.stringify(values)}` };
+}
+
+/** The pipeline of a shader with these override constants; compiled once per device. */
+export function getPipeline(
+  device: GPUDevice,
+  shader: Shader,
+  constants: Readonly<Record<string, number | boolean>>,
+): Promise<GPUComputePipeline> {
+  const { values, id } = keyOf(device, shader, constants);
+  const { pipelines } = cacheOf(device);
+  const entry: { promise: Promise<GPUComputePipeline>; ready?: GPUComputePipeline } = pipelines.get(id) ?? {
+    promise: compile(device, shader, values),
+  };
   // Again, so that those asked for last come last.
   pipelines.delete(id);
-  pipelines.set(id, pipeline);
-  pipeline.catch(() => pipelines.delete(id));
+  pipelines.set(id, entry);
+  entry.promise.then(
+    (pipeline) => {
+      entry.ready = pipeline;
+    },
+    () => pipelines.delete(id),
+  );
   for (const old of [...pipelines.keys()].slice(0, -MOST_PIPELINES)) pipelines.delete(old);
-  return pipeline;
+  return entry.promise;
+}
+
+/** The same at once: where it is not there yet, whoever asks first waits for the compiler. */
+function pipelineNow({ shader, constants }: PassSpec, device: GPUDevice): GPUComputePipeline {
+  const { values, id } = keyOf(device, shader, constants);
+  const { pipelines, modules } = cacheOf(device);
+  const known = pipelines.get(id)?.ready;
+  if (known) return known;
+  const label = `downhill:${shader.name}`;
+  const module = modules.get(shader) ?? device.createShaderModule({ label, code: shader.code });
+  modules.set(shader, module);
+  const ready = device.createComputePipeline({
+    label,
+    layout: layoutOf(device, shader).pipeline,
+    compute: { module, entryPoint: shader.entryPoint, constants: values },
+  });
+  pipelines.set(id, { promise: Promise.resolve(ready), ready });
+  return ready;
 }
 
 /** Workgroups beyond what one dimension of a dispatch holds are folded into the second. */
@@ -258,6 +289,33 @@ function withScratch(buffers: BufferSet, specs: readonly PassSpec[]): readonly P
   });
 }
 
+function finishPasses(
+  buffers: BufferSet,
+  given: readonly PassSpec[],
+  pipelines: readonly GPUComputePipeline[],
+): { readonly passes: Pass[]; rebind(to: ReadonlyMap<GPUBuffer, GPUBuffer>): Pass[] } {
+  const { device } = buffers;
+  const shapes = writeShapes(buffers, given);
+  const specs = withScratch(buffers, given);
+  const tables = specs.map((spec) => writeTables(buffers, spec));
+  const passes = specs.map((spec, i) => ({
+    label: `downhill:${spec.label}`,
+    kernel: spec.shader.name,
+    pipeline: pipelines[i]!,
+    bindGroup: bindGroupOf(device, spec, shapes[i], tables[i]!),
+    grid: [...foldGrid(spec.groups, device.limits.maxComputeWorkgroupsPerDimension), spec.replicas] as const,
+  }));
+  const rebind = (to: ReadonlyMap<GPUBuffer, GPUBuffer>) =>
+    specs.map((spec, i) => {
+      const moved = Object.entries(spec.buffers).filter(([, given]) => given && to.has(given.buffer));
+      if (moved.length === 0) return passes[i]!;
+      const own = moved.map(([name, given]) => [name, { ...given!, buffer: to.get(given!.buffer)! }]);
+      const other = { ...spec, buffers: { ...spec.buffers, ...Object.fromEntries(own) } };
+      return { ...passes[i]!, bindGroup: bindGroupOf(device, other, shapes[i], tables[i]!) };
+    });
+  return { passes, rebind };
+}
+
 /**
  * Makes passes ready to record.
  *
@@ -270,17 +328,16 @@ export async function createPasses(
 ): Promise<Pass[]> {
   const pipelines = await Promise.all(specs.map(({ shader, constants }) => getPipeline(device, shader, constants)));
   // In error scopes: a pass that the GPU process refused would drop every submit it is part of, without a word.
-  return guarded(device, specs[0]?.label ?? 'passes', () => {
-    const shapes = writeShapes(buffers, specs);
-    return withScratch(buffers, specs).map((spec, i) => ({
-      label: `downhill:${spec.label}`,
-      kernel: spec.shader.name,
-      pipeline: pipelines[i]!,
-      bindGroup: bindGroupOf(device, spec, shapes[i], writeTables(buffers, spec)),
-      grid: [...foldGrid(spec.groups, device.limits.maxComputeWorkgroupsPerDimension), spec.replicas] as const,
-    }));
-  });
+  return guarded(device, specs[0]?.label ?? 'passes', () => finishPasses(buffers, specs, pipelines).passes);
 }
+
+/** The same at once, and again for other buffers of the same sizes in place of some: then only bind groups are made. */
+export const makePasses = (buffers: BufferSet, specs: readonly PassSpec[]) =>
+  finishPasses(
+    buffers,
+    specs,
+    specs.map((spec) => pipelineNow(spec, buffers.device)),
+  );
 
 /** Records a pass. The caller's compute pass keeps no other trace than its pipeline and group 0. */
 export function encodePass(pass: Pass, encoder: GPUComputePassEncoder): void {

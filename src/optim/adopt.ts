@@ -123,7 +123,8 @@ const isBuffer = (value: unknown): value is GPUBuffer =>
 /** What has a `buffer` is a range; anything else is refused for what it is. */
 const isRange = (value: unknown): boolean => isBuffer((value as { buffer?: unknown } | null | undefined)?.buffer);
 
-function adoptRange(where: string, given: unknown, elements: number): { buffer: GPUBuffer; offset: number } {
+/** @throws DownhillError BUFFER-*, OPTION-*. */
+export function adoptRange(where: string, given: unknown, elements: number): { buffer: GPUBuffer; offset: number } {
   if (isRange(given)) checkOptions(where, given, ['buffer', 'offset', 'size']);
   const {
     buffer,
@@ -176,7 +177,7 @@ function adoptRange(where: string, given: unknown, elements: number): { buffer: 
 }
 
 /** No two ranges may touch the same bytes: not two parameters, not a parameter and a gradient, not two gradients. */
-function checkOverlap(tensors: readonly AdoptedTensor[]): void {
+export function checkOverlap(tensors: readonly AdoptedTensor[]): void {
   const perBuffer = new Map<GPUBuffer, { what: string; begin: number; end: number }[]>();
   for (const { name, elements, param, grad } of tensors) {
     for (const [kind, { buffer, offset }] of [

@@ -1,4 +1,5 @@
 import type { Fields } from '../gpu/fields.js';
+import type { ForeignRange } from './adopt.js';
 import type { SetOptions } from './groups.js';
 
 /** What the GPU knows of an optimizer, after everything submitted so far. */
@@ -53,14 +54,28 @@ export interface OptimizerDescription {
   readonly stepsAhead: number;
 }
 
+/** What one step does otherwise. */
+export interface StepOptions {
+  /**
+   * Where this step's gradients lie, by tensor; those of others are where they were first. A pool may hand out other buffers
+   * every time: what binds them is kept for the 64 sets used last, what goes by their offsets for 16 layouts.
+   */
+  readonly grads?: Readonly<Record<string, ForeignRange>>;
+}
+
 /** An optimizer on the caller's own buffers. Made by {@link createOptimizer}. */
 export interface Optimizer<F extends Fields = Fields> {
   /**
    * Records one step: into a command encoder as a compute pass of its own, or into a compute pass that is under way, whose
    * pipeline and bind group 0 change. Never submits, maps or allocates; its only upload is a block of 256 rows of scalars
-   * every 256 steps.
+   * every 256 steps. Gradients that are given are bound when they come for the first time, and kernels that no layout before
+   * needed are compiled then.
+   *
+   * @example optimizer.step(encoder, { grads: { w: pool.w, b: { buffer: pool.rest, offset: 256 } } });
+   * @throws DownhillError OPTION-*, BUFFER-* for gradients, before anything is recorded. That a buffer is of another device
+   * only the GPU process knows: the submit fails, and the next `step` or `read` throws BUFFER-INVALID.
    */
-  step(encoder: GPUCommandEncoder | GPUComputePassEncoder): void;
+  step(encoder: GPUCommandEncoder | GPUComputePassEncoder, options?: StepOptions): void;
   /**
    * Changes hyper-parameters in queue order: for all steps submitted after the call, recorded before or after.
    *

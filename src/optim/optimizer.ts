@@ -1,21 +1,27 @@
 import { BufferSet, guarded, readRanges } from '../gpu/buffers.js';
 import { DownhillError, show } from '../gpu/errors.js';
-import { checkDevice, type Fields } from '../gpu/fields.js';
+import { checkDevice, checkOptions, type Fields } from '../gpu/fields.js';
 import { checkNotLost } from '../gpu/lost.js';
 import { createPasses, encodePass, type Pass } from '../gpu/pipelines.js';
 import { FAULT, readClocks } from '../kernels/advance.js';
 import { loadKernels, lower } from '../kernels/lower.js';
 import type { Plan } from '../kernels/op.js';
 import { RECORD_BLOCK } from '../kernels/update.js';
-import { adoptedSpace, longestSpan } from '../space/adopted.js';
 import { adoptTensors, probeTensors, type TensorOptions } from './adopt.js';
+import { GradientSets } from './gradient-sets.js';
 import { makeGroups, type SetOptions } from './groups.js';
 import { checkOptimizerOptions, type OptimizerOptions } from './optimizer-options.js';
 import { loadStates, readState } from './optimizer-state.js';
-import type { Optimizer, OptimizerDescription, OptimizerReport, OptimizerState } from './optimizer-types.js';
-import { rangeUpdate } from './range-update.js';
+import type {
+  Optimizer,
+  OptimizerDescription,
+  OptimizerReport,
+  OptimizerState,
+  StepOptions,
+} from './optimizer-types.js';
+import { rangeUpdater } from './range-update.js';
 import { allSlots, checkRule, type FieldsOf, hyperAt, type Rule } from './rule.js';
-import { UPDATER_FORMS, Updater } from './updater.js';
+import { UPDATER_FORMS, type Updater } from './updater.js';
 
 /**
  * The update rule on memory that somebody else owns: adopts the device and the ranges, updates in place.
@@ -59,12 +65,9 @@ export async function createOptimizer<R extends Rule>(
   try {
     // Only rules of several passes need it: others' bundles do without.
     const staged = row.passes && (await import('./staged.js'));
-    const { updater, ops } = await guarded(device, settings.label, () => {
+    const { updater, ops, opsFor } = await guarded(device, settings.label, () => {
       const options = { ...settings, row, groups };
-      if (staged) return staged.stagedUpdater(buffers, adopted, options);
-      const memory = adoptedSpace(adopted, longestSpan(device), settings.micro === 1);
-      const own = new Updater(buffers, { ...options, ...memory, apply: rangeUpdate });
-      return { updater: own, ops: own.ops };
+      return staged ? staged.stagedUpdater(buffers, adopted, options) : rangeUpdater(buffers, adopted, options);
     });
     const forms = [...UPDATER_FORMS, ...(staged?.stageForms ?? []), ...(row.forms ?? [])];
     await loadKernels(ops, forms, device);
@@ -75,7 +78,8 @@ export async function createOptimizer<R extends Rule>(
       await probeTensors(device, adopted, settings.label);
       throw error;
     });
-    return new BufferOptimizer<FieldsOf<R>>(updater, plan, passes);
+    const sets = new GradientSets(buffers, adopted, (now, tables) => lower(opsFor(now, tables), forms, device).passes);
+    return new BufferOptimizer<FieldsOf<R>>(updater, plan, passes, sets);
   } catch (error) {
     buffers.destroy();
     throw error;
@@ -113,18 +117,21 @@ class BufferOptimizer<F extends Fields> implements Optimizer<F> {
   readonly #updater: Updater;
   readonly #plan: Plan;
   readonly #passes: readonly Pass[];
+  readonly #sets: GradientSets;
   /** Loads so far: a read that was under way when one happened is about another history. */
   #generation = 0;
   #destroyed = false;
 
-  constructor(updater: Updater, plan: Plan, passes: readonly Pass[]) {
+  constructor(updater: Updater, plan: Plan, passes: readonly Pass[], sets: GradientSets) {
     this.#updater = updater;
     this.#plan = plan;
     this.#passes = passes;
+    this.#sets = sets;
   }
 
-  step(encoder: GPUCommandEncoder | GPUComputePassEncoder): void {
+  step(encoder: GPUCommandEncoder | GPUComputePassEncoder, options?: StepOptions): void {
     this.#checkAlive();
+    this.#sets.check();
     const command = encoder as GPUCommandEncoder | null;
     const begins = typeof command?.beginComputePass === 'function';
     if (!begins && typeof (encoder as GPUComputePassEncoder | null)?.dispatchWorkgroups !== 'function') {
@@ -134,11 +141,17 @@ class BufferOptimizer<F extends Fields> implements Optimizer<F> {
         'Pass the encoder you submit.',
       );
     }
+    const passes = options === undefined ? this.#passes : this.#passesFor(options);
     // May throw: before a pass is open in the caller's encoder.
     if (this.#updater.scalars.issue(1) === 0) throw this.#updater.scalars.failure;
     const pass = begins ? command.beginComputePass() : (encoder as GPUComputePassEncoder);
-    for (const each of this.#passes) encodePass(each, pass);
+    for (const each of passes) encodePass(each, pass);
     if (begins) pass.end();
+  }
+
+  #passesFor(options: StepOptions): readonly Pass[] {
+    checkOptions('step', options, ['grads']);
+    return options.grads === undefined ? this.#passes : this.#sets.passesFor(options.grads);
   }
 
   set(options: SetOptions<F>, names?: readonly string[]): void {
@@ -148,6 +161,7 @@ class BufferOptimizer<F extends Fields> implements Optimizer<F> {
 
   async read(): Promise<OptimizerReport> {
     this.#checkAlive();
+    this.#sets.check();
     const generation = this.#generation;
     const { buffers, clock, scalars, options } = this.#updater;
     const [bytes] = await readRanges(buffers.device, buffers.label, [clock]);
@@ -209,7 +223,7 @@ class BufferOptimizer<F extends Fields> implements Optimizer<F> {
       passes: this.#passes.map(({ label, kernel, grid }) => ({ label, kernel, grid })),
       choice: this.#plan.choice,
       bytesPerStep: row.passes ? boundBytes(this.#plan) : 4 * elements * streams,
-      stateBytes: buffers.bytes,
+      stateBytes: buffers.bytes + this.#sets.bytes,
       stepsAhead: this.#ahead,
       ...(dispatches > MANY_DISPATCHES && {
         hint: `A step is ${dispatches} dispatches: tensors that do not follow one another, parameters and gradients in the same order and at the same distances, are updated one by one. Lay them out next to each other.`,
@@ -219,6 +233,7 @@ class BufferOptimizer<F extends Fields> implements Optimizer<F> {
 
   destroy(): void {
     this.#destroyed = true;
+    this.#sets.destroy();
     this.#updater.buffers.destroy();
   }
 

@@ -1,10 +1,58 @@
-import { type BufferRange, range } from '../gpu/buffers.js';
+import { type BufferRange, type BufferSet, range } from '../gpu/buffers.js';
 import { foreignMap, type Stretch, updateForeign } from '../kernels/foreign.js';
+import { adoptedSpace, longestSpan } from '../space/adopted.js';
 import type { Part } from '../space/space.js';
+import type { AdoptedTensor } from './adopt.js';
 import { groupIndex } from './segments.js';
-import { bind, flagsOf, type SpanUpdate, spanName, stateOf } from './updater.js';
+import {
+  bind,
+  flagsOf,
+  type Source,
+  type SpanUpdate,
+  spanName,
+  stateOf,
+  stepOps,
+  Updater,
+  type UpdaterOptions,
+} from './updater.js';
 
 /* The update of ranges that somebody else owns. */
+
+/** An updater on the caller's ranges, the ops of a step, and those of one whose gradients lie elsewhere. */
+export function rangeUpdater(
+  buffers: BufferSet,
+  tensors: readonly AdoptedTensor[],
+  options: Omit<UpdaterOptions, 'space' | 'param' | 'grad' | 'apply'>,
+) {
+  const memory = adoptedSpace(tensors, longestSpan(buffers.device), options.micro === 1);
+  const updater = new Updater(buffers, { ...options, ...memory, apply: rangeUpdate });
+  const opsFor = (now: readonly AdoptedTensor[], tables: BufferSet) =>
+    stepOps(updater, sourcesOf(updater, now), tables);
+  return { updater, ops: updater.ops, opsFor };
+}
+
+/** Where each span's gradients lie: in as few pieces as possible. */
+function sourcesOf({ options }: Updater, tensors: readonly AdoptedTensor[]): Source[] {
+  const { space, micro } = options;
+  const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]));
+  return space.spans.flatMap(({ parts }, span) => {
+    const pieces: { parts: Part[]; buffer: GPUBuffer; shift: number }[] = [];
+    for (const part of parts) {
+      const { grad, frozen } = byName.get(part.tensor)!;
+      // Nobody reads it; but a sum of micro-steps is made of all that lies in between.
+      if (frozen && micro === 1) continue;
+      const shift = grad.offset + 4 * (part.start - part.at);
+      const last = pieces.at(-1);
+      if (last?.buffer === grad.buffer && last.shift === shift) last.parts.push(part);
+      else pieces.push({ parts: [part], buffer: grad.buffer, shift });
+    }
+    return pieces.map(({ parts: own, buffer, shift }, piece): Source => {
+      const [begin, last] = [own[0]!.at, own.at(-1)!];
+      const range = { buffer, offset: shift + 4 * begin, size: 4 * (last.at + last.elements - begin) };
+      return { span, parts: own, range, piece };
+    });
+  });
+}
 
 const touches = (a: BufferRange, b: BufferRange) => a.offset < b.offset + b.size && b.offset < a.offset + a.size;
 
@@ -22,7 +70,7 @@ const stretchesOf = (parts: readonly Part[], groupOf: (tensor: string) => number
   });
 
 /** Parameters and gradients one after another, each of them whole. */
-export const rangeUpdate: SpanUpdate = (updater, { hyper, tables }, source) => {
+const rangeUpdate: SpanUpdate = (updater, { hyper, tables }, source) => {
   const { options, buffers } = updater;
   const { row, space, groups } = options;
   const { device } = buffers;

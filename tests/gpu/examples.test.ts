@@ -99,6 +99,20 @@ describe('the snippets of docs/', () => {
     expect(await optimizer.read()).toMatchObject({ step: 300, count: 300 });
   });
 
+  it('pool: two buffers in turn', async () => {
+    const { trainPooled } = await snippet('pool');
+    const { makeGuarded } = await snippet('guard');
+    const { param, list } = await tensors();
+    const optimizer = keep(await makeGuarded(await testDevice(), list));
+    const pool = [await floats(8, 1), await floats(8, -1)];
+    await trainPooled(await testDevice(), optimizer, (step: number) => ({ p: pool[step % 2] }), 2);
+    expect(await optimizer.read()).toMatchObject({ step: 2, count: 2 });
+    // Adam's first moves by the rate, its second, with moments that nearly cancel, by a twentieth back.
+    const [value] = await valuesOf(param);
+    expect(value).toBeGreaterThan(1 - 1e-3);
+    expect(value).toBeLessThan(1 - 0.9e-3);
+  });
+
   it('groups: each at its own rate, one not at all', async () => {
     const { makeOptimizer } = await snippet('groups');
     const make = async (length: number) => ({ values: await floats(length, 1), gradient: await floats(length, 1) });

@@ -124,6 +124,45 @@ describe.each(passNames)('%s', (name) => {
     }
   });
 
+  it('takes gradients from wherever a pool put them', async () => {
+    const rule = resolveRule(rules, name);
+    const device = await testDevice();
+    const start = randomFloats(TOTAL, 99);
+    const { seen } = await run(rule, start, (step) => gradient(step, 1));
+    const make = (floats: number) => {
+      const buffer = device.createBuffer({ size: 4 * floats, usage: USAGE });
+      made.push(buffer);
+      return buffer;
+    };
+    const [params, pool] = [make(TOTAL), [make(TOTAL), make(TOTAL + 40)]];
+    device.queue.writeBuffer(params, 0, start);
+    let at = 0;
+    const places = SHAPES.map((shape, i) => {
+      const begin = at;
+      at += elementsOf(shape);
+      return { name: `t${i}`, shape, begin };
+    });
+    const optimizer = await createOptimizer(
+      device,
+      rule,
+      places.map(({ begin, ...tensor }) => ({
+        ...tensor,
+        param: { buffer: params, offset: 4 * begin },
+        grad: { buffer: pool[0]!, offset: 4 * begin },
+      })),
+    );
+    made.push(optimizer);
+    for (let step = 0; step < 3; step++) {
+      const [buffer, lead] = [pool[step % 2]!, step % 2 ? 40 : 0];
+      device.queue.writeBuffer(buffer, 4 * lead, gradient(step, 1));
+      const grads = places.map(({ name: tensor, begin }) => [tensor, { buffer, offset: 4 * (begin + lead) }]);
+      const encoder = device.createCommandEncoder();
+      optimizer.step(encoder, { grads: Object.fromEntries(grads) });
+      device.queue.submit([encoder.finish()]);
+    }
+    expect(await readFloats(device, { buffer: params, offset: 0, size: 4 * TOTAL })).toEqual(seen[2]);
+  });
+
   it('says what a step is made of', async () => {
     const { optimizer } = await run(resolveRule(rules, name), randomFloats(TOTAL, 99), (step) => gradient(step, 1));
     const { dispatches, passes, bytesPerStep } = optimizer.describe();

@@ -1,0 +1,164 @@
+import { BufferSet } from '../gpu/buffers.js';
+import { DownhillError, show, suggest } from '../gpu/errors.js';
+import { makePasses, type Pass, type PassSpec } from '../gpu/pipelines.js';
+import { type AdoptedTensor, adoptRange, checkOverlap, type ForeignRange } from './adopt.js';
+
+/*
+ * Other gradients for one step, as frameworks have them that pool their memory. State and parameters stay where they are.
+ * A set is which buffers there are; its layout is what offsets they have and which tensors share one. A new layout is planned
+ * as the first one was, each span in as many pieces as its gradients lie in; a new set of a layout that is known takes a bind
+ * group for each pass that reads gradients.
+ */
+
+/** Sets whose bind groups are kept: pools rotate a few buffers; what was not used for so long comes at a small price. */
+const MOST_SETS = 64;
+/** Layouts whose tables are kept. */
+const MOST_LAYOUTS = 16;
+
+interface Layout {
+  /** By their numbers in the key. */
+  readonly gradients: readonly GPUBuffer[];
+  readonly made: ReturnType<typeof makePasses>;
+  readonly tables: BufferSet;
+}
+
+/** The value of a key, as the one used last; made where there is none, in place of the one not used for longest. */
+function recall<T>(kept: Map<string, T>, most: number, key: string, make: () => T): T {
+  const value = kept.get(key) ?? make();
+  kept.delete(key);
+  kept.set(key, value);
+  // What falls out may be in commands that were not submitted yet: it is let go of, not destroyed.
+  for (const old of kept.keys()) {
+    if (kept.size <= most) break;
+    kept.delete(old);
+  }
+  return value;
+}
+
+/** The passes of a step for tensors whose gradients lie as these say. @param tables owns what is made for them alone */
+type PlanFor = (tensors: readonly AdoptedTensor[], tables: BufferSet) => readonly PassSpec[];
+
+export class GradientSets {
+  readonly #buffers: BufferSet;
+  readonly #plan: PlanFor;
+  readonly #tensors: readonly AdoptedTensor[];
+  /** Buffers by numbers: a set's key is text. */
+  readonly #ids = new WeakMap<GPUBuffer, number>();
+  #next = 0;
+  readonly #sets = new Map<string, readonly Pass[]>();
+  readonly #layouts = new Map<string, Layout>();
+  #failure: DownhillError | undefined;
+
+  constructor(buffers: BufferSet, tensors: readonly AdoptedTensor[], plan: PlanFor) {
+    this.#buffers = buffers;
+    this.#tensors = tensors;
+    this.#plan = plan;
+  }
+
+  /** Bytes made for them. */
+  get bytes(): number {
+    return [...this.#layouts.values()].reduce((sum, { tables }) => sum + tables.bytes, 0);
+  }
+
+  /** Throws what the GPU process found wrong with a set since: once. */
+  check(): void {
+    const failure = this.#failure;
+    this.#failure = undefined;
+    if (failure) throw failure;
+  }
+
+  destroy(): void {
+    for (const { tables } of this.#layouts.values()) tables.destroy();
+    this.#sets.clear();
+    this.#layouts.clear();
+  }
+
+  /**
+   * The passes of a step that reads these gradients.
+   *
+   * @throws DownhillError OPTION-*, BUFFER-*.
+   */
+  passesFor(grads: Readonly<Record<string, ForeignRange>>): readonly Pass[] {
+    checkNames(this.#tensors, grads);
+    // Of a set that is known everything was checked: only what tells it from others is looked at.
+    return recall(this.#sets, MOST_SETS, this.#keyOf(grads), () => this.#make(grads));
+  }
+
+  #keyOf(grads: Readonly<Record<string, ForeignRange>>): string {
+    let key = '';
+    for (const { name } of this.#tensors) {
+      const given = Object.hasOwn(grads, name) ? (grads[name] as Partial<Exclude<ForeignRange, GPUBuffer>>) : undefined;
+      if (given === undefined) key += ',';
+      else key += `${this.#idOf(given?.buffer ?? given)}:${given?.offset ?? 0}:${given?.size ?? ''},`;
+    }
+    return key;
+  }
+
+  #idOf(buffer: unknown): number {
+    if (typeof buffer !== 'object' || buffer === null) return -1;
+    const known = this.#ids.get(buffer as GPUBuffer);
+    if (known !== undefined) return known;
+    this.#ids.set(buffer as GPUBuffer, this.#next);
+    return this.#next++;
+  }
+
+  #make(grads: Readonly<Record<string, ForeignRange>>): readonly Pass[] {
+    const tensors = this.#tensors.map((tensor) =>
+      Object.hasOwn(grads, tensor.name)
+        ? { ...tensor, grad: adoptRange(`Tensor ${show(tensor.name)}: grad`, grads[tensor.name], tensor.elements) }
+        : tensor,
+    );
+    checkOverlap(tensors);
+    const params = new Set(tensors.map(({ param }) => param.buffer));
+    const gradients = [...new Set(tensors.map(({ grad }) => grad.buffer))].filter((buffer) => !params.has(buffer));
+    const own = [...params];
+    const key = tensors
+      .map(({ grad: { buffer, offset } }) => `${gradients.indexOf(buffer)}/${own.indexOf(buffer)}:${offset}`)
+      .join();
+    const { device, label } = this.#buffers;
+    device.pushErrorScope('validation');
+    try {
+      const layout = recall(this.#layouts, MOST_LAYOUTS, key, (): Layout => {
+        const tables = new BufferSet(device, label);
+        return { gradients, tables, made: makePasses(tables, this.#plan(tensors, tables)) };
+      });
+      if (layout.gradients === gradients) return layout.made.passes;
+      return layout.made.rebind(new Map(layout.gradients.map((buffer, i) => [buffer, gradients[i]!])));
+    } finally {
+      const found = device.popErrorScope();
+      found.then(
+        (error) => {
+          if (!error) return;
+          // Not only the set: its layout, too, may have been made with it.
+          this.#sets.clear();
+          this.#layouts.delete(key);
+          this.#failure = unusable(error);
+        },
+        () => {}, // the device is lost
+      );
+    }
+  }
+}
+
+const unusable = (error: GPUError) =>
+  new DownhillError(
+    'BUFFER-INVALID',
+    `A gradient that was given to step cannot be used: ${error.message}`,
+    'Pass buffers of this device; steps with that one were not done.',
+    error,
+  );
+
+function checkNames(tensors: readonly AdoptedTensor[], grads: unknown): void {
+  if (typeof grads !== 'object' || grads === null || Array.isArray(grads)) {
+    throw new DownhillError(
+      'OPTION-TYPE',
+      `step takes gradients by the names of tensors, got ${show(grads)}.`,
+      'Pass for example { grads: { w: buffer } }.',
+    );
+  }
+  for (const name of Object.keys(grads)) {
+    if (tensors.some((tensor) => tensor.name === name)) continue;
+    const names = tensors.map((tensor) => tensor.name);
+    throw new DownhillError('OPTION-UNKNOWN', `There is no tensor ${show(name)}.`, suggest(name, names));
+  }
+}
