@@ -1,4 +1,4 @@
-import { around, CLIP, type RuleParts } from './emit.js';
+import { CLIP, called, type RuleParts, stored } from './emit.js';
 import { functionText, shared, times } from './wgsl-text.js';
 
 /*
@@ -17,6 +17,8 @@ export interface GradientSizes {
   readonly rows: number;
   /** Quads of columns that each lane has. */
   readonly quads: number;
+  /** Sums of a column, which are added in the end: additions of one wait for one another. */
+  readonly sums: 1 | 2;
 }
 
 /** Layers, and tiles, that one dispatch knows. */
@@ -25,7 +27,6 @@ export const MOST_TILES = 1024;
 
 /** SwiftShader's registers are few, and its broadcast is the cheaper of the two. */
 const spread = (lanes: number) => (lanes === 4 ? 'subgroupBroadcast' : 'subgroupShuffle');
-const SUMS = { 4: 1, 8: 2 } as const;
 
 /** What the whole step in two dispatches has beside the gradient: the end of the step. */
 export interface Ending {
@@ -44,12 +45,14 @@ override SCALE: f32 = 1.0;
 override SHIFT: f32 = 0.0;
 // More than one block of rows.
 override MANY: bool = false;
+// One replica: lavapipe compiles an access at a constant place in a fifth of the time.
+override SINGLE: bool = false;
 ${ending ? 'override SAMPLING: u32 = 0;\noverride STREAMED: bool = false;\n' : ''}
 struct Shape { rows: u32, block: u32, one: u32, is_first: u32,${ending ? ` batch_at: u32, ${ACCOUNT_SHAPE}` : ''} }
 struct Layer {
   x_at: u32, x_stride: u32, inputs: u32, outputs: u32, dy_at: u32, dy_stride: u32, gather: u32,
   weight_at: u32, weight_stride: u32, weight_row: u32, bias_at: u32, bias_stride: u32, bias_row: u32,
-  spare0: u32, spare1: u32, spare2: u32,
+  whole: u32, spare0: u32, spare1: u32,
 }
 struct Table { layers: array<Layer, ${MOST_LAYERS}>, tiles: array<vec4u, ${MOST_TILES}> }
 ${ending ? CLOCKS : ''}
@@ -68,7 +71,7 @@ ${
         }`
     : ''
 }
-${times(sizes.quads, (q) => store(parts, sizes, q))}
+${parts ? update(parts, sizes) : keep(sizes)}
       }
     }
   }
@@ -89,8 +92,8 @@ fn gradient(
   @builtin(num_workgroups) groups: vec3u,
   @builtin(subgroup_invocation_id) lane: u32,
 ) {
-  let replica = group.z;
-  let replicas = groups.z;
+  let replica = select(group.z, 0u, SINGLE);
+  let replicas = select(groups.z, 1u, SINGLE);
   let index = group.y * groups.x + group.x;
   if (index >= ${MOST_TILES}u) { return; }
   ${ending ? 'if (shape.is_first != 0u && index == 0u) { end_step(replica, replicas, lane); }' : ''}
@@ -108,7 +111,12 @@ ${times(
 )}
   var starts: array<u32, ${sizes.rows / sizes.lanes}>;
   let bytes = BYTES && GATHER && layer.gather != 0u;
-  ${parts ? 'var h: Hyper;' : ''}
+  ${
+    parts
+      ? `var h: Hyper;
+  let whole = layer.whole != 0u;`
+      : ''
+  }
 ${times(columns, (c) => `  var d${c}: array<f32, ${sizes.rows + 1}>;`)}
   for (var begin = 0u; begin < rows; begin += ${sizes.rows}u) {
     let last = begin + ${sizes.rows}u >= rows;
@@ -143,9 +151,8 @@ ${groups((g) => `          x${g} = load_x(layer, starts[${g}] + k);`)}
 }
 
 /** Σ over the rows of a block, written out: two sums a column keep the additions of lavapipe's lanes apart. */
-function products({ lanes, rows, quads }: GradientSizes): string {
+function products({ lanes, rows, quads, sums }: GradientSizes): string {
   const columns = 4 * quads;
-  const sums = SUMS[lanes];
   const name = (c: number, sum: number) => `${'ab'[sum]}${c}`;
   const start = times(columns, (c) => times(sums, (sum) => `var ${name(c, sum)} = 0.0;`, ' '), ' ');
   const lines = times(rows, (r) => {
@@ -157,35 +164,65 @@ function products({ lanes, rows, quads }: GradientSizes): string {
   return `        ${start}\n${lines}\n        ${slot}`;
 }
 
+/** The sums of a lane's quad `q`: selected, since a private array that a loop reads is slow on lavapipe. */
+function sumsOf({ rows, quads }: GradientSizes): string {
+  const sums = (q: number) => `vec4f(${times(4, (c) => `d${4 * q + c}[${rows}]`, ', ')})`;
+  return (
+    times(quads - 1, () => 'select(', '') + sums(0) + times(quads - 1, (q) => `, ${sums(q + 1)}, q == ${q + 1}u)`, '')
+  );
+}
+
 const XYZW = ['x', 'y', 'z', 'w'] as const;
 
 /**
- * Columns past the last are the last one again: its gradient, its parameter and its state, so that they are stored with the
- * same value and no store needs a branch.
+ * The gradient, stored, quad by quad in a loop: every access to memory takes lavapipe 20 to 50 ms to compile. Columns past the last are the last one again, so that they are stored with the same value and no store needs
+ * a branch.
  */
-function store(parts: RuleParts | undefined, { rows }: GradientSizes, q: number): string {
-  const load = (array: string) => `vec4f(${XYZW.map((lane) => `${array}[at.${lane}]`).join(', ')})`;
-  const put = (array: string, value: string) =>
-    XYZW.map((lane) => `${array}[at.${lane}] = ${value}.${lane};`).join(' ');
-  const kept = put('grads', 'raw');
-  const ends = parts
-    ? `if (MANY && !last) {
-            ${kept}
-          } else if (h.skip == 0u) {
-            ${around(parts, { load, store: put, gradient: 'raw' }, '            ')}
-          }`
-    : kept;
-  return `        if (col${q} < n) {
-          let at = columns${q} + to;
-          var raw = vec4f(${times(4, (c) => `d${4 * q + c}[${rows}]`, ', ')});
+const keep = (sizes: GradientSizes) => `        for (var q = 0u; q < ${sizes.quads}u * shape.one; q++) {
+          let col = tile.w + lane * 4u + ${4 * sizes.lanes}u * q;
+          if (col >= n) { break; }
+          var sums = ${sumsOf(sizes)};
+          let at = to + min(vec4u(col) + vec4u(0u, 1u, 2u, 3u), vec4u(n - 1u));
           // (In memory: private arrays are set to 0 one element after another, which takes lavapipe long to compile.)
+          if (MANY && begin > 0u) { sums += vec4f(${XYZW.map((lane) => `grads[at.${lane}]`).join(', ')}); }
+          ${XYZW.map((lane) => `grads[at.${lane}] = sums.${lane};`).join(' ')}
+        }`;
+
+/**
+ * The rule, over the vec4 of memory that four columns are: 8 parameters of Adam cost 25 ns so, 42 one by one. Where a width does not
+ * divide by 4 it goes column by column, each in the vec4 that it lies in, of which only its own place is stored. The loads stand in the
+ * code once, as in `keep`.
+ */
+function update(parts: RuleParts, sizes: GradientSizes): string {
+  const load = (array: string) => `${array}[at]`;
+  const whole = (array: string, value: string) => `${array}[at] = ${value};`;
+  const single = (array: string, value: string) => `${array}[at][place] = ${value}[place];`;
+  const either = (make: (store: typeof whole) => string) =>
+    `if (whole) {
+              ${make(whole)}
+            } else {
+              ${make(single)}
+            }`;
+  return `        for (var i = 0u; i < select(${4 * sizes.quads}u, ${sizes.quads}u, whole); i++) {
+          let q = select(i / 4u, i, whole);
+          let column = tile.w + lane * 4u + ${4 * sizes.lanes}u * q + select(i % 4u, 0u, whole);
+          if (column >= n) { break; }
+          let at = (to + column) / 4u;
+          let place = (to + column) % 4u;
+          let sums = ${sumsOf(sizes)};
+          var raw = select(vec4f(sums[i % 4u]), sums, whole);
           if (MANY && begin > 0u) { raw += ${load('grads')}; }
-          ${ends}
+          if (MANY && !last) {
+            ${either((store) => store('grads', 'raw'))}
+          } else if (h.skip == 0u) {
+            ${called(parts, { load, gradient: 'raw' }, '            ')}
+            ${either((store) => stored(parts, store, '              '))}
+          }
         }`;
 }
 
 function bindings(parts: RuleParts | undefined, ending: Ending | undefined): string[] {
-  const written = (name: string) => `var<storage, read_write> ${name}: array<f32>`;
+  const written = (name: string) => `var<storage, read_write> ${name}: array<${parts ? 'vec4f' : 'f32'}>`;
   return [
     ...(parts ? ['var<uniform> hyper: array<Hyper, 1024>'] : []),
     'var<uniform> shape: Shape',

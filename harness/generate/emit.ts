@@ -61,10 +61,15 @@ export interface Access {
   readonly gradient: string;
 }
 
+const behindFlag = (slot: RuleParts['slots'][number], text: string) =>
+  slot.optional ? `if (${slot.name.toUpperCase()}) { ${text} }` : text;
+
 /** Load, call, store: what every loop does with four elements. */
-export function around({ slots }: RuleParts, { load, store, gradient }: Access, indent: string): string {
-  const behindFlag = (slot: RuleParts['slots'][number], text: string) =>
-    slot.optional ? `if (${slot.name.toUpperCase()}) { ${text} }` : text;
+export const around = (parts: RuleParts, access: Access, indent: string): string =>
+  [called(parts, access, indent), stored(parts, access.store, indent)].join(`\n${indent}`);
+
+/** Load and call: leaves what is to be stored in `out`. */
+export function called({ slots }: RuleParts, { load, gradient }: Omit<Access, 'store'>, indent: string): string {
   return [
     `let p = ${load('param')};`,
     `let g = clip(h.grad_scale * ${gradient}, h.clip_value) + h.l2 * p;`,
@@ -75,10 +80,13 @@ export function around({ slots }: RuleParts, { load, store, gradient }: Access, 
     ),
     'let decayed = select(p, p - h.decay * p, h.decay != 0.0);',
     `let out = rule(${['decayed', 'g', ...slots.map(({ name }) => `s_${name}`), 'h'].join(', ')});`,
-    store('param', 'out.p'),
-    ...slots.map((slot) => behindFlag(slot, store(slot.name, `out.${slot.name}`))),
   ].join(`\n${indent}`);
 }
+
+export const stored = ({ slots }: RuleParts, store: Access['store'], indent: string): string =>
+  [store('param', 'out.p'), ...slots.map((slot) => behindFlag(slot, store(slot.name, `out.${slot.name}`)))].join(
+    `\n${indent}`,
+  );
 
 /**
  * Every team of LANES lanes takes a stretch of the chunks, and looks at table and `hyper` once for a run of chunks of one

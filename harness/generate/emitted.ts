@@ -15,8 +15,8 @@ import { emitTiles } from './emit-tile.js';
 
 /** By lanes: a batch's rows in blocks of 64, for small batches of 8. */
 const GRADIENTS: readonly GradientSizes[] = [
-  { lanes: 8, rows: 64, quads: 1 },
-  { lanes: 4, rows: 64, quads: 2 },
+  { lanes: 8, rows: 64, quads: 2, sums: 1 },
+  { lanes: 4, rows: 64, quads: 2, sums: 1 },
 ];
 const CHAINS: readonly ChainSizes[] = [
   { lanes: 8, rows: 4, block: 112 },

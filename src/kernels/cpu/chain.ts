@@ -227,6 +227,7 @@ export function chainPass(
       ...activationConstants(activation),
       ...inputConstants({ decoding }),
       ADVANCE: clock !== undefined,
+      SINGLE: loss.replicas === 1,
       ...loss.shape.constants,
     },
     shape: {

@@ -17,8 +17,8 @@ export interface TileLayer {
   readonly words: Readonly<Record<string, number>>;
 }
 
-/** Columns of a tile: lanes × 4 × quads, the same for both kinds of adapter. */
-const COLUMNS = 32;
+/** Columns of a tile: every lane has two quads. */
+const columnsOf = (lanes: number) => 8 * lanes;
 /** Inputs of a tile, bias included: filling its deltas costs as much as 35 inputs. */
 const INPUTS = 200;
 /** Tiles of one dispatch, and bytes of its table's layers: as in the kernel. */
@@ -38,15 +38,15 @@ interface Tile {
 }
 
 /** What a tile takes, in inputs: half a tile's columns cost three quarters, and each has its deltas to fill. */
-const costOf = ({ inputs, column, layer }: Tile, layers: readonly TileLayer[]) =>
-  inputs * (column + COLUMNS > layers[layer]!.outputs ? 0.75 : 1) + 35;
+const costOf = ({ inputs, column, layer }: Tile, layers: readonly TileLayer[], columns: number) =>
+  inputs * (column + columns > layers[layer]!.outputs ? 0.75 : 1) + 35;
 
-function tilesOf(layers: readonly TileLayer[]): Tile[] {
+function tilesOf(layers: readonly TileLayer[], columns: number): Tile[] {
   return layers.flatMap(({ inputs, outputs, bias }, layer) => {
     const all = inputs + (bias ? 1 : 0);
     const height = Math.ceil(Math.ceil(all / Math.ceil(all / INPUTS)) / 4) * 4;
     const tiles: Tile[] = [];
-    for (let column = 0; column < outputs; column += COLUMNS)
+    for (let column = 0; column < outputs; column += columns)
       for (let first = 0; first < all; first += height)
         tiles.push({ layer, first, inputs: Math.min(height, all - first), column });
     return tiles;
@@ -57,8 +57,8 @@ function tilesOf(layers: readonly TileLayer[]): Tile[] {
  * Heavy and light ones in turn, by bit-reversed places: lavapipe gives each thread one stretch of the grid, so its parts, however
  * many, must cost the same. (In the order of the layers one of two threads had 76 % of the work.)
  */
-function balanced(tiles: readonly Tile[], layers: readonly TileLayer[]): Tile[] {
-  const byCost = [...tiles].sort((a, b) => costOf(b, layers) - costOf(a, layers));
+function balanced(tiles: readonly Tile[], layers: readonly TileLayer[], columns: number): Tile[] {
+  const byCost = [...tiles].sort((a, b) => costOf(b, layers, columns) - costOf(a, layers, columns));
   const bits = Math.ceil(Math.log2(Math.max(tiles.length, 1)));
   const reversed = (i: number) => {
     let place = 0;
@@ -78,6 +78,8 @@ function balanced(tiles: readonly Tile[], layers: readonly TileLayer[]): Tile[] 
 export interface TilePasses {
   readonly label: string;
   readonly shader: Shader;
+  /** Of its subgroups. */
+  readonly lanes: 4 | 8;
   readonly layers: readonly TileLayer[];
   readonly rows: number;
   readonly replicas: number;
@@ -87,8 +89,9 @@ export interface TilePasses {
 }
 
 /** The passes that work through all tiles: one, but for huge layers. */
-export function tilePasses({ label, shader, layers, rows, shape, ...rest }: TilePasses): PassSpec[] {
-  const tiles = balanced(tilesOf(layers), layers);
+export function tilePasses({ label, shader, lanes, layers, rows, shape, constants, ...rest }: TilePasses): PassSpec[] {
+  const columns = columnsOf(lanes);
+  const tiles = balanced(tilesOf(layers, columns), layers, columns);
   const words = packStructs(
     shader,
     'Layer',
@@ -104,6 +107,7 @@ export function tilePasses({ label, shader, layers, rows, shape, ...rest }: Tile
     return {
       label: passes > 1 ? `${label}.${i}` : label,
       shader,
+      constants: { ...constants, SINGLE: rest.replicas === 1 },
       ...rest,
       shape: { rows, block: Math.min(rows, BLOCK), one: 1, is_first: i === 0 ? 1 : 0, ...shape },
       tables: { table },
@@ -119,6 +123,7 @@ export function tileLayer(
   rows: { readonly weight: number; readonly bias: number } = { weight: 0, bias: 0 },
 ): TileLayer {
   const { inputs, outputs, decoding, pieces, biasStride } = shape;
+  const starts = [outputs, place.weightAt, pieces[0]!.stride, place.biasAt, biasStride ?? 0];
   return {
     inputs,
     outputs,
@@ -128,6 +133,7 @@ export function tileLayer(
       ...{ dy_at: place.dyAt, dy_stride: rowStride(outputs) },
       ...{ weight_at: place.weightAt, weight_stride: pieces[0]!.stride, weight_row: rows.weight },
       ...{ bias_at: place.biasAt, bias_stride: biasStride ?? 0, bias_row: rows.bias },
+      whole: starts.every((each) => each % 4 === 0) ? 1 : 0,
     },
   };
 }

@@ -125,7 +125,7 @@ function stepForm(variant: Variant): Form {
       };
       return [
         chainPass(`${plan}/rows`, kernel, variant.lanes * variant.rows, chain, memory, clock),
-        ...updatePasses(`${plan}/weight-gradients+update`, chain, memory, following, update),
+        ...updatePasses(`${plan}/weight-gradients+update`, chain, memory, following, update, variant.lanes),
         ...(account && !update.ends ? [accountPass(account)] : []),
       ];
     },
@@ -138,6 +138,7 @@ function updatePasses(
   memory: ChainMemory,
   { update, account }: Following,
   { kernel, ends }: { readonly kernel: Shader; readonly ends: boolean },
+  lanes: 4 | 8,
 ): PassSpec[] {
   const { rows, decoding } = inputOf(chain).shape;
   const { grad, group_of, param, ...state } = update.buffers;
@@ -149,6 +150,7 @@ function updatePasses(
   return tilePasses({
     label,
     shader: kernel,
+    lanes,
     layers,
     rows,
     replicas: update.replicas,
@@ -198,6 +200,7 @@ function gradientForm(variant: Variant): Form {
         ...tilePasses({
           label: `${plan}/weight-gradients`,
           shader: gradientShaders[variant.lanes],
+          lanes: variant.lanes,
           layers: chainLayers(chain, memory, { offset }),
           rows,
           replicas: chain.loss.replicas,

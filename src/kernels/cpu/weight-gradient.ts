@@ -13,7 +13,7 @@ import { onSubgroups } from './stationary.js';
 /* The weight gradient of one layer, by the tiles that compute those of a whole network (src/kernels/cpu/gradient.ts). */
 
 /** The pieces of W one after another, the bias with the last one, or behind it where it lies in another buffer. */
-function weightGradientPasses(op: DenseWeightGradientOp, shader: Shader): PassSpec[] {
+function weightGradientPasses(op: DenseWeightGradientOp, shader: Shader, lanes: 4 | 8): PassSpec[] {
   const { shape, buffers, label, replicas } = op;
   const { rows, decoding, pieces } = shape;
   const { x, dy, batch } = buffers;
@@ -21,6 +21,7 @@ function weightGradientPasses(op: DenseWeightGradientOp, shader: Shader): PassSp
     tilePasses({
       label: label + name,
       shader,
+      lanes,
       layers: [layer],
       rows,
       replicas,
@@ -48,11 +49,11 @@ function weightGradientPasses(op: DenseWeightGradientOp, shader: Shader): PassSp
 /** The sum is written out over 64 rows: of 16 tiles are 10 % faster (100 x 100), of 8 40 %. */
 const FEW_ROWS = 16;
 
-function weightGradientForm(lanes: number, shader: Shader): Form {
+function weightGradientForm(lanes: 4 | 8, shader: Shader): Form {
   const form = formOf<DenseWeightGradientOp>(
     `dense-weight-gradient/stationary-${lanes}`,
     'dense-weight-gradient',
-    (op) => weightGradientPasses(op, shader),
+    (op) => weightGradientPasses(op, shader, lanes),
   );
   return onSubgroups(form, lanes, FEW_ROWS);
 }
