@@ -85,6 +85,16 @@ export interface Optimizer<F extends Fields = Fields> {
    * @throws DownhillError OPTION-*, HYPER-*; all stays as it was.
    */
   set(options: SetOptions<F>, names?: readonly string[]): void;
+  /**
+   * Of a rule that says what is to be evaluated (the schedule-free ones): records that the caller's parameters become that,
+   * until `train` records that they are again what is trained, bit for bit. Of other rules it records nothing. In between
+   * `step` and `load` are refused. Takes an encoder as `step` does; twice is as once.
+   *
+   * @example optimizer.eval(encoder); validate(encoder); optimizer.train(encoder);
+   */
+  eval(encoder: GPUCommandEncoder | GPUComputePassEncoder): void;
+  /** What `eval` changed, back again; at first, and after that, it records nothing. */
+  train(encoder: GPUCommandEncoder | GPUComputePassEncoder): void;
   read(): Promise<OptimizerReport>;
   state(): Promise<OptimizerState>;
   /**

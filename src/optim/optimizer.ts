@@ -8,6 +8,7 @@ import { loadKernels, lower } from '../kernels/lower.js';
 import type { Plan } from '../kernels/op.js';
 import { RECORD_BLOCK } from '../kernels/update.js';
 import { adoptTensors, probeTensors, type TensorOptions } from './adopt.js';
+import type { EvaluationSwap } from './evaluation.js';
 import { GradientSets } from './gradient-sets.js';
 import { makeGroups, type SetOptions } from './groups.js';
 import { checkOptimizerOptions, type OptimizerOptions } from './optimizer-options.js';
@@ -79,7 +80,8 @@ export async function createOptimizer<R extends Rule>(
       throw error;
     });
     const sets = new GradientSets(buffers, adopted, (now, tables) => lower(opsFor(now, tables), forms, device).passes);
-    return new BufferOptimizer<FieldsOf<R>>(updater, plan, passes, sets);
+    const swap = row.evaluation && (await (await import('./evaluation.js')).EvaluationSwap.create(updater));
+    return new BufferOptimizer<FieldsOf<R>>(updater, plan, passes, sets, swap);
   } catch (error) {
     buffers.destroy();
     throw error;
@@ -110,6 +112,24 @@ const boundBytes = ({ passes }: Plan): number =>
     return sum + own.reduce((bytes, { name, type }) => bytes + (type === 'storage' ? 2 : 1) * buffers[name]!.size, 0);
   }, 0);
 
+/** @returns records passes, in a compute pass of their own or the caller's @throws DownhillError OPTION-TYPE */
+function openPass(what: string, encoder: GPUCommandEncoder | GPUComputePassEncoder): (passes: readonly Pass[]) => void {
+  const command = encoder as GPUCommandEncoder | null;
+  const begins = typeof command?.beginComputePass === 'function';
+  if (!begins && typeof (encoder as GPUComputePassEncoder | null)?.dispatchWorkgroups !== 'function') {
+    throw new DownhillError(
+      'OPTION-TYPE',
+      `${what} needs a command or compute pass encoder, got ${show(encoder)}.`,
+      'Pass the encoder you submit.',
+    );
+  }
+  return (passes) => {
+    const pass = begins ? command.beginComputePass() : (encoder as GPUComputePassEncoder);
+    for (const each of passes) encodePass(each, pass);
+    if (begins) pass.end();
+  };
+}
+
 /** Dispatches of a step from which on somebody should know what they cost. */
 const MANY_DISPATCHES = 64;
 
@@ -118,35 +138,61 @@ class BufferOptimizer<F extends Fields> implements Optimizer<F> {
   readonly #plan: Plan;
   readonly #passes: readonly Pass[];
   readonly #sets: GradientSets;
+  readonly #swap: EvaluationSwap | undefined;
+  /** The caller's parameters are those to evaluate. */
+  #evaluating = false;
   /** Loads so far: a read that was under way when one happened is about another history. */
   #generation = 0;
   #destroyed = false;
 
-  constructor(updater: Updater, plan: Plan, passes: readonly Pass[], sets: GradientSets) {
+  constructor(
+    updater: Updater,
+    plan: Plan,
+    passes: readonly Pass[],
+    sets: GradientSets,
+    swap: EvaluationSwap | undefined,
+  ) {
     this.#updater = updater;
+    this.#swap = swap;
     this.#plan = plan;
     this.#passes = passes;
     this.#sets = sets;
   }
 
   step(encoder: GPUCommandEncoder | GPUComputePassEncoder, options?: StepOptions): void {
-    this.#checkAlive();
+    this.#checkTraining('step');
     this.#sets.check();
-    const command = encoder as GPUCommandEncoder | null;
-    const begins = typeof command?.beginComputePass === 'function';
-    if (!begins && typeof (encoder as GPUComputePassEncoder | null)?.dispatchWorkgroups !== 'function') {
-      throw new DownhillError(
-        'OPTION-TYPE',
-        `step needs a command or compute pass encoder, got ${show(encoder)}.`,
-        'Pass the encoder you submit.',
-      );
-    }
+    const open = openPass('step', encoder);
     const passes = options === undefined ? this.#passes : this.#passesFor(options);
     // May throw: before a pass is open in the caller's encoder.
     if (this.#updater.scalars.issue(1) === 0) throw this.#updater.scalars.failure;
-    const pass = begins ? command.beginComputePass() : (encoder as GPUComputePassEncoder);
-    for (const each of passes) encodePass(each, pass);
-    if (begins) pass.end();
+    open(passes);
+  }
+
+  eval(encoder: GPUCommandEncoder | GPUComputePassEncoder): void {
+    this.#turn('eval', encoder, true);
+  }
+
+  train(encoder: GPUCommandEncoder | GPUComputePassEncoder): void {
+    this.#turn('train', encoder, false);
+  }
+
+  #turn(name: 'eval' | 'train', encoder: GPUCommandEncoder | GPUComputePassEncoder, evaluating: boolean): void {
+    this.#checkAlive();
+    const open = openPass(name, encoder);
+    if (!this.#swap || this.#evaluating === evaluating) return;
+    open(evaluating ? this.#swap.to : this.#swap.back);
+    this.#evaluating = evaluating;
+  }
+
+  #checkTraining(what: string): void {
+    this.#checkAlive();
+    if (!this.#evaluating) return;
+    throw new DownhillError(
+      'RUN-BUSY',
+      `${what} came while the parameters are those to evaluate.`,
+      'Call train(encoder) first.',
+    );
   }
 
   #passesFor(options: StepOptions): readonly Pass[] {
@@ -205,7 +251,7 @@ class BufferOptimizer<F extends Fields> implements Optimizer<F> {
   }
 
   load(state: OptimizerState): void {
-    this.#checkAlive();
+    this.#checkTraining('load');
     loadStates(this.#updater, [state]);
     this.#generation++;
   }

@@ -285,6 +285,48 @@ export interface RpropOptions {
   readonly maximize?: boolean;
 }
 
+/** Options of `scheduleFreeAdamw`: Schedule-free AdamW. */
+export interface ScheduleFreeAdamwOptions {
+  /** Learning rate; at least 0. Default 0.0025. */
+  readonly lr?: number | Schedule;
+  /** Where between z and x gradients are taken; decay of the average of g²; at least 0 and below 1. Default [0.9, 0.999]. */
+  readonly betas?: readonly [number | Schedule, number | Schedule];
+  /** Added to the denominator; above 0. Default 1e-8. */
+  readonly eps?: number | Schedule;
+  /** Updates in which the rate rises from lr/warmupSteps to lr; at least 0 and at most 2147483648. Default 0. */
+  readonly warmupSteps?: number;
+  /** Power of t in the weight of an iterate; at least 0. Default 0. */
+  readonly r?: number | Schedule;
+  /** Power of the largest rate so far in that weight; at least 0. Default 2. */
+  readonly weightLrPower?: number | Schedule;
+  /** Weight decay: L2, or decoupled where that is set; at least 0. Default 0. */
+  readonly weightDecay?: number | Schedule;
+  /** Take lr·weightDecay·p off the weights, instead of adding weightDecay·p to the gradient. Default true. */
+  readonly decoupledWeightDecay?: boolean;
+  /** Climb instead of descend. Default false. */
+  readonly maximize?: boolean;
+}
+
+/** Options of `scheduleFreeSgd`: Schedule-free SGD. */
+export interface ScheduleFreeSgdOptions {
+  /** Learning rate; at least 0. Default 1. */
+  readonly lr?: number | Schedule;
+  /** Where between z and x gradients are taken; above 0 and below 1. Default 0.9. */
+  readonly momentum?: number | Schedule;
+  /** Updates in which the rate rises from lr/warmupSteps to lr; at least 0 and at most 2147483648. Default 0. */
+  readonly warmupSteps?: number;
+  /** Power of t in the weight of an iterate; at least 0. Default 0. */
+  readonly r?: number | Schedule;
+  /** Power of the largest rate so far in that weight; at least 0. Default 2. */
+  readonly weightLrPower?: number | Schedule;
+  /** Weight decay: L2, or decoupled where that is set; at least 0. Default 0. */
+  readonly weightDecay?: number | Schedule;
+  /** Take lr·weightDecay·p off the weights, instead of adding weightDecay·p to the gradient. Default false. */
+  readonly decoupledWeightDecay?: boolean;
+  /** Climb instead of descend. Default false. */
+  readonly maximize?: boolean;
+}
+
 /** Options of `sgd`: SGD. */
 export interface SgdOptions {
   /** Learning rate; at least 0. Default 0.001, 0.01 with convention 'keras'. */

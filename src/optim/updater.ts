@@ -64,6 +64,8 @@ export class Updater implements Stateful {
   readonly norms: ReturnType<typeof makeNorms> | undefined;
   /** What a rule of several passes remembers beside its slots. */
   readonly kept: PassState;
+  /** Called when hyper-parameters have changed. */
+  readonly changed: (() => void)[] = [];
 
   constructor(
     readonly buffers: BufferSet,
@@ -96,6 +98,7 @@ export class Updater implements Stateful {
   set(options: unknown, names?: unknown): void {
     const slots = this.slots.map(({ name }) => name);
     this.scalars.change(nextRules(this.groups, this.scalars.rules, slots, options, names));
+    for (const tell of this.changed) tell();
   }
 
   vectors(): readonly PlacedVector[] {
@@ -132,6 +135,7 @@ export class Updater implements Stateful {
   load(host: Json, copies: Copies): void {
     const { clocks, carries, rules } = loadUpdater(this.options, this.scalars, host, copies);
     this.scalars.restart(clocks, carries, rules);
+    for (const tell of this.changed) tell();
   }
 }
 

@@ -14,11 +14,13 @@ import { nadam } from './rules/nadam.js';
 import { radam } from './rules/radam.js';
 import { rmsprop } from './rules/rmsprop.js';
 import { rprop } from './rules/rprop.js';
+import { scheduleFreeAdamw } from './rules/scheduleFreeAdamw.js';
+import { scheduleFreeSgd } from './rules/scheduleFreeSgd.js';
 import { sgd } from './rules/sgd.js';
 import { signum } from './rules/signum.js';
 import { yogi } from './rules/yogi.js';
 
-export { adabelief, adadelta, adagrad, adam, adamax, adamw, adan, asgd, ftrl, lamb, lion, nadam, radam, rmsprop, rprop, sgd, signum, yogi };
+export { adabelief, adadelta, adagrad, adam, adamax, adamw, adan, asgd, ftrl, lamb, lion, nadam, radam, rmsprop, rprop, scheduleFreeAdamw, scheduleFreeSgd, sgd, signum, yogi };
 
 /** The float64 reference of every rule, by name. */
-export const referenceRules = { adabelief, adadelta, adagrad, adam, adamax, adamw, adan, asgd, ftrl, lamb, lion, nadam, radam, rmsprop, rprop, sgd, signum, yogi } as const;
+export const referenceRules = { adabelief, adadelta, adagrad, adam, adamax, adamw, adan, asgd, ftrl, lamb, lion, nadam, radam, rmsprop, rprop, scheduleFreeAdamw, scheduleFreeSgd, sgd, signum, yogi } as const;

@@ -125,6 +125,13 @@ export const carriedShaders: Readonly<Record<string, Readonly<Record<string, () 
     "ending-4": () => import('./optim/rprop_ending_4.gen.js').then((module) => module.rpropEnding4Shader),
     "gradient-tile": () => import('./optim/rprop_gradient_tile.gen.js').then((module) => module.rpropGradientTileShader),
   },
+  "optim/schedule_free": {
+    "gradient-8": () => import('./optim/schedule_free_gradient_8.gen.js').then((module) => module.scheduleFreeGradient8Shader),
+    "ending-8": () => import('./optim/schedule_free_ending_8.gen.js').then((module) => module.scheduleFreeEnding8Shader),
+    "gradient-4": () => import('./optim/schedule_free_gradient_4.gen.js').then((module) => module.scheduleFreeGradient4Shader),
+    "ending-4": () => import('./optim/schedule_free_ending_4.gen.js').then((module) => module.scheduleFreeEnding4Shader),
+    "gradient-tile": () => import('./optim/schedule_free_gradient_tile.gen.js').then((module) => module.scheduleFreeGradientTileShader),
+  },
   "optim/sgd": {
     "gradient-8": () => import('./optim/sgd_gradient_8.gen.js').then((module) => module.sgdGradient8Shader),
     "ending-8": () => import('./optim/sgd_ending_8.gen.js').then((module) => module.sgdEnding8Shader),

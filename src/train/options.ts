@@ -22,7 +22,7 @@ import { checkTargets } from '../nn/targets.js';
 import { checkAverage } from '../optim/averages/average.js';
 import { makeGroups } from '../optim/groups.js';
 import { checkOptimizerOptions } from '../optim/optimizer-options.js';
-import { checkRule } from '../optim/rule.js';
+import { checkRule, type RuleRow } from '../optim/rule.js';
 import { checkAugment } from './augment.js';
 import type { CheckpointOptions } from './checkpoint-types.js';
 import { groupTensors } from './groups.js';
@@ -111,7 +111,7 @@ export function checkTrainerOptions(device: GPUDevice, options: TrainerOptions) 
     rows,
     sampling,
     dropLast,
-    average: options.average === undefined ? undefined : checkAverage('average', options.average),
+    average: checkOwnAverage(rule.row, options.average),
     stream: checkFlag('stream', options.stream ?? false),
     submitMs: checkNumber('submitMs', options.submitMs ?? usualSubmitMs(), { above: 0 }),
     settings,
@@ -125,6 +125,17 @@ export function checkTrainerOptions(device: GPUDevice, options: TrainerOptions) 
     recover: checkRecover(options.recover, globalThis.navigator?.gpu && requestDevice),
     seed: checkInteger('seed', options.seed ?? TRAINER_DEFAULTS.seed, 0, MAX_SEED),
   };
+}
+
+/** Of a rule that averages the weights itself, what is evaluated is that. */
+function checkOwnAverage({ name, evaluation }: RuleRow, average: unknown) {
+  if (average === undefined) return undefined;
+  if (!evaluation) return checkAverage('average', average);
+  throw new DownhillError(
+    'OPTION-RANGE',
+    `${name} averages the weights itself, but there is an average beside it.`,
+    'Leave average out.',
+  );
 }
 
 /** Some layers need more than a row in every batch: batch norm a variance. */

@@ -5,6 +5,7 @@ import { createPasses, type Pass } from '../gpu/pipelines.js';
 import { loadKernels, lower } from '../kernels/lower.js';
 import type { Form, Op } from '../kernels/op.js';
 import type { Average } from '../optim/averages.js';
+import type { EvaluatedWeights } from '../optim/evaluation.js';
 import type { RuleRow } from '../optim/rule.js';
 import type { Group } from '../optim/scalars.js';
 import { arenaUpdate, type GradientSettings, Updater } from '../optim/updater.js';
@@ -54,7 +55,8 @@ export class Program {
     /** What layers keep beside parameters: running means … */
     readonly statistics: PlacedVector,
     readonly updater: Updater,
-    readonly average: WeightAverage | undefined,
+    /** What is evaluated, where it is not the parameters. */
+    readonly average: WeightAverage | EvaluatedWeights | undefined,
     readonly passes: readonly Pass[],
     readonly scheduler: Scheduler,
     readonly bound: BoundObjective,
@@ -71,6 +73,8 @@ export class Program {
     const kept = arenaSpace(objective.statistics, { replicas: seeds.length, maxBytes });
     objective.check(device, seeds.length);
     const forms = [...(await formsOf(device, options.choice !== undefined)), ...(row.forms ?? [])];
+
+    const evaluation = row.evaluation && (await import('../optim/evaluation.js'));
 
     const buffers = new BufferSet(device, label);
     let validation: Validation | undefined;
@@ -95,9 +99,10 @@ export class Program {
         const updater = new Updater(buffers, { ...updaterOptions, updates: SCALARS_AHEAD });
         const losses = range(buffers.storage('losses', LOSS_BYTES * LOSS_RING * seeds.length));
         const { clock } = updater;
-        const average =
-          options.average &&
-          new WeightAverage(buffers, { label, average: options.average, space, param: params, clock });
+        const average = evaluation
+          ? new evaluation.EvaluatedWeights(updater)
+          : options.average &&
+            new WeightAverage(buffers, { label, average: options.average, space, param: params, clock });
         average?.follow();
         const committed = [...bound.commit(clock), ...(average?.ops ?? [])];
         const after = [...committed, ...bound.next({ clock, losses }, LOSS_RING)];

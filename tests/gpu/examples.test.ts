@@ -138,6 +138,23 @@ describe('the snippets of docs/', () => {
     expect(await valuesOf(param)).toEqual(before);
   });
 
+  it('schedule-free: looks at the average, and trains on', async () => {
+    const { makeScheduleFree, stepAndLook } = await snippet('schedule-free');
+    const { param, list } = await tensors();
+    const seen = await floats(8, 0);
+    const optimizer = keep(await makeScheduleFree(await testDevice(), list));
+    await step(optimizer, 2);
+    const encoder = (await testDevice()).createCommandEncoder();
+    stepAndLook(optimizer, encoder, () => encoder.copyBufferToBuffer(param, 0, seen, 0, 32));
+    (await testDevice()).queue.submit([encoder.finish()]);
+    // Steps of lr·t/100: z = 1 - 2.5e-5·(1 + 2 + 3); x has z's of t = 1, 2, 3 with weights 1, 4, 9.
+    const z = [1, 3, 6].map((sum) => 1 - 2.5e-5 * sum);
+    const x = (z[0]! * 1) / 14 + (z[1]! * 4) / 14 + (z[2]! * 9) / 14;
+    expect((await valuesOf(seen))[0]).toBeCloseTo(x, 6);
+    expect((await valuesOf(param))[0]).toBeCloseTo(0.1 * z[2]! + 0.9 * x, 6);
+    expect(await optimizer.read()).toMatchObject({ count: 3 });
+  });
+
   it('accumulate: four calls make one update', async () => {
     const { makeAccumulating } = await snippet('accumulate');
     const { param, grad, list } = await tensors();

@@ -14,6 +14,8 @@ const ALTERNATES: Readonly<Record<string, unknown>> = {
   l2: 0.1,
   l2Shrinkage: 0.1,
   beta: 0.5,
+  warmupSteps: 5,
+  r: 1,
 };
 
 const valuesOf = (key: string, field: Field): readonly unknown[] => {

@@ -4,12 +4,12 @@ import { adan as adanRule, lion as lionRule, yogi as yogiRule } from '../../src/
 import { type ReferenceRule, referenceRules, referenceState } from '../../src/reference/index.js';
 
 /*
- * Lion, Signum, Adan, Yogi and AdaBelief: every number follows from the formula of the paper (where said, of the authors' code
+ * Lion, Signum, Adan, Yogi, AdaBelief and the schedule-free rules: every number follows from the formula of the paper (where said, of the authors' code
  * or of another framework) by exact arithmetic outside this project (Python's Fraction; mpmath with 40 digits where there
  * is a root), on one element starting at p = 1.
  */
 
-const { lion, signum, adan, yogi, adabelief } = referenceRules;
+const { lion, signum, adan, yogi, adabelief, scheduleFreeSgd, scheduleFreeAdamw } = referenceRules;
 
 /** Steps one element from p = 1, one update per gradient. */
 function trace<H extends object>(rule: ReferenceRule<H>, gradients: number[], hyper: Partial<H>) {
@@ -35,6 +35,49 @@ function expectTrace(actual: number[][], expected: number[][]) {
 }
 
 const G = [1, -2, 0.5];
+
+describe('schedule-free', () => {
+  it('SGD: the authors’ update of y, by hand', () => {
+    // y += c (z - y) - lr (1 - momentum (1 - c)) g, z -= lr g, with the z of before; c = 1, 1/2, 1/3.
+    // t = 2: 0 + 3/4 · 2. t = 3: 3/2 + (1/2)/3 - (2/3)/2.
+    expectTrace(trace(scheduleFreeSgd, G, { lr: 1, momentum: 0.5 }), [
+      [0, 0],
+      [1.5, 2],
+      [4 / 3, 1.5],
+    ]);
+    // Of a rate that falls the largest so far counts: c stays 1/t. With weightLrPower 0 and r 1 it is t / (1 + … + t).
+    const state: Record<string, Float64Array> = referenceState(scheduleFreeSgd, 1);
+    state.weights = new Float64Array(2);
+    const param = Float64Array.of(1);
+    const falling = G.map((g, i) => {
+      scheduleFreeSgd.update(param, Float64Array.of(g), state, i + 1, { lr: [1, 0.5, 0.25][i]!, momentum: 0.5 });
+      return [param[0]!, state.z![0]!];
+    });
+    expectTrace(falling, [
+      [0, 0],
+      [0.75, 1],
+      [0.75 + 0.25 / 3 - 0.25 / 3, 0.875],
+    ]);
+    expectTrace(trace(scheduleFreeSgd, G.slice(0, 2), { lr: 1, momentum: 0.5, r: 1, weightLrPower: 0 }), [
+      [0, 0],
+      [2 * (1 - 0.5 / 3), 2],
+    ]);
+  });
+
+  it('AdamW: with warm-up, weights and decay, by hand', () => {
+    const hyper = { lr: 0.1, betas: [0.5, 0.5] as const, eps: 0, warmupSteps: 2, r: 1 };
+    // gamma = 0.05, 0.1; w = 0.05², 2 · 0.1²; c = 1, 8/9; v = 1/2, 9/4, corrected 1, 3.
+    const d = -2 / Math.sqrt(3);
+    expectTrace(trace(scheduleFreeAdamw, G.slice(0, 2), hyper), [
+      [0.95, 0.95, 0.5],
+      [0.95 - 0.1 * (17 / 18) * d, 0.95 - 0.1 * d, 2.25],
+    ]);
+    // The decay at y, behind the division; before it, g = 1 + 1/4 is 1 again.
+    expectTrace(trace(scheduleFreeAdamw, [1], { ...hyper, weightDecay: 0.25 }), [[0.9375, 0.9375, 0.5]]);
+    const coupled = { ...hyper, weightDecay: 0.25, decoupledWeightDecay: false };
+    expectTrace(trace(scheduleFreeAdamw, [1], coupled), [[0.95, 0.95, 0.78125]]);
+  });
+});
 
 describe('lion', () => {
   it('moves by lr along the sign of the old momentum with the gradient mixed in', () => {
