@@ -117,6 +117,17 @@ export { recordFor, resolveRule, slotFlags } from './optim/rule.js';
 export * from './optim/rules.gen.js';
 export { type Scale, scale } from './optim/scalars.js';
 export * from './optim/schedules.js';
+export {
+  type CentralizeOptions,
+  cautious,
+  centralize,
+  type GradientNoiseOptions,
+  gradientNoise,
+  type LookaheadOptions,
+  lookahead,
+  type Wrapper,
+  wrappers,
+} from './optim/wrappers.js';
 export { opfsPlans } from './store/opfs-plans.js';
 export { opfsStore } from './store/opfs-store.js';
 export type {

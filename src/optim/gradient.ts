@@ -1,4 +1,5 @@
 import type { NormClip } from '../kernels/advance.js';
+import type { Wrapper } from './wrappers/wrapper.js';
 
 /** What happens to a gradient before it becomes an update. */
 export interface GradientSettings {
@@ -14,4 +15,6 @@ export interface GradientSettings {
   readonly unit: number | undefined;
   /** Attempts to an update, of the sum of their gradients. */
   readonly micro: number;
+  /** What goes round the rule, in this order. Default nothing. */
+  readonly wrappers?: readonly Wrapper[];
 }

@@ -1,6 +1,7 @@
 import { DownhillError } from '../gpu/errors.js';
 import { checkChoice, checkFlag, checkInteger, checkNumber, checkOptions, checkText } from '../gpu/fields.js';
 import type { GradientSettings } from './updater.js';
+import { checkWrappers, type Wrapper } from './wrappers/wrapper.js';
 
 /** How gradients are clipped, all of it on the GPU. */
 export interface ClipOptions {
@@ -31,6 +32,8 @@ export interface OptimizerOptions {
   readonly gradients?: 'f32' | { readonly fixed: number };
   /** Every so many calls of `step` make one update, of the sum (PyTorch's way) or the mean of their gradients. */
   readonly accumulate?: { readonly steps: number; readonly reduce?: 'sum' | 'mean' };
+  /** What goes round the rule, in this order: `[centralize(), lookahead({ k: 5 })]`. Default nothing. */
+  readonly wrappers?: readonly Wrapper[];
   /** In the label of every GPU object. Default 'optimizer'. */
   readonly label?: string;
 }
@@ -38,6 +41,7 @@ export interface OptimizerOptions {
 /** The same, checked and with defaults; a mean over micro-steps is in `gradScale`. */
 export interface OptimizerSettings extends GradientSettings {
   readonly label: string;
+  readonly wrappers: readonly Wrapper[];
 }
 
 /** Only undefined means the default: null is a mistake. */
@@ -53,6 +57,7 @@ export function checkOptimizerOptions(options: OptimizerOptions): OptimizerSetti
     'zeroGrad',
     'gradients',
     'accumulate',
+    'wrappers',
     'label',
   ]);
   const {
@@ -74,6 +79,7 @@ export function checkOptimizerOptions(options: OptimizerOptions): OptimizerSetti
     zero: checkFlag('zeroGrad', zeroGrad),
     unit: checkGradients(gradients),
     micro,
+    wrappers: checkWrappers(options.wrappers),
     label: checkText('label', label),
   };
 }

@@ -22,7 +22,7 @@ import type {
 } from './optimizer-types.js';
 import { rangeUpdater } from './range-update.js';
 import { allSlots, checkRule, type FieldsOf, hyperAt, type Rule } from './rule.js';
-import { UPDATER_FORMS, type Updater } from './updater.js';
+import { ownForms, UPDATER_FORMS, type Updater } from './updater.js';
 
 /**
  * The update rule on memory that somebody else owns: adopts the device and the ranges, updates in place.
@@ -64,13 +64,13 @@ export async function createOptimizer<R extends Rule>(
 
   const buffers = new BufferSet(device, settings.label);
   try {
-    // Only rules of several passes need it: others' bundles do without.
-    const staged = row.passes && (await import('./staged.js'));
-    const { updater, ops, opsFor } = await guarded(device, settings.label, () => {
+    // Only rules of several passes and wrappers need it: others' bundles do without.
+    const staged = (row.passes || settings.wrappers.length > 0) && (await import('./staged.js'));
+    const { updater, ops, opsFor, copies } = await guarded(device, settings.label, () => {
       const options = { ...settings, row, groups };
       return staged ? staged.stagedUpdater(buffers, adopted, options) : rangeUpdater(buffers, adopted, options);
     });
-    const forms = [...UPDATER_FORMS, ...(staged?.stageForms ?? []), ...(row.forms ?? [])];
+    const forms = [...UPDATER_FORMS, ...(copies?.forms ?? []), ...ownForms(row, settings.wrappers)];
     await loadKernels(ops, forms, device);
     const plan = lower(ops, forms, device);
     const passes = await createPasses(device, plan.passes, buffers);
@@ -80,7 +80,7 @@ export async function createOptimizer<R extends Rule>(
       throw error;
     });
     const sets = new GradientSets(buffers, adopted, (now, tables) => lower(opsFor(now, tables), forms, device).passes);
-    const swap = row.evaluation && (await (await import('./evaluation.js')).EvaluationSwap.create(updater));
+    const swap = row.evaluation && (await (await import('./evaluation.js')).EvaluationSwap.create(updater, copies));
     return new BufferOptimizer<FieldsOf<R>>(updater, plan, passes, sets, swap);
   } catch (error) {
     buffers.destroy();
@@ -258,7 +258,7 @@ class BufferOptimizer<F extends Fields> implements Optimizer<F> {
 
   describe(): OptimizerDescription {
     const { buffers, options, slots } = this.#updater;
-    const { clip, skip, zero, micro, space, row } = options;
+    const { clip, skip, zero, micro, space } = options;
     const elements = space.spans.flatMap(({ parts }) => parts).reduce((sum, part) => sum + part.elements, 0);
     // Parameters and state are read and written, gradients read, and once more for their norm.
     const streams = 2 + 1 + 2 * slots.length + (clip || skip ? 1 : 0) + (zero ? 1 : 0) + (micro > 1 ? 3 : 0);
@@ -268,7 +268,7 @@ class BufferOptimizer<F extends Fields> implements Optimizer<F> {
       dispatches,
       passes: this.#passes.map(({ label, kernel, grid }) => ({ label, kernel, grid })),
       choice: this.#plan.choice,
-      bytesPerStep: row.passes ? boundBytes(this.#plan) : 4 * elements * streams,
+      bytesPerStep: options.staged ? boundBytes(this.#plan) : 4 * elements * streams,
       stateBytes: buffers.bytes + this.#sets.bytes,
       stepsAhead: this.#ahead,
       ...(dispatches > MANY_DISPATCHES && {

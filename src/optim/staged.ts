@@ -1,16 +1,14 @@
 import type { BufferRange, BufferSet } from '../gpu/buffers.js';
 import type { Op } from '../kernels/op.js';
-import { type StagePiece, stage } from '../kernels/stage.js';
+import { type StagePiece, stage, stageForms } from '../kernels/stage.js';
 import { longestSpan } from '../space/adopted.js';
 import { arenaSpace } from '../space/arena.js';
 import type { Space, Vector } from '../space/space.js';
 import type { AdoptedTensor } from './adopt.js';
-import { bind, Updater, type UpdaterOptions } from './updater.js';
-
-export { stageForms } from '../kernels/stage.js';
+import { arenaUpdate, bind, Updater, type UpdaterOptions } from './updater.js';
 
 /*
- * Rules of several passes on memory that somebody else owns: it is copied into arenas of ours and back each step, so that such
+ * Rules of several passes, and whatever goes round a rule, on memory that somebody else owns: it is copied into arenas of ours and back each step, so that such
  * a rule sees the same padded memory whoever owns its tensors.
  */
 
@@ -26,7 +24,7 @@ export function stagedUpdater(buffers: BufferSet, tensors: readonly AdoptedTenso
   const space = arenaSpace(trained, { maxBytes });
   const [param, grad] = [space.vector(buffers, 'parameters'), space.vector(buffers, 'gradients')];
   // What arrives in an arena is f32, and nobody's to clear.
-  const own = { space, param, grad, unit: undefined, zero: false, apply: () => [] };
+  const own = { space, param, grad, unit: undefined, zero: false, apply: arenaUpdate, staged: true };
   const updater = new Updater(buffers, { ...options, ...own });
   const params = windowsOf(device, trained, 'param');
   const copies = { device, label, space };
@@ -37,7 +35,7 @@ export function stagedUpdater(buffers: BufferSet, tensors: readonly AdoptedTenso
     const gradients = copyOps('fetch-gradients', theirs, grad, copies, { zero, unit });
     return [...fetch, ...gradients, ...updater.ops, ...back];
   };
-  return { updater, ops: opsFor(tensors), opsFor };
+  return { updater, ops: opsFor(tensors), opsFor, copies: { before: fetch, after: back, forms: stageForms } };
 }
 
 /** Part of a tensor in a window. */

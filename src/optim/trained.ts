@@ -22,6 +22,8 @@ export interface Segments {
   readonly spans: readonly SpanSegments[];
   /** Per tensor: first segment and the one behind its last, group, elements. */
   readonly tensors: readonly (readonly [number, number, number, number])[];
+  /** By place: the number of its first element among those of all tensors. */
+  readonly numbers: Uint32Array<ArrayBuffer>;
   readonly all: number;
 }
 
@@ -37,14 +39,18 @@ export function trainedSegments(
   const groupOf = new Map(trained.map(({ name, group }) => [name, group]));
   const rows: number[][] = spans.map(() => []);
   const found: [number, number, number, number][] = [];
-  let place = 0;
+  const numbers: number[] = [];
+  let [place, number] = [0, 0];
   for (const { name } of tensors) {
     const group = groupOf.get(name);
     if (group === undefined) continue;
     const [begin, parts] = [place, partsOf(name)];
     for (const { span, at, elements } of parts) {
-      for (let first = 0; first < elements; first += LONGEST)
+      for (let first = 0; first < elements; first += LONGEST) {
         rows[span]!.push(at + first, Math.min(LONGEST, elements - first), group, place++);
+        numbers.push(number + first);
+      }
+      number += elements;
     }
     if (parts.length > 0) found.push([begin, place, group, parts.reduce((sum, { elements }) => sum + elements, 0)]);
   }
@@ -55,6 +61,7 @@ export function trainedSegments(
         : [{ span, count: words.length / 4, range: range(buffers.upload(`trained-${span}`, Uint32Array.from(words))) }],
     ),
     tensors: found,
+    numbers: Uint32Array.from(numbers),
     all: place,
   };
 }

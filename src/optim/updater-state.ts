@@ -7,6 +7,7 @@ import type { GradientSettings } from './gradient.js';
 import { type Rule, type RuleRow, startOf } from './rule.js';
 import { checkSources, loadGroups, loadSources, saveGroups, sourcesOf } from './rules-state.js';
 import type { Group, ScalarRing } from './scalars.js';
+import { wrappersJson } from './wrappers/wrapper.js';
 
 /* What an updater knows beside its vectors and clocks, as JSON: rules as `set` left them, what they carry, schedules' states. */
 
@@ -19,12 +20,13 @@ interface Options extends GradientSettings {
 /** Of this form; `optimizer.state()` has a number of its own. */
 const VERSION = 1;
 
-const settingsOf = ({ clip, clipValue, skip, gradScale, micro }: Options): Json => ({
+const settingsOf = ({ clip, clipValue, skip, gradScale, micro, wrappers = [] }: Options): Json => ({
   clip: clip ? { ...clip } : null,
   clipValue: clipValue ?? null,
   skip: skip ? { ...skip } : null,
   gradScale,
   micro,
+  ...(wrappers.length > 0 && { wrappers: wrappersJson(wrappers) }),
 });
 
 /** An updater's values as they are now, whatever is issued or set until they are asked for. */
@@ -69,7 +71,7 @@ export function checkKind(options: Options, host: Json): Readonly<Record<string,
       `Make the trainer with ${show(saved.rule)}, or import the weights alone.`,
     );
   }
-  const same = 'Make the trainer with the same clip, skipNonFinite and accumulate.';
+  const same = 'Make the trainer with the same clip, skipNonFinite, accumulate and wrappers.';
   checkAlike('optimizer settings', saved.settings, settingsOf(options), same);
   return saved;
 }

@@ -15,6 +15,7 @@ import { allSlots, type RuleRow, slotFlags } from './rule.js';
 import { type Group, ScalarRing } from './scalars.js';
 import { groupIndex, planSegments } from './segments.js';
 import { checkKind, loadUpdater, saveUpdater } from './updater-state.js';
+import type { WrapperOps } from './wrappers/wrapper.js';
 
 export type { GradientSettings } from './gradient.js';
 
@@ -29,8 +30,12 @@ export interface UpdaterOptions extends GradientSettings {
   readonly groups: readonly Group[];
   /** {@link arenaUpdate} in a padded space, else `rangeUpdate`: given, so that a page has only what it uses. */
   readonly apply: SpanUpdate;
+  /** One per replica, of random numbers. Default 0. */
+  readonly seeds?: readonly number[];
   /** Updates written ahead, a multiple of 256; by default as many as fit 4 MiB. */
   readonly updates?: number;
+  /** Parameters and gradients are copies of somebody else's, taken anew each step. */
+  readonly staged?: boolean;
 }
 
 const hasFlag = ({ shader }: RuleRow, slot: string) => slot.toUpperCase() in shader.overrides;
@@ -63,7 +68,13 @@ export class Updater implements Stateful {
   /** Of the gradient, where they are asked for. */
   readonly norms: ReturnType<typeof makeNorms> | undefined;
   /** What a rule of several passes remembers beside its slots. */
-  readonly kept: PassState;
+  readonly passState: PassState;
+  /** The ops of such a rule, behind the clock's. */
+  readonly rulePasses: readonly Op[];
+  /** What wrappers remember. */
+  readonly kept: Vector[] = [];
+  /** Of these, and a rule's state, what starts as the parameters: whoever sets those in a padded space, sets it as well. */
+  readonly copies: Vector[] = [];
   /** Called when hyper-parameters have changed. */
   readonly changed: (() => void)[] = [];
 
@@ -79,14 +90,23 @@ export class Updater implements Stateful {
     for (const slot of this.slots) fillInitial(buffers.device, options, slot);
     this.hyper = range(buffers.make('hyper', HYPER_BYTES, USAGE.STORAGE | USAGE.UNIFORM | USAGE.COPY_SRC));
     this.norms = options.skip || options.clip ? makeNorms(this) : undefined;
-    const passes = rulePasses(this);
-    this.kept = passes?.state ?? { factors: [], scalars: [] };
-    this.ops = [...stepOps(this, wholeSpans(space, options.grad), buffers), ...(passes?.ops ?? [])];
+    const { ops, state } = rulePasses(this);
+    this.rulePasses = ops;
+    this.passState = state;
+    this.ops = stepOps(this, wholeSpans(space, options.grad), buffers);
   }
 
   /** Groups of tensors, as they were made. */
   get groups(): readonly Group[] {
     return this.options.groups;
+  }
+
+  /** A vector that a wrapper remembers. @param copy whether it starts as the parameters */
+  keep(name: string, copy = false): Vector {
+    const vector = this.options.space.vector(this.buffers, name);
+    this.kept.push(vector);
+    if (copy) this.copies.push(vector);
+    return vector;
   }
 
   /**
@@ -103,12 +123,12 @@ export class Updater implements Stateful {
 
   vectors(): readonly PlacedVector[] {
     const { space } = this.options;
-    const vectors = this.accumulated ? [...this.slots, this.accumulated] : this.slots;
-    return [...vectors.map((vector) => ({ space, vector })), ...this.kept.factors];
+    const vectors = [...this.slots, ...(this.accumulated ? [this.accumulated] : []), ...this.kept];
+    return [...vectors.map((vector) => ({ space, vector })), ...this.passState.factors];
   }
 
   ranges(): readonly NamedRange[] {
-    const scalars = this.kept.scalars.map(({ name, buffer, offset, size }) => ({ name, buffer, offset, size }));
+    const scalars = this.passState.scalars.map(({ name, buffer, offset, size }) => ({ name, buffer, offset, size }));
     return [{ name: 'clock', ...this.clock }, ...scalars];
   }
 
@@ -210,6 +230,9 @@ export function stepOps(updater: Updater, sources: readonly Source[], tables: Bu
       })
     : bound;
 
+  const wrapped = (options.wrappers ?? []).map(({ row, settings }) => row.bind(settings, { updater, hyper, grads }));
+  const around = (stage: keyof WrapperOps) => wrapped.flatMap((own) => own[stage] ?? []);
+  ops.push(...around('gradient'));
   const { norms } = updater;
   if (norms) ops.push(...grads.flatMap((source) => normOp(updater, norms, tables, source)));
   const shape = {
@@ -223,14 +246,17 @@ export function stepOps(updater: Updater, sources: readonly Source[], tables: Bu
   };
   const operands = { clock, ring: updater.scalars.range, hyper, partial: norms?.partial, begins: norms?.begins };
   ops.push(advance(`${label}/advance`, shape, operands, replicas));
-  if (!options.row.passes) ops.push(...grads.flatMap((source) => options.apply(updater, { hyper, tables }, source)));
+  const update = options.row.passes
+    ? updater.rulePasses
+    : grads.flatMap((source) => options.apply(updater, { hyper, tables }, source));
+  ops.push(...around('before'), ...update, ...around('after'));
   return ops;
 }
 
 /** What comes behind the clock where a rule is no single function of an element. */
 function rulePasses({ buffers, options, accumulated, clock, hyper, slots }: Updater) {
   const { row, label, space, groups, param } = options;
-  if (!row.passes) return undefined;
+  if (!row.passes) return { ops: [], state: { factors: [], scalars: [] } };
   const grad = accumulated ?? options.grad;
   return passesOf(row.passes, { label, buffers, space, groups, param, grad, clock, hyper, slots });
 }
@@ -277,8 +303,14 @@ function normOp(updater: Updater, norms: NonNullable<Updater['norms']>, tables: 
   return [norm(spanName(updater.options, 'norm', source), shape, operands, space.replicas)];
 }
 
-/** The forms of everything an updater does. */
+/** The forms of everything an updater does, but a rule's own and wrappers'. */
 export const UPDATER_FORMS: readonly Form[] = [...ADVANCE_FORMS, ...updateForms, ...passForms];
+
+/** The forms that a rule and wrappers bring. */
+export const ownForms = (row: RuleRow, wrappers: readonly { readonly row: { readonly forms: readonly Form[] } }[]) => [
+  ...(row.forms ?? []),
+  ...wrappers.flatMap((wrapper) => wrapper.row.forms),
+];
 
 export const stateOf = ({ slots }: Updater, i: number) =>
   Object.fromEntries(slots.map(({ name, ranges }) => [name, ranges[i]!]));

@@ -30,3 +30,4 @@ export {
   referenceStep,
 } from './rule.js';
 export { referenceRules } from './rules.gen.js';
+export { referenceCautious, referenceCentralize, referenceLookahead, referenceNoise } from './wrappers.js';

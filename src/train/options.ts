@@ -50,6 +50,7 @@ const OPTIONS = [
   'clip',
   'skipNonFinite',
   'accumulate',
+  'wrappers',
   'penalty',
   'augment',
   'average',
@@ -85,11 +86,17 @@ export function checkTrainerOptions(device: GPUDevice, options: TrainerOptions) 
     );
   }
   const batchSize = full ? data.samples : (options.batchSize ?? Math.min(TRAINER_DEFAULTS.batchSize, data.samples));
-  const { clip, skipNonFinite, accumulate, label = 'train', plan = 'auto' } = options;
+  const { clip, skipNonFinite, accumulate, wrappers, label = 'train', plan = 'auto' } = options;
   const rows = checkInteger('batchSize', batchSize, 1, data.samples);
   const dropLast = checkFlag('dropLast', options.dropLast ?? false);
   checkSmallestBatch(model, data.samples, { rows, sampling, dropLast });
-  const settings = checkOptimizerOptions({ clip, skipNonFinite, accumulate, label: checkText('label', label) });
+  const settings = checkOptimizerOptions({
+    clip,
+    skipNonFinite,
+    accumulate,
+    wrappers,
+    label: checkText('label', label),
+  });
   const steps = { stepsPerEpoch: stepsPerEpoch(data.samples, rows, dropLast), micro: settings.micro };
   const perTensor = settings.clip?.by === 'tensor' || rule.row.perTensor === true;
   const groups = makeGroups(groupTensors(tensorsOf(model), [rule], options.groups), perTensor);

@@ -8,7 +8,7 @@ import type { Average } from '../optim/averages.js';
 import type { EvaluatedWeights } from '../optim/evaluation.js';
 import type { RuleRow } from '../optim/rule.js';
 import type { Group } from '../optim/scalars.js';
-import { arenaUpdate, type GradientSettings, Updater } from '../optim/updater.js';
+import { arenaUpdate, type GradientSettings, ownForms, Updater } from '../optim/updater.js';
 import { WeightAverage } from '../optim/weight-average.js';
 import { arenaSpace } from '../space/arena.js';
 import { elementsOf, type PlacedVector, type Space, type Vector } from '../space/space.js';
@@ -72,7 +72,8 @@ export class Program {
     const space = arenaSpace(objective.tensors, { replicas: seeds.length, maxBytes });
     const kept = arenaSpace(objective.statistics, { replicas: seeds.length, maxBytes });
     objective.check(device, seeds.length);
-    const forms = [...(await formsOf(device, options.choice !== undefined)), ...(row.forms ?? [])];
+    const wrappers = settings.wrappers ?? [];
+    const forms = [...(await formsOf(device, options.choice !== undefined)), ...ownForms(row, wrappers)];
 
     const evaluation = row.evaluation && (await import('../optim/evaluation.js'));
 
@@ -95,6 +96,7 @@ export class Program {
           grad: grads,
           groups,
           apply: arenaUpdate,
+          seeds,
         };
         const updater = new Updater(buffers, { ...updaterOptions, updates: SCALARS_AHEAD });
         const losses = range(buffers.storage('losses', LOSS_BYTES * LOSS_RING * seeds.length));
@@ -104,6 +106,7 @@ export class Program {
           : options.average &&
             new WeightAverage(buffers, { label, average: options.average, space, param: params, clock });
         average?.follow();
+        follow(device, label, params, updater.copies);
         const committed = [...bound.commit(clock), ...(average?.ops ?? [])];
         const after = [...committed, ...bound.next({ clock, losses }, LOSS_RING)];
         const ops = [...bound.gradient, ...updater.ops, ...after];
@@ -187,6 +190,12 @@ export class Program {
     );
   }
 
+  /** What starts as the parameters becomes them, in queue order: where they were set from outside. */
+  follow(): void {
+    this.average?.follow();
+    follow(this.device, this.options.label, this.params, this.updater.copies);
+  }
+
   /** One replica's tensors in host memory, after everything submitted so far. */
   async readParameters(replica = 0, weights: Weights = 'current'): Promise<Record<string, Float32Array>> {
     const vectors = [this.weights(weights).params];
@@ -219,6 +228,17 @@ export class Program {
     this.validation?.destroy();
     this.updater.buffers.destroy();
   }
+}
+
+/** Vectors become the parameters as they are, in queue order. */
+function follow(device: GPUDevice, label: string, { ranges }: Vector, copies: readonly Vector[]): void {
+  if (copies.length === 0) return;
+  const encoder = device.createCommandEncoder({ label: `downhill:${label}/follow` });
+  for (const copy of copies) {
+    for (const [i, { buffer, offset, size }] of ranges.entries())
+      encoder.copyBufferToBuffer(buffer, offset, copy.ranges[i]!.buffer, copy.ranges[i]!.offset, size);
+  }
+  device.queue.submit([encoder.finish()]);
 }
 
 async function chosenFor(

@@ -374,7 +374,7 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
     const { importTensors } = await import('./persist.js');
     this.#checkAlive();
     const imported = importTensors(this.#program, bytes, options);
-    this.#program.average?.follow();
+    this.#program.follow();
     await this.#recovery?.take(this.#program);
     return imported;
   }

@@ -106,6 +106,10 @@ export interface TrainerOptions<F extends Fields = Fields> {
   /** Every so many steps make one update, of the sum (PyTorch's way) or the mean of their gradients. */
   readonly accumulate?: OptimizerOptions['accumulate'];
   /**
+   * What goes round the rule, in this order: `centralize()`, `gradientNoise()`, `cautious()`, `lookahead()`. Default nothing.
+   */
+  readonly wrappers?: OptimizerOptions['wrappers'];
+  /**
    * An average of the weights, kept beside them on the GPU: `ema({ decay: 0.999 })` or `swa({ start, every })`. What is
    * evaluated is then the average. Default none.
    */
