@@ -2,10 +2,11 @@ import { type BufferRange, guarded, range } from '../gpu/buffers.js';
 import { createPasses, type Pass } from '../gpu/pipelines.js';
 import { lower } from '../kernels/lower.js';
 import { type MixOp, type MixOperands, mix, mixForms } from '../kernels/mix.js';
-import type { Form, Op } from '../kernels/op.js';
+import type { Op } from '../kernels/op.js';
 import type { PlacedVector, Vector } from '../space/space.js';
 import { checkAlike, type Json, type NamedRange, type Stateful } from '../space/stateful.js';
-import { placed, type Segments, trainedSegments } from './trained.js';
+import { bind } from './source.js';
+import { type Segments, trainedSegments } from './trained.js';
 import type { Updater } from './updater.js';
 
 /*
@@ -43,7 +44,7 @@ function mixes(
   const { label, space } = options;
   const { target, base, other, weights, when } = operands;
   return segments.spans.map(({ span, count, range: own }) => {
-    const at = ({ ranges }: Vector) => placed(buffers.device, ranges[span]!);
+    const at = ({ ranges }: Vector) => bind(buffers.device, ranges[span]!);
     return mix({
       label: `${label}/${pass}${space.spans.length === 1 ? '' : `-${span}`}`,
       ...{ clock, segments: own, count, stride: space.spans[span]!.elements, replicas: space.replicas },
@@ -104,13 +105,6 @@ export class EvaluatedWeights implements Stateful {
   load(): void {}
 }
 
-/** Ops that bring the caller's parameters into arenas of ours and back, and their forms. */
-export interface EvaluationCopies {
-  readonly before: readonly Op[];
-  readonly after: readonly Op[];
-  readonly forms: readonly Form[];
-}
-
 /** x in the place of the caller's parameters, and y back again, bit for bit: y is kept meanwhile. */
 export class EvaluationSwap {
   private constructor(
@@ -118,31 +112,22 @@ export class EvaluationSwap {
     readonly back: readonly Pass[],
   ) {}
 
-  /** @param copies where the parameters are ours: theirs into ours, and back */
-  static async create(
-    updater: Updater,
-    copies: EvaluationCopies = { before: [], after: [], forms: [] },
-  ): Promise<EvaluationSwap> {
+  static async create(updater: Updater): Promise<EvaluationSwap> {
     const { buffers, options } = updater;
     const { space, groups, param } = options;
-    const { before, after } = copies;
     const ops = await guarded(buffers.device, buffers.label, () => {
       const kept = space.vector(buffers, 'kept');
       const segments = trainedSegments(buffers, space, groups);
       const from = { other: slotOf(updater), weights: weightsOf(updater) };
-      const keep = mixes(updater, segments, 'keep', { base: param, target: kept });
-      // Before the first update the rule's own copy is none yet.
-      const to = mixes(updater, segments, 'eval', { ...from, target: param, when: 'later' });
-      const back = mixes(updater, segments, 'train', { base: kept, target: param });
       return [
-        [...before, ...keep, ...to, ...after],
-        [...back, ...after],
+        ...mixes(updater, segments, 'keep', { base: param, target: kept }),
+        // Before the first update the rule's own copy is none yet.
+        ...mixes(updater, segments, 'eval', { ...from, target: param, when: 'later' }),
+        ...mixes(updater, segments, 'train', { base: kept, target: param }),
       ];
     });
-    const forms = [...mixForms, ...copies.forms];
-    const [to, back] = await Promise.all(
-      ops.map((own) => createPasses(buffers.device, lower(own, forms, buffers.device).passes, buffers)),
-    );
-    return new EvaluationSwap(to!, back!);
+    const passes = await createPasses(buffers.device, lower(ops, mixForms, buffers.device).passes, buffers);
+    const back = (2 * passes.length) / 3;
+    return new EvaluationSwap(passes.slice(0, back), passes.slice(back));
   }
 }

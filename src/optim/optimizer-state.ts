@@ -24,7 +24,7 @@ export async function readState(updater: Updater, replica = 0): Promise<Optimize
   const { device, label } = buffers;
   const names = tensorsWithState(updater);
   const placed = updater.vectors();
-  const { scalars: numbers } = updater.passState;
+  const { scalars: numbers } = updater.kept;
   const carryOf = scalars.carries();
   // Both are recorded before either is awaited: they show the same moment.
   const [[bytes, ...numbersNow], ...copies] = await Promise.all([
@@ -83,7 +83,7 @@ export function loadStates(updater: Updater, states: readonly OptimizerState[]):
         if (values) writeTensor(device, space, vector, name, values, replica);
       }
     }
-    for (const { name, buffer, offset, initial } of updater.passState.scalars)
+    for (const { name, buffer, offset, initial } of updater.kept.scalars)
       device.queue.writeBuffer(buffer, offset + 4 * replica * initial.length, state.scalars![name]!.slice());
   }
   const clocks = clockBytes(
@@ -129,11 +129,11 @@ function checkState(updater: Updater, names: readonly string[], state: Optimizer
     );
   }
   checkTensors(updater.vectors(), names, state);
-  checkScalars(updater.passState.scalars, state);
+  checkScalars(updater.kept.scalars, state);
 }
 
 /** What passes keep as a few numbers: by name, so many. */
-function checkScalars(scalars: Updater['passState']['scalars'], state: OptimizerState): void {
+function checkScalars(scalars: Updater['kept']['scalars'], state: OptimizerState): void {
   for (const { name, initial } of scalars) {
     const values = state.scalars?.[name];
     if (values instanceof Float32Array && values.length === initial.length) continue;

@@ -22,7 +22,7 @@ import type {
 } from './optimizer-types.js';
 import { rangeUpdater } from './range-update.js';
 import { allSlots, checkRule, type FieldsOf, hyperAt, type Rule } from './rule.js';
-import { ownForms, UPDATER_FORMS, type Updater } from './updater.js';
+import { UPDATER_FORMS, type Updater } from './updater.js';
 
 /**
  * The update rule on memory that somebody else owns: adopts the device and the ranges, updates in place.
@@ -64,13 +64,14 @@ export async function createOptimizer<R extends Rule>(
 
   const buffers = new BufferSet(device, settings.label);
   try {
-    // Only rules of several passes and wrappers need it: others' bundles do without.
-    const staged = (row.passes || settings.wrappers.length > 0) && (await import('./staged.js'));
-    const { updater, ops, opsFor, copies } = await guarded(device, settings.label, () => {
+    // Only rules of several passes need it: others' bundles do without.
+    const staged = row.passes && (await import('./staged.js'));
+    const { updater, ops, opsFor } = await guarded(device, settings.label, () => {
       const options = { ...settings, row, groups };
       return staged ? staged.stagedUpdater(buffers, adopted, options) : rangeUpdater(buffers, adopted, options);
     });
-    const forms = [...UPDATER_FORMS, ...(copies?.forms ?? []), ...ownForms(row, settings.wrappers)];
+    const around = settings.wrappers.flatMap(({ row: own }) => own.forms);
+    const forms = [...UPDATER_FORMS, ...(staged?.stageForms ?? []), ...(row.forms ?? []), ...around];
     await loadKernels(ops, forms, device);
     const plan = lower(ops, forms, device);
     const passes = await createPasses(device, plan.passes, buffers);
@@ -80,7 +81,7 @@ export async function createOptimizer<R extends Rule>(
       throw error;
     });
     const sets = new GradientSets(buffers, adopted, (now, tables) => lower(opsFor(now, tables), forms, device).passes);
-    const swap = row.evaluation && (await (await import('./evaluation.js')).EvaluationSwap.create(updater, copies));
+    const swap = row.evaluation && (await (await import('./evaluation.js')).EvaluationSwap.create(updater));
     return new BufferOptimizer<FieldsOf<R>>(updater, plan, passes, sets, swap);
   } catch (error) {
     buffers.destroy();
@@ -112,8 +113,8 @@ const boundBytes = ({ passes }: Plan): number =>
     return sum + own.reduce((bytes, { name, type }) => bytes + (type === 'storage' ? 2 : 1) * buffers[name]!.size, 0);
   }, 0);
 
-/** @returns records passes, in a compute pass of their own or the caller's @throws DownhillError OPTION-TYPE */
-function openPass(what: string, encoder: GPUCommandEncoder | GPUComputePassEncoder): (passes: readonly Pass[]) => void {
+/** Records passes, in a compute pass of their own or the caller's. @throws DownhillError OPTION-TYPE */
+function recorder(what: string, encoder: GPUCommandEncoder | GPUComputePassEncoder): (passes: readonly Pass[]) => void {
   const command = encoder as GPUCommandEncoder | null;
   const begins = typeof command?.beginComputePass === 'function';
   if (!begins && typeof (encoder as GPUComputePassEncoder | null)?.dispatchWorkgroups !== 'function') {
@@ -162,11 +163,11 @@ class BufferOptimizer<F extends Fields> implements Optimizer<F> {
   step(encoder: GPUCommandEncoder | GPUComputePassEncoder, options?: StepOptions): void {
     this.#checkTraining('step');
     this.#sets.check();
-    const open = openPass('step', encoder);
+    const record = recorder('step', encoder);
     const passes = options === undefined ? this.#passes : this.#passesFor(options);
     // May throw: before a pass is open in the caller's encoder.
     if (this.#updater.scalars.issue(1) === 0) throw this.#updater.scalars.failure;
-    open(passes);
+    record(passes);
   }
 
   eval(encoder: GPUCommandEncoder | GPUComputePassEncoder): void {
@@ -179,9 +180,9 @@ class BufferOptimizer<F extends Fields> implements Optimizer<F> {
 
   #turn(name: 'eval' | 'train', encoder: GPUCommandEncoder | GPUComputePassEncoder, evaluating: boolean): void {
     this.#checkAlive();
-    const open = openPass(name, encoder);
+    const record = recorder(name, encoder);
     if (!this.#swap || this.#evaluating === evaluating) return;
-    open(evaluating ? this.#swap.to : this.#swap.back);
+    record(evaluating ? this.#swap.to : this.#swap.back);
     this.#evaluating = evaluating;
   }
 
@@ -268,7 +269,7 @@ class BufferOptimizer<F extends Fields> implements Optimizer<F> {
       dispatches,
       passes: this.#passes.map(({ label, kernel, grid }) => ({ label, kernel, grid })),
       choice: this.#plan.choice,
-      bytesPerStep: options.staged ? boundBytes(this.#plan) : 4 * elements * streams,
+      bytesPerStep: options.row.passes ? boundBytes(this.#plan) : 4 * elements * streams,
       stateBytes: buffers.bytes + this.#sets.bytes,
       stepsAhead: this.#ahead,
       ...(dispatches > MANY_DISPATCHES && {

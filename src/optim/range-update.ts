@@ -28,7 +28,7 @@ export function rangeUpdater(
   const updater = new Updater(buffers, { ...options, ...memory, apply: rangeUpdate });
   const opsFor = (now: readonly AdoptedTensor[], tables: BufferSet) =>
     stepOps(updater, sourcesOf(updater, now), tables);
-  return { updater, ops: updater.ops, opsFor, copies: undefined };
+  return { updater, ops: updater.ops, opsFor };
 }
 
 /** Where each span's gradients lie: in as few pieces as possible. */

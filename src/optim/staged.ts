@@ -1,14 +1,16 @@
 import type { BufferRange, BufferSet } from '../gpu/buffers.js';
 import type { Op } from '../kernels/op.js';
-import { type StagePiece, stage, stageForms } from '../kernels/stage.js';
+import { type StagePiece, stage } from '../kernels/stage.js';
 import { longestSpan } from '../space/adopted.js';
 import { arenaSpace } from '../space/arena.js';
 import type { Space, Vector } from '../space/space.js';
 import type { AdoptedTensor } from './adopt.js';
-import { arenaUpdate, bind, Updater, type UpdaterOptions } from './updater.js';
+import { bind, Updater, type UpdaterOptions } from './updater.js';
+
+export { stageForms } from '../kernels/stage.js';
 
 /*
- * Rules of several passes, and whatever goes round a rule, on memory that somebody else owns: it is copied into arenas of ours and back each step, so that such
+ * Rules of several passes on memory that somebody else owns: it is copied into arenas of ours and back each step, so that such
  * a rule sees the same padded memory whoever owns its tensors.
  */
 
@@ -24,7 +26,7 @@ export function stagedUpdater(buffers: BufferSet, tensors: readonly AdoptedTenso
   const space = arenaSpace(trained, { maxBytes });
   const [param, grad] = [space.vector(buffers, 'parameters'), space.vector(buffers, 'gradients')];
   // What arrives in an arena is f32, and nobody's to clear.
-  const own = { space, param, grad, unit: undefined, zero: false, apply: arenaUpdate, staged: true };
+  const own = { space, param, grad, unit: undefined, zero: false, apply: () => [] };
   const updater = new Updater(buffers, { ...options, ...own });
   const params = windowsOf(device, trained, 'param');
   const copies = { device, label, space };
@@ -35,7 +37,7 @@ export function stagedUpdater(buffers: BufferSet, tensors: readonly AdoptedTenso
     const gradients = copyOps('fetch-gradients', theirs, grad, copies, { zero, unit });
     return [...fetch, ...gradients, ...updater.ops, ...back];
   };
-  return { updater, ops: opsFor(tensors), opsFor, copies: { before: fetch, after: back, forms: stageForms } };
+  return { updater, ops: opsFor(tensors), opsFor };
 }
 
 /** Part of a tensor in a window. */

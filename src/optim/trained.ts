@@ -1,7 +1,7 @@
 import { type BufferRange, type BufferSet, range } from '../gpu/buffers.js';
-import type { Placed } from '../kernels/mix.js';
 import type { Space } from '../space/space.js';
 import type { Group } from './scalars.js';
+import type { Source } from './source.js';
 
 /* Tensors cut into segments, of which a workgroup takes one: what goes over all that is trained, in memory of any layout. */
 
@@ -15,6 +15,8 @@ export interface SpanSegments {
   readonly count: number;
   /** Per segment: first element in the span, elements, group, place among the segments of all spans. */
   readonly range: BufferRange;
+  /** The same on the host. */
+  readonly words: Uint32Array<ArrayBuffer>;
 }
 
 /** Segments of all tensors that are trained, by span; a span without any is left out. */
@@ -55,20 +57,30 @@ export function trainedSegments(
     if (parts.length > 0) found.push([begin, place, group, parts.reduce((sum, { elements }) => sum + elements, 0)]);
   }
   return {
-    spans: rows.flatMap((words, span) =>
-      words.length === 0
-        ? []
-        : [{ span, count: words.length / 4, range: range(buffers.upload(`trained-${span}`, Uint32Array.from(words))) }],
-    ),
+    spans: rows.flatMap((row, span) => {
+      const words = Uint32Array.from(row);
+      if (row.length === 0) return [];
+      return [{ span, count: row.length / 4, range: range(buffers.upload(`trained-${span}`, words)), words }];
+    }),
     tensors: found,
     numbers: Uint32Array.from(numbers),
     all: place,
   };
 }
 
-/** A range as a binding: from the boundary below, and the element in it where it begins. */
-export function placed(device: GPUDevice, { buffer, offset, size }: BufferRange): Placed {
-  const alignment = Math.max(device.limits.minStorageBufferOffsetAlignment, 4);
-  const begin = Math.floor(offset / alignment) * alignment;
-  return { range: { buffer, offset: begin, size: offset - begin + size }, first: (offset - begin) / 4 };
+/** Those of the tensors that a source has: all of a span's, mostly. */
+export function segmentsOf(
+  { spans }: Segments,
+  { span, parts }: Source,
+  tables: BufferSet,
+): Pick<SpanSegments, 'count' | 'range'> {
+  const whole = spans.find((each) => each.span === span);
+  if (!whole) return { count: 0, range: range(tables.upload(`trained-${span}`, new Uint32Array(4))) };
+  const [begin, last] = [parts[0]!.at, parts.at(-1)!];
+  const own = Array.from({ length: whole.count }, (_, i) => whole.words.subarray(4 * i, 4 * i + 4)).filter(
+    ([first]) => first! >= begin && first! < last.at + last.elements,
+  );
+  if (own.length === whole.count) return whole;
+  const words = new Uint32Array(own.flatMap((each) => [...each]));
+  return { count: own.length, range: range(tables.upload(`trained-${span}`, words)) };
 }

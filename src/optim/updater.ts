@@ -5,7 +5,7 @@ import type { Form, Op } from '../kernels/op.js';
 import { passForms } from '../kernels/passes.js';
 import { HYPER_BYTES, update, updateForms } from '../kernels/update.js';
 import { groupTable } from '../space/arena.js';
-import type { Part, PlacedVector, Space, Vector } from '../space/space.js';
+import type { PlacedVector, Space, Vector } from '../space/space.js';
 import type { Copies, Json, NamedRange, Stateful } from '../space/stateful.js';
 import { fillTensor } from '../space/vectors.js';
 import type { GradientSettings } from './gradient.js';
@@ -14,10 +14,12 @@ import { type PassState, passesOf } from './passes.js';
 import { allSlots, type RuleRow, slotFlags } from './rule.js';
 import { type Group, ScalarRing } from './scalars.js';
 import { groupIndex, planSegments } from './segments.js';
+import { type BoundSource, bind, type Source, spanName } from './source.js';
 import { checkKind, loadUpdater, saveUpdater } from './updater-state.js';
-import type { WrapperOps } from './wrappers/wrapper.js';
+import type { BoundWrapper, WrapperOps } from './wrappers/wrapper.js';
 
 export type { GradientSettings } from './gradient.js';
+export { type BoundSource, bind, type Source, spanName } from './source.js';
 
 export interface UpdaterOptions extends GradientSettings {
   /** Of the plan: what stands before the '/' of every pass. */
@@ -32,10 +34,10 @@ export interface UpdaterOptions extends GradientSettings {
   readonly apply: SpanUpdate;
   /** One per replica, of random numbers. Default 0. */
   readonly seeds?: readonly number[];
+  /** Whoever sets the parameters sets {@link Updater.copies} as well. Default false: they are theirs at the first update. */
+  readonly copied?: boolean;
   /** Updates written ahead, a multiple of 256; by default as many as fit 4 MiB. */
   readonly updates?: number;
-  /** Parameters and gradients are copies of somebody else's, taken anew each step. */
-  readonly staged?: boolean;
 }
 
 const hasFlag = ({ shader }: RuleRow, slot: string) => slot.toUpperCase() in shader.overrides;
@@ -68,13 +70,15 @@ export class Updater implements Stateful {
   /** Of the gradient, where they are asked for. */
   readonly norms: ReturnType<typeof makeNorms> | undefined;
   /** What a rule of several passes remembers beside its slots. */
-  readonly passState: PassState;
-  /** The ops of such a rule, behind the clock's. */
-  readonly rulePasses: readonly Op[];
+  readonly kept: PassState;
+  /** What comes behind the clock where a rule is no single function of an element. */
+  readonly passes: readonly Op[];
   /** What wrappers remember. */
-  readonly kept: Vector[] = [];
-  /** Of these, and a rule's state, what starts as the parameters: whoever sets those in a padded space, sets it as well. */
+  readonly added: Vector[] = [];
+  /** Of these, what starts as the parameters. */
   readonly copies: Vector[] = [];
+  /** What goes round the rule, for gradients wherever they lie. */
+  readonly wrapped: readonly BoundWrapper[];
   /** Called when hyper-parameters have changed. */
   readonly changed: (() => void)[] = [];
 
@@ -90,9 +94,10 @@ export class Updater implements Stateful {
     for (const slot of this.slots) fillInitial(buffers.device, options, slot);
     this.hyper = range(buffers.make('hyper', HYPER_BYTES, USAGE.STORAGE | USAGE.UNIFORM | USAGE.COPY_SRC));
     this.norms = options.skip || options.clip ? makeNorms(this) : undefined;
-    const { ops, state } = rulePasses(this);
-    this.rulePasses = ops;
-    this.passState = state;
+    const passes = rulePasses(this);
+    this.kept = passes?.state ?? { factors: [], scalars: [] };
+    this.passes = passes?.ops ?? [];
+    this.wrapped = (options.wrappers ?? []).map(({ row: own, settings }) => own.bind(settings, this));
     this.ops = stepOps(this, wholeSpans(space, options.grad), buffers);
   }
 
@@ -104,7 +109,7 @@ export class Updater implements Stateful {
   /** A vector that a wrapper remembers. @param copy whether it starts as the parameters */
   keep(name: string, copy = false): Vector {
     const vector = this.options.space.vector(this.buffers, name);
-    this.kept.push(vector);
+    this.added.push(vector);
     if (copy) this.copies.push(vector);
     return vector;
   }
@@ -123,12 +128,12 @@ export class Updater implements Stateful {
 
   vectors(): readonly PlacedVector[] {
     const { space } = this.options;
-    const vectors = [...this.slots, ...(this.accumulated ? [this.accumulated] : []), ...this.kept];
-    return [...vectors.map((vector) => ({ space, vector })), ...this.passState.factors];
+    const vectors = [...this.slots, ...(this.accumulated ? [this.accumulated] : []), ...this.added];
+    return [...vectors.map((vector) => ({ space, vector })), ...this.kept.factors];
   }
 
   ranges(): readonly NamedRange[] {
-    const scalars = this.passState.scalars.map(({ name, buffer, offset, size }) => ({ name, buffer, offset, size }));
+    const scalars = this.kept.scalars.map(({ name, buffer, offset, size }) => ({ name, buffer, offset, size }));
     return [{ name: 'clock', ...this.clock }, ...scalars];
   }
 
@@ -170,35 +175,6 @@ function fillInitial(device: GPUDevice, { row, space, groups }: UpdaterOptions, 
   }
 }
 
-/** The label of a span's pass: numbered where there are several, and always where the caller's ranges are. */
-export const spanName = ({ label, space }: UpdaterOptions, pass: string, { span, piece = 0 }: Source) =>
-  `${label}/${pass}${space.padded && space.spans.length === 1 ? '' : `-${span}`}${piece ? `-${piece}` : ''}`;
-
-/** A range as a binding: from the boundary below, and how many elements in it begins. */
-export function bind(device: GPUDevice, { buffer, offset, size }: BufferRange) {
-  const alignment = Math.max(device.limits.minStorageBufferOffsetAlignment, 4);
-  const begin = Math.floor(offset / alignment) * alignment;
-  return { range: { buffer, offset: begin, size: offset - begin + size }, first: (offset - begin) / 4 };
-}
-
-/** Where a step reads the gradient of a span, or of some tensors of one that lie next to each other. */
-export interface Source {
-  readonly span: number;
-  readonly parts: readonly Part[];
-  /** Begins with the first of them. */
-  readonly range: BufferRange;
-  /** Which of a span's: none where it has only one. */
-  readonly piece?: number;
-}
-
-/** A source as a kernel sees it. */
-export interface BoundSource extends Source {
-  /** Element of the binding that the span's first one is, or would be: it may be below 0. */
-  readonly first: number;
-  readonly unit: number | undefined;
-  readonly zero: boolean;
-}
-
 /** What the ops of a step have in common. */
 export interface StepParts {
   readonly hyper: BufferRange;
@@ -230,9 +206,10 @@ export function stepOps(updater: Updater, sources: readonly Source[], tables: Bu
       })
     : bound;
 
-  const wrapped = (options.wrappers ?? []).map(({ row, settings }) => row.bind(settings, { updater, hyper, grads }));
+  const wrapped = updater.wrapped.map((own) => own({ grads, tables }));
   const around = (stage: keyof WrapperOps) => wrapped.flatMap((own) => own[stage] ?? []);
   ops.push(...around('gradient'));
+
   const { norms } = updater;
   if (norms) ops.push(...grads.flatMap((source) => normOp(updater, norms, tables, source)));
   const shape = {
@@ -246,17 +223,15 @@ export function stepOps(updater: Updater, sources: readonly Source[], tables: Bu
   };
   const operands = { clock, ring: updater.scalars.range, hyper, partial: norms?.partial, begins: norms?.begins };
   ops.push(advance(`${label}/advance`, shape, operands, replicas));
-  const update = options.row.passes
-    ? updater.rulePasses
-    : grads.flatMap((source) => options.apply(updater, { hyper, tables }, source));
-  ops.push(...around('before'), ...update, ...around('after'));
+  const apply = () => grads.flatMap((source) => options.apply(updater, { hyper, tables }, source));
+  ops.push(...around('before'), ...(options.row.passes ? updater.passes : apply()), ...around('after'));
   return ops;
 }
 
 /** What comes behind the clock where a rule is no single function of an element. */
 function rulePasses({ buffers, options, accumulated, clock, hyper, slots }: Updater) {
   const { row, label, space, groups, param } = options;
-  if (!row.passes) return { ops: [], state: { factors: [], scalars: [] } };
+  if (!row.passes) return undefined;
   const grad = accumulated ?? options.grad;
   return passesOf(row.passes, { label, buffers, space, groups, param, grad, clock, hyper, slots });
 }
@@ -303,14 +278,8 @@ function normOp(updater: Updater, norms: NonNullable<Updater['norms']>, tables: 
   return [norm(spanName(updater.options, 'norm', source), shape, operands, space.replicas)];
 }
 
-/** The forms of everything an updater does, but a rule's own and wrappers'. */
+/** The forms of everything an updater does. */
 export const UPDATER_FORMS: readonly Form[] = [...ADVANCE_FORMS, ...updateForms, ...passForms];
-
-/** The forms that a rule and wrappers bring. */
-export const ownForms = (row: RuleRow, wrappers: readonly { readonly row: { readonly forms: readonly Form[] } }[]) => [
-  ...(row.forms ?? []),
-  ...wrappers.flatMap((wrapper) => wrapper.row.forms),
-];
 
 export const stateOf = ({ slots }: Updater, i: number) =>
   Object.fromEntries(slots.map(({ name, ranges }) => [name, ranges[i]!]));

@@ -8,7 +8,7 @@ import type { Average } from '../optim/averages.js';
 import type { EvaluatedWeights } from '../optim/evaluation.js';
 import type { RuleRow } from '../optim/rule.js';
 import type { Group } from '../optim/scalars.js';
-import { arenaUpdate, type GradientSettings, ownForms, Updater } from '../optim/updater.js';
+import { arenaUpdate, type GradientSettings, Updater } from '../optim/updater.js';
 import { WeightAverage } from '../optim/weight-average.js';
 import { arenaSpace } from '../space/arena.js';
 import { elementsOf, type PlacedVector, type Space, type Vector } from '../space/space.js';
@@ -72,9 +72,8 @@ export class Program {
     const space = arenaSpace(objective.tensors, { replicas: seeds.length, maxBytes });
     const kept = arenaSpace(objective.statistics, { replicas: seeds.length, maxBytes });
     objective.check(device, seeds.length);
-    const wrappers = settings.wrappers ?? [];
-    const forms = [...(await formsOf(device, options.choice !== undefined)), ...ownForms(row, wrappers)];
-
+    const around = (settings.wrappers ?? []).flatMap(({ row: own }) => own.forms);
+    const forms = [...(await formsOf(device, options.choice !== undefined)), ...(row.forms ?? []), ...around];
     const evaluation = row.evaluation && (await import('../optim/evaluation.js'));
 
     const buffers = new BufferSet(device, label);
@@ -97,6 +96,7 @@ export class Program {
           groups,
           apply: arenaUpdate,
           seeds,
+          copied: true,
         };
         const updater = new Updater(buffers, { ...updaterOptions, updates: SCALARS_AHEAD });
         const losses = range(buffers.storage('losses', LOSS_BYTES * LOSS_RING * seeds.length));

@@ -3,7 +3,7 @@ import { mlp } from '../../src/nn/mlp.js';
 import { createOptimizer } from '../../src/optim/optimizer.js';
 import type { OptimizerOptions } from '../../src/optim/optimizer-options.js';
 import type { Rule } from '../../src/optim/rule.js';
-import { adam, adamw, sgd } from '../../src/optim/rules.gen.js';
+import { adam, adamw, lamb, sgd } from '../../src/optim/rules.gen.js';
 import { cautious, centralize, gradientNoise, lookahead, type Wrapper, wrappers } from '../../src/optim/wrappers.js';
 import {
   Path,
@@ -50,9 +50,6 @@ interface Setting {
   readonly oneBuffer?: boolean;
 }
 
-/** From 0 a step of plain SGD at rate 1 shows the gradient that the rule saw: p = 0 - g. */
-const shown = sgd({ lr: 1 }) as unknown as Rule;
-
 /** An optimizer on the caller's buffers, its tensors one behind the other. */
 async function foreign({ rule, wrappers: around, options, oneBuffer = false }: Setting) {
   const gpu = await testDevice();
@@ -69,7 +66,7 @@ async function foreign({ rule, wrappers: around, options, oneBuffer = false }: S
     const own = { name: `t${i}`, shape, param: { buffer: param, offset: 4 * (LEAD + from) }, from };
     from += elements(shape);
     const place = { buffer: grad, offset: own.param.offset + 4 * shift };
-    return { ...own, grad: place, frozen: i === 2, group: i === 1 && rule !== shown ? { lr: 0.03 } : {} };
+    return { ...own, grad: place, frozen: i === 2, group: i === 1 ? { lr: 0.03 } : {} };
   });
   const start = randomFloats(total, 5);
   gpu.queue.writeBuffer(param, 4 * LEAD, start);
@@ -82,16 +79,13 @@ async function foreign({ rule, wrappers: around, options, oneBuffer = false }: S
   return {
     ...{ gpu, optimizer, tensors, start, gradient },
     step(step: number) {
-      if (rule === shown) gpu.queue.writeBuffer(param, 4 * LEAD, new Float32Array(total));
       gpu.queue.writeBuffer(grad, 4 * (LEAD + shift), gradient(step));
       const encoder = gpu.createCommandEncoder();
       optimizer.step(encoder);
       gpu.queue.submit([encoder.finish()]);
     },
     params: () => read(param, 0),
-    /** As the rule saw it: of {@link shown}. */
-    grads: async () => (await read(param, 0)).map((value) => 0 - value),
-    given: () => read(grad, shift),
+    grads: () => read(grad, shift),
   };
 }
 
@@ -163,6 +157,7 @@ describe('lookahead on the caller’s buffers', () => {
     ['with its defaults', rate, { k: 5, alpha: 0.5 }],
     ['every update', adam({ lr: 0.01 }) as unknown as Rule, { k: 1, alpha: 0.8 }],
     ['that never steps back', rate, { k: 2, alpha: 1 }],
+    ['round a rule of several passes', lamb({ lr: 0.01 }) as unknown as Rule, { k: 2, alpha: 0.5 }],
   ])('agrees with float64: %s', async (_, rule, settings) => {
     await compare(
       { rule, wrappers: [lookahead(settings)] },
@@ -211,43 +206,33 @@ describe('gradient centralisation on the caller’s buffers', () => {
   });
 
   it('changes gradients of two axes and more, and no others; their norm is that of what is left', async () => {
-    const {
-      optimizer,
-      tensors,
-      gradient,
-      step,
-      grads,
-      given: theirs,
-    } = await foreign({
-      rule: shown,
+    const { optimizer, tensors, gradient, step, grads } = await foreign({
+      rule: rate,
       wrappers: [centralize()],
-      // Measured, but hardly clipped.
-      options: { clip: { globalNorm: 1e9 } },
+      options: { clip: { globalNorm: 1 } },
     });
     expect(
       optimizer
         .describe()
         .passes.map(({ label }) => label.split('/')[1])
-        .filter((name) => name!.startsWith('centralize')),
+        .slice(0, 3),
     ).toEqual(['centralize-t1', 'centralize-t3', 'centralize-t4']);
     step(1);
     const [seen, given] = [await grads(), gradient(1)];
-    expect(await theirs(), 'the caller’s own').toEqual(given);
     let squares = 0;
     for (const { from, shape, frozen } of tensors) {
       const [own, was] = [seen, given].map((each) => each.subarray(from, from + elements(shape))) as [
         Float32Array,
         Float32Array,
       ];
-      if (frozen) continue;
-      if (shape.length === 1) expect(own).toEqual(was);
+      if (frozen || shape.length === 1) expect(own).toEqual(was);
       else {
         const expected = referenceCentralize(Float64Array.from(was), shape, 'last');
         // A sum of numbers below 1 in two levels, one rounding of the mean, one of the difference.
         const inputs = own.length / shape.at(-1)!;
         expect(worst(own, expected, () => ROUNDING * (inputs / 4 + 4)).ratio).toBeLessThanOrEqual(1);
       }
-      for (const value of own) squares += value * value;
+      if (!frozen) for (const value of own) squares += value * value;
     }
     expect((await optimizer.read()).gradNorm! / Math.sqrt(squares)).toBeCloseTo(1, 5);
   });
@@ -257,7 +242,7 @@ describe('gradient noise on the caller’s buffers', () => {
   const settings = { eta: 0.3, gamma: 0.55 };
   it('is that of the reference, element by element, in any layout', async () => {
     for (const oneBuffer of [false, true]) {
-      const setting = { rule: shown, wrappers: [gradientNoise({ ...settings, seed: 7 })], oneBuffer };
+      const setting = { rule: rate, wrappers: [gradientNoise({ ...settings, seed: 7 })], oneBuffer };
       const { tensors, gradient, step, grads } = await foreign(setting);
       for (let count = 0; count < 3; count++) {
         step(count);
@@ -286,7 +271,7 @@ describe('gradient noise on the caller’s buffers', () => {
   }, 120_000);
 
   it('has mean 0, variance σ² and hardly a correlation', async () => {
-    const { step, grads, gradient, tensors } = await foreign({ rule: shown, wrappers: [gradientNoise(settings)] });
+    const { step, grads, gradient, tensors } = await foreign({ rule: rate, wrappers: [gradientNoise(settings)] });
     const { from, shape } = tensors[4]!;
     const drawn: number[][] = [];
     for (const count of [0, 1]) {
@@ -384,8 +369,10 @@ describe('wrappers', () => {
     await expect(made([lookahead])).rejects.toThrow(at('OPTION-TYPE', 'wrappers'));
     await expect(made([null])).rejects.toThrow(at('OPTION-TYPE', 'wrappers'));
     await expect(made([cautious(), lookahead(), cautious()])).rejects.toThrow(at('OPTION-RANGE', 'twice'));
-    // They see f32, whatever the caller has.
-    await made([centralize(), gradientNoise()], { gradients: { fixed: 1 } });
+    for (const each of [centralize(), gradientNoise()])
+      await expect(made([each], { gradients: { fixed: 1 } })).rejects.toThrow(at('OPTION-RANGE', 'fixed-point'));
+    // Their sum is f32.
+    await made([centralize(), gradientNoise()], { gradients: { fixed: 1 }, accumulate: { steps: 2 } });
   });
 
   it('work on the sum of micro-steps, once', async () => {
@@ -461,7 +448,7 @@ describe('a trainer with wrappers', () => {
       close.push(made);
       await go(7);
       const { space, params, device, updater } = program;
-      const vectors = [params, ...updater.kept];
+      const vectors = [params, ...updater.added];
       return Promise.all(replicas.map((_, i) => readTensors(device, 'test', space, vectors, i)));
     };
     const layers = { choice: { 'forward-0': 'dense+activation/tile' } };

@@ -1,8 +1,11 @@
 import { range } from '../../gpu/buffers.js';
 import { mix, mixForms } from '../../kernels/mix.js';
 import { cautiousForms, cautious as cautiousOp, cautiousSign } from '../../kernels/wrappers.js';
-import { placed, trainedSegments } from '../trained.js';
-import { type Wrapper, type WrapperRow, wrapperOf, wrapperPass } from './wrapper.js';
+import { bind, spanName } from '../source.js';
+import { segmentsOf, trainedSegments } from '../trained.js';
+import { type Wrapper, type WrapperRow, wrapperOf } from './wrapper.js';
+
+type Bound = ReturnType<typeof bind>;
 
 const row: WrapperRow<Record<never, never>> & { name: 'cautious' } = {
   name: 'cautious',
@@ -11,11 +14,11 @@ const row: WrapperRow<Record<never, never>> & { name: 'cautious' } = {
   paper: 'https://arxiv.org/abs/2411.16085',
   fields: {},
   forms: [...mixForms, ...cautiousForms],
-  bind(_, { updater, grads, hyper }) {
-    const { buffers, clock, options } = updater;
+  bind(_, { buffers, clock, hyper, options }) {
     const { space, groups, param } = options;
     const { replicas } = space;
-    const { spans, tensors, all } = trainedSegments(buffers, space, groups);
+    const trained = trainedSegments(buffers, space, groups);
+    const { spans, tensors, all } = trained;
     // By place: first place of the segment's tensor, the one behind its last, elements.
     const byPlace = tensors.flatMap(([begin, end, , elements]) =>
       Array.from({ length: end - begin }, () => [begin, end, elements, 0]).flat(),
@@ -26,40 +29,47 @@ const row: WrapperRow<Record<never, never>> & { name: 'cautious' } = {
       tensors: range(buffers.upload('cautious-tensors', Uint32Array.from(byPlace))),
       counts: range(buffers.storage('cautious-counts', 4 * all * replicas)),
     };
-    const ops = spans.map(({ span, count, range: segments }) => {
-      const at = ({ ranges }: typeof before) => placed(buffers.device, ranges[span]!);
-      const [old, sign, own] = [at(before), at(signs), at(param)];
-      const { range: grad, first } = grads[span]!;
+    const at = (span: number) => {
+      const [old, sign, own] = [before, signs, param].map(({ ranges }) =>
+        bind(buffers.device, ranges[span]!),
+      ) as Bound[];
       const stride = space.spans[span]!.elements;
-      const label = (pass: string) => wrapperPass(updater, pass, span);
-      const firsts = { segments: count, stride, before_first: old.first, signs_first: sign.first };
-      const buffersOf = { ...shared, segments, before: old.range, signs: sign.range, param: own.range };
-      const hold = (pass: string, apply: boolean) =>
-        cautiousOp(label(pass), { ...firsts, all, first: own.first, apply }, buffersOf, replicas);
       return {
-        before: [
-          mix({
-            ...{ clock, segments, count, stride, replicas },
-            label: label('cautious-keep'),
-            target: old,
-            base: own,
-          }),
-          cautiousSign(
-            label('cautious-sign'),
-            { ...firsts, first, unit: undefined },
-            { hyper, segments, grad, before: old.range, signs: sign.range },
-            replicas,
-          ),
-        ],
+        ...{ old: old!, sign: sign!, own: own!, stride },
+        firsts: { before_first: old!.first, signs_first: sign!.first },
+      };
+    };
+    const ops = spans.map(({ span, count, range: segments }) => {
+      const { old, sign, own, stride, firsts } = at(span);
+      const label = (pass: string) => spanName(options, pass, { span });
+      const operands = { ...shared, segments, before: old.range, signs: sign.range, param: own.range };
+      const hold = (pass: string, apply: boolean) => {
+        const shape = { ...firsts, segments: count, stride, all, first: own.first, apply };
+        return cautiousOp(label(pass), shape, operands, replicas);
+      };
+      const place = { clock, segments, count, stride, replicas };
+      return {
+        keep: mix({ ...place, label: label('cautious-keep'), target: old, base: own }),
         count: hold('cautious-count', false),
         apply: hold('cautious', true),
       };
     });
-    return {
-      before: ops.flatMap((each) => each.before),
+    return ({ grads, tables }) => ({
+      before: [
+        ...ops.map((each) => each.keep),
+        ...grads.flatMap((source) => {
+          const { count, range: segments } = segmentsOf(trained, source, tables);
+          const { old, sign, stride, firsts } = at(source.span);
+          const shape = { ...firsts, segments: count, stride, first: source.first, unit: source.unit };
+          const operands = { hyper, segments, grad: source.range, before: old.range, signs: sign.range };
+          return count === 0
+            ? []
+            : [cautiousSign(spanName(options, 'cautious-sign', source), shape, operands, replicas)];
+        }),
+      ],
       // A tensor may lie in several spans: all are counted first.
       after: [...ops.map((each) => each.count), ...ops.map((each) => each.apply)],
-    };
+    });
   },
 };
 

@@ -2,7 +2,7 @@ import { DownhillError, show } from '../../gpu/errors.js';
 import { choice } from '../../gpu/fields.js';
 import { centralizeForms, centralize as centralizeOp } from '../../kernels/wrappers.js';
 import { elementsOf } from '../../space/space.js';
-import { type Wrapper, type WrapperRow, wrapperOf } from './wrapper.js';
+import { checkFloats, type Wrapper, type WrapperRow, type WrapperStep, wrapperOf } from './wrapper.js';
 
 /** Options of {@link centralize}. */
 export interface CentralizeOptions {
@@ -17,15 +17,13 @@ const row: WrapperRow<{ outputs: 'first' | 'last' }> & { name: 'centralize' } = 
   paper: 'https://arxiv.org/abs/2004.01461',
   fields: { outputs: choice('which axis of a tensor counts its outputs', ['last', 'first']) },
   forms: centralizeForms,
-  bind({ outputs: axis }, binding) {
-    const { updater, grads } = binding;
-    const { space, groups, label } = updater.options;
+  bind({ outputs: axis }, { options: { space, groups, label } }) {
     const frozen = new Set(groups.filter((group) => group.frozen).flatMap(({ tensors }) => tensors));
     const matrices = space.tensors.filter(
       (tensor) => tensor.shape.length > 1 && elementsOf(tensor) > 0 && !frozen.has(tensor.name),
     );
-    return {
-      gradient: matrices.map((tensor) => {
+    const gradient = ({ grads }: WrapperStep) =>
+      matrices.map((tensor) => {
         const [part, other] = space.partsOf(tensor.name);
         if (other) {
           throw new DownhillError(
@@ -35,27 +33,30 @@ const row: WrapperRow<{ outputs: 'first' | 'last' }> & { name: 'centralize' } = 
           );
         }
         const { span, at } = part!;
-        const { range: grad, first } = grads[span]!;
+        const { range: grad, first } = grads.find(({ parts }) => parts.some((each) => each.tensor === tensor.name))!;
         const outputs = axis === 'last' ? tensor.shape.at(-1)! : tensor.shape[0]!;
         const inputs = elementsOf(tensor) / outputs;
         const steps = axis === 'last' ? { inner: outputs, outer: 1 } : { inner: 1, outer: inputs };
         const shape = { first: first + at, stride: space.spans[span]!.elements, inputs, outputs, ...steps };
         return centralizeOp(`${label}/centralize-${tensor.name}`, shape, { grad }, space.replicas);
-      }),
+      });
+    return (step) => {
+      checkFloats('centralize', step);
+      return { gradient: gradient(step) };
     };
   },
 };
 
 /**
  * Gradient centralisation: the gradient of every tensor with two axes or more has mean 0 over all but the output axis, before
- * it is clipped and before the rule sees it; a caller's own gradient stays as it is.
+ * it is clipped and before the rule sees it; that of `createOptimizer` is changed in place.
  *
  *   g[i, o] -= 1/I · Σ g[i, o] over i
  *
  * One dispatch per such tensor, no state.
  *
  * @example createTrainer(device, { model, rule, data, wrappers: [centralize()] })
- * @throws DownhillError OPTION-*
+ * @throws DownhillError OPTION-*; by who gets it OPTION-RANGE for fixed-point gradients
  * Paper: Yong et al. 2020, Gradient centralization, https://arxiv.org/abs/2004.01461.
  */
 export const centralize = Object.assign((options: CentralizeOptions = {}): Wrapper => wrapperOf(row, options), { row });

@@ -2,8 +2,9 @@ import { range } from '../../gpu/buffers.js';
 import { integer, number } from '../../gpu/fields.js';
 import { pcgHash } from '../../kernels/random.js';
 import { gradientNoiseForms, gradientNoise as gradientNoiseOp } from '../../kernels/wrappers.js';
-import { trainedSegments } from '../trained.js';
-import { type Wrapper, type WrapperRow, wrapperOf, wrapperPass } from './wrapper.js';
+import { spanName } from '../source.js';
+import { segmentsOf, trainedSegments } from '../trained.js';
+import { checkFloats, type Wrapper, type WrapperRow, wrapperOf } from './wrapper.js';
 
 /** Options of {@link gradientNoise}. */
 export interface GradientNoiseOptions {
@@ -35,15 +36,13 @@ const row: WrapperRow<{ eta: number; gamma: number; seed: number }> & { name: 'g
     seed: integer('of the noise', 0, { min: 0, max: 2 ** 32 - 1 }),
   },
   forms: gradientNoiseForms,
-  bind({ eta, gamma, seed }, binding) {
-    const { updater, grads } = binding;
-    const { buffers, clock, options } = updater;
+  bind({ eta, gamma, seed }, { buffers, clock, options }) {
     const { space, groups, micro, seeds } = options;
-    const { spans, numbers } = trainedSegments(buffers, space, groups);
+    const trained = trainedSegments(buffers, space, groups);
     const keyOf = (own = 0) => pcgHash(own, STREAM, seed);
     const shared = {
       clock,
-      numbers: range(buffers.upload('noise-numbers', numbers)),
+      numbers: range(buffers.upload('noise-numbers', trained.numbers)),
       tables: range(buffers.upload('noise-sigma', sigmaTables(eta, -gamma / 2))),
       keys: range(
         buffers.upload(
@@ -52,20 +51,23 @@ const row: WrapperRow<{ eta: number; gamma: number; seed: number }> & { name: 'g
         ),
       ),
     };
-    return {
-      gradient: spans.map(({ span, count, range: segments }) => {
-        const { range: grad, first } = grads[span]!;
+    return (step) => {
+      checkFloats('gradientNoise', step);
+      const gradient = step.grads.flatMap((source) => {
+        const { span, range: grad, first } = source;
+        const { count, range: segments } = segmentsOf(trained, source, step.tables);
         const shape = { segments: count, first, stride: space.spans[span]!.elements, micro, power: -gamma / 2 };
-        const label = wrapperPass(updater, 'gradient-noise', span);
-        return gradientNoiseOp(label, shape, { ...shared, segments, grad }, space.replicas);
-      }),
+        const label = spanName(options, 'gradient-noise', source);
+        return count === 0 ? [] : [gradientNoiseOp(label, shape, { ...shared, segments, grad }, space.replicas)];
+      });
+      return { gradient };
     };
   },
 };
 
 /**
- * Gradient noise: normal noise on the gradient, less of it with every applied update, before it is clipped; a caller's own
- * gradient stays as it is. With t = 0 at the first update
+ * Gradient noise: normal noise on the gradient, less of it with every applied update, before it is clipped; that of
+ * `createOptimizer` is changed in place. With t = 0 at the first update
  *
  *   g += N(0, σ²),  σ² = eta / (1 + t)^gamma
  *
@@ -73,7 +75,7 @@ const row: WrapperRow<{ eta: number; gamma: number; seed: number }> & { name: 'g
  * layout. They are a sum of twelve uniforms, which ends at 6 σ. No state.
  *
  * @example createTrainer(device, { model, rule, data, wrappers: [gradientNoise({ eta: 0.3 })] })
- * @throws DownhillError OPTION-*
+ * @throws DownhillError OPTION-*; by who gets it OPTION-RANGE for fixed-point gradients
  * Paper: Neelakantan et al. 2015, Adding gradient noise improves learning for very deep networks, https://arxiv.org/abs/1511.06807.
  */
 export const gradientNoise = Object.assign((options: GradientNoiseOptions = {}): Wrapper => wrapperOf(row, options), {

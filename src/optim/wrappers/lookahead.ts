@@ -1,8 +1,10 @@
 import { range } from '../../gpu/buffers.js';
 import { integer, number } from '../../gpu/fields.js';
 import { mix, mixForms } from '../../kernels/mix.js';
-import { placed, trainedSegments } from '../trained.js';
-import { type Wrapper, type WrapperRow, wrapperOf, wrapperPass } from './wrapper.js';
+import type { Vector } from '../../space/space.js';
+import { bind, spanName } from '../source.js';
+import { trainedSegments } from '../trained.js';
+import { type Wrapper, type WrapperRow, wrapperOf } from './wrapper.js';
 
 /** Options of {@link lookahead}. */
 export interface LookaheadOptions {
@@ -22,7 +24,7 @@ const row: WrapperRow<{ k: number; alpha: number }> & { name: 'lookahead' } = {
     alpha: number('how far the slow weights go towards the fast ones', 0.5, { min: 0, max: 1 }),
   },
   forms: mixForms,
-  bind({ k, alpha }, { updater }) {
+  bind({ k, alpha }, updater) {
     const { buffers, clock, options } = updater;
     const { space, groups, param } = options;
     const slow = updater.keep('slow', true);
@@ -30,12 +32,10 @@ const row: WrapperRow<{ k: number; alpha: number }> & { name: 'lookahead' } = {
     const weights = new Float32Array(groups.length * space.replicas).fill(alpha);
     const by = range(buffers.upload('lookahead', weights));
     const ops = spans.map(({ span, count, range: segments }) => {
-      const [own, theirs] = [slow, param].map(({ ranges }) => placed(buffers.device, ranges[span]!)) as [
-        ReturnType<typeof placed>,
-        ReturnType<typeof placed>,
-      ];
+      const at = ({ ranges }: Vector) => bind(buffers.device, ranges[span]!);
+      const [own, theirs] = [at(slow), at(param)];
       const shared = { clock, segments, count, stride: space.spans[span]!.elements, replicas: space.replicas };
-      const label = (pass: string) => wrapperPass(updater, pass, span);
+      const label = (pass: string) => spanName(options, pass, { span });
       const every = { when: 'every', every: k } as const;
       return {
         start: mix({ ...shared, label: label('lookahead-start'), target: own, base: theirs, when: 'before' }),
@@ -43,11 +43,8 @@ const row: WrapperRow<{ k: number; alpha: number }> & { name: 'lookahead' } = {
         back: mix({ ...shared, label: label('lookahead-back'), target: theirs, base: own, ...every }),
       };
     });
-    return {
-      // A trainer copies the weights itself, when it sets them.
-      ...((!space.padded || options.staged) && { gradient: ops.map(({ start }) => start) }),
-      after: ops.flatMap(({ sync, back }) => [sync, back]),
-    };
+    const after = ops.flatMap(({ sync, back }) => [sync, back]);
+    return () => (options.copied ? { after } : { gradient: ops.map(({ start }) => start), after });
   },
 };
 

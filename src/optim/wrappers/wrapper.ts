@@ -1,8 +1,10 @@
-import type { BufferRange } from '../../gpu/buffers.js';
+import type { BufferRange, BufferSet } from '../../gpu/buffers.js';
 import { DownhillError, show } from '../../gpu/errors.js';
 import { checkField, checkNumber, checkOptions, type Fields } from '../../gpu/fields.js';
 import type { Form, Op } from '../../kernels/op.js';
-import type { Updater } from '../updater.js';
+import type { Space, Vector } from '../../space/space.js';
+import type { Group } from '../scalars.js';
+import type { BoundSource } from '../source.js';
 
 /*
  * What goes round any rule: one row per wrapper, from which everything that reads wrappers is derived. A wrapper is its row
@@ -11,19 +13,37 @@ import type { Updater } from '../updater.js';
 
 export type WrapperSettings = Readonly<Record<string, number | boolean | string>>;
 
-/** What a wrapper's ops work on. */
-export interface WrapperBinding {
-  /** Under construction: its buffers, options, clock and `keep` are there. */
-  readonly updater: Updater;
+/** Where a step reads its gradients. */
+export interface WrapperStep {
+  /** Where there are micro-steps, their sum. */
+  readonly grads: readonly BoundSource[];
+  /** Owns what is made for these gradients alone. */
+  readonly tables: BufferSet;
+}
+
+/** What a wrapper goes round: an updater under construction. */
+export interface Wrapped {
+  readonly buffers: BufferSet;
+  /** One per replica. */
+  readonly clock: BufferRange;
   /** Records of the step's scalars, once `advance` has written them. */
   readonly hyper: BufferRange;
-  /** The gradient of each span, in an arena of ours that may be written: the sum of micro-steps where there are several. */
-  readonly grads: readonly {
-    readonly range: BufferRange;
-    /** Its first element in the range. */
-    readonly first: number;
-  }[];
+  readonly options: {
+    readonly label: string;
+    readonly space: Space;
+    readonly param: Vector;
+    readonly groups: readonly Group[];
+    readonly micro: number;
+    readonly seeds?: readonly number[];
+    /** Whoever sets the parameters sets what starts as these as well. */
+    readonly copied?: boolean;
+  };
+  /** A vector that the wrapper remembers. @param copy whether it starts as the parameters */
+  keep(name: string, copy?: boolean): Vector;
 }
+
+/** A wrapper round an updater: its ops, for gradients wherever they lie. */
+export type BoundWrapper = (step: WrapperStep) => WrapperOps;
 
 /** A wrapper's ops, by where they stand. */
 export interface WrapperOps {
@@ -45,7 +65,7 @@ export interface WrapperRow<S extends WrapperSettings = WrapperSettings> {
   readonly fields: Fields;
   /** Of its ops. */
   readonly forms: readonly Form[];
-  bind(settings: S, binding: WrapperBinding): WrapperOps;
+  bind(settings: S, updater: Wrapped): BoundWrapper;
 }
 
 /** Made by `lookahead()`, `centralize()` …; plain data. */
@@ -90,6 +110,12 @@ export function checkWrappers(wrappers: unknown = []): readonly Wrapper[] {
   });
 }
 
-/** A span's pass: numbered where there are several, and where memory is somebody else's. */
-export const wrapperPass = ({ options: { label, space } }: Updater, pass: string, span: number): string =>
-  `${label}/${pass}${space.padded && space.spans.length === 1 ? '' : `-${span}`}`;
+/** What changes a gradient needs it as numbers. @throws DownhillError OPTION-RANGE for fixed-point ones */
+export function checkFloats(name: string, { grads }: WrapperStep): void {
+  if (grads.every(({ unit }) => unit === undefined)) return;
+  throw new DownhillError(
+    'OPTION-RANGE',
+    `${name} changes gradients, but these are fixed-point.`,
+    'Pass f32 gradients, or accumulate several steps, whose sum is f32.',
+  );
+}
