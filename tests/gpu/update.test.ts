@@ -46,10 +46,12 @@ interface Tensor {
 }
 
 const SCALES = [2 ** -40, 2 ** -20, 1, 2 ** 20, 2 ** 40];
+/** Longer than a workgroup takes of one tensor; what is longer yet the update kernels take below. */
+const LONGEST = 1023;
 /** Every size at every scale, each tensor from a multiple of 64 on. */
 const TENSORS: Tensor[] = [];
 let elements = 0;
-for (const length of [1, 3, 4, 5, 63, 255, 257, 4095]) {
+for (const length of [1, 3, 4, 5, 63, 255, 257, LONGEST]) {
   for (const scale of SCALES) {
     TENSORS.push({ length, scale, offset: elements });
     elements += roundUp(length, ARENA_BLOCK);
@@ -57,12 +59,12 @@ for (const length of [1, 3, 4, 5, 63, 255, 257, 4095]) {
 }
 /**
  * Uniform in [-1, 1). But where an L2 penalty outweighs a tiny gradient and a rule normalises, a parameter near 0 follows
- * itself: p -= lr·p/|p before|, which magnifies a rounding by lr/|p| at every step, in any arithmetic. Among 4,095 values
+ * itself: p -= lr·p/|p before|, which magnifies a rounding by lr/|p| at every step, in any arithmetic. Among the values of the longest
  * some are that small; there the parameters of scaled gradients start at 0.5 and more.
  */
 const START = inArena((length, i, scale) => {
   const values = randomFloats(length, 99 + i);
-  return length < 4095 || scale === 1 ? values : values.map((p) => p + (p < 0 ? -0.5 : 0.5));
+  return length < LONGEST || scale === 1 ? values : values.map((p) => p + (p < 0 ? -0.5 : 0.5));
 });
 
 function inArena(make: (length: number, i: number, scale: number) => Float32Array): Float32Array<ArrayBuffer> {
@@ -157,11 +159,11 @@ async function runCases(rulesOfOne: readonly Rule[], run: Run): Promise<Map<Rule
 /** The reference's path over the same gradients, and how far the kernel is from it in units of the tolerance. */
 function compare(rule: Rule, run: Run, seen: readonly Float32Array[], hyper: Rule['hyper'] = rule.hyper) {
   const reference = references[rule.row.name]!;
-  const param = Float64Array.from(run.start);
+  const param = new Float64Array(run.start);
   const state = referenceState(reference, param.length, hyper);
   const path = new Path(run.start);
   return Array.from({ length: Math.max(...run.at) }, (_, step) => {
-    reference.update(param, Float64Array.from(run.gradient(step)), state, step + 1, hyper);
+    reference.update(param, new Float64Array(run.gradient(step)), state, step + 1, hyper);
     path.advance(param);
     const index = run.at.indexOf(step + 1);
     if (index < 0) return undefined;
