@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { runnerImport } from 'vite';
@@ -94,6 +95,13 @@ function carriedTable(names: Iterable<string>): string {
   );
 }
 
+/** One hash of all kernels as they run: what was measured of others says nothing of these. */
+function hashOf(texts: ReadonlyMap<string, string>): string {
+  const stripped = [...texts].map(([name, text]) => [name, stripWgsl(text)]).sort();
+  const hash = createHash('sha256').update(JSON.stringify(stripped)).digest('hex').slice(0, 16);
+  return `${HEADER}/** Of the text of every kernel, without comments. */\nexport const SHADERS = '${hash}';\n`;
+}
+
 function shaderModules(): Record<string, string> {
   const files: Record<string, string> = {};
   const texts = shaderTexts();
@@ -116,6 +124,7 @@ function shaderModules(): Record<string, string> {
       `${HEADER}/** Of kernels that have it in common. */\nexport const ${textName(name)}: string = ${JSON.stringify(text)};\n`;
   }
   files['src/shaders/carried.gen.ts'] = carriedTable(texts.keys());
+  files['src/shaders/hash.gen.ts'] = hashOf(texts);
   return files;
 }
 

@@ -2,6 +2,7 @@ import { describeAdapter } from '../gpu/device.js';
 import { DownhillError, show, suggest } from '../gpu/errors.js';
 import { passName } from '../kernels/lower.js';
 import type { Form, Op } from '../kernels/op.js';
+import { SHADERS } from '../shaders/hash.gen.js';
 import { formsOf } from './forms.js';
 import type { Chooser, Chosen, FormChoice, MeasuredPlan, PlanOption, PlanStore } from './plan-types.js';
 import { signatureOf, takes, tune } from './tune.js';
@@ -90,11 +91,20 @@ function adapterOf(device: GPUDevice): MeasuredPlan['adapter'] {
   return { vendor, architecture, device: model, description };
 }
 
-/** 32 digits of what a plan depends on: adapter, features and limits, release, the forms there are, ops and their shapes. */
-export async function keyOf(device: GPUDevice, ops: readonly Op[], forms: readonly Form[]): Promise<string> {
+/**
+ * 32 digits of what a plan depends on: release and kernels, adapter, features and limits, the forms there are, ops and their
+ * shapes. A form may keep its name where its kernel is another.
+ */
+export async function keyOf(
+  device: GPUDevice,
+  ops: readonly Op[],
+  forms: readonly Form[],
+  release: readonly string[] = [VERSION, SHADERS],
+): Promise<string> {
   const { features, limits } = describeAdapter(device);
   const passes = ops.map(({ label }) => passName(label));
-  const all = [VERSION, adapterOf(device), features, limits, forms.map(({ name }) => name), passes, signatureOf(ops)];
+  const names = forms.map(({ name }) => name);
+  const all = [release, adapterOf(device), features, limits, names, passes, signatureOf(ops)];
   const hash = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(JSON.stringify(all)));
   return [...new Uint8Array(hash, 0, 16)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 }
@@ -124,7 +134,8 @@ function readPlan(plan: unknown, { device, ops, forms, key }: Task): MeasuredPla
     return ignored(
       `it is of the adapter ${show((theirs as Partial<typeof ours>).description)}, this is ${show(ours.description)}`,
     );
-  if (of !== key) return ignored('it is of another model, batch size, rule, or device of the adapter');
+  if (of !== key)
+    return ignored('it is of another model, batch size, rule, build of the kernels, or device of the adapter');
   const strays = new Set(Object.keys(choice));
   for (let at = 0; at < ops.length; ) {
     const name = passName(ops[at]!.label);
