@@ -2,14 +2,13 @@ import { describe, expect, it } from 'vitest';
 import { arrays } from '../../src/data/arrays.js';
 import { batchNorm, linear, relu, silu } from '../../src/nn/layers.js';
 import { mlp } from '../../src/nn/mlp.js';
-import { type Model, sequential } from '../../src/nn/model.js';
-import type { OptimizerOptions } from '../../src/optim/optimizer-options.js';
-import { type Rule, resolveRule } from '../../src/optim/rule.js';
-import { adam, rules } from '../../src/optim/rules.gen.js';
-import type { TensorGroup } from '../../src/train/types.js';
+import { sequential } from '../../src/nn/model.js';
+import { resolveRule } from '../../src/optim/rule.js';
+import { rules } from '../../src/optim/rules.gen.js';
+import { FUSED, fused, layersOf, stored, type Trial, train } from '../support/backward.js';
 import { likeDevice, testDevice } from '../support/gpu.js';
-import { elementwiseNames, slotCases } from '../support/rule-cases.js';
-import { noise, replicasOf } from '../support/train.js';
+import { FEW, insideCases } from '../support/rule-cases.js';
+import { noise } from '../support/train.js';
 
 /*
  * The update inside the weight gradient's tiles: the same bits as of the tiles that store the gradient, which the tests of
@@ -17,58 +16,6 @@ import { noise, replicasOf } from '../support/train.js';
  */
 
 const device = await testDevice();
-const FUSED = 'backward+update/tile-64x64';
-
-interface Trial {
-  readonly model: Model;
-  readonly data?: ReturnType<typeof arrays>;
-  readonly rows?: number;
-  readonly rule?: Rule;
-  readonly seeds?: readonly number[];
-  readonly groups?: readonly TensorGroup[];
-  readonly optimizer?: OptimizerOptions;
-  readonly device?: GPUDevice;
-}
-
-const layersOf = ({ layers }: Model) => layers.filter(({ row }) => row.name === 'linear').length;
-/** The gradients of every layer by themselves; those of inputs as the fused form has them on a CPU adapter. */
-const stored = ({ layers }: Model) =>
-  Object.fromEntries(
-    layers
-      .flatMap(({ row }, place) => (row.name === 'linear' ? [layers[place - 1]?.row.name] : []))
-      .flatMap((before, i) => {
-        const activates = before !== undefined && before !== 'linear' ? '+activation-gradient' : '';
-        return [
-          [`weight-gradient-${i}`, 'dense-weight-gradient/tile-64x64'],
-          ...(i > 0 ? [[`input-gradient-${i}`, `dense-input-gradient${activates}/tile`]] : []),
-        ];
-      }),
-  );
-const fused = (model: Model) => ({ [`weight-gradient-${layersOf(model) - 1}`]: FUSED });
-
-/** Losses and tensors of every replica after some steps. */
-async function train(
-  trial: Trial,
-  choiceOf: (model: Model) => Readonly<Record<string, string>> | undefined,
-  steps = 3,
-) {
-  const { model, rows = 20, rule = adam({ lr: 0.01 }) as Rule, seeds = [1, 2], groups, optimizer } = trial;
-  const made = await replicasOf(trial.device ?? device, {
-    model,
-    data: trial.data ?? noise(50, model.input, model.output),
-    rows,
-    replicas: seeds.map((seed) => ({ seed, rule })),
-    choice: choiceOf(model),
-    ...(groups && { groups }),
-    ...(optimizer && { optimizer }),
-  });
-  const results = await made.run(steps);
-  const tensors = [];
-  for (const replica of seeds.keys()) tensors.push(await made.program.readParameters(replica));
-  const { passes } = made.program.describe();
-  made.destroy();
-  return { losses: results.map(({ loss }) => loss), tensors, passes: passes.map(({ label }) => label) };
-}
 
 describe('an update inside the weight gradient', () => {
   const nets: readonly [string, Trial][] = [
@@ -118,18 +65,15 @@ describe('an update inside the weight gradient', () => {
     expect(inside.tensors[0]).not.toEqual((await train(trial, stored, 2)).tensors[0]);
   });
 
-  // One layer, which is one pipeline of a rule and its slots, of two tiles by two.
+  // One layer, which is one pipeline of a rule and its slots, of two tiles by two. All rules: tests/slow/rules-inside.test.ts.
   const model = mlp({ sizes: [70, 67] });
-  it.each(elementwiseNames.flatMap((name) => slotCases(name).map((options) => [name, options] as const)))(
-    'has the bits of the update after it with %s %o',
-    async (name, options) => {
-      const rule = resolveRule(rules, name, options);
-      const [inside, after] = [await train({ model, rule }, fused), await train({ model, rule }, stored)];
-      expect(inside.passes).toHaveLength(after.passes.length - 1);
-      expect(inside.losses).toEqual(after.losses);
-      expect(inside.tensors).toEqual(after.tensors);
-    },
-  );
+  it.each(insideCases(FEW))('has the bits of the update after it with %s %o', async (name, options) => {
+    const rule = resolveRule(rules, name, options);
+    const [inside, after] = [await train({ model, rule }, fused), await train({ model, rule }, stored)];
+    expect(inside.passes).toHaveLength(after.passes.length - 1);
+    expect(inside.losses).toEqual(after.losses);
+    expect(inside.tensors).toEqual(after.tensors);
+  });
 
   it('gives each of several replicas the bits it has alone', async () => {
     const own = mlp({ sizes: [9, 12, 4] });

@@ -1,85 +1,21 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { arrays } from '../../src/data/arrays.js';
-import { traitsOf } from '../../src/gpu/traits.js';
 import { initialize } from '../../src/nn/init.js';
 import { elu, gelu, linear, relu, silu, tanh } from '../../src/nn/layers.js';
 import { binaryCrossEntropy, huber, l1, mse, softmaxCrossEntropy } from '../../src/nn/losses.js';
 import { mlp } from '../../src/nn/mlp.js';
-import { type Model, sequential, tensorsOf } from '../../src/nn/model.js';
+import { sequential, tensorsOf } from '../../src/nn/model.js';
 import { type Rule, resolveRule } from '../../src/optim/rule.js';
-import { adam, rules, sgd } from '../../src/optim/rules.gen.js';
-import { randomFloats, testDevice } from '../support/gpu.js';
-import { elementwiseNames, slotCases } from '../support/rule-cases.js';
-import { noise, replicasOf } from '../support/train.js';
+import { adam, rules } from '../../src/optim/rules.gen.js';
+import { randomFloats } from '../support/gpu.js';
+import { FEW, insideCases } from '../support/rule-cases.js';
+import { step, stored, type Trial, train, variants } from '../support/step.js';
+import { noise } from '../support/train.js';
 
 /*
  * The whole step in two dispatches. The gradient, stored by the same loops, is compared with the layer-wise forms of tiles, which
  * the tests of layers and networks compare with float64; the rule inside then gives the bits of the update after it.
  */
-
-const device = await testDevice();
-const { subgroup } = traitsOf(device);
-const variants = { 8: ['8x4', '8x1'], 4: ['4x4'] }[subgroup as 4] ?? [];
-
-/** Plans: the whole step, its gradient stored, and layer by layer in tiles. */
-const step = (variant: string) => ({ 'forward-0': `step/rows-${variant}` });
-const stored = (variant: string) => ({ 'forward-0': `gradient/rows-${variant}` });
-const TILES = ['dense', 'dense-input-gradient', 'dense-weight-gradient'];
-
-interface Trial {
-  readonly model: Model;
-  readonly data?: ReturnType<typeof arrays>;
-  readonly rows?: number;
-  readonly rule?: Rule;
-  readonly seeds?: readonly number[];
-  readonly sampling?: 'shuffle' | 'replacement' | 'sequential' | 'full';
-  readonly maxArenaBytes?: number;
-}
-
-/** Tensors and losses after some steps of every replica. */
-async function train(trial: Trial, choice: Readonly<Record<string, string>> | 'layers', steps = 3) {
-  const {
-    model,
-    rows = 20,
-    rule = sgd({ lr: 0.05 }) as Rule,
-    seeds = [1],
-    sampling = 'shuffle',
-    maxArenaBytes,
-  } = trial;
-  const data = trial.data ?? noise(50, model.input, model.output);
-  const made = await replicasOf(device, {
-    model,
-    data,
-    rows,
-    sampling,
-    replicas: seeds.map((seed) => ({ seed, rule })),
-    choice: choice === 'layers' ? layerWise(model) : choice,
-    ...(maxArenaBytes && { maxArenaBytes }),
-  });
-  const results = await made.run(steps);
-  const tensors = [];
-  for (const replica of seeds.keys()) tensors.push(await made.program.readParameters(replica));
-  const described = made.program.describe();
-  made.destroy();
-  return { losses: results.map(({ loss }) => loss), tensors, described };
-}
-
-/** Of every dense layer its products in tiles, with the activation beside them where there is one. */
-function layerWise(model: Model): Record<string, string> {
-  const dense = model.layers.flatMap(({ row }, i) => (row.name === 'linear' ? [i] : []));
-  return Object.fromEntries(
-    dense.flatMap((layer, n) => {
-      const activates = dense.length - 1 !== n && model.layers[layer + 1]!.row.name !== 'linear';
-      const before = n > 0 && model.layers[layer - 1]!.row.name !== 'linear';
-      const back = `${TILES[1]}${before ? '+activation-gradient' : ''}/tile`;
-      return [
-        [`forward-${n}`, `${TILES[0]}${activates ? '+activation' : ''}/tile`],
-        [`weight-gradient-${n}`, `${TILES[2]}/tile`],
-        ...(n > 0 ? [[`input-gradient-${n}`, back]] : []),
-      ];
-    }),
-  );
-}
 
 /** Furthest that tensors of two trainings lie apart. */
 const apart = (a: Awaited<ReturnType<typeof train>>, b: typeof a): number =>
@@ -197,17 +133,15 @@ describe('a step by rows', () => {
   const variant = variants.at(-1)!;
   const model = mlp({ sizes: [9, 12, 7, 4], activation: 'tanh' });
 
-  it.each(elementwiseNames.flatMap((name) => slotCases(name).map((options) => [name, options] as const)))(
-    'has the bits of the update after it with %s %o',
-    async (name, options) => {
-      const rule = resolveRule(rules, name, options);
-      const whole = await train({ model, rule, seeds: [1, 2] }, step(variant));
-      const after = await train({ model, rule, seeds: [1, 2] }, stored(variant));
-      expect(whole.described.dispatches).toBeLessThanOrEqual(3);
-      expect(whole.losses).toEqual(after.losses);
-      expect(whole.tensors).toEqual(after.tensors);
-    },
-  );
+  // All rules: tests/slow/rules-inside.test.ts.
+  it.each(insideCases(FEW))('has the bits of the update after it with %s %o', async (name, options) => {
+    const rule = resolveRule(rules, name, options);
+    const whole = await train({ model, rule, seeds: [1, 2] }, step(variant));
+    const after = await train({ model, rule, seeds: [1, 2] }, stored(variant));
+    expect(whole.described.dispatches).toBeLessThanOrEqual(3);
+    expect(whole.losses).toEqual(after.losses);
+    expect(whole.tensors).toEqual(after.tensors);
+  });
 
   it('gives each of several replicas the bits it has alone', async () => {
     const all = await train({ model, seeds: [5, 6, 7] }, step(variant));

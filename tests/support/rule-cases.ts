@@ -64,3 +64,10 @@ export function slotCases(name: string): Record<string, unknown>[] {
   }
   return [...seen.values()];
 }
+
+/** Rules with no state, with one that some settings add, with the most, and with state that does not start at 0. */
+export const FEW: readonly string[] = ['sgd', 'adam', 'adan', 'ftrl'];
+
+/** What is carried into another kernel of these rules: a pipeline each, so that all of them are for tests/slow. */
+export const insideCases = (names: readonly string[]) =>
+  names.flatMap((name) => slotCases(name).map((options) => [name, options] as const));
