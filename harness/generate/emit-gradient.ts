@@ -56,7 +56,7 @@ struct Layer {
 }
 struct Table { layers: array<Layer, ${MOST_LAYERS}>, tiles: array<vec4u, ${MOST_TILES}> }
 ${ending ? CLOCKS : ''}
-${bindings(parts, ending)
+${bindings(parts, sizes, ending)
   .map((text, i) => `@group(0) @binding(${i}) ${text};`)
   .join('\n')}
 
@@ -71,7 +71,7 @@ ${
         }`
     : ''
 }
-${parts ? update(parts, sizes) : keep(sizes)}
+${ends(parts, sizes)}
       }
     }
   }
@@ -111,12 +111,8 @@ ${times(
 )}
   var starts: array<u32, ${sizes.rows / sizes.lanes}>;
   let bytes = BYTES && GATHER && layer.gather != 0u;
-  ${
-    parts
-      ? `var h: Hyper;
-  let whole = layer.whole != 0u;`
-      : ''
-  }
+  ${parts ? 'var h: Hyper;' : ''}
+  ${byVectors(parts, sizes) ? 'let whole = layer.whole != 0u;' : ''}
 ${times(columns, (c) => `  var d${c}: array<f32, ${sizes.rows + 1}>;`)}
   for (var begin = 0u; begin < rows; begin += ${sizes.rows}u) {
     let last = begin + ${sizes.rows}u >= rows;
@@ -165,12 +161,13 @@ function products({ lanes, rows, quads, sums }: GradientSizes): string {
 }
 
 /** The sums of a lane's quad `q`: selected, since a private array that a loop reads is slow on lavapipe. */
-function sumsOf({ rows, quads }: GradientSizes): string {
-  const sums = (q: number) => `vec4f(${times(4, (c) => `d${4 * q + c}[${rows}]`, ', ')})`;
-  return (
-    times(quads - 1, () => 'select(', '') + sums(0) + times(quads - 1, (q) => `, ${sums(q + 1)}, q == ${q + 1}u)`, '')
-  );
+function sumsOf(sizes: GradientSizes): string {
+  const { quads } = sizes;
+  const others = times(quads - 1, (q) => `, ${quadSums(sizes, q + 1)}, q == ${q + 1}u)`, '');
+  return `${'select('.repeat(quads - 1)}${quadSums(sizes, 0)}${others}`;
 }
+
+const quadSums = ({ rows }: GradientSizes, q: number) => `vec4f(${times(4, (c) => `d${4 * q + c}[${rows}]`, ', ')})`;
 
 const XYZW = ['x', 'y', 'z', 'w'] as const;
 
@@ -221,8 +218,42 @@ function update(parts: RuleParts, sizes: GradientSizes): string {
         }`;
 }
 
-function bindings(parts: RuleParts | undefined, ending: Ending | undefined): string[] {
-  const written = (name: string) => `var<storage, read_write> ${name}: array<${parts ? 'vec4f' : 'f32'}>`;
+/**
+ * By single floats, written out for each quad: what SwiftShader is fastest with, which compiles an access in 1 ms. Columns past the
+ * last are the last one again: its gradient, its parameter and its state, so that no store needs a branch.
+ */
+function singly(parts: RuleParts | undefined, sizes: GradientSizes): string {
+  const load = (array: string) => `vec4f(${XYZW.map((lane) => `${array}[at.${lane}]`).join(', ')})`;
+  const store = (array: string, value: string) =>
+    XYZW.map((lane) => `${array}[at.${lane}] = ${value}.${lane};`).join(' ');
+  const updated = () => `if (MANY && !last) {
+            ${store('grads', 'raw')}
+          } else if (h.skip == 0u) {
+            ${called(parts!, { load, gradient: 'raw' }, '            ')}
+            ${stored(parts!, store, '            ')}
+          }`;
+  return times(
+    sizes.quads,
+    (q) => `        if (col${q} < n) {
+          let at = columns${q} + to;
+          var raw = ${quadSums(sizes, q)};
+          if (MANY && begin > 0u) { raw += ${load('grads')}; }
+          ${parts ? updated() : store('grads', 'raw')}
+        }`,
+  );
+}
+
+/** SwiftShader takes 5 to 15 % longer with vec4s of parameters and state than with their floats. */
+const byVectors = (parts: RuleParts | undefined, { lanes }: GradientSizes) => parts !== undefined && lanes === 8;
+
+function ends(parts: RuleParts | undefined, sizes: GradientSizes): string {
+  if (sizes.lanes === 4) return singly(parts, sizes);
+  return parts ? update(parts, sizes) : keep(sizes);
+}
+
+function bindings(parts: RuleParts | undefined, sizes: GradientSizes, ending: Ending | undefined): string[] {
+  const written = (name: string) =>
+    `var<storage, read_write> ${name}: array<${byVectors(parts, sizes) ? 'vec4f' : 'f32'}>`;
   return [
     ...(parts ? ['var<uniform> hyper: array<Hyper, 1024>'] : []),
     'var<uniform> shape: Shape',

@@ -30,6 +30,9 @@ export interface ChainTexts {
 /** Stages of a chain, at most: a layer is one forward, one backward. */
 export const MOST_STAGES = 64;
 
+/** So few inputs (of a last layer's gradient, or left over by the blocks) are a block of their own: on SwiftShader no gain. */
+const SHORT = { 4: 0, 8: 16 } as const;
+
 const SUMS = { 4: 1, 8: 2 } as const;
 const spread = (lanes: number) => (lanes === 4 ? 'subgroupBroadcast' : 'subgroupShuffle');
 
@@ -82,11 +85,23 @@ ${shared(`chain_${sizes.lanes}x${sizes.rows}`, chain(sizes))}
 `;
 }
 
+/** Four inputs of each row. An array that a loop indexes costs lavapipe a twentieth of the dispatch, SwiftShader less than to select. */
+function quadsOf({ lanes, rows: mine }: ChainSizes) {
+  if (lanes === 4)
+    return { declared: `var quads: array<vec4f, ${mine}>;`, kept: 'quads[g] = v;', of: (g: number) => `quads[${g}]` };
+  return {
+    declared: times(mine, (g) => `var quad${g} = vec4f();`, ' '),
+    kept: times(mine, (g) => `quad${g} = select(quad${g}, v, g == ${g}u);`, ' '),
+    of: (g: number) => `quad${g}`,
+  };
+}
+
 /** The loops over stages, blocks and outputs: the same for every loss. */
 function chain(sizes: ChainSizes): string {
   const { lanes, rows: mine, block } = sizes;
-  const loads = Math.ceil(block / lanes);
   const all = (make: (g: number) => string, between = ' ') => times(mine, make, between);
+  const quads = quadsOf(sizes);
+  const short = SHORT[lanes];
   return `${ADVANCE}
 
 @compute @workgroup_size(${lanes})
@@ -114,7 +129,7 @@ fn chain(
   }
   // Of each row a block of inputs, and in the last place what they come to. (As one array they took lavapipe 1.5 s to compile.)
 ${all((g) => `  var c${g}: array<f32, ${block + 1}>;`, '\n')}
-  var quads: array<vec4f, ${mine}>;
+  ${quads.declared}
   var sums: array<f32, ${mine}>;
   for (var s = 0u; s < shape.stages; s++) {
     let stage = table.stages[s];
@@ -124,7 +139,8 @@ ${all((g) => `  var c${g}: array<f32, ${block + 1}>;`, '\n')}
     let inputs = stage.inputs;
     for (var k0 = 0u; k0 < inputs; k0 += ${block}u) {
       let end = k0 + ${block}u >= inputs;
-      for (var k = 0u; k < ${block}u * shape.one; k += 4u) {
+      ${short ? `let short = inputs - k0 <= ${short}u;` : ''}
+      for (var k = 0u; k < ${short ? `select(${block}u, ${short}u, short)` : `${block}u * shape.one`}; k += 4u) {
         let at = min(k0 + k, stage.from_stride - 4u);
         // What lies past a row's end may be anything, and meets a weight that is there.
         let there = vec4u(k0 + k) + vec4u(0u, 1u, 2u, 3u) < vec4u(inputs);
@@ -136,15 +152,17 @@ ${all((g) => `  var c${g}: array<f32, ${block + 1}>;`, '\n')}
             let start = stage.from_at + places[g] * stage.from_stride + at;
             v = vec4f(scratch[start], scratch[start + 1u], scratch[start + 2u], scratch[start + 3u]);
           }
-          quads[g] = select(vec4f(), v, there);
+          v = select(vec4f(), v, there);
+          ${quads.kept}
         }
-${all((g) => times(4, (i) => `        c${g}[k + ${i}u] = quads[${g}].${'xyzw'[i]};`), '\n')}
+${all((g) => times(4, (i) => `        c${g}[k + ${i}u] = ${quads.of(g)}.${'xyzw'[i]};`), '\n')}
       }
-${times(loads, (i) => `      let o${i} = base + min(k0 + ${i * lanes}u + lane, inputs - 1u) * stage.step_in;`)}
+${times(Math.ceil(block / lanes), (i) => `      let o${i} = base + min(k0 + ${i * lanes}u + lane, inputs - 1u) * stage.step_in;`)}
       for (var n = 0u; n < stage.outputs; n++) {
         let at = n * stage.step_out;
-${times(loads, (i) => `        let w${i} = param[at + o${i}];`)}
-${products(sizes)}
+        ${short ? `if (short) {\n${products(sizes, short)}\n        } else {` : '{'}
+${products(sizes, block)}
+        }
         ${all((g) => `sums[${g}] = c${g}[${block}];`)}
         var bias = 0.0;
         if (end && stage.bias_at != NONE) { bias = param[replica * shape.param_stride + stage.bias_at + n]; }
@@ -165,18 +183,19 @@ ${products(sizes)}
 }`;
 }
 
-/** The block's sum, written out, in two sums for each row on lavapipe: its additions wait for one another. */
-function products({ lanes, rows: mine, block }: ChainSizes): string {
+/** The sum of a block's first inputs, written out, in two sums for each row on lavapipe: its additions wait for one another. */
+function products({ lanes, rows: mine, block }: ChainSizes, inputs: number): string {
   const sums = SUMS[lanes];
   const name = (g: number, sum: number) => `${'ef'[sum]}${g}`;
   const start = times(mine, (g) => times(sums, (sum) => `var ${name(g, sum)} = 0.0;`, ' '), ' ');
-  const lines = times(block, (k) => {
+  const loads = times(Math.ceil(inputs / lanes), (i) => `          let w${i} = param[at + o${i}];`);
+  const lines = times(inputs, (k) => {
     const w = `${spread(lanes)}(w${Math.floor(k / lanes)}, ${k % lanes}u)`;
-    return `        { let t = ${w}; ${times(mine, (g) => `${name(g, k % sums)} += c${g}[${k}] * t;`, ' ')} }`;
+    return `          { let t = ${w}; ${times(mine, (g) => `${name(g, k % sums)} += c${g}[${k}] * t;`, ' ')} }`;
   });
   // Into a slot of the array before the first branch: else LLVM moves the additions behind it and spills every product.
   const slot = times(mine, (g) => `c${g}[${block}] = ${times(sums, (sum) => name(g, sum), ' + ')};`, ' ');
-  return `        ${start}\n${lines}\n        ${slot}`;
+  return `${loads}\n          ${start}\n${lines}\n          ${slot}`;
 }
 
 function bindings(loss: string): string[] {
