@@ -205,13 +205,14 @@ function update(
 export async function main(args: readonly string[]): Promise<number> {
   const check = args.includes('--check');
   const stale = update(generate(), ['src/shaders'], '.gen.ts', check);
-  // The pages are made by the rules' own modules, which must not be loaded before what they import is there.
+  // Pages, manifest and vectors are made by the rules' own modules, which must not be loaded before what they import is there.
   if (!check || stale.length === 0) {
-    const { module } = await runnerImport<typeof import('./docs.js')>(join(root, 'harness/generate/docs.ts'), {
-      configFile: false,
-      logLevel: 'error',
-    });
-    stale.push(...update(module.generateDocs(root), module.FOLDERS, '.md', check));
+    const load = <T>(file: string) =>
+      runnerImport<T>(join(root, `harness/generate/${file}`), { configFile: false, logLevel: 'error' });
+    const docs = (await load<typeof import('./docs.js')>('docs.ts')).module;
+    stale.push(...update(docs.generateDocs(root), docs.FOLDERS, '.md', check));
+    const { generateManifest } = (await load<typeof import('./manifest.js')>('manifest.ts')).module;
+    stale.push(...update(generateManifest(root), ['shaders', 'vectors'], '.json', check));
   }
   if (check && stale.length) {
     console.error(`Stale generated files (run \`npm run gen\`):\n  ${stale.join('\n  ')}`);

@@ -94,6 +94,38 @@ export interface RuleRow<F extends Fields = Fields> {
   check?(settings: SettingsOf<F>): void;
 }
 
+/**
+ * What a row's functions compute, as text: the manifest has it (`shaders/manifest.json`), for those who use a kernel without this
+ * library. Each rule's module exports it as `text`, beside the row and not in it: no bundle carries it. A test evaluates it against
+ * the functions.
+ *
+ * Expressions have numbers, `+ - * / ^`, comparisons, `and or not`, `a ? b : c`, `sqrt exp log max min`, texts in quotes. Names
+ * are hyper-parameters (an element of a pair is `betas[0]`), `t`, and what a line above has set.
+ */
+export interface RuleText {
+  /**
+   * `name = expression`, in order, for every update: fields of `Hyper`, and what helps to compute them. A field that no line sets is the
+   * hyper-parameter of its name. `carry` is 1 before the first update, and what a line sets is there at the next.
+   */
+  readonly scalars: readonly string[];
+  /** When a state slot is there, for those that are not always. */
+  readonly slots?: Readonly<Record<string, string>>;
+  /** What a slot starts with, where that is not 0. */
+  readonly initial?: Readonly<Record<string, string>>;
+}
+
+/** The same of the fields that every rule's `Hyper` begins with. */
+export const headerText: RuleText = {
+  scalars: [
+    'count = t - 1',
+    'skip = 0',
+    'grad_scale = maximize ? -1 : 1',
+    'clip_value = 3.4028234663852886e38',
+    'l2 = decoupledWeightDecay ? 0 : weightDecay',
+    'decay = decoupledWeightDecay ? lr * weightDecay : 0',
+  ],
+};
+
 /** A rule with its hyper-parameters: plain data, made by calling the rule's function. */
 export interface Rule<F extends Fields = Fields> {
   readonly row: RuleRow<F>;

@@ -21,6 +21,12 @@ export interface ReferenceRule<H extends object = Readonly<Record<string, unknow
   /** What a state slot holds before the first update, where that is not 0. */
   initial?(slot: string, hyper?: Readonly<Partial<H>>): number;
 
+  /** Roundings of a parameter per update in f32, on average over so many updates, where that is not 1: for tolerances. */
+  roundings?(steps: number): number;
+
+  /** State slots made of terms that may cancel, and how many of their last bits f32 then has wrong: for tolerances. */
+  readonly lostBits?: Readonly<Record<string, number>>;
+
   /**
    * Applies update number `t` (t = 1 is the first) in place to `param` and `state`; `grad` is read only.
    *

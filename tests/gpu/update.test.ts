@@ -22,14 +22,10 @@ const U = 16;
 const STEPS = [1, 2, 3, 10, 25];
 const references: Readonly<Record<string, ReferenceRule>> = referenceRules;
 
-/**
- * Roundings of a parameter per step, on average over the steps, where they are not 1. FTRL computes the parameter anew from
- * its sums at every update: z, √n, their product, penalties, quotient are 8 more roundings of its own size, which do not add
- * up over the steps.
- */
-const ROUNDINGS: Readonly<Record<string, (steps: number) => number>> = { ftrl: (steps) => 1 + 8 / steps };
+/** Roundings of a parameter per step. */
 const roundingsOf = ({ row, hyper }: Rule, steps: number) =>
-  (ROUNDINGS[row.name]?.(steps) ?? 1) + (hyper.decoupledWeightDecay === true && hyper.weightDecay !== 0 ? 1 : 0);
+  (references[row.name]!.roundings?.(steps) ?? 1) +
+  (hyper.decoupledWeightDecay === true && hyper.weightDecay !== 0 ? 1 : 0);
 
 /** Everything that moves a parameter without a gradient. */
 const DECAYS = ['weightDecay', 'lambd', 'l1', 'l2', 'l2Shrinkage'];

@@ -24,10 +24,14 @@ describe('the package', () => {
       const entries = ['', '/node', '/kernels', '/reference', '/schedules', '/fields', '/onnx', '/checks', '/bundle', '/shaders/optim/adam'];
       const names = entries.map((entry) => 'downhill' + entry);
       for (const name of names) console.log(name, Object.keys(await import(name)).length);
-      console.log(import.meta.resolve('downhill/shaders/optim/adam.wgsl'));`;
+      console.log(import.meta.resolve('downhill/shaders/optim/adam.wgsl'));
+      const { default: manifest } = await import('downhill/shaders/manifest.json', { with: { type: 'json' } });
+      const { default: vectors } = await import('downhill/vectors/adam.json', { with: { type: 'json' } });
+      console.log(vectors.kernel, manifest.kernels[vectors.kernel].entryPoint);`;
     const out = node(code);
     expect(out.match(/^downhill\S* [1-9]\d*$/gm)).toHaveLength(10);
     expect(out).toMatch(/shaders\/optim\/adam\.wgsl/);
+    expect(out).toMatch(/^optim\/adam update$/m);
   });
 
   it('takes one rule into a bundle where one rule is imported', async () => {

@@ -1,6 +1,6 @@
 import { number, pair } from '../../gpu/fields.js';
 import { adabeliefShader } from '../../shaders/optim/adabelief.gen.js';
-import { common, defineRule } from '../rule.js';
+import { common, defineRule, type RuleText } from '../rule.js';
 
 /**
  * AdaBelief: Adam divided not by the size of the gradient but by how far it is from its running mean.
@@ -39,3 +39,14 @@ export const adabelief = defineRule({
     eps,
   }),
 });
+
+/** What the row computes, for `shaders/manifest.json`. */
+export const text: RuleText = {
+  scalars: [
+    'step_size = lr / (1 - betas[0]^t)',
+    'beta1 = betas[0]',
+    'beta1_c = 1 - betas[0]',
+    'beta2_c = 1 - betas[1]',
+    's_scale = 1 / sqrt(1 - betas[1]^t)',
+  ],
+};

@@ -1,6 +1,6 @@
 import { number } from '../../gpu/fields.js';
 import { adadeltaShader } from '../../shaders/optim/adadelta.gen.js';
-import { common, convention, defineRule } from '../rule.js';
+import { common, convention, defineRule, type RuleText } from '../rule.js';
 
 /**
  * Adadelta: the gradient times the ratio of two running root mean squares, of past steps and of gradients.
@@ -33,3 +33,6 @@ export const adadelta = defineRule({
   slots: () => ['square_avg', 'acc_delta'],
   derive: (_, { lr, rho, eps }) => ({ lr, rho_c: 1 - rho, eps }),
 });
+
+/** What the row computes, for `shaders/manifest.json`. */
+export const text: RuleText = { scalars: ['rho_c = 1 - rho'] };

@@ -1,6 +1,6 @@
 import { number } from '../../gpu/fields.js';
 import { adagradShader } from '../../shaders/optim/adagrad.gen.js';
-import { common, convention, defineRule } from '../rule.js';
+import { common, convention, defineRule, type RuleText } from '../rule.js';
 
 /**
  * Adagrad: every parameter's rate falls with the root of the sum of its squared gradients.
@@ -40,3 +40,13 @@ export const adagrad = defineRule({
     eps_outside: convention === 'keras' ? 0 : eps,
   }),
 });
+
+/** What the row computes, for `shaders/manifest.json`. */
+export const text: RuleText = {
+  scalars: [
+    'step_size = lr / (1 + (t - 1) * lrDecay)',
+    "eps_inside = convention == 'keras' ? eps : 0",
+    "eps_outside = convention == 'keras' ? 0 : eps",
+  ],
+  initial: { sum: 'initialAccumulatorValue' },
+};

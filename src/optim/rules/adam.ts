@@ -1,6 +1,6 @@
 import { flag, number, pair } from '../../gpu/fields.js';
 import { adamShader } from '../../shaders/optim/adam.gen.js';
-import { common, convention, defineRule } from '../rule.js';
+import { common, convention, defineRule, type RuleText } from '../rule.js';
 
 /**
  * Adam: the gradient divided by a running root mean square of itself, both averages corrected for their start at 0.
@@ -52,3 +52,20 @@ export const adam = defineRule({
     };
   },
 });
+
+/** What the row computes, for `shaders/manifest.json`. */
+export const text: RuleText = {
+  scalars: [
+    'correction = 1 - betas[1]^t',
+    'scale = 1 / sqrt(correction)',
+    "corrected = amsgrad and convention == 'optax'",
+    'step_size = lr / (1 - betas[0]^t)',
+    'beta1_c = 1 - betas[0]',
+    'beta2_c = 1 - betas[1]',
+    'v_scale = corrected ? 1 : scale',
+    'max_scale = corrected ? 1 / correction : 1',
+    "eps = convention == 'keras' ? eps * scale : eps",
+    'amsgrad = amsgrad ? 1 : 0',
+  ],
+  slots: { max_exp_avg_sq: 'amsgrad' },
+};

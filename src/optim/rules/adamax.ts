@@ -1,6 +1,6 @@
 import { number, pair } from '../../gpu/fields.js';
 import { adamaxShader } from '../../shaders/optim/adamax.gen.js';
-import { common, convention, defineRule } from '../rule.js';
+import { common, convention, defineRule, type RuleText } from '../rule.js';
 
 /**
  * Adamax: Adam with the largest gradient so far, fading by β₂ per update, in place of the root mean square.
@@ -42,3 +42,14 @@ export const adamax = defineRule({
     eps_outside: convention === 'keras' ? eps : 0,
   }),
 });
+
+/** What the row computes, for `shaders/manifest.json`. */
+export const text: RuleText = {
+  scalars: [
+    'step_size = lr / (1 - betas[0]^t)',
+    'beta1_c = 1 - betas[0]',
+    'beta2_c = 1 - betas[1]',
+    "eps_inside = convention == 'keras' ? 0 : eps",
+    "eps_outside = convention == 'keras' ? eps : 0",
+  ],
+};

@@ -25,3 +25,6 @@ export const adamw = defineRule({
   fields: { ...row.fields, ...common({ weightDecay: 1e-2, decoupled: true }) },
   conventions: { keras: { eps: 1e-7, weightDecay: 4e-3 }, optax: { weightDecay: 1e-4 } },
 });
+
+/** As Adam’s. */
+export { text } from './adam.js';

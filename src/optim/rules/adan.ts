@@ -1,7 +1,7 @@
 import { DownhillError } from '../../gpu/errors.js';
 import { flag, number, triple } from '../../gpu/fields.js';
 import { adanShader } from '../../shaders/optim/adan.gen.js';
-import { common, convention, defineRule } from '../rule.js';
+import { common, convention, defineRule, type RuleText } from '../rule.js';
 
 /**
  * Adan: Adam with Nesterov's look-ahead, estimated from the difference of one gradient to the last.
@@ -72,3 +72,21 @@ export const adan = defineRule({
     }
   },
 });
+
+/** What the row computes, for `shaders/manifest.json`. */
+export const text: RuleText = {
+  scalars: [
+    'loss = decoupledWeightDecay ? lr * weightDecay : 0',
+    'shrink = noProx ? 1 : 1 / (1 + loss)',
+    'decay = loss * shrink',
+    "mix = convention == 'optax' ? 1 - betas[1] : betas[1]",
+    'step_size = lr * shrink / (1 - betas[0]^t)',
+    'step_size_diff = lr * mix * shrink / (1 - betas[1]^t)',
+    'beta1_c = 1 - betas[0]',
+    'beta2_c = 1 - betas[1]',
+    'beta3_c = 1 - betas[2]',
+    'n_scale = 1 / sqrt(1 - betas[2]^t)',
+    'eps_root = epsRoot * (1 - betas[2]^t)',
+    'initial = t == 1 ? 1 : 0',
+  ],
+};

@@ -1,6 +1,6 @@
 import { number } from '../../gpu/fields.js';
 import { asgdShader } from '../../shaders/optim/asgd.gen.js';
-import { common, defineRule } from '../rule.js';
+import { common, defineRule, type RuleText } from '../rule.js';
 
 /**
  * Averaged stochastic gradient descent: a decaying rate, and beside the parameters the mean of those visited.
@@ -39,3 +39,8 @@ export const asgd = defineRule({
     return { eta, shrink: lambd * eta, mu: 1 / Math.max(1, t - 1 - t0) };
   },
 });
+
+/** What the row computes, for `shaders/manifest.json`. */
+export const text: RuleText = {
+  scalars: ['eta = lr / (1 + lambd * lr * (t - 1))^alpha', 'shrink = lambd * eta', 'mu = 1 / max(1, t - 1 - t0)'],
+};

@@ -1,6 +1,6 @@
 import { number } from '../../gpu/fields.js';
 import { ftrlShader } from '../../shaders/optim/ftrl.gen.js';
-import { common, defineRule } from '../rule.js';
+import { common, defineRule, type RuleText } from '../rule.js';
 
 /**
  * FTRL-proximal: every parameter is the minimum of all gradients so far with L1 and L2 penalties, so `l1` gives exact zeros.
@@ -52,3 +52,9 @@ export const ftrl = defineRule({
     shrinkage: 2 * l2Shrinkage,
   }),
 });
+
+/** What the row computes, for `shaders/manifest.json`. */
+export const text: RuleText = {
+  scalars: ['ridge = beta + 2 * l2 * lr', 'shrinkage = 2 * l2Shrinkage'],
+  initial: { accumulator: 'initialAccumulatorValue' },
+};

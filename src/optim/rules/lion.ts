@@ -1,6 +1,6 @@
 import { number, pair } from '../../gpu/fields.js';
 import { lionShader } from '../../shaders/optim/lion.gen.js';
-import { common, convention, defineRule } from '../rule.js';
+import { common, convention, defineRule, type RuleText } from '../rule.js';
 
 /**
  * Lion: every weight moves by `lr`, in the direction of a running mean of the gradient with the newest one mixed in.
@@ -32,3 +32,8 @@ export const lion = defineRule({
   slots: () => ['exp_avg'],
   derive: (_, { lr, betas }) => ({ lr, beta1: betas[0], beta1_c: 1 - betas[0], beta2_c: 1 - betas[1] }),
 });
+
+/** What the row computes, for `shaders/manifest.json`. */
+export const text: RuleText = {
+  scalars: ['beta1 = betas[0]', 'beta1_c = 1 - betas[0]', 'beta2_c = 1 - betas[1]'],
+};

@@ -1,7 +1,7 @@
 import { DownhillError } from '../../gpu/errors.js';
 import { type HyperOf, number, pair } from '../../gpu/fields.js';
 import { nadamShader } from '../../shaders/optim/nadam.gen.js';
-import { common, convention, defineRule } from '../rule.js';
+import { common, convention, defineRule, type RuleText } from '../rule.js';
 
 const fields = {
   lr: number('learning rate', 2e-3, { min: 0 }),
@@ -69,3 +69,17 @@ export const nadam = defineRule({
     }
   },
 });
+
+/** What the row computes, for `shaders/manifest.json`. */
+export const text: RuleText = {
+  scalars: [
+    "mu = convention == 'optax' ? betas[0] : betas[0] * (1 - 0.5 * 0.96^(t * momentumDecay))",
+    "mu_next = convention == 'optax' ? betas[0] : betas[0] * (1 - 0.5 * 0.96^((t + 1) * momentumDecay))",
+    'carry = carry * mu',
+    'grad_step = lr * (1 - mu) / (1 - carry)',
+    'moment_step = lr * mu_next / (1 - carry * mu_next)',
+    'beta1_c = 1 - betas[0]',
+    'beta2_c = 1 - betas[1]',
+    'v_scale = 1 / sqrt(1 - betas[1]^t)',
+  ],
+};

@@ -1,6 +1,6 @@
 import { number, pair } from '../../gpu/fields.js';
 import { radamShader } from '../../shaders/optim/radam.gen.js';
-import { common, convention, defineRule } from '../rule.js';
+import { common, convention, defineRule, type RuleText } from '../rule.js';
 
 /**
  * RAdam: Adam that leaves out the division by √v̂ while too few gradients were seen for it to be trusted, and then takes
@@ -54,3 +54,20 @@ export const radam = defineRule({
     };
   },
 });
+
+/** What the row computes, for `shaders/manifest.json`. */
+export const text: RuleText = {
+  scalars: [
+    "optax = convention == 'optax'",
+    'correction = 1 - betas[1]^t',
+    'rho_inf = 2 / (1 - betas[1]) - 1',
+    'rho = rho_inf - 2 * t * betas[1]^t / correction',
+    'rectified = (optax ? rho >= 5 : rho > 5) ? 1 : 0',
+    'r2 = (rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho)',
+    'step_size = lr * (rectified == 1 ? sqrt(r2) : 1) / (1 - betas[0]^t)',
+    'beta1_c = 1 - betas[0]',
+    'beta2_c = 1 - betas[1]',
+    'v_scale = 1 / sqrt(correction)',
+    'eps = optax ? eps : eps * v_scale',
+  ],
+};

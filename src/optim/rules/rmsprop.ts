@@ -1,6 +1,6 @@
 import { flag, number } from '../../gpu/fields.js';
 import { rmspropShader } from '../../shaders/optim/rmsprop.gen.js';
-import { common, convention, defineRule, on } from '../rule.js';
+import { common, convention, defineRule, on, type RuleText } from '../rule.js';
 
 /**
  * RMSprop: the gradient divided by a running root mean square of itself, with momentum where wanted.
@@ -64,3 +64,18 @@ export const rmsprop = defineRule({
     };
   },
 });
+
+/** What the row computes, for `shaders/manifest.json`. */
+export const text: RuleText = {
+  scalars: [
+    "outside = convention == 'pytorch'",
+    'alpha_c = 1 - alpha',
+    'eps_inside = outside ? 0 : eps',
+    'eps_outside = outside ? eps : 0',
+    'lr_inside = outside ? 1 : lr',
+    'lr_outside = outside ? lr : 1',
+    'centered = centered ? 1 : 0',
+  ],
+  slots: { momentum_buffer: 'momentum != 0', grad_avg: 'centered' },
+  initial: { square_avg: 'initialScale' },
+};

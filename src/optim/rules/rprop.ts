@@ -1,7 +1,7 @@
 import { DownhillError } from '../../gpu/errors.js';
 import { number, pair } from '../../gpu/fields.js';
 import { rpropShader } from '../../shaders/optim/rprop.gen.js';
-import { common, defineRule } from '../rule.js';
+import { common, defineRule, type RuleText } from '../rule.js';
 
 /**
  * Rprop, resilient backpropagation: every parameter has a step of its own, which grows while the sign of its gradient
@@ -67,3 +67,9 @@ export const rprop = defineRule({
     }
   },
 });
+
+/** What the row computes, for `shaders/manifest.json`. */
+export const text: RuleText = {
+  scalars: ['grow = etas[1] - 1', 'shrink = etas[0] - 1', 'smallest = stepSizes[0]', 'largest = stepSizes[1]'],
+  initial: { step_size: 'lr' },
+};

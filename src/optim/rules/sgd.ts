@@ -1,7 +1,7 @@
 import { DownhillError } from '../../gpu/errors.js';
 import { flag, number } from '../../gpu/fields.js';
 import { sgdShader } from '../../shaders/optim/sgd.gen.js';
-import { common, convention, defineRule, on } from '../rule.js';
+import { common, convention, defineRule, on, type RuleText } from '../rule.js';
 
 const refuse = (message: string, fix: string): never => {
   throw new DownhillError('HYPER-RANGE', message, fix);
@@ -74,3 +74,17 @@ export const sgd = defineRule({
     }
   },
 });
+
+/** What the row computes, for `shaders/manifest.json`. */
+export const text: RuleText = {
+  scalars: [
+    "keras = convention == 'keras'",
+    'first = t == 1 or momentum == 0',
+    'grad_weight = keras ? lr : ema ? 1 - momentum : first ? 1 : 1 - dampening',
+    'look_ahead = keras ? lr : ema ? 0 : 1',
+    'step_size = keras ? 1 : ema ? lr / (1 - momentum^t) : lr',
+    'nesterov = nesterov ? 1 : 0',
+    'ema = ema ? 1 : 0',
+  ],
+  slots: { momentum_buffer: 'momentum != 0' },
+};

@@ -1,6 +1,6 @@
 import { number } from '../../gpu/fields.js';
 import { signumShader } from '../../shaders/optim/signum.gen.js';
-import { common, defineRule, on } from '../rule.js';
+import { common, defineRule, on, type RuleText } from '../rule.js';
 
 /**
  * Signum: every weight moves by `lr`, against the sign of a running mean of the gradient; with momentum 0 this is signSGD.
@@ -30,3 +30,9 @@ export const signum = defineRule({
   slots: ({ momentum }) => (on(momentum) ? ['momentum_buffer'] : []),
   derive: (_, { lr, momentum }) => ({ lr, momentum_c: 1 - momentum }),
 });
+
+/** What the row computes, for `shaders/manifest.json`. */
+export const text: RuleText = {
+  scalars: ['momentum_c = 1 - momentum'],
+  slots: { momentum_buffer: 'momentum != 0' },
+};

@@ -1,6 +1,6 @@
 import { number, pair } from '../../gpu/fields.js';
 import { yogiShader } from '../../shaders/optim/yogi.gen.js';
-import { common, convention, defineRule } from '../rule.js';
+import { common, convention, defineRule, type RuleText } from '../rule.js';
 
 /**
  * Yogi: Adam whose second moment moves by at most (1-β₂)g² per step, so that it cannot shrink fast after large gradients.
@@ -52,3 +52,19 @@ export const yogi = defineRule({
     };
   },
 });
+
+/** What the row computes, for `shaders/manifest.json`. */
+export const text: RuleText = {
+  scalars: [
+    "keras = convention == 'keras'",
+    'root = sqrt(1 - betas[1]^t)',
+    'step_size = (keras ? root : 1) * lr / (1 - betas[0]^t)',
+    'beta1_c = 1 - betas[0]',
+    'beta2_c = 1 - betas[1]',
+    'v_scale = keras ? 1 : 1 / root',
+  ],
+  initial: {
+    exp_avg: "convention == 'optax' ? initialAccumulatorValue : 0",
+    exp_avg_sq: 'initialAccumulatorValue',
+  },
+};

@@ -42,6 +42,9 @@ export const adan: ReferenceRule<AdanHyper> = {
     return ['exp_avg', 'exp_avg_sq', 'exp_avg_diff', 'previous_grad'];
   },
 
+  // The difference of gradients that are almost the same.
+  lostBits: { exp_avg_diff: 5 },
+
   update(param, grad, state, t, hyper = {}) {
     const optax = hyper.convention === 'optax';
     const full = complete('adan', optax ? { ...this.defaults, noProx: true, epsRoot: 1e-8 } : this.defaults, hyper);

@@ -42,6 +42,13 @@ export const ftrl: ReferenceRule<FtrlHyper> = {
     return slot === 'accumulator' ? complete('ftrl', this.defaults, hyper).initialAccumulatorValue : 0;
   },
 
+  // It computes the parameter anew from its sums at every update: z, √n, their product, penalties, quotient are 8 more roundings
+  // of its own size, which do not add up over the steps.
+  roundings: (steps) => 1 + 8 / steps,
+
+  // √n' - √n is a difference of close numbers where g² is small beside n, and is divided by lr.
+  lostBits: { linear: 6 },
+
   update(param, grad, state, t, hyper = {}) {
     const full = complete('ftrl', this.defaults, hyper);
     const { lr, l1, l2, l2Shrinkage, beta } = full;

@@ -1,0 +1,162 @@
+import type { Field } from '../../src/gpu/fields.js';
+import { type Rule, type RuleRow, recordFor, resolveHyper, slotFlags } from '../../src/optim/rule.js';
+import { Path, type ReferenceRule, referenceRules, referenceState, ulp } from '../../src/reference/index.js';
+
+/*
+ * vectors/<rule>.json: what a kernel of a rule has to compute, from the float64 reference. Settings are chosen by the row's
+ * fields: the defaults, every convention, every flag, and all that is off by default turned on.
+ */
+
+const SHAPE = [3, 4] as const;
+const LENGTH = SHAPE[0] * SHAPE[1];
+const STEPS = [1, 2, 3, 10, 25];
+const LAST = STEPS.at(-1)!;
+/** What is off by default is turned on with it. */
+const ON = 0.1;
+
+type Settings = Readonly<Record<string, unknown>>;
+
+/** Deterministic, a multiple of 2^-8 within [-1, 1) and not 0: short in decimal, exact in f32. */
+function noise(index: number): number {
+  const bits = Math.imul(index + 1, 0x9e3779b1);
+  const mixed = Math.imul(bits ^ (bits >>> 15), 0x85ebca6b);
+  const value = (((mixed ^ (mixed >>> 13)) >>> 0) % 512) - 256;
+  return (value === 0 ? 1 : value) / 256;
+}
+
+/** Where an element's gradients are large, small, sometimes zero and always zero. */
+const SCALES = [1, 1, 1, 1, 1, 1, 1, 2 ** 6, 2 ** -6, 1, 1, 0];
+/** Some begin at 0 or near it: their last places tell most of the step. */
+const PARAM = Array.from({ length: LENGTH }, (_, i) => {
+  const value = noise(7000 + i);
+  if (i >= 4 && i < 7) return i === 4 ? 0 : value / 256;
+  return value + (value < 0 ? -0.25 : 0.25);
+});
+const GRADIENTS = Array.from({ length: LAST }, (_, step) =>
+  SCALES.map((scale, i) => ((step + i) % 7 === 3 && i > 8 ? 0 : noise(step * LENGTH + i) * scale)),
+);
+
+/** Settings of a rule that together go through its every branch; those it refuses are left out. */
+function settingsOf(row: RuleRow): Settings[] {
+  const fields = Object.entries(row.fields);
+  const accepted = (options: Settings): boolean => {
+    try {
+      resolveHyper(row, options as never);
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  const numbers = fields.filter(([, field]) => field.kind === 'number' && field.default === 0).map(([key]) => key);
+  const on: Settings = Object.fromEntries(numbers.map((key) => [key, ON]));
+  // A flag that needs something that is off gets it.
+  const flagged = (key: string, field: Field): Settings[] => {
+    const own = { [key]: !field.default };
+    const found = [own, ...numbers.map((name) => ({ ...own, [name]: ON }))].find(accepted);
+    return found ? [found] : [];
+  };
+  const shared = ['decoupledWeightDecay', 'maximize'];
+  const all = [
+    {},
+    ...fields.flatMap(([key, field]) =>
+      field.kind === 'choice' ? field.choices.slice(1).map((choice) => ({ [key]: choice })) : [],
+    ),
+    ...fields.flatMap(([key, field]) => (field.kind === 'flag' && !shared.includes(key) ? flagged(key, field) : [])),
+    { ...on, maximize: true },
+    { weightDecay: ON, decoupledWeightDecay: !row.fields.decoupledWeightDecay!.default },
+  ];
+  return all.filter(accepted);
+}
+
+/** To 12 digits, in which no f32 is misjudged. */
+const short = (values: Float64Array): number[] => Array.from(values, (value) => Number(value.toPrecision(12)));
+
+/** An array: the path of its elements so far, and what the file says of them. */
+class Told {
+  readonly #path: Path;
+  readonly #told: Float64Array;
+
+  /** @param lost bits of it that cancel in f32 */
+  constructor(
+    readonly values: Float64Array,
+    readonly lost = 0,
+  ) {
+    this.#path = new Path(values);
+    this.#told = values.map(Math.abs);
+  }
+
+  advance(): void {
+    this.#path.advance(this.values);
+  }
+
+  /** The values after so many steps, and how far off they may be: in ulps of the largest that the file has of each element. */
+  tell(steps: number, roundings: number): { values: number[]; ulps: number } {
+    let ulps = 0;
+    for (const [i, value] of this.values.entries()) {
+      this.#told[i] = Math.max(this.#told[i]!, Math.abs(value));
+      const largest = this.#told[i]!;
+      if (largest > 0) ulps = Math.max(ulps, this.#path.limit(i, steps, roundings) / ulp(largest));
+    }
+    return { values: short(this.values), ulps: Math.ceil(ulps * 2 ** this.lost) };
+  }
+}
+
+/** Scalars of every step: one number where all have the same. */
+function scalarsOf(rule: Rule): Record<string, number | number[]> {
+  const records = Array.from({ length: LAST }, (_, count) => recordFor(rule, count));
+  return Object.fromEntries(
+    Object.keys(records[0]!).map((name) => {
+      const values = records.map((record) => record[name]!);
+      return [name, values.every((value) => value === values[0]) ? values[0]! : values];
+    }),
+  );
+}
+
+function caseOf(row: RuleRow, reference: ReferenceRule, options: Settings) {
+  const hyper = resolveHyper(row, options as never);
+  const settings = hyper as Settings;
+  const slots = row.slots(hyper);
+  const state = referenceState(reference, LENGTH, settings);
+  const initial = Object.fromEntries(Object.entries(state).map(([slot, values]) => [slot, values[0]!]));
+  const param = Float64Array.from(PARAM);
+  const told = {
+    param: new Told(param),
+    ...Object.fromEntries(slots.map((slot) => [slot, new Told(state[slot]!, reference.lostBits?.[slot])])),
+  };
+  const decays = settings.decoupledWeightDecay === true && settings.weightDecay !== 0 ? 1 : 0;
+  const after = [];
+  for (let step = 1; step <= LAST; step++) {
+    reference.update(param, Float64Array.from(GRADIENTS[step - 1]!), state, step, settings);
+    for (const each of Object.values(told)) each.advance();
+    if (!STEPS.includes(step)) continue;
+    const roundings = (reference.roundings?.(step) ?? 1) + decays;
+    const found = Object.entries(told).map(([name, each]) => [name, each.tell(step, roundings)] as const);
+    after.push({ steps: step, ...Object.fromEntries(found) });
+  }
+  return {
+    settings,
+    overrides: slotFlags(row, slots),
+    initial,
+    scalars: scalarsOf({ row, hyper } as Rule),
+    after,
+  };
+}
+
+/** Of every rule: its name and what its file holds. */
+export function generateVectors(rows: readonly RuleRow[]): (readonly [string, object])[] {
+  const references = referenceRules as Readonly<Record<string, ReferenceRule>>;
+  return rows.flatMap((row) => {
+    const reference = references[row.name];
+    if (!reference) return [];
+    const file = {
+      version: 1,
+      rule: row.name,
+      kernel: row.shader.name,
+      shape: SHAPE,
+      param: PARAM,
+      gradients: GRADIENTS,
+      cases: settingsOf(row).map((options) => caseOf(row, reference, options)),
+    };
+    return [[row.name, file] as const];
+  });
+}
