@@ -241,6 +241,22 @@ describe('the snippets of docs/', () => {
     expect(scalars.slice(0, 6)).toEqual(header.map((field, word) => `${4 * word} ${field}`));
   });
 
+  it('verify-kernel: an Adam in plain JavaScript against the vectors', async () => {
+    const { mistakes } = await snippet('verify-kernel');
+    type Floats = number[];
+    const adamOf =
+      (factor: number) => (param: Floats, grad: Floats, state: Record<string, Floats>, h: Record<string, number>) => {
+        const [m, v] = [state.exp_avg!, state.exp_avg_sq!];
+        for (const [i, g] of grad.entries()) {
+          m[i] = m[i]! + h.beta1_c! * (g - m[i]!);
+          v[i] = v[i]! + h.beta2_c! * (g * g - v[i]!);
+          param[i] = param[i]! - (factor * h.step_size! * m[i]!) / (Math.sqrt(v[i]!) * h.v_scale! + h.eps!);
+        }
+      };
+    expect(mistakes(adamOf(1))).toEqual([]);
+    expect(mistakes(adamOf(1 + 1e-5))).toContain('param[4] after 25 updates');
+  });
+
   it('a table is learnt, and new rows are predicted in its units', async () => {
     const { learnColumn } = await snippet('table');
     const rows = 'kind,a,b,c,price\ndown,-0.5,5000,0,0\nup,0.5,5500,0.0005,0';
