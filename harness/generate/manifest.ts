@@ -94,7 +94,7 @@ const split = (line: string) => {
 /** What a rule's row says, and where its kernel is. */
 function ruleOf(row: RuleRow) {
   const text = modules[`../../src/optim/rules/${row.name}.ts`]?.text;
-  const { scalars = [], slots = {}, initial = {} } = text ?? {};
+  const { scalars = [], slots = {}, initial = {}, carry = {} } = text ?? {};
   const own = scalars.map(split);
   const unset = ({ name }: { readonly name: string }) => own.every((line) => line.name !== name);
   // The header last: FTRL's l2 is another one.
@@ -116,6 +116,7 @@ function ruleOf(row: RuleRow) {
       when: slots[name],
       initial: initial[name] ?? '0',
     })),
+    carry: Object.entries(carry).map(([name, start]) => ({ name, start })),
     scalars: text && [...others.map((name) => ({ name, formula: name })), ...lines],
     vectors: `vectors/${row.name}.json`,
   };

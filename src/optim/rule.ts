@@ -105,12 +105,14 @@ export interface RuleRow<F extends Fields = Fields> {
 export interface RuleText {
   /**
    * `name = expression`, in order, for every update: fields of `Hyper`, and what helps to compute them. A field that no line sets is the
-   * hyper-parameter of its name. `carry` is 1 before the first update, and what a line sets is there at the next.
+   * hyper-parameter of its name.
    */
   readonly scalars: readonly string[];
+  /** Names that go from update to update, and what they are before the first. */
+  readonly carry?: Readonly<Record<string, string>>;
   /** When a state slot is there, for those that are not always. */
   readonly slots?: Readonly<Record<string, string>>;
-  /** What a slot starts with, where that is not 0. */
+  /** What a slot starts with, where that is not 0; `p` is a copy of the parameter. */
   readonly initial?: Readonly<Record<string, string>>;
 }
 

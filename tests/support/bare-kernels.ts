@@ -39,6 +39,7 @@ interface RuleEntry {
     readonly when?: string;
     readonly initial: string;
   }[];
+  readonly carry: readonly { readonly name: string; readonly start: string }[];
   readonly scalars?: readonly { readonly name: string; readonly formula: string }[];
   readonly vectors: string;
 }

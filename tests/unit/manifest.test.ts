@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Parser } from 'expr-eval-fork';
 import { describe, expect, it } from 'vitest';
-import { recordAt, resolveRule } from '../../src/optim/rule.js';
+import { recordAt, resolveRule, startOf } from '../../src/optim/rule.js';
 import { rules } from '../../src/optim/rules.gen.js';
 import { manifest, vectorsOf } from '../support/bare-kernels.js';
 import { casesOf, ruleNames } from '../support/rule-cases.js';
@@ -21,9 +21,10 @@ function evaluate(formula: string, scope: Scope): Value {
   return expression.evaluate(scope as never) as Value;
 }
 
-/** What the manifest's formulas make of settings at update number t; `carry` comes from the update before. */
-function scalarsOf(name: string, settings: Scope, t: number, carry: Value): Scope {
-  const scope: Scope = { ...settings, t, carry };
+/** What the manifest's formulas make of settings at update number t, the first by default or the one after `before`. */
+function scalarsOf(name: string, settings: Scope, t: number, before?: Scope): Scope {
+  const scope: Scope = { ...settings, t };
+  for (const { name: key, start } of manifest.rules[name]!.carry) scope[key] = before?.[key] ?? evaluate(start, scope);
   for (const { name: scalar, formula } of manifest.rules[name]!.scalars!) scope[scalar] = evaluate(formula, scope);
   return scope;
 }
@@ -35,17 +36,17 @@ describe.each(ruleNames)('the manifest of %s', (name) => {
     expect(manifest.rules[name]!.scalars, 'src/optim/rules: export `text` beside the row').toBeDefined();
     const wrong: string[] = [];
     for (const rule of cases) {
-      let carried = 1;
-      let carry: Value = 1;
+      let carried = startOf(rule.row);
+      let before: Scope | undefined;
       for (let t = 1; t <= 25; t++) {
         const record = recordAt(rule, t - 1, carried);
-        const scope = scalarsOf(name, rule.hyper as Scope, t, carry);
+        const scope = scalarsOf(name, rule.hyper as Scope, t, before);
         for (const [key, value] of Object.entries(record.values)) {
           const error = Math.abs((scope[key] as number) - value);
           if (!(error <= 1e-12 * Math.abs(value))) wrong.push(`${key} of update ${t}: ${JSON.stringify(rule.hyper)}`);
         }
         carried = record.carry;
-        carry = scope.carry!;
+        before = scope;
       }
     }
     expect(wrong).toEqual([]);

@@ -75,11 +75,12 @@ export const text: RuleText = {
   scalars: [
     "mu = convention == 'optax' ? betas[0] : betas[0] * (1 - 0.5 * 0.96^(t * momentumDecay))",
     "mu_next = convention == 'optax' ? betas[0] : betas[0] * (1 - 0.5 * 0.96^((t + 1) * momentumDecay))",
-    'carry = carry * mu',
-    'grad_step = lr * (1 - mu) / (1 - carry)',
-    'moment_step = lr * mu_next / (1 - carry * mu_next)',
+    'product = product * mu',
+    'grad_step = lr * (1 - mu) / (1 - product)',
+    'moment_step = lr * mu_next / (1 - product * mu_next)',
     'beta1_c = 1 - betas[0]',
     'beta2_c = 1 - betas[1]',
     'v_scale = 1 / sqrt(1 - betas[1]^t)',
   ],
+  carry: { product: '1' },
 };
