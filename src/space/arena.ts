@@ -11,11 +11,16 @@ const pad = (elements: number) => roundUp(elements, ARENA_BLOCK);
  * does not fit one at a multiple of 64 of its rows, which keeps every part aligned. Nothing is ever copied together.
  *
  * @param maxBytes largest storage binding; all replicas of an arena must fit in it
+ * @param separate an arena for every tensor: for libraries that bind whole buffers
  * @throws DownhillError LIMIT-BINDING where not even 64 rows of a tensor fit
  */
 export function arenaSpace(
   tensors: readonly TensorShape[],
-  { replicas = 1, maxBytes }: { readonly replicas?: number; readonly maxBytes: number },
+  {
+    replicas = 1,
+    maxBytes,
+    separate = false,
+  }: { readonly replicas?: number; readonly maxBytes: number; readonly separate?: boolean },
 ): Space {
   const capacity = Math.floor(maxBytes / 4 / replicas / ARENA_BLOCK) * ARENA_BLOCK;
   const spans: { elements: number; lead: number; parts: Part[] }[] = [];
@@ -28,7 +33,7 @@ export function arenaSpace(
   };
   for (const tensor of tensors) {
     const elements = elementsOf(tensor);
-    if (spans.at(-1)!.elements + pad(elements) > capacity && spans.at(-1)!.elements > 0) begin();
+    if ((separate || spans.at(-1)!.elements + pad(elements) > capacity) && spans.at(-1)!.elements > 0) begin();
     // All of it, or as many rows at a time as an arena holds.
     const rows = elements <= capacity ? elements : rowsThatFit(tensor, capacity, replicas);
     for (let start = 0; start < elements; start += rows) {

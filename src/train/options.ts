@@ -60,6 +60,7 @@ const OPTIONS = [
   'planBudgetMs',
   'validation',
   'earlyStopping',
+  'buffers',
 ] as const;
 /** Of the options of {@link createTrainer}; with fewer samples than a batch, a batch is all of them. */
 export const TRAINER_DEFAULTS = { batchSize: 64, sampling: 'shuffle', seed: 0, planBudgetMs: 2000 } as const;
@@ -120,6 +121,7 @@ export function checkTrainerOptions(device: GPUDevice, options: TrainerOptions) 
     dropLast,
     average: checkOwnAverage(rule.row, options.average),
     stream: checkFlag('stream', options.stream ?? false),
+    separate: checkChoice('buffers', options.buffers ?? 'arena', ['arena', 'separate']) === 'separate',
     submitMs: checkNumber('submitMs', options.submitMs ?? usualSubmitMs(), { above: 0 }),
     settings,
     augment: checkAugment(options.augment, model, data),

@@ -38,6 +38,8 @@ export interface ProgramOptions {
   readonly validation?: ValidationPlan | undefined;
   /** Forms by pass name, where another plan than the heuristic's is wanted; or who chooses them, once the ops are known. */
   readonly choice?: FormChoice | Chooser | undefined;
+  /** Every parameter in a buffer of its own. */
+  readonly separate?: boolean;
   /** Largest arena, in bytes; default what the device binds. Tests lower it to see arenas split. */
   readonly maxArenaBytes?: number;
 }
@@ -69,7 +71,7 @@ export class Program {
     const { label, objective, row, groups, settings, seeds } = options;
     const limit = Math.min(device.limits.maxStorageBufferBindingSize, device.limits.maxBufferSize);
     const maxBytes = options.maxArenaBytes ?? limit;
-    const space = arenaSpace(objective.tensors, { replicas: seeds.length, maxBytes });
+    const space = arenaSpace(objective.tensors, { replicas: seeds.length, maxBytes, separate: options.separate });
     const kept = arenaSpace(objective.statistics, { replicas: seeds.length, maxBytes });
     objective.check(device, seeds.length);
     const around = (settings.wrappers ?? []).flatMap(({ row: own }) => own.forms);

@@ -156,6 +156,12 @@ export interface TrainerOptions<F extends Fields = Fields> {
   readonly plans?: PlanStore;
   /** Longest that plan 'measure' should measure, in milliseconds. Default 2000. */
   readonly planBudgetMs?: number;
+  /**
+   * Where parameters lie: 'arena', the default, is all of them in one buffer, so that one dispatch updates them; 'separate' is a buffer for
+   * each, from its first byte, for libraries that bind whole buffers (ONNX Runtime). Then each takes a dispatch of its own, and a step
+   * that is one dispatch elsewhere is several.
+   */
+  readonly buffers?: 'arena' | 'separate';
   /** In the label of every GPU object: 'downhill:<label>/<pass>'. Default 'train'. */
   readonly label?: string;
 }

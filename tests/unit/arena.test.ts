@@ -54,6 +54,18 @@ describe('arenaSpace', () => {
     ]);
   });
 
+  it('gives every tensor an arena where that is asked for', () => {
+    const list = [
+      matrix('w', 784, 100),
+      { name: 'b', shape: [100] },
+      { name: 'none', shape: [0] },
+      matrix('v', 100, 10),
+    ];
+    const { spans, partsOf } = arenaSpace(list, { maxBytes: BIG, separate: true });
+    expect(spans.map(({ elements }) => elements)).toEqual([78_400, 128, 1024]);
+    for (const { name } of list) expect(partsOf(name).every(({ at }) => at === 0)).toBe(true);
+  });
+
   it('refuses what not even 64 rows fit, and says which tensor', () => {
     const refusal = expect.objectContaining({ code: 'LIMIT-BINDING', message: expect.stringContaining('"w"') });
     expect(() => arenaSpace([matrix('w', 100, 1000)], { maxBytes: 4 * 10_000 })).toThrow(refusal);
