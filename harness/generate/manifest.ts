@@ -2,9 +2,10 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type StructInfo, type TypeInfo, WgslReflect } from 'wgsl_reflect/wgsl_reflect.module.js';
 import { rules } from '../../src/index.js';
-import { allSlots, headerText, type RuleRow, type RuleText } from '../../src/optim/rule.js';
+import { allSlots, headerText, type RuleRow, type RuleText, resolveHyper } from '../../src/optim/rule.js';
 import { json } from './json.js';
-import { generateVectors } from './vectors.js';
+import { recordPasses } from './passes.js';
+import { generateVectors, SHAPE } from './vectors.js';
 
 /*
  * shaders/manifest.json: all that a host program needs to run the kernels as they are, in whatever language it is written: read
@@ -91,6 +92,14 @@ const split = (line: string) => {
   return { name: line.slice(0, at), formula: line.slice(at + 3) };
 };
 
+/** The kernels of a step of several passes, in order; those of a matrix, where shapes decide. */
+const passesOfRow = (row: RuleRow) =>
+  recordPasses({ row, hyper: resolveHyper(row, {}) }, SHAPE).dispatches.map(({ pass, kernel }) => ({ pass, kernel }));
+
+/** All state slots a rule can have, in the order of its bindings. */
+const slotsOf = (row: RuleRow): readonly string[] =>
+  row.passes ? row.slots(resolveHyper(row, {})) : allSlots(row.shader);
+
 /** What a rule's row says, and where its kernel is. */
 function ruleOf(row: RuleRow) {
   const text = modules[`../../src/optim/rules/${row.name}.ts`]?.text;
@@ -108,11 +117,13 @@ function ruleOf(row: RuleRow) {
     formula: row.formula,
     paper: row.paper,
     kernel: row.shader.name,
+    passes: row.passes && passesOfRow(row),
+    perTensor: row.perTensor,
     hyper: Object.entries(row.fields).map(([name, field]) => ({ name, ...field })),
     conventions: row.conventions,
-    slots: allSlots(row.shader).map((name) => ({
+    slots: slotsOf(row).map((name) => ({
       name,
-      override: name.toUpperCase() in row.shader.overrides ? name.toUpperCase() : undefined,
+      override: !row.passes && name.toUpperCase() in row.shader.overrides ? name.toUpperCase() : undefined,
       when: slots[name],
       initial: initial[name] ?? '0',
     })),

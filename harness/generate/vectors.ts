@@ -1,13 +1,22 @@
 import type { Field } from '../../src/gpu/fields.js';
 import { type Rule, type RuleRow, recordFor, resolveHyper, slotFlags } from '../../src/optim/rule.js';
-import { Path, type ReferenceRule, referenceRules, referenceState, ulp } from '../../src/reference/index.js';
+import {
+  Path,
+  type ReferenceRule,
+  referenceRules,
+  referenceState,
+  referenceStep,
+  ulp,
+} from '../../src/reference/index.js';
+import { recordPasses } from './passes.js';
 
 /*
  * vectors/<rule>.json: what a kernel of a rule has to compute, from the float64 reference. Settings are chosen by the row's
  * fields: the defaults, every convention, every flag, and all that is off by default turned on.
  */
 
-const SHAPE = [3, 4] as const;
+/** Of the one tensor: rules that look at shapes see a matrix. */
+export const SHAPE = [3, 4] as const;
 const LENGTH = SHAPE[0] * SHAPE[1];
 const STEPS = [1, 2, 3, 10, 25];
 const LAST = STEPS.at(-1)!;
@@ -115,18 +124,20 @@ function scalarsOf(rule: Rule): Record<string, number | number[]> {
 function caseOf(row: RuleRow, reference: ReferenceRule, options: Settings) {
   const hyper = resolveHyper(row, options as never);
   const settings = hyper as Settings;
-  const slots = row.slots(hyper);
-  const state = referenceState(reference, LENGTH, settings);
+  const state = referenceState(reference, SHAPE, settings);
   const initial = Object.fromEntries(Object.entries(state).map(([slot, values]) => [slot, values[0]!]));
   const param = Float64Array.from(PARAM);
   const told = {
     param: new Told(param),
-    ...Object.fromEntries(slots.map((slot) => [slot, new Told(state[slot]!, reference.lostBits?.[slot])])),
+    ...Object.fromEntries(
+      Object.entries(state).map(([slot, values]) => [slot, new Told(values, reference.lostBits?.[slot])]),
+    ),
   };
   const decays = settings.decoupledWeightDecay === true && settings.weightDecay !== 0 ? 1 : 0;
   const after = [];
   for (let step = 1; step <= LAST; step++) {
-    reference.update(param, Float64Array.from(GRADIENTS[step - 1]!), state, step, settings);
+    const grad = Float64Array.from(GRADIENTS[step - 1]!);
+    referenceStep(reference, [{ shape: SHAPE, param, grad, state }], step, settings);
     for (const each of Object.values(told)) each.advance();
     if (!STEPS.includes(step)) continue;
     const roundings = (reference.roundings?.(step) ?? 1) + decays;
@@ -135,7 +146,8 @@ function caseOf(row: RuleRow, reference: ReferenceRule, options: Settings) {
   }
   return {
     settings,
-    overrides: slotFlags(row, slots),
+    overrides: row.passes ? {} : slotFlags(row, row.slots(hyper)),
+    plan: row.passes && recordPasses({ row, hyper } as Rule, SHAPE),
     initial,
     scalars: scalarsOf({ row, hyper } as Rule),
     after,
@@ -148,6 +160,9 @@ export function generateVectors(rows: readonly RuleRow[]): (readonly [string, ob
   return rows.flatMap((row) => {
     const reference = references[row.name];
     if (!reference) return [];
+    const cases = settingsOf(row).map((options) => caseOf(row, reference, options));
+    // Of most rules it is one for all settings.
+    const plan = cases[0]!.plan;
     const file = {
       version: 1,
       rule: row.name,
@@ -155,7 +170,10 @@ export function generateVectors(rows: readonly RuleRow[]): (readonly [string, ob
       shape: SHAPE,
       param: PARAM,
       gradients: GRADIENTS,
-      cases: settingsOf(row).map((options) => caseOf(row, reference, options)),
+      plan,
+      cases: cases.map((each) =>
+        JSON.stringify(each.plan) === JSON.stringify(plan) ? { ...each, plan: undefined } : each,
+      ),
     };
     return [[row.name, file] as const];
   });

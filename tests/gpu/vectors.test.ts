@@ -1,5 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { manifest, runCases, scalarAt, type VectorCase, vectorsOf, worst } from '../support/bare-kernels.js';
+import {
+  manifest,
+  runCases,
+  scalarAt,
+  type VectorCase,
+  type Vectors,
+  vectorsOf,
+  worst,
+} from '../support/bare-kernels.js';
 import { testDevice } from '../support/gpu.js';
 
 /*
@@ -9,8 +17,9 @@ import { testDevice } from '../support/gpu.js';
 
 const names = Object.keys(manifest.rules);
 
-/** Cases by what they need compiled. */
-function byOverrides(cases: readonly VectorCase[]): VectorCase[][] {
+/** Cases that run at once: those that need the same compiled; of several dispatches each by itself. */
+function together({ cases, plan }: Vectors): VectorCase[][] {
+  if (plan) return cases.map((each) => [each]);
   const groups = new Map<string, VectorCase[]>();
   for (const each of cases) {
     const key = JSON.stringify(each.overrides);
@@ -22,7 +31,7 @@ function byOverrides(cases: readonly VectorCase[]): VectorCase[][] {
 describe.each(names)('%s', (name) => {
   it('computes its vectors', async () => {
     const vectors = vectorsOf(name);
-    for (const cases of byOverrides(vectors.cases)) {
+    for (const cases of together(vectors)) {
       const outcomes = await runCases(await testDevice(), vectors, cases);
       for (const [i, each] of cases.entries()) {
         const { ratio, where } = worst(vectors, each, outcomes[i]!);

@@ -3,7 +3,7 @@ import { lambApplyShader } from '../../shaders/optim/lamb/apply.gen.js';
 import { lambMomentsShader } from '../../shaders/optim/lamb/moments.gen.js';
 import { lambNormsShader } from '../../shaders/optim/lamb/norms.gen.js';
 import { lambTrustShader } from '../../shaders/optim/lamb/trust.gen.js';
-import { common, defineRule } from '../rule.js';
+import { common, defineRule, type RuleText } from '../rule.js';
 
 /**
  * LAMB: Adam whose every tensor has a rate in proportion to its own norm, for very large batches.
@@ -68,3 +68,16 @@ export const lamb = defineRule({
     ];
   },
 });
+
+/** What the row computes, for `shaders/manifest.json`. */
+export const text: RuleText = {
+  scalars: [
+    'decay = 0',
+    'beta1_c = 1 - betas[0]',
+    'beta2_c = 1 - betas[1]',
+    'm_scale = 1 / (1 - betas[0]^t)',
+    'v_scale = 1 / sqrt(1 - betas[1]^t)',
+    'weight_decay = decoupledWeightDecay ? weightDecay : 0',
+    'trust = 1',
+  ],
+};
