@@ -80,7 +80,7 @@ function peers(place: 'node' | 'web'): UserConfig {
       chunkSizeWarningLimit: 10_000,
       rollupOptions: {
         input: Object.fromEntries(
-          ['tfjs', 'jax', 'ort'].map((name) => [name, resolve(root, `harness/peers/${name}.ts`)]),
+          ['tfjs', 'jax', 'ort', 'host-tfjs'].map((name) => [name, resolve(root, `harness/peers/${name}.ts`)]),
         ),
         preserveEntrySignatures: 'strict',
         output: {

@@ -22,7 +22,7 @@ import * as ortWasm from 'onnxruntime-web/wasm';
 import * as ort from 'onnxruntime-web/webgpu';
 import type { Environment, GemmPeer, GemmTask, Peer } from '../bench/contract.js';
 import { peer } from './names.js';
-import { besideModule, offerWebGpu } from './place.js';
+import { acceptSharedMemory, besideModule, offerWebGpu } from './place.js';
 
 type Floats = Float32Array<ArrayBuffer>;
 type Shape = readonly [number, number];
@@ -169,19 +169,6 @@ async function openWebGpu(task: GemmTask, environment: Environment): Promise<Gem
       await session.release();
       device.destroy();
     },
-  };
-}
-
-/**
- * ONNX Runtime writes from its WebAssembly memory, which is shared between threads. Browsers take that; Dawn for Node
- * (npm webgpu 0.6.2) says 'Invalid argument', so there it gets a copy: of a model's few constants, never of the operands.
- */
-function acceptSharedMemory(queue: GPUQueue): void {
-  const writeBuffer = queue.writeBuffer.bind(queue);
-  queue.writeBuffer = (buffer, at, data, from = 0, size) => {
-    const shared = data instanceof Uint8Array && data.buffer instanceof SharedArrayBuffer;
-    if (!shared) return writeBuffer(buffer, at, data as GPUAllowSharedBufferSource, from, size);
-    return writeBuffer(buffer, at, data.slice(from, size === undefined ? undefined : from + size));
   };
 }
 

@@ -28,3 +28,16 @@ export function oneHot(labels: Int32Array, classes: number): Float32Array<ArrayB
   for (const [row, label] of labels.entries()) out[row * classes + label] = 1;
   return out;
 }
+
+/**
+ * ONNX Runtime writes from its WebAssembly memory, which is shared between threads. Browsers take that; Dawn for Node
+ * (npm webgpu 0.6.2) says 'Invalid argument', so there it gets a copy: of a model's few constants, never of the operands.
+ */
+export function acceptSharedMemory(queue: GPUQueue): void {
+  const writeBuffer = queue.writeBuffer.bind(queue);
+  queue.writeBuffer = (buffer, at, data, from = 0, size) => {
+    const shared = data instanceof Uint8Array && data.buffer instanceof SharedArrayBuffer;
+    if (!shared) return writeBuffer(buffer, at, data as GPUAllowSharedBufferSource, from, size);
+    return writeBuffer(buffer, at, data.slice(from, size === undefined ? undefined : from + size));
+  };
+}

@@ -25,6 +25,11 @@ import * as bundle from 'downhill/bundle';
 import { gradcheck, type InitLossReport, initLoss, overfitBatch } from 'downhill/checks';
 import { csv, type TableEncoding } from 'downhill/csv';
 import { defineRule, number, type OptionsOf } from 'downhill/fields';
+import { tensors as jaxTensors } from 'downhill/interop/jax';
+import { tensor as ortTensor } from 'downhill/interop/ort';
+import { tensors as tfTensors } from 'downhill/interop/tfjs';
+import { tensor as threeTensor } from 'downhill/interop/three';
+import { tensor as typeGpuTensor } from 'downhill/interop/typegpu';
 import { type BufferRange, createPasses, encodePass, range } from 'downhill/kernels';
 import { requestDevice as requestNodeDevice } from 'downhill/node';
 import { toOnnx } from 'downhill/onnx';
@@ -108,4 +113,6 @@ export async function check(device: GPUDevice): Promise<Uint8Array<ArrayBuffer>>
 const fields = { lr: number('step size', 0.1, { min: 0 }) };
 const own: OptionsOf<typeof fields> = { lr: schedule };
 
-export const used = [own, defineRule, texts, same, rules, createPasses, encodePass, referenceRules];
+const hosts = [jaxTensors, ortTensor, tfTensors, threeTensor, typeGpuTensor];
+
+export const used = [own, hosts, defineRule, texts, same, rules, createPasses, encodePass, referenceRules];

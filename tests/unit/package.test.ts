@@ -21,7 +21,8 @@ describe('the package', () => {
 
   it('offers its entries by name, and importing them needs no WebGPU', () => {
     const code = `
-      const entries = ['', '/node', '/kernels', '/reference', '/schedules', '/fields', '/onnx', '/checks', '/bundle', '/shaders/optim/adam'];
+      const entries = ['', '/node', '/kernels', '/reference', '/schedules', '/fields', '/onnx', '/checks', '/bundle', '/shaders/optim/adam',
+        '/interop/tfjs', '/interop/jax', '/interop/three', '/interop/typegpu', '/interop/ort'];
       const names = entries.map((entry) => 'downhill' + entry);
       for (const name of names) console.log(name, Object.keys(await import(name)).length);
       console.log(import.meta.resolve('downhill/shaders/optim/adam.wgsl'));
@@ -29,7 +30,7 @@ describe('the package', () => {
       const { default: vectors } = await import('downhill/vectors/adam.json', { with: { type: 'json' } });
       console.log(vectors.kernel, manifest.kernels[vectors.kernel].entryPoint);`;
     const out = node(code);
-    expect(out.match(/^downhill\S* [1-9]\d*$/gm)).toHaveLength(10);
+    expect(out.match(/^downhill\S* [1-9]\d*$/gm)).toHaveLength(15);
     expect(out).toMatch(/shaders\/optim\/adam\.wgsl/);
     expect(out).toMatch(/^optim\/adam update$/m);
   });
