@@ -5,7 +5,7 @@ import { rules } from '../../src/index.js';
 import { allSlots, headerText, type RuleRow, type RuleText, resolveHyper } from '../../src/optim/rule.js';
 import { json } from './json.js';
 import { recordPasses } from './passes.js';
-import { generateVectors, SHAPE } from './vectors.js';
+import { generateVectors, SHAPE, settingsOf } from './vectors.js';
 
 /*
  * shaders/manifest.json: all that a host program needs to run the kernels as they are, in whatever language it is written: read
@@ -96,9 +96,11 @@ const split = (line: string) => {
 const passesOfRow = (row: RuleRow) =>
   recordPasses({ row, hyper: resolveHyper(row, {}) }, SHAPE).dispatches.map(({ pass, kernel }) => ({ pass, kernel }));
 
-/** All state slots a rule can have, in the order of its bindings. */
-const slotsOf = (row: RuleRow): readonly string[] =>
-  row.passes ? row.slots(resolveHyper(row, {})) : allSlots(row.shader);
+/** All state slots a rule can have, in the order of its bindings: a kernel that rules share may have more. */
+function slotsOf(row: RuleRow): readonly string[] {
+  const used = new Set(settingsOf(row).flatMap((options) => row.slots(resolveHyper(row, options as never))));
+  return row.passes ? [...used] : allSlots(row.shader).filter((name) => used.has(name));
+}
 
 /** What a rule's row says, and where its kernel is. */
 function ruleOf(row: RuleRow) {

@@ -46,7 +46,7 @@ const GRADIENTS = Array.from({ length: LAST }, (_, step) =>
 );
 
 /** Settings of a rule that together go through its every branch; those it refuses are left out. */
-function settingsOf(row: RuleRow): Settings[] {
+export function settingsOf(row: RuleRow): Settings[] {
   const fields = Object.entries(row.fields);
   const accepted = (options: Settings): boolean => {
     try {

@@ -1,5 +1,6 @@
 import { DownhillError, show } from '../gpu/errors.js';
 import { integer, number } from '../gpu/fields.js';
+import type { RuleText } from './rule.js';
 
 /* What the schedule-free rules have in common: how their average weighs each iterate. */
 
@@ -60,3 +61,26 @@ export function checkConstant(where: string, beta: unknown): void {
     'Pass 0.9, or another rule.',
   );
 }
+
+/**
+ * What {@link averaged} and {@link carryWeights} compute, as text.
+ *
+ * @param beta the formula of where between z and x the gradient is taken
+ * @param more what the rule itself sets
+ */
+export const averagedText = (beta: string, more: readonly string[]): RuleText => ({
+  scalars: [
+    ...more,
+    'rate = t < warmupSteps ? lr * (t / warmupSteps) : lr',
+    'largest = max(rate, largest)',
+    'weight = t^r * largest^weightLrPower',
+    'total = total + weight',
+    'mix = total == 0 ? 0 : weight / total',
+    `y_step = rate * (1 - ${beta} * (1 - mix))`,
+    'lr = rate',
+    'decay = 0',
+    'weight_decay = decoupledWeightDecay ? weightDecay : 0',
+    'initial = t == 1 ? 1 : 0',
+  ],
+  carry: { total: '0', largest: '0' },
+});

@@ -1,7 +1,7 @@
 import { number, pair } from '../../gpu/fields.js';
 import { scheduleFreeShader } from '../../shaders/optim/schedule_free.gen.js';
-import { common, defineRule } from '../rule.js';
-import { averaged, averaging, carryWeights, checkConstant, evaluationWeight } from '../schedule-free.js';
+import { common, defineRule, type RuleText } from '../rule.js';
+import { averaged, averagedText, averaging, carryWeights, checkConstant, evaluationWeight } from '../schedule-free.js';
 
 /**
  * Schedule-free AdamW: AdamW's step at a constant rate, and instead of its decay an average of the iterates, at which
@@ -55,3 +55,10 @@ export const scheduleFreeAdamw = defineRule({
   evaluation: { slot: 'z', weight: ({ betas }) => evaluationWeight(betas[0]) },
   check: ({ betas }) => checkConstant('scheduleFreeAdamw: betas[0]', betas[0]),
 });
+
+/** What the row computes, for `shaders/manifest.json`. */
+export const text: RuleText = /* @__PURE__ */ averagedText('betas[0]', [
+  'divide = 1',
+  'beta2_c = 1 - betas[1]',
+  'v_scale = 1 / sqrt(1 - betas[1]^t)',
+]);

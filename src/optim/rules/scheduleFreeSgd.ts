@@ -1,7 +1,7 @@
 import { number } from '../../gpu/fields.js';
 import { scheduleFreeShader } from '../../shaders/optim/schedule_free.gen.js';
-import { common, defineRule } from '../rule.js';
-import { averaged, averaging, carryWeights, checkConstant, evaluationWeight } from '../schedule-free.js';
+import { common, defineRule, type RuleText } from '../rule.js';
+import { averaged, averagedText, averaging, carryWeights, checkConstant, evaluationWeight } from '../schedule-free.js';
 
 /**
  * Schedule-free SGD: a constant rate, and instead of its decay an average of the iterates, at which gradients are taken.
@@ -45,3 +45,11 @@ export const scheduleFreeSgd = defineRule({
   evaluation: { slot: 'z', weight: ({ momentum }) => evaluationWeight(momentum) },
   check: ({ momentum }) => checkConstant('scheduleFreeSgd: momentum', momentum),
 });
+
+/** What the row computes, for `shaders/manifest.json`. */
+export const text: RuleText = /* @__PURE__ */ averagedText('momentum', [
+  'divide = 0',
+  'beta2_c = 0',
+  'v_scale = 0',
+  'eps = 0',
+]);
