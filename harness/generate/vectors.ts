@@ -21,7 +21,7 @@ const LENGTH = SHAPE[0] * SHAPE[1];
 const STEPS = [1, 2, 3, 10, 25];
 const LAST = STEPS.at(-1)!;
 /** What is off by default is turned on with it. */
-const ON = 0.1;
+const ON = { number: 0.1, integer: 5 };
 
 type Settings = Readonly<Record<string, unknown>>;
 
@@ -56,12 +56,15 @@ export function settingsOf(row: RuleRow): Settings[] {
       return false;
     }
   };
-  const numbers = fields.filter(([, field]) => field.kind === 'number' && field.default === 0).map(([key]) => key);
-  const on: Settings = Object.fromEntries(numbers.map((key) => [key, ON]));
+  const on: Settings = Object.fromEntries(
+    fields.flatMap(([key, { kind, default: value }]) =>
+      (kind === 'number' || kind === 'integer') && value === 0 ? [[key, ON[kind]]] : [],
+    ),
+  );
   // A flag that needs something that is off gets it.
   const flagged = (key: string, field: Field): Settings[] => {
     const own = { [key]: !field.default };
-    const found = [own, ...numbers.map((name) => ({ ...own, [name]: ON }))].find(accepted);
+    const found = [own, ...Object.entries(on).map(([name, value]) => ({ ...own, [name]: value }))].find(accepted);
     return found ? [found] : [];
   };
   const shared = ['decoupledWeightDecay', 'maximize'];
@@ -72,7 +75,7 @@ export function settingsOf(row: RuleRow): Settings[] {
     ),
     ...fields.flatMap(([key, field]) => (field.kind === 'flag' && !shared.includes(key) ? flagged(key, field) : [])),
     { ...on, maximize: true },
-    { weightDecay: ON, decoupledWeightDecay: !row.fields.decoupledWeightDecay!.default },
+    { weightDecay: ON.number, decoupledWeightDecay: !row.fields.decoupledWeightDecay!.default },
   ];
   return all.filter(accepted);
 }
