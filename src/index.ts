@@ -112,7 +112,7 @@ export type {
   OptimizerState,
   StepOptions,
 } from './optim/optimizer-types.js';
-export type { Rule, RuleRow } from './optim/rule.js';
+export type { Rule, RuleRow, SlotEncoding } from './optim/rule.js';
 export { recordFor, resolveRule, slotFlags } from './optim/rule.js';
 export * from './optim/rules.gen.js';
 export { type Scale, scale } from './optim/scalars.js';

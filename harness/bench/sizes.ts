@@ -19,7 +19,7 @@ const SLACK = 1.01;
  * bundles shrink; raise them for what a user gains.
  */
 const USES: readonly { name: string; code: string; gate?: number }[] = [
-  { name: '`createOptimizer` and one rule', code: "export { adam, createOptimizer } from 'downhill';", gate: 25 },
+  { name: '`createOptimizer` and one rule', code: "export { adam, createOptimizer } from 'downhill';", gate: 27 },
   {
     name: 'a trainer and one rule',
     code: "export { adam, arrays, createTrainer, mlp, requestDevice } from 'downhill';",

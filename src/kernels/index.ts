@@ -28,6 +28,7 @@ export {
   wholePiece,
 } from './dense.js';
 export { dropout } from './dropout.js';
+export { BLOCK_ENCODINGS, encodeBlock } from './encode.js';
 export { layerNorm, layerNormGradient, layerNormWeightGradient, rowMomentsBytes } from './layer-norm.js';
 export { type LossKernel, type LossOperands, loss } from './loss.js';
 export { loadKernels, lower } from './lower.js';

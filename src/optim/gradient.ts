@@ -1,7 +1,11 @@
 import type { NormClip } from '../kernels/advance.js';
 import type { Wrapper } from './wrappers/wrapper.js';
 
-/** What happens to a gradient before it becomes an update. */
+/** How the state of a rule may be kept. */
+export const STATES = ['f32', 'bf16', 'f16', '8bit'] as const;
+export type StateEncoding = (typeof STATES)[number];
+
+/** What happens to a gradient before it becomes an update, and how the state is kept. */
 export interface GradientSettings {
   readonly clip: NormClip | undefined;
   /** Every element into [-clipValue, clipValue]. */
@@ -17,4 +21,6 @@ export interface GradientSettings {
   readonly micro: number;
   /** What goes round the rule, in this order. Default nothing. */
   readonly wrappers?: readonly Wrapper[];
+  /** Default 'f32'. */
+  readonly state?: StateEncoding;
 }

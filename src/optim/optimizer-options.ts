@@ -1,7 +1,9 @@
 import { DownhillError } from '../gpu/errors.js';
 import { checkChoice, checkFlag, checkInteger, checkNumber, checkOptions, checkText } from '../gpu/fields.js';
-import type { GradientSettings } from './updater.js';
+import { type GradientSettings, STATES, type StateEncoding } from './gradient.js';
 import { checkWrappers, type Wrapper } from './wrappers/wrapper.js';
+
+export type { StateEncoding } from './gradient.js';
 
 /** How gradients are clipped, all of it on the GPU. */
 export interface ClipOptions {
@@ -34,6 +36,14 @@ export interface OptimizerOptions {
   readonly accumulate?: { readonly steps: number; readonly reduce?: 'sum' | 'mean' };
   /** What goes round the rule, in this order: `[centralize(), lookahead({ k: 5 })]`. Default nothing. */
   readonly wrappers?: readonly Wrapper[];
+  /**
+   * How the rule's state is kept: 'f32', the default; 'bf16', half the bytes; 'f16', as many and a scale for each 256 elements,
+   * of eight times the precision; '8bit', a quarter, block by block as Dettmers et al. 2022 (https://arxiv.org/abs/2110.02861).
+   * Values are rounded at random, keyed by seed, update and element. For Adam's family, Lion, RMSprop and momentum.
+   */
+  readonly state?: StateEncoding;
+  /** Of the rounding of `state`. Default 0. */
+  readonly seed?: number;
   /** In the label of every GPU object. Default 'optimizer'. */
   readonly label?: string;
 }
@@ -42,6 +52,8 @@ export interface OptimizerOptions {
 export interface OptimizerSettings extends GradientSettings {
   readonly label: string;
   readonly wrappers: readonly Wrapper[];
+  readonly seed: number;
+  readonly state: StateEncoding;
 }
 
 /** Only undefined means the default: null is a mistake. */
@@ -58,6 +70,8 @@ export function checkOptimizerOptions(options: OptimizerOptions): OptimizerSetti
     'gradients',
     'accumulate',
     'wrappers',
+    'state',
+    'seed',
     'label',
   ]);
   const {
@@ -67,6 +81,8 @@ export function checkOptimizerOptions(options: OptimizerOptions): OptimizerSetti
     accumulate,
     gradients = 'f32',
     label = 'optimizer',
+    state = 'f32',
+    seed = 0,
   } = options;
   const micro = accumulate === undefined ? 1 : checkAccumulate(accumulate);
   const mean =
@@ -80,6 +96,8 @@ export function checkOptimizerOptions(options: OptimizerOptions): OptimizerSetti
     unit: checkGradients(gradients),
     micro,
     wrappers: checkWrappers(options.wrappers),
+    state: checkChoice('state', state, STATES),
+    seed: checkInteger('seed', seed, 0, 2 ** 32 - 1),
     label: checkText('label', label),
   };
 }

@@ -26,9 +26,10 @@ export async function readState(updater: Updater, replica = 0): Promise<Optimize
   const placed = updater.vectors();
   const { scalars: numbers } = updater.kept;
   const carryOf = scalars.carries();
-  // Both are recorded before either is awaited: they show the same moment.
-  const [[bytes, ...numbersNow], ...copies] = await Promise.all([
+  // All are recorded before any is awaited: they show the same moment.
+  const [[bytes, ...numbersNow], packed, ...copies] = await Promise.all([
     readRanges(device, label, [clock, ...numbers]),
+    updater.packed?.read(replica),
     ...placed.map(async ({ space, vector }) => (await readTensors(device, label, space, [vector], replica, names))[0]!),
   ]);
   const { step, count, skipped, streak, micro } = readClocks(bytes!)[replica]!;
@@ -48,19 +49,15 @@ export async function readState(updater: Updater, replica = 0): Promise<Optimize
   );
   const counters = { step, count, skipped, streak, micro };
   // Names are the caller's: '__proto__' becomes a property like any other.
-  const state = {
-    version: VERSION,
-    rule: options.row.name,
-    ...counters,
-    tensors: Object.fromEntries(tensors),
-    carries,
-  };
-  if (numbers.length === 0) return { ...state, version: VERSION };
   const own = numbers.map(({ name, initial }, i) => {
     const values = new Float32Array(numbersNow[i]!);
     return [name, values.slice(replica * initial.length, (replica + 1) * initial.length)] as const;
   });
-  return { ...state, version: VERSION, scalars: Object.fromEntries(own) };
+  return {
+    ...{ version: VERSION, rule: options.row.name, ...counters, tensors: Object.fromEntries(tensors), carries },
+    ...(own.length > 0 && { scalars: Object.fromEntries(own) }),
+    ...(packed && { packed }),
+  };
 }
 
 /**
@@ -85,6 +82,7 @@ export function loadStates(updater: Updater, states: readonly OptimizerState[]):
     }
     for (const { name, buffer, offset, initial } of updater.kept.scalars)
       device.queue.writeBuffer(buffer, offset + 4 * replica * initial.length, state.scalars![name]!.slice());
+    if (updater.packed) updater.packed.load(state.packed!, replica);
   }
   const clocks = clockBytes(
     states.map(({ step, count, skipped, streak, micro }) => ({ step, count, skipped, streak, micro })),
@@ -128,6 +126,7 @@ function checkState(updater: Updater, names: readonly string[], state: Optimizer
       'Load it where accumulate.steps is the same.',
     );
   }
+  updater.packed?.check(state.packed);
   checkTensors(updater.vectors(), names, state);
   checkScalars(updater.kept.scalars, state);
 }

@@ -18,6 +18,14 @@ export interface OptimizerReport {
   readonly lr: number;
 }
 
+/** A state in fewer bytes, as it lies on the GPU. */
+export interface PackedWords {
+  /** What `state` asked for: 'bf16', 'f16' or '8bit'. */
+  readonly encoding: string;
+  /** By slot and tensor, 'exp_avg.w', blocks of 256 values; as 'scale.w' each block's scales, bits of float32, slot by slot. */
+  readonly words: Readonly<Record<string, Uint32Array>>;
+}
+
 /** Everything an optimizer remembers: plain data, for a checkpoint or another device. */
 export interface OptimizerState {
   /** Of this form. */
@@ -31,6 +39,8 @@ export interface OptimizerState {
   readonly micro: number;
   /** Tensor by name, slot by name. With micro-steps under way, `accumulated` is their sum so far. */
   readonly tensors: Readonly<Record<string, Readonly<Record<string, Float32Array>>>>;
+  /** The slots, where they are kept in fewer bytes; `tensors` has none of them then. */
+  readonly packed?: PackedWords;
   /** What a rule carries from update to update, by group of tensors: NAdam's product of momenta. Else empty. */
   readonly carries: readonly { readonly tensors: readonly string[]; readonly value: number | readonly number[] }[];
   /** What a rule of several passes keeps as a few numbers, by name: Prodigy's distance. Else absent. */
@@ -44,6 +54,8 @@ export interface OptimizerDescription {
   readonly passes: readonly { readonly label: string; readonly kernel: string; readonly grid: readonly number[] }[];
   /** Bytes one step reads and writes in parameters, gradients and state. */
   readonly bytesPerStep: number;
+  /** How each state slot is kept: 'f32', 'bf16', 'f16' or '8bit'. */
+  readonly state: Readonly<Record<string, string>>;
   /** Bytes of everything the optimizer made on the GPU. */
   readonly stateBytes: number;
   /** By pass, the form that was chosen for it. */

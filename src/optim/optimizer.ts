@@ -22,7 +22,7 @@ import type {
 } from './optimizer-types.js';
 import { rangeUpdater } from './range-update.js';
 import { allSlots, checkRule, type FieldsOf, hyperAt, type Rule } from './rule.js';
-import { UPDATER_FORMS, type Updater } from './updater.js';
+import { liveSlots, UPDATER_FORMS, type Updater } from './updater.js';
 
 /**
  * The update rule on memory that somebody else owns: adopts the device and the ranges, updates in place.
@@ -59,6 +59,11 @@ export async function createOptimizer<R extends Rule>(
     );
   }
   const groups = makeGroups(adopted, settings.clip?.by === 'tensor' || row.perTensor === true);
+  const { state, seed } = settings;
+  const packed =
+    state === 'f32'
+      ? undefined
+      : await (await import('./packed.js')).loadPacked(row, liveSlots(row, groups), state, [seed]);
   await checkNotLost(device);
   await probeTensors(device, adopted, settings.label);
 
@@ -67,11 +72,17 @@ export async function createOptimizer<R extends Rule>(
     // Only rules of several passes need it: others' bundles do without.
     const staged = row.passes && (await import('./staged.js'));
     const { updater, ops, opsFor } = await guarded(device, settings.label, () => {
-      const options = { ...settings, row, groups };
+      const options = { ...settings, row, groups, packed };
       return staged ? staged.stagedUpdater(buffers, adopted, options) : rangeUpdater(buffers, adopted, options);
     });
     const around = settings.wrappers.flatMap(({ row: own }) => own.forms);
-    const forms = [...UPDATER_FORMS, ...(staged?.stageForms ?? []), ...(row.forms ?? []), ...around];
+    const forms = [
+      ...UPDATER_FORMS,
+      ...(updater.packed?.forms ?? []),
+      ...(staged?.stageForms ?? []),
+      ...(row.forms ?? []),
+      ...around,
+    ];
     await loadKernels(ops, forms, device);
     const plan = lower(ops, forms, device);
     const passes = await createPasses(device, plan.passes, buffers);
@@ -258,18 +269,21 @@ class BufferOptimizer<F extends Fields> implements Optimizer<F> {
   }
 
   describe(): OptimizerDescription {
-    const { buffers, options, slots } = this.#updater;
+    const { buffers, options, slots, packed } = this.#updater;
     const { clip, skip, zero, micro, space } = options;
     const elements = space.spans.flatMap(({ parts }) => parts).reduce((sum, part) => sum + part.elements, 0);
     // Parameters and state are read and written, gradients read, and once more for their norm.
-    const streams = 2 + 1 + 2 * slots.length + (clip || skip ? 1 : 0) + (zero ? 1 : 0) + (micro > 1 ? 3 : 0);
+    const streams = 2 + 1 + (clip || skip ? 1 : 0) + (zero ? 1 : 0) + (micro > 1 ? 3 : 0);
     const dispatches = this.#passes.length;
     return {
       label: buffers.label,
       dispatches,
       passes: this.#passes.map(({ label, kernel, grid }) => ({ label, kernel, grid })),
       choice: this.#plan.choice,
-      bytesPerStep: options.row.passes ? boundBytes(this.#plan) : 4 * elements * streams,
+      bytesPerStep: options.row.passes
+        ? boundBytes(this.#plan)
+        : Math.ceil(elements * (4 * streams + 2 * (packed?.bytesPerElement ?? 4 * slots.length))),
+      state: packed?.encodings ?? Object.fromEntries(slots.map(({ name }) => [name, 'f32'])),
       stateBytes: buffers.bytes + this.#sets.bytes,
       stepsAhead: this.#ahead,
       ...(dispatches > MANY_DISPATCHES && {

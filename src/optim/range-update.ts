@@ -3,6 +3,7 @@ import { foreignMap, type Stretch, updateForeign } from '../kernels/foreign.js';
 import { adoptedSpace, longestSpan } from '../space/adopted.js';
 import type { Part } from '../space/space.js';
 import type { AdoptedTensor } from './adopt.js';
+import { touches, unite } from './ranges.js';
 import { groupIndex } from './segments.js';
 import {
   bind,
@@ -52,13 +53,6 @@ function sourcesOf({ options }: Updater, tensors: readonly AdoptedTensor[]): Sou
       return { span, parts: own, range, piece };
     });
   });
-}
-
-const touches = (a: BufferRange, b: BufferRange) => a.offset < b.offset + b.size && b.offset < a.offset + a.size;
-
-function unite(a: BufferRange, b: BufferRange): BufferRange {
-  const offset = Math.min(a.offset, b.offset);
-  return range(a.buffer, offset, Math.max(a.offset + a.size, b.offset + b.size) - offset);
 }
 
 /** Tensors of a span, and the gaps in front of them: what belongs to others, too, where they are not all. */

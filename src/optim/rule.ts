@@ -46,6 +46,12 @@ export const common = ({ weightDecay = 0, decoupled = false } = {}) => ({
 /** Whether a setting can be anything but 0: a schedule counts as on. */
 export const on = (setting: number | Schedule): boolean => typeof setting === 'function' || setting !== 0;
 
+/**
+ * How small a state slot may be kept where few bytes are asked for: in 8 bits, or with '-16' in 16. A 'positive' one is never
+ * below 0, and what is above is never rounded to 0, since rules divide by it.
+ */
+export type SlotEncoding = 'signed' | 'positive' | 'signed-16' | 'positive-16';
+
 /** One update rule: all of it but the WGSL. */
 export interface RuleRow<F extends Fields = Fields> {
   readonly name: string;
@@ -71,6 +77,8 @@ export interface RuleRow<F extends Fields = Fields> {
   readonly forms?: readonly Form[];
   /** State slots these settings use, by the names of their bindings in the WGSL file. */
   slots(settings: SettingsOf<F>): readonly string[];
+  /** Slots that need not be f32. Default none; a rule with a slot that is not here has no smaller state. */
+  readonly encodings?: Readonly<Record<string, SlotEncoding>>;
   /** What a state slot starts with, where that is not 0. */
   initial?(slot: string, settings: SettingsOf<F>): number;
   /**

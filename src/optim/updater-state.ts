@@ -20,13 +20,15 @@ interface Options extends GradientSettings {
 /** Of this form; `optimizer.state()` has a number of its own. */
 const VERSION = 1;
 
-const settingsOf = ({ clip, clipValue, skip, gradScale, micro, wrappers = [] }: Options): Json => ({
+const settingsOf = ({ clip, clipValue, skip, gradScale, micro, wrappers = [], state }: Options): Json => ({
   clip: clip ? { ...clip } : null,
   clipValue: clipValue ?? null,
   skip: skip ? { ...skip } : null,
   gradScale,
   micro,
   ...(wrappers.length > 0 && { wrappers: wrappersJson(wrappers) }),
+  // Not in files of before there was another.
+  ...(state && state !== 'f32' && { state }),
 });
 
 /** An updater's values as they are now, whatever is issued or set until they are asked for. */
@@ -71,7 +73,7 @@ export function checkKind(options: Options, host: Json): Readonly<Record<string,
       `Make the trainer with ${show(saved.rule)}, or import the weights alone.`,
     );
   }
-  const same = 'Make the trainer with the same clip, skipNonFinite, accumulate and wrappers.';
+  const same = 'Make the trainer with the same clip, skipNonFinite, accumulate, wrappers and state.';
   checkAlike('optimizer settings', saved.settings, settingsOf(options), same);
   return saved;
 }

@@ -10,6 +10,7 @@ import type { Copies, Json, NamedRange, Stateful } from '../space/stateful.js';
 import { fillTensor } from '../space/vectors.js';
 import type { GradientSettings } from './gradient.js';
 import { nextRules } from './groups.js';
+import type { PackedWords } from './optimizer-types.js';
 import { type PassState, passesOf } from './passes.js';
 import { allSlots, type RuleRow, slotFlags } from './rule.js';
 import { type Group, ScalarRing } from './scalars.js';
@@ -36,14 +37,33 @@ export interface UpdaterOptions extends GradientSettings {
   readonly seeds?: readonly number[];
   /** Whoever sets the parameters sets {@link Updater.copies} as well. Default false: they are theirs at the first update. */
   readonly copied?: boolean;
+  /** Keeps the state in fewer bytes, in place of vectors: packed.ts, loaded where it is asked for. */
+  readonly packed?: ((buffers: BufferSet, space: Space, groups: readonly Group[]) => Packed) | undefined;
   /** Updates written ahead, a multiple of 256; by default as many as fit 4 MiB. */
   readonly updates?: number;
+}
+
+/** State in fewer bytes. */
+export interface Packed {
+  readonly forms: readonly Form[];
+  /** How each slot is kept. */
+  readonly encodings: Readonly<Record<string, string>>;
+  /** Of state, of a parameter and in all. */
+  readonly bytesPerElement: number;
+  readonly bytes: number;
+  /** All it remembers; of one replica, or of all. */
+  ranges(replica?: number): readonly NamedRange[];
+  read(replica: number): Promise<PackedWords>;
+  /** @throws DownhillError STATE-MISMATCH */
+  check(words: PackedWords | undefined): void;
+  load(words: PackedWords, replica: number): void;
+  readonly update: SpanUpdate;
 }
 
 const hasFlag = ({ shader }: RuleRow, slot: string) => slot.toUpperCase() in shader.overrides;
 
 /** The state slots that some of these groups use. */
-function liveSlots(row: RuleRow, groups: readonly Group[]): string[] {
+export function liveSlots(row: RuleRow, groups: readonly Group[]): string[] {
   const rules = groups.flatMap((group) => group.rules);
   if (row.passes) return [...new Set(rules.flatMap(({ hyper }) => row.slots(hyper)))];
   return allSlots(row.shader).filter(
@@ -61,8 +81,9 @@ export class Updater implements Stateful {
   readonly scalars: ScalarRing;
   /** One per replica, as `advance` has them. */
   readonly clock: BufferRange;
-  /** A rule's state, by slot. */
+  /** A rule's state, by slot; none where it is packed. */
   readonly slots: readonly Vector[];
+  readonly packed: Packed | undefined;
   /** The sum of micro-steps so far, where an update takes several. */
   readonly accumulated: Vector | undefined;
   /** The records of the update that is due. */
@@ -89,7 +110,8 @@ export class Updater implements Stateful {
     const { row, space, groups, micro } = options;
     this.scalars = new ScalarRing(buffers, { ...options, replicas: space.replicas });
     this.clock = range(buffers.storage('clock', CLOCK_BYTES * space.replicas), 0, CLOCK_BYTES * space.replicas);
-    this.slots = liveSlots(row, groups).map((slot) => space.vector(buffers, slot));
+    this.packed = options.packed?.(buffers, space, groups);
+    this.slots = this.packed ? [] : liveSlots(row, groups).map((slot) => space.vector(buffers, slot));
     this.accumulated = micro > 1 ? space.vector(buffers, 'accumulated', true) : undefined;
     for (const slot of this.slots) fillInitial(buffers.device, options, slot);
     this.hyper = range(buffers.make('hyper', HYPER_BYTES, USAGE.STORAGE | USAGE.UNIFORM | USAGE.COPY_SRC));
@@ -121,7 +143,7 @@ export class Updater implements Stateful {
    * @throws DownhillError OPTION-*, HYPER-*; all stays as it was.
    */
   set(options: unknown, names?: unknown): void {
-    const slots = this.slots.map(({ name }) => name);
+    const slots = liveSlots(this.options.row, this.groups);
     this.scalars.change(nextRules(this.groups, this.scalars.rules, slots, options, names));
     for (const tell of this.changed) tell();
   }
@@ -134,7 +156,7 @@ export class Updater implements Stateful {
 
   ranges(): readonly NamedRange[] {
     const scalars = this.kept.scalars.map(({ name, buffer, offset, size }) => ({ name, buffer, offset, size }));
-    return [{ name: 'clock', ...this.clock }, ...scalars];
+    return [{ name: 'clock', ...this.clock }, ...scalars, ...(this.packed?.ranges() ?? [])];
   }
 
   freeze(): Pick<Stateful, 'host'> {
@@ -223,7 +245,8 @@ export function stepOps(updater: Updater, sources: readonly Source[], tables: Bu
   };
   const operands = { clock, ring: updater.scalars.range, hyper, partial: norms?.partial, begins: norms?.begins };
   ops.push(advance(`${label}/advance`, shape, operands, replicas));
-  const apply = () => grads.flatMap((source) => options.apply(updater, { hyper, tables }, source));
+  const one: SpanUpdate = updater.packed ? (...span) => updater.packed!.update(...span) : options.apply;
+  const apply = () => grads.flatMap((source) => one(updater, { hyper, tables }, source));
   ops.push(...around('before'), ...(options.row.passes ? updater.passes : apply()), ...around('after'));
   return ops;
 }

@@ -7,6 +7,7 @@ export { type ReferenceBatch, referenceAugment } from './augment.js';
 export { type ReferenceAverage, referenceAverages } from './averages.js';
 export { gemmLimit, Path, pathTolerance, ROUNDING, ulp, type Worst, worst } from './compare.js';
 export { earlyStopping, type ReferenceStopping } from './early-stopping.js';
+export { blockScale, dynamicMap, neighbours, type ReferenceEncoding } from './encodings.js';
 export { erf, erfc } from './erf.js';
 export type { ReferenceActivation, ReferenceLayer, ReferencePass } from './layer.js';
 export { referenceActivations, referenceLayers } from './layers.js';

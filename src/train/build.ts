@@ -1,6 +1,7 @@
 import { Uploads } from '../data/upload.js';
 import type { DownhillError } from '../gpu/errors.js';
 import type { Model } from '../nn/model.js';
+import { liveSlots } from '../optim/updater.js';
 import { Evaluator } from './evaluate.js';
 import { networkObjective } from './objective.js';
 import type { CheckedOptions } from './options.js';
@@ -39,10 +40,11 @@ export async function buildProgram(
   const uploads = new Uploads(device, label);
   try {
     const objective = networkObjective({ ...options, uploads });
+    const packed = await packedFor(options);
     const validation = options.validation && validationPlan(device, options.model, options.validation, uploads);
     const program = await Program.create(device, {
       ...options,
-      ...{ label, objective, validation, seeds: [options.seed] },
+      ...{ label, objective, validation, packed, seeds: [options.seed] },
       choice,
     });
     return { program, uploads };
@@ -50,6 +52,17 @@ export async function buildProgram(
     uploads.destroy();
     throw error;
   }
+}
+
+/** What keeps the rule's state in fewer bytes, where that is asked for. @throws DownhillError OPTION-RANGE */
+async function packedFor({
+  row,
+  groups,
+  settings: { state },
+  seed,
+}: CheckedOptions): Promise<ProgramOptions['packed']> {
+  if (state === undefined || state === 'f32') return undefined;
+  return (await import('../optim/packed.js')).loadPacked(row, liveSlots(row, groups), state, [seed]);
 }
 
 /**

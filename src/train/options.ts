@@ -51,6 +51,7 @@ const OPTIONS = [
   'skipNonFinite',
   'accumulate',
   'wrappers',
+  'state',
   'penalty',
   'augment',
   'average',
@@ -87,7 +88,7 @@ export function checkTrainerOptions(device: GPUDevice, options: TrainerOptions) 
     );
   }
   const batchSize = full ? data.samples : (options.batchSize ?? Math.min(TRAINER_DEFAULTS.batchSize, data.samples));
-  const { clip, skipNonFinite, accumulate, wrappers, label = 'train', plan = 'auto' } = options;
+  const { clip, skipNonFinite, accumulate, wrappers, state, label = 'train', plan = 'auto' } = options;
   const rows = checkInteger('batchSize', batchSize, 1, data.samples);
   const dropLast = checkFlag('dropLast', options.dropLast ?? false);
   checkSmallestBatch(model, data.samples, { rows, sampling, dropLast });
@@ -96,6 +97,7 @@ export function checkTrainerOptions(device: GPUDevice, options: TrainerOptions) 
     skipNonFinite,
     accumulate,
     wrappers,
+    state,
     label: checkText('label', label),
   });
   const steps = { stepsPerEpoch: stepsPerEpoch(data.samples, rows, dropLast), micro: settings.micro };

@@ -8,7 +8,7 @@ import type { Average } from '../optim/averages.js';
 import type { EvaluatedWeights } from '../optim/evaluation.js';
 import type { RuleRow } from '../optim/rule.js';
 import type { Group } from '../optim/scalars.js';
-import { arenaUpdate, type GradientSettings, Updater } from '../optim/updater.js';
+import { arenaUpdate, type GradientSettings, Updater, type UpdaterOptions } from '../optim/updater.js';
 import { WeightAverage } from '../optim/weight-average.js';
 import { arenaSpace } from '../space/arena.js';
 import { elementsOf, type PlacedVector, type Space, type Vector } from '../space/space.js';
@@ -30,6 +30,8 @@ export interface ProgramOptions {
   /** Every tensor is in one of them; as many rules in each as there are replicas. */
   readonly groups: readonly Group[];
   readonly settings: GradientSettings;
+  /** Keeps the state in fewer bytes. */
+  readonly packed?: UpdaterOptions['packed'];
   /** One per replica. */
   readonly seeds: readonly number[];
   readonly submitMs: number;
@@ -75,7 +77,7 @@ export class Program {
     const kept = arenaSpace(objective.statistics, { replicas: seeds.length, maxBytes });
     objective.check(device, seeds.length);
     const around = (settings.wrappers ?? []).flatMap(({ row: own }) => own.forms);
-    const forms = [...(await formsOf(device, options.choice !== undefined)), ...(row.forms ?? []), ...around];
+    const known = [...(await formsOf(device, options.choice !== undefined)), ...(row.forms ?? []), ...around];
     const evaluation = row.evaluation && (await import('../optim/evaluation.js'));
 
     const buffers = new BufferSet(device, label);
@@ -96,6 +98,7 @@ export class Program {
           param: params,
           grad: grads,
           groups,
+          packed: options.packed,
           apply: arenaUpdate,
           seeds,
           copied: true,
@@ -115,6 +118,7 @@ export class Program {
         return { params, statistics, bound, updater, average, losses, ops };
       });
       const { params, statistics, updater, average, bound, losses, ops } = made;
+      const forms = [...known, ...(updater.packed?.forms ?? [])];
       await loadKernels(ops, forms, device);
       const chosen = await chosenFor(options.choice, ops, forms);
       const plan = await guarded(device, label, () => lower(ops, forms, device, chosen.choice));
@@ -216,11 +220,14 @@ export class Program {
       passes: this.passes.map(({ label, kernel, grid }) => ({ label, kernel, grid })),
       choice: this.choice,
       ...{ chosenBy, notes, ...(measured && { measured }) },
+      state: updater.packed?.encodings ?? Object.fromEntries(updater.slots.map(({ name }) => [name, 'f32'])),
       parameters: space.tensors.reduce((sum, tensor) => sum + elementsOf(tensor), 0),
       bytes: {
         parameters: size([this.params]),
         gradients: size([updater.options.grad]),
-        state: size([...updater.vectors().map(({ vector }) => vector), ...(average ? [average.vector] : [])]),
+        state:
+          (updater.packed?.bytes ?? 0) +
+          size([...updater.vectors().map(({ vector }) => vector), ...(average ? [average.vector] : [])]),
         ...{ activations: bound.bytes.activations, data: bound.bytes.data },
       },
     };

@@ -84,6 +84,8 @@ export interface PlanReport {
   /** The measurement, for JSON and for `plan` of another trainer; there where one chose. */
   readonly measured?: MeasuredPlan;
   readonly parameters: number;
+  /** How each slot of the rule's state is kept: 'f32', 'bf16', 'f16' or '8bit'. */
+  readonly state: Readonly<Record<string, string>>;
   /** Bytes on the GPU: parameters, gradients, optimizer state (and an average of the weights), activations, data. */
   readonly bytes: Readonly<Record<'parameters' | 'gradients' | 'state' | 'activations' | 'data', number>>;
 }

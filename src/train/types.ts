@@ -103,6 +103,11 @@ export interface TrainerOptions<F extends Fields = Fields> {
    * `atMost` in a row (default 5) `run` throws GRADIENT-NONFINITE. Default false.
    */
   readonly skipNonFinite?: boolean | { readonly atMost?: number };
+  /**
+   * How the rule's state is kept: as {@link OptimizerOptions.state}, rounded at random by `seed`. The update is a dispatch of its
+   * own then, and gradients are stored. Default 'f32'.
+   */
+  readonly state?: OptimizerOptions['state'];
   /** Every so many steps make one update, of the sum (PyTorch's way) or the mean of their gradients. */
   readonly accumulate?: OptimizerOptions['accumulate'];
   /**

@@ -3,7 +3,7 @@ import { mlp } from '../../src/nn/mlp.js';
 import { resolveRule } from '../../src/optim/rule.js';
 import { rules } from '../../src/optim/rules.gen.js';
 import * as backward from '../support/backward.js';
-import { insideCases, elementwiseNames } from '../support/rule-cases.js';
+import { elementwiseNames, insideCases } from '../support/rule-cases.js';
 import * as whole from '../support/step.js';
 
 /*

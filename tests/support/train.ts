@@ -6,6 +6,7 @@ import { type Model, tensorsOf } from '../../src/nn/model.js';
 import type { Average } from '../../src/optim/averages.js';
 import { makeGroups } from '../../src/optim/groups.js';
 import { checkOptimizerOptions, type OptimizerOptions } from '../../src/optim/optimizer-options.js';
+import { loadPacked } from '../../src/optim/packed.js';
 import type { Rule } from '../../src/optim/rule.js';
 import { checkAugment } from '../../src/train/augment.js';
 import { Evaluator } from '../../src/train/evaluate.js';
@@ -92,6 +93,10 @@ export async function replicasOf(
   const settings = checkOptimizerOptions({ label: 'replicas', ...options.optimizer });
   const uploads = new Uploads(device, 'replicas');
   const rules = replicas.map(({ rule }) => rule);
+  const seeds = replicas.map(({ seed }) => seed);
+  const { row, hyper } = rules[0]!;
+  const small = settings.state !== 'f32';
+  const packed = small ? await loadPacked(row, row.slots(hyper), settings.state, seeds) : undefined;
   const program = await Program.create(device, {
     label: 'replicas',
     objective: networkObjective({
@@ -102,10 +107,11 @@ export async function replicasOf(
       dropLast: false,
       uploads,
     }),
-    row: rules[0]!.row,
+    row,
+    packed,
     groups: makeGroups(groupTensors(tensorsOf(model), rules, options.groups), settings.clip?.by === 'tensor'),
     settings,
-    seeds: replicas.map(({ seed }) => seed),
+    seeds,
     submitMs: 500,
     average,
     ...(validation && {

@@ -153,10 +153,18 @@ describe.each(emittedShaders.map((shader) => [shader.name, shader] as const))('e
   });
 });
 
-it('every rule’s file is emitted in its three forms, and beside them only what the generator lists', () => {
+it('every rule’s file is emitted in its three forms, with its state packed where it may be, and beside them only what the generator lists', () => {
   const formsOf = (name: string) => ['body', 'range', 'shared'].map((form) => `${name}_${form}`);
   const names = [...new Set(rows.map(({ shader }) => shader.name))].flatMap(formsOf);
-  expect(emittedShaders.map(({ name }) => name).sort()).toEqual([...names, ...Object.keys(emitted())].sort());
+  const small = [
+    ...new Set(rows.flatMap(({ shader, encodings }) => (encodings ? [shader.name.replace('optim', 'packed')] : []))),
+  ];
+  const packed = small.flatMap((name) =>
+    ['16', '8'].flatMap((width) => ['walk', 'team', 'range'].map((form) => `${name}_${width}_${form}`)),
+  );
+  expect(emittedShaders.map(({ name }) => name).sort()).toEqual(
+    [...names, ...packed, ...Object.keys(emitted())].sort(),
+  );
   for (const { shader } of rows)
     expect(Object.values(shader.forms!).map((form) => form.name)).toEqual(formsOf(shader.name));
 });

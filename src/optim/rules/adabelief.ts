@@ -30,6 +30,7 @@ export const adabelief = defineRule({
     ...common({ decoupled: true }),
   },
   slots: () => ['exp_avg', 'exp_avg_var'],
+  encodings: { exp_avg: 'signed', exp_avg_var: 'positive' },
   derive: (t, { lr, betas, eps }) => ({
     step_size: lr / (1 - betas[0] ** t),
     beta1: betas[0],

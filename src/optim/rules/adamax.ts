@@ -34,6 +34,7 @@ export const adamax = defineRule({
   },
   conventions: { keras: { lr: 1e-3, eps: 1e-7, decoupledWeightDecay: true } },
   slots: () => ['exp_avg', 'exp_inf'],
+  encodings: { exp_avg: 'signed', exp_inf: 'positive' },
   derive: (t, { lr, betas, eps, convention }) => ({
     step_size: lr / (1 - betas[0] ** t),
     beta1_c: 1 - betas[0],

@@ -43,6 +43,7 @@ export const adan = defineRule({
   },
   conventions: { optax: { noProx: true, epsRoot: 1e-8 } },
   slots: () => ['exp_avg', 'exp_avg_sq', 'exp_avg_diff', 'previous_grad'],
+  encodings: { exp_avg: 'signed', exp_avg_sq: 'positive', exp_avg_diff: 'signed', previous_grad: 'signed-16' },
   derive: (t, { lr, betas: [beta1, beta2, beta3], eps, epsRoot, ...hyper }) => {
     // (p - step) / (1 + a) is p·(1 - a/(1+a)) - step/(1+a): a decay that comes first, and a shorter step.
     const decay = hyper.decoupledWeightDecay ? lr * hyper.weightDecay : 0;

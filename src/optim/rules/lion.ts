@@ -30,6 +30,7 @@ export const lion = defineRule({
   },
   conventions: { keras: { lr: 1e-3 } },
   slots: () => ['exp_avg'],
+  encodings: { exp_avg: 'signed' },
   derive: (_, { lr, betas }) => ({ lr, beta1: betas[0], beta1_c: 1 - betas[0], beta2_c: 1 - betas[1] }),
 });
 

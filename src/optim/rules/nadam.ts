@@ -46,6 +46,7 @@ export const nadam = defineRule({
     optax: { momentumDecay: 0 },
   },
   slots: () => ['exp_avg', 'exp_avg_sq'],
+  encodings: { exp_avg: 'signed', exp_avg_sq: 'positive' },
   carry: { start: [1], next: (t, hyper, [product = 1]) => [product * momentum(t, hyper)] },
   derive: (t, hyper, [product = 1]) => {
     const { lr, betas, eps } = hyper;

@@ -49,6 +49,7 @@ export const rmsprop = defineRule({
     ...(centered ? ['grad_avg'] : []),
   ],
   // A schedule gives its value for the first update.
+  encodings: { square_avg: 'positive', momentum_buffer: 'signed' },
   initial: (slot, { initialScale: value }) =>
     slot === 'square_avg' ? (typeof value === 'function' ? value(0) : value) : 0,
   derive: (_, { lr, alpha, eps, momentum, centered, convention }) => {

@@ -45,6 +45,7 @@ export const sgd = defineRule({
   },
   conventions: { keras: { lr: 1e-2, decoupledWeightDecay: true } },
   slots: (settings) => (on(settings.momentum) ? ['momentum_buffer'] : []),
+  encodings: { momentum_buffer: 'signed' },
   derive: (t, { lr, momentum, dampening, nesterov, ema, convention }) => ({
     lr,
     momentum,

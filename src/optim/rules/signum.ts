@@ -28,6 +28,7 @@ export const signum = defineRule({
     ...common(),
   },
   slots: ({ momentum }) => (on(momentum) ? ['momentum_buffer'] : []),
+  encodings: { momentum_buffer: 'signed' },
   derive: (_, { lr, momentum }) => ({ lr, momentum_c: 1 - momentum }),
 });
 

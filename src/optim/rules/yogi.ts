@@ -36,6 +36,7 @@ export const yogi = defineRule({
     ...common(),
   },
   slots: () => ['exp_avg', 'exp_avg_sq'],
+  encodings: { exp_avg: 'signed', exp_avg_sq: 'positive' },
   initial: (slot, { initialAccumulatorValue: start, convention }) => {
     if (slot !== 'exp_avg_sq' && convention !== 'optax') return 0;
     return typeof start === 'function' ? start(0) : start;

@@ -1,0 +1,224 @@
+// Optimizer state in fewer bytes: how four values become words and words values, as harness/generate/emit-packed.ts carries it into
+// the loops around every rule. src/reference/encodings.ts has the same in float64.
+//
+//   bf16   the upper half of an f32, two to a word
+//   f16    IEEE half precision of x · 2^k, two to a word; k, one for a block, puts the block's largest magnitude in [2^14, 2^15)
+//   8 bit  places in the dynamic map of Dettmers et al. 2022 (8-bit optimizers via block-wise quantization,
+//          https://arxiv.org/abs/2110.02861), four to a word, times a scale that puts the block's largest magnitude at its end
+//
+// A block has up to 256 neighbouring elements of one tensor. All round at random, up as often as keeps the mean: a moment that
+// changes by less than half a step would else never change. What is above 0 and has no sign (a second moment) is never rounded to
+// 0: the rule divides by its root.
+
+// Random bits: hashes of the PCG family (Jarzynski & Olano, JCGT 9(3), 2020). What a block's are keyed by: pcg3d of a key (seed and
+// span) and the update.
+fn key_of(key: u32, count: u32) -> u32 {
+  var v = vec3u(key, count, 0u) * 1664525u + 1013904223u;
+  v.x += v.y * v.z;
+  v.y += v.z * v.x;
+  v.z += v.x * v.y;
+  v ^= v >> vec3u(16u);
+  v.x += v.y * v.z;
+  v.y += v.z * v.x;
+  v.z += v.x * v.y;
+  return v.z ^ (v.z >> 16u);
+}
+
+// 16 bits for each of four neighbours: pcg2d. (pcg4d, with bits for two slots, took a sixth of Adam on SwiftShader.)
+fn random(key: u32, quad: u32) -> vec4u {
+  var v = vec2u(quad, key) * 1664525u + 1013904223u;
+  v.x += v.y * 1664525u;
+  v.y += v.x * 1664525u;
+  v ^= v >> vec2u(16u);
+  v.x += v.y * 1664525u;
+  v.y += v.x * 1664525u;
+  v ^= v >> vec2u(16u);
+  return vec4u(v, v >> vec2u(16u)).xzyw & vec4u(0xffffu);
+}
+
+// Another slot's: moved on, around 2^16, so far that the two do not correlate.
+fn other(bits: vec4u, slot: u32) -> vec4u { return (bits + vec4u(slot * 13849u)) & vec4u(0xffffu); }
+
+// x to a whole number, up as often as its fraction says: x is below 2^(23 - places) and has so many binary places, once that is
+// added. (The rest are integers: lavapipe takes sums of three floats in any order. A conversion must keep to the range of integers,
+// which takes five times as long there.)
+fn rounded(x: vec4f, places: u32, random: vec4u) -> vec4u {
+  let fixed = bitcast<vec4u>(x + vec4f(f32(1u << (23u - places)))) & vec4u(0x7fffffu);
+  return (fixed + (random >> vec4u(16u - places))) >> vec4u(places);
+}
+
+// Of floats that are not negative, as integers, which needs no care for NaN: half the time of a minimum on SwiftShader. Of two for
+// the maximum one may be negative.
+fn lower(a: vec4f, b: vec4f) -> vec4f { return bitcast<vec4f>(min(bitcast<vec4i>(a), bitcast<vec4i>(b))); }
+fn higher(a: vec4f, b: vec4f) -> vec4f { return bitcast<vec4f>(max(bitcast<vec4i>(a), bitcast<vec4i>(b))); }
+
+fn largest(x: vec4f) -> f32 { return max(max(x.x, x.y), max(x.z, x.w)); }
+
+// Infinity and NaN stay what they are; a finite value in the last half step below 2^128 may become infinite.
+fn to_bf16(x: vec4f, random: vec4u) -> vec2u {
+  let bits = bitcast<vec4u>(x);
+  let up = select(bits + random, bits, (bits & vec4u(0x7f800000u)) == vec4u(0x7f800000u));
+  return (up.xz >> vec2u(16u)) | (up.yw & vec2u(0xffff0000u));
+}
+
+fn from_bf16(words: vec2u) -> vec4f {
+  return bitcast<vec4f>(vec4u(words.x << 16u, words.x & 0xffff0000u, words.y << 16u, words.y & 0xffff0000u));
+}
+
+// (scale, 1 / scale) of a block for f16: powers of two, both within f32. One that holds what is not finite becomes NaN.
+fn scale_f16(most: f32) -> vec2f {
+  let exponent = max(bitcast<u32>(most) >> 23u, 15u);
+  return bitcast<vec2f>(select(vec2u(exponent - 14u, 268u - exponent) << vec2u(23u), vec2u(0x7fc00000u), exponent == 255u));
+}
+
+// Halves are put together from integers, since a packing of floats rounds as the device likes. Below 2^-14 a half is a number of
+// steps of 2^-24, which are its bits.
+fn half_bits(x: vec4f, random: vec4u) -> vec4u {
+  let bits = bitcast<vec4u>(x) & vec4u(0x7fffffffu);
+  let normal = ((bits + (random >> vec4u(3u))) >> vec4u(13u)) - vec4u(0x1c000u);
+  let tiny = rounded(bitcast<vec4f>(bits) * 0x1p24f, 13u, random);
+  return min(select(normal, tiny, bits < vec4u(0x38800000u)), vec4u(0x7e00u));
+}
+
+fn pair_up(halves: vec4u) -> vec2u { return halves.xz | (halves.yw << vec2u(16u)); }
+
+fn to_f16(x: vec4f, per_scale: f32, random: vec4u) -> vec2u {
+  return pair_up(half_bits(x * per_scale, random) | ((bitcast<vec4u>(x) >> vec4u(16u)) & vec4u(0x8000u)));
+}
+
+fn to_f16_positive(x: vec4f, per_scale: f32, random: vec4u) -> vec2u {
+  return pair_up(max(half_bits(x * per_scale, random), select(vec4u(), vec4u(1u), x > vec4f())));
+}
+
+fn from_f16(words: vec2u, scale: f32) -> vec4f {
+  return vec4f(unpack2x16float(words.x), unpack2x16float(words.y)) * scale;
+}
+
+// The dynamic map: seven decades up to 1, each of twice as many equal parts of [0.1, 1] as the one below, one part at least; an
+// entry is the middle of a part, entry 0 is 0. Signed, decade i from 0 has 2^i parts, entry n is ±map(n) for n < 128; unsigned it
+// has 2^(i+1), n < 255. The last entry of the paper's, 1, is left out: the scale puts the largest magnitude at the last but one.
+const MOST_SIGNED = 1.0 - 0.45 / 64.0;
+const MOST_POSITIVE = 1.0 - 0.45 / 128.0;
+
+// (scale, 1 / scale) of a block for 8 bit. One of zeros, or of what is too small to divide by, becomes zeros.
+fn scale_8bit(most: f32, end: f32) -> vec2f {
+  return select(vec2f(most / end, end / most), vec2f(), most < 0x1p-126f);
+}
+
+// The entries lie on a convex curve of straight lines, a line for each decade: an entry is the largest of the lines at n, and
+// the inverse at any y between two entries the smallest of the inverse lines, those from decade to decade included. So neither
+// needs a table or a branch.
+fn entry_signed(n: vec4f) -> vec4f {
+  var y = n * 0.55e-6;
+  y = higher(y, n * (0.9e-5 / 2.0) - 1e-5 * (0.8 - 0.45 / 2.0));
+  y = higher(y, n * (0.9e-4 / 4.0) - 1e-4 * (0.8 - 0.45 / 4.0));
+  y = higher(y, n * (0.9e-3 / 8.0) - 1e-3 * (0.8 - 0.45 / 8.0));
+  y = higher(y, n * (0.9e-2 / 16.0) - 1e-2 * (0.8 - 0.45 / 16.0));
+  y = higher(y, n * (0.9e-1 / 32.0) - 1e-1 * (0.8 - 0.45 / 32.0));
+  return higher(y, n * (0.9 / 64.0) - (0.8 - 0.45 / 64.0));
+}
+
+fn place_signed(y: vec4f) -> vec4f {
+  var n = y * (1e6 / 0.55);
+  n = lower(n, y * (1e6 / 2.7) + (1.0 - 0.55 / 2.7));
+  n = lower(n, y * (2e5 / 0.9) + (1.6 - 0.45) / 0.9);
+  n = lower(n, y * (2e5 / 2.7) + (3.0 - (2.0 - 0.45) / 2.7));
+  n = lower(n, y * (4e4 / 0.9) + (3.2 - 0.45) / 0.9);
+  n = lower(n, y * (4e4 / 2.7) + (7.0 - (4.0 - 0.45) / 2.7));
+  n = lower(n, y * (8e3 / 0.9) + (6.4 - 0.45) / 0.9);
+  n = lower(n, y * (8e3 / 2.7) + (15.0 - (8.0 - 0.45) / 2.7));
+  n = lower(n, y * (16e2 / 0.9) + (12.8 - 0.45) / 0.9);
+  n = lower(n, y * (16e2 / 2.7) + (31.0 - (16.0 - 0.45) / 2.7));
+  n = lower(n, y * (32e1 / 0.9) + (25.6 - 0.45) / 0.9);
+  n = lower(n, y * (32e1 / 2.7) + (63.0 - (32.0 - 0.45) / 2.7));
+  return lower(n, y * (64.0 / 0.9) + (51.2 - 0.45) / 0.9);
+}
+
+fn entry_positive(n: vec4f) -> vec4f {
+  var y = vec4f();
+  y = higher(y, n * (0.9e-6 / 2.0) - 1e-6 * (0.8 - 1.35 / 2.0));
+  y = higher(y, n * (0.9e-5 / 4.0) - 1e-5 * (0.8 - 1.35 / 4.0));
+  y = higher(y, n * (0.9e-4 / 8.0) - 1e-4 * (0.8 - 1.35 / 8.0));
+  y = higher(y, n * (0.9e-3 / 16.0) - 1e-3 * (0.8 - 1.35 / 16.0));
+  y = higher(y, n * (0.9e-2 / 32.0) - 1e-2 * (0.8 - 1.35 / 32.0));
+  y = higher(y, n * (0.9e-1 / 64.0) - 1e-1 * (0.8 - 1.35 / 64.0));
+  return higher(y, n * (0.9 / 128.0) - (0.8 - 1.35 / 128.0));
+}
+
+fn place_positive(y: vec4f) -> vec4f {
+  var n = y * (1e6 / 0.325);
+  n = lower(n, y * (2e6 / 0.9) + (0.8 * 2.0 - 1.35) / 0.9);
+  n = lower(n, y * (2e6 / 2.7) + (2.0 - (2.0 - 0.45) / 2.7));
+  n = lower(n, y * (4e5 / 0.9) + (0.8 * 4.0 - 1.35) / 0.9);
+  n = lower(n, y * (4e5 / 2.7) + (6.0 - (4.0 - 0.45) / 2.7));
+  n = lower(n, y * (8e4 / 0.9) + (0.8 * 8.0 - 1.35) / 0.9);
+  n = lower(n, y * (8e4 / 2.7) + (14.0 - (8.0 - 0.45) / 2.7));
+  n = lower(n, y * (16e3 / 0.9) + (0.8 * 16.0 - 1.35) / 0.9);
+  n = lower(n, y * (16e3 / 2.7) + (30.0 - (16.0 - 0.45) / 2.7));
+  n = lower(n, y * (32e2 / 0.9) + (0.8 * 32.0 - 1.35) / 0.9);
+  n = lower(n, y * (32e2 / 2.7) + (62.0 - (32.0 - 0.45) / 2.7));
+  n = lower(n, y * (64e1 / 0.9) + (0.8 * 64.0 - 1.35) / 0.9);
+  n = lower(n, y * (64e1 / 2.7) + (126.0 - (64.0 - 0.45) / 2.7));
+  return lower(n, y * (128.0 / 0.9) + (0.8 * 128.0 - 1.35) / 0.9);
+}
+
+fn pack(bytes: vec4u) -> u32 { return bytes.x | (bytes.y << 8u) | (bytes.z << 16u) | (bytes.w << 24u); }
+fn unpack(word: u32) -> vec4u { return (vec4u(word) >> vec4u(0u, 8u, 16u, 24u)) & vec4u(0xffu); }
+
+// The sign is the upper bit.
+fn to_8bit(x: vec4f, per_scale: f32, random: vec4u) -> u32 {
+  let n = rounded(place_signed(abs(x) * per_scale), 16u, random);
+  return pack(min(n, vec4u(127u)) | ((bitcast<vec4u>(x) >> vec4u(24u)) & vec4u(0x80u)));
+}
+
+fn from_8bit(word: u32, scale: f32) -> vec4f {
+  let bytes = unpack(word);
+  let y = entry_signed(vec4f(bitcast<vec4i>(bytes & vec4u(0x7fu)))) * scale;
+  return bitcast<vec4f>(bitcast<vec4u>(y) | ((bytes & vec4u(0x80u)) << vec4u(24u)));
+}
+
+fn to_8bit_positive(x: vec4f, per_scale: f32, random: vec4u) -> u32 {
+  let n = rounded(place_positive(abs(x) * per_scale), 15u, random);
+  return pack(clamp(n, select(vec4u(), vec4u(1u), x > vec4f()), vec4u(254u)));
+}
+
+fn from_8bit_positive(word: u32, scale: f32) -> vec4f { return entry_positive(vec4f(bitcast<vec4i>(unpack(word)))) * scale; }
+
+// ---- One block, encoded and decoded again: to be compared with the reference. The rest is what the emitter carries. ----
+
+override ENCODING: u32 = 0; // bf16; f16, the same positive; 8 bit, the same positive
+
+struct Shape { key: u32, count: u32, quads: u32, slot: u32 }
+
+@group(0) @binding(0) var<uniform> shape: Shape;
+@group(0) @binding(1) var<storage, read> x: array<vec4f>;
+// The words as they are: for 8 bit the first of the two alone.
+@group(0) @binding(2) var<storage, read_write> words: array<vec2u>;
+@group(0) @binding(3) var<storage, read_write> y: array<vec4f>;
+// The block's scale.
+@group(0) @binding(4) var<storage, read_write> scale: array<f32>;
+
+@compute @workgroup_size(1)
+fn encode() {
+  var most = 0.0;
+  for (var i = 0u; i < shape.quads; i++) { most = max(most, largest(abs(x[i]))); }
+  var scales = vec2f(1.0);
+  if (ENCODING == 1u || ENCODING == 2u) { scales = scale_f16(most); }
+  if (ENCODING == 3u) { scales = scale_8bit(most, MOST_SIGNED); }
+  if (ENCODING == 4u) { scales = scale_8bit(most, MOST_POSITIVE); }
+  scale[0] = scales.x;
+  for (var i = 0u; i < shape.quads; i++) {
+    let bits = other(random(key_of(shape.key, shape.count), i), shape.slot);
+    var packed = vec2u();
+    var value = vec4f();
+    switch (ENCODING) {
+      case 0u: { packed = to_bf16(x[i], bits); value = from_bf16(packed); }
+      case 1u: { packed = to_f16(x[i], scales.y, bits); value = from_f16(packed, scales.x); }
+      case 2u: { packed = to_f16_positive(x[i], scales.y, bits); value = from_f16(packed, scales.x); }
+      case 3u: { packed.x = to_8bit(x[i], scales.y, bits); value = from_8bit(packed.x, scales.x); }
+      default: { packed.x = to_8bit_positive(x[i], scales.y, bits); value = from_8bit_positive(packed.x, scales.x); }
+    }
+    words[i] = packed;
+    y[i] = value;
+  }
+}
