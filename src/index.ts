@@ -104,12 +104,13 @@ export type { ForeignRange, TensorOptions } from './optim/adopt.js';
 export { type Average, averages, type EmaOptions, ema, type SwaOptions, swa } from './optim/averages.js';
 export type { SetOptions } from './optim/groups.js';
 export { createOptimizer } from './optim/optimizer.js';
-export type { ClipOptions, OptimizerOptions } from './optim/optimizer-options.js';
+export type { ClipOptions, OptimizerOptions, StateEncoding } from './optim/optimizer-options.js';
 export type {
   Optimizer,
   OptimizerDescription,
   OptimizerReport,
   OptimizerState,
+  PackedWords,
   StepOptions,
 } from './optim/optimizer-types.js';
 export type { Rule, RuleRow, SlotEncoding } from './optim/rule.js';
