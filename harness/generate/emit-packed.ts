@@ -326,18 +326,29 @@ function loopOf(form: PackedForm, common: Pick<Text, 'parts' | 'slots' | 'width'
   );
 }
 
-/**
- * A rule's file, its state in fewer bytes, in three parts: the second is the same for every loop.
- *
- * @param library the functions of encode.wgsl
- */
+/** From the bits of a gradient to its value. */
+const RAW = `fn raw(bits: vec4u) -> vec4f {
+  if (FIXED) { return vec4f(bitcast<vec4i>(bits)) * bitcast<f32>(table[0].y); }
+  return bitcast<vec4f>(bits);
+}`;
+
+/** What all kernels of a width have in common, needed or not. @param library the functions of encode.wgsl */
+export function emitLibrary(width: Width, library: string): string {
+  const used =
+    width === '16'
+      ? `${SIXTEEN} scale_f16`
+      : 'from_8bit to_8bit from_8bit_positive to_8bit_positive scale_8bit MOST_SIGNED MOST_POSITIVE from_bf16 to_bf16';
+  const functions = needed(library, `${used} key_of random other largest`);
+  return [CLIP, functions, ...(width === '16' ? [SIXTEEN] : []), RAW].join('\n\n');
+}
+
+/** A rule's file, its state in fewer bytes: what stands in front of its own functions, these, and the loop behind the library. */
 export function emitPacked(
   parts: RuleParts,
   encodings: Readonly<Record<string, SlotEncoding>>,
   width: Width,
   form: PackedForm,
-  library: string,
-): { readonly own: string; readonly common: string; readonly loop: string } {
+): { readonly head: string; readonly rule: string; readonly loop: string } {
   const slots = slotsOf(parts, encodings, width);
   const range = form === 'range';
   const bindings = [
@@ -348,18 +359,9 @@ export function emitPacked(
     'var<storage, read_write> scales: array<f32>',
     'var<storage, read> table: array<vec4u>',
   ].map((text, i) => `@group(0) @binding(${i}) ${text};`);
-  const carried = parts.own.replace(/^(\/\/.*\n)+\n*/, '').replace(/^@group.*\n/gm, '');
-  const helpers = [
-    ...(width === '16' ? [SIXTEEN] : []),
-    `// From the bits of a gradient to its value.
-fn raw(bits: vec4u) -> vec4f {
-  if (FIXED) { return vec4f(bitcast<vec4i>(bits)) * bitcast<f32>(table[0].y); }
-  return bitcast<vec4f>(bits);
-}`,
-  ];
   const loop = loopOf(form, { parts, slots, width });
   return {
-    own: `// Generated from shaders/optim/${parts.name}.wgsl by harness/generate/emit-packed.ts: its rule with state of ${width} bits, ${form}.
+    head: `// Generated from shaders/optim/${parts.name}.wgsl by harness/generate/emit-packed.ts: its rule with state of ${width} bits, ${form}.
 
 ${width === '16' ? '// f16 with a scale for each block; else bf16.\noverride F16: bool = false;\n' : ''}override FIXED: bool = false;
 override ZERO: bool = false;
@@ -368,13 +370,7 @@ ${bindings.join('\n')}
 // Scales of each block, slot by slot. The table has (blocks, bits of what a fixed-point gradient's 1 is worth), then for each block
 // where it begins in param and in grad, its length and (upper half) its row of hyper, its number among all blocks wherever they
 // lie, for its random bits; places and length in vec4s or floats as the loop goes. Then each replica's key of random numbers.`,
-    common: `${carried}
-
-${CLIP}
-
-${needed(library, helpers.join('\n') + loop)}
-
-${helpers.join('\n\n')}`,
+    rule: parts.own.replace(/^(\/\/.*\n)+\n*/, '').replace(/^@group.*\n/gm, ''),
     loop: `${range ? `${FLOAT_FUNCTIONS}\n\n` : ''}${loop}`,
   };
 }

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { type RuleRow, rules } from '../../src/index.js';
 import { ruleParts } from './emit.js';
-import { emitPacked, PACKED_FORMS, WIDTHS } from './emit-packed.js';
+import { emitLibrary, emitPacked, PACKED_FORMS, WIDTHS } from './emit-packed.js';
 import { readShader, stripWgsl } from './shaders.js';
 
 /*
@@ -38,21 +38,31 @@ export function generatePacked(root: string): Record<string, string> {
   const library = read('optim/encode').split(LIBRARY_END)[0]!;
   const files: Record<string, string> = {};
   const table: string[] = [];
+  const libraries = new Map(WIDTHS.map((width) => [width, emitLibrary(width, library)]));
+  for (const [width, text] of libraries) {
+    files[`src/shaders/texts/encode_${width}.gen.ts`] =
+      `${HEADER}/** Of rules whose state is packed. */\nexport const encode${width}Text: string = ${JSON.stringify(stripWgsl(text))};\n`;
+  }
   for (const [name, encodings] of kernels()) {
     const parts = ruleParts(basename(name), read(name))!;
     const loaders = WIDTHS.map((width) => {
       const file = `${basename(name)}_${width}`;
-      const texts = PACKED_FORMS.map((form) => ({ form, ...emitPacked(parts, encodings, width, form, library) }));
-      const shaders = texts.map(({ form, own, common, loop }) => {
-        const { code: _, ...layout } = readShader(`packed/${file}_${form}`, [own, common, loop].join('\n\n'));
-        if (common !== texts[0]!.common) throw new Error(`packed/${file}_${form}: its functions are not the others'`);
-        const fields = Object.entries(layout).map(([key, value]) => `  ${key}: ${JSON.stringify(value)},\n`);
-        const code = `${JSON.stringify(`${stripWgsl(own)}\n`)} + common + ${JSON.stringify(`\n${stripWgsl(loop)}`)}`;
-        return `export const ${form}: Shader = {\n${fields.join('')}  code: ${code},\n};\n`;
+      const text = `encode${width}Text`;
+      const texts = PACKED_FORMS.map((form) => ({ form, ...emitPacked(parts, encodings, width, form) }));
+      const rule = stripWgsl(texts[0]!.rule);
+      const made = texts.map(({ form, head, loop }) => {
+        const whole = [head, rule, libraries.get(width)!, loop].join('\n\n');
+        return { form, head, loop, ...readShader(`packed/${file}_${form}`, whole) };
       });
-      const common = `const common = ${JSON.stringify(stripWgsl(texts[0]!.common))};\n`;
+      const shaders = made.map(({ form, head, loop, code: _, structs: __, ...layout }) => {
+        const fields = Object.entries(layout).map(([key, value]) => `  ${key}: ${JSON.stringify(value)},\n`);
+        const code = `${JSON.stringify(`${stripWgsl(head)}\n`)} + common + ${JSON.stringify(`\n${stripWgsl(loop)}`)}`;
+        return `export const ${form}: Shader = {\n${fields.join('')}  structs,\n  code: ${code},\n};\n`;
+      });
       files[`${PACKED_FOLDER}/${file}.gen.ts`] =
-        `${HEADER}import type { Shader } from '../shader.js';\n\n${common}\n${shaders.join('\n')}`;
+        `${HEADER}import type { Shader } from '../shader.js';\nimport { ${text} } from '../texts/encode_${width}.gen.js';\n\n` +
+        `const structs = ${JSON.stringify(made[0]!.structs)} as const;\n` +
+        `const common = ${JSON.stringify(`${rule}\n`)} + ${text};\n\n${shaders.join('\n')}`;
       return `    ${width}: () => import('./packed/${file}.gen.js'),\n`;
     });
     table.push(`  '${name}': {\n${loaders.join('')}  },\n`);
