@@ -42,7 +42,7 @@ export function makeGroups(tensors: readonly GroupedTensor[], perTensor: boolean
       'OPTION-RANGE',
       `The tensors make ${groups.length} groups${times}; ${MAX_RECORDS} are the most.`,
       perTensor
-        ? 'Clip by the global norm, or use several optimizers.'
+        ? 'Clip by the global norm, take a rule without layer-wise rates, or use several optimizers.'
         : `Let tensors share hyper-parameters${replicas > 1 ? ', or train fewer replicas at once' : ''}.`,
     );
   }

@@ -88,6 +88,10 @@ class Passes implements RulePasses {
     return this.#operands.hyper;
   }
 
+  has(slot: string): boolean {
+    return this.#operands.slots.some(({ name }) => name === slot);
+  }
+
   slot(name: string): Vector {
     return this.#operands.slots.find((slot) => slot.name === name)!;
   }

@@ -39,6 +39,8 @@ export interface RulePasses {
   readonly clock: BufferRange;
   /** The step's records, which passes may change: a layer's own rate, say. */
   readonly hyper: BufferRange;
+  /** Whether some group's settings use a state slot. */
+  has(slot: string): boolean;
   /** A state slot that the settings use. */
   slot(name: string): Vector;
   /** Memory for the numbers of one step, laid out as the parameters. */

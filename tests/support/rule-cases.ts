@@ -47,6 +47,28 @@ export function casesOf(name: string): Record<string, unknown>[] {
   });
 }
 
+/** So many cases or fewer are all run. */
+const ALL_CASES = 16;
+
+/**
+ * Of a rule with many options fewer: so that every two values of two options meet in a case, if the rule accepts them together.
+ */
+export function fewCasesOf(name: string): Record<string, unknown>[] {
+  const cases = casesOf(name);
+  if (cases.length <= ALL_CASES) return cases;
+  const hypers = cases.map((options) => Object.entries(resolveRule(rules, name, options).hyper).map(String));
+  const pairs = hypers.map((values) => values.flatMap((a, i) => values.slice(i + 1).map((b) => `${a} ${b}`)));
+  const open = new Set(pairs.flat());
+  const chosen: Record<string, unknown>[] = [];
+  while (open.size > 0) {
+    const gains = pairs.map((own) => own.filter((pair) => open.has(pair)).length);
+    const best = gains.indexOf(Math.max(...gains));
+    for (const pair of pairs[best]!) open.delete(pair);
+    chosen.push(cases[best]!);
+  }
+  return chosen;
+}
+
 export const ruleNames = Object.keys(rules);
 
 const hasPasses = (name: string) => resolveRule(rules, name).row.passes !== undefined;
