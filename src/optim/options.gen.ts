@@ -183,12 +183,38 @@ export interface LambOptions {
   readonly betas?: readonly [number | Schedule, number | Schedule];
   /** Added to the denominator; above 0. Default 1e-6. */
   readonly eps?: number | Schedule;
+  /** Multiply the rate by the ratio; off for biases and normalisation. Default true. */
+  readonly adapt?: boolean;
   /** Weight decay: L2, or decoupled where that is set; at least 0. Default 0. */
   readonly weightDecay?: number | Schedule;
   /** Take lr·weightDecay·p off the weights, instead of adding weightDecay·p to the gradient. Default true. */
   readonly decoupledWeightDecay?: boolean;
   /** Climb instead of descend. Default false. */
   readonly maximize?: boolean;
+}
+
+/** Options of `lars`: LARS. */
+export interface LarsOptions {
+  /** Learning rate; at least 0. Default 1. */
+  readonly lr?: number | Schedule;
+  /** Momentum factor; at least 0 and below 1. Default 0.9. */
+  readonly momentum?: number | Schedule;
+  /** Nesterov's momentum. Default false. */
+  readonly nesterov?: boolean;
+  /** Step of a tensor, relative to its norm; at least 0. Default 0.001. */
+  readonly trustCoefficient?: number | Schedule;
+  /** Added below the ratio; at least 0. Default 0. */
+  readonly eps?: number | Schedule;
+  /** Multiply the rate by the ratio; off for biases and normalisation. Default true. */
+  readonly adapt?: boolean;
+  /** Weight decay: L2, or decoupled where that is set; at least 0. Default 0. */
+  readonly weightDecay?: number | Schedule;
+  /** Take lr·weightDecay·p off the weights, instead of adding weightDecay·p to the gradient. Default false. */
+  readonly decoupledWeightDecay?: boolean;
+  /** Climb instead of descend. Default false. */
+  readonly maximize?: boolean;
+  /** Whose ratio, where there is decay. Default paper. */
+  readonly convention?: 'paper' | 'optax';
 }
 
 /** Options of `lion`: Lion. */

@@ -9,6 +9,7 @@ import { adan } from './rules/adan.js';
 import { asgd } from './rules/asgd.js';
 import { ftrl } from './rules/ftrl.js';
 import { lamb } from './rules/lamb.js';
+import { lars } from './rules/lars.js';
 import { lion } from './rules/lion.js';
 import { nadam } from './rules/nadam.js';
 import { radam } from './rules/radam.js';
@@ -20,7 +21,7 @@ import { sgd } from './rules/sgd.js';
 import { signum } from './rules/signum.js';
 import { yogi } from './rules/yogi.js';
 
-export { adabelief, adadelta, adagrad, adam, adamax, adamw, adan, asgd, ftrl, lamb, lion, nadam, radam, rmsprop, rprop, scheduleFreeAdamw, scheduleFreeSgd, sgd, signum, yogi };
+export { adabelief, adadelta, adagrad, adam, adamax, adamw, adan, asgd, ftrl, lamb, lars, lion, nadam, radam, rmsprop, rprop, scheduleFreeAdamw, scheduleFreeSgd, sgd, signum, yogi };
 
 /** The float64 reference of every rule, by name. */
-export const referenceRules = { adabelief, adadelta, adagrad, adam, adamax, adamw, adan, asgd, ftrl, lamb, lion, nadam, radam, rmsprop, rprop, scheduleFreeAdamw, scheduleFreeSgd, sgd, signum, yogi } as const;
+export const referenceRules = { adabelief, adadelta, adagrad, adam, adamax, adamw, adan, asgd, ftrl, lamb, lars, lion, nadam, radam, rmsprop, rprop, scheduleFreeAdamw, scheduleFreeSgd, sgd, signum, yogi } as const;

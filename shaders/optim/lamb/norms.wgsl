@@ -14,6 +14,8 @@ struct Hyper {
   v_scale: f32,
   eps: f32,
   weight_decay: f32,
+  // Whether there is a ratio at all.
+  adapt: u32,
   // Of the tensor: written by trust.wgsl.
   trust: f32,
 }

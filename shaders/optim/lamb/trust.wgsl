@@ -1,4 +1,5 @@
-// LAMB, third pass: the rate of each tensor's own, trust = ‖p‖ / ‖r‖, into its record; 1 where a norm is 0.
+// LAMB, third pass: the rate of each tensor's own, trust = ‖p‖ / ‖r‖, into its record; 1 where a norm is 0,
+// or where no ratio is wanted.
 //
 //   partial  [replicas, segments] (sum of p², of r², …)      begins  [groups + 1] first segment of each group
 
@@ -18,6 +19,8 @@ struct Hyper {
   v_scale: f32,
   eps: f32,
   weight_decay: f32,
+  // Whether there is a ratio at all.
+  adapt: u32,
   // Of the tensor: written by trust.wgsl.
   trust: f32,
 }
@@ -37,5 +40,7 @@ fn trust(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: v
   var sum = vec2f();
   for (var i = begins[own]; i < begins[own + 1u]; i++) { sum += partial[group.z * all + i].xy; }
   let norms = sqrt(sum);
-  hyper[own * groups.z + group.z].trust = select(1.0, norms.x / norms.y, norms.x > 0.0 && norms.y > 0.0);
+  let record = own * groups.z + group.z;
+  let adapt = hyper[record].adapt != 0u && norms.x > 0.0 && norms.y > 0.0;
+  hyper[record].trust = select(1.0, norms.x / norms.y, adapt);
 }

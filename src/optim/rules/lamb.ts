@@ -1,4 +1,4 @@
-import { number, pair } from '../../gpu/fields.js';
+import { flag, number, pair } from '../../gpu/fields.js';
 import { lambApplyShader } from '../../shaders/optim/lamb/apply.gen.js';
 import { lambMomentsShader } from '../../shaders/optim/lamb/moments.gen.js';
 import { lambNormsShader } from '../../shaders/optim/lamb/norms.gen.js';
@@ -12,8 +12,12 @@ import { common, defineRule, type RuleText } from '../rule.js';
  *   r = m̂ / (√v̂ + eps) + weightDecay·p,  m̂ = m/(1-β₁ᵗ),  v̂ = v/(1-β₂ᵗ)
  *   p -= lr·(‖p‖ / ‖r‖)·r, per tensor; the ratio is 1 where a norm is 0
  *
- * State: two values per parameter. Formula as the paper with φ(z) = z, and optax' `lamb`; defaults as optax'. Four passes:
- * five dispatches a step. Decay is part of r; `decoupledWeightDecay: false` adds it to the gradient instead.
+ * State: two values per parameter. Formula as the paper with φ(z) = z; optax' `lamb` has the same order, decay in r before the ratio,
+ * and the same 1 for norms of 0; defaults as optax'. Four passes: five dispatches a step. `decoupledWeightDecay: false` adds the
+ * decay to the gradient instead.
+ *
+ * Biases and the parameters of normalisation are usually left without ratio and decay: `{ tensors: '*.bias', adapt: false,
+ * weightDecay: 0 }` in `groups` of a trainer, `group: { adapt: false, weightDecay: 0 }` beside the tensor in `createOptimizer`.
  *
  * @example lamb({ lr: 2e-3, weightDecay: 0.01 })
  * @throws DownhillError HYPER-RANGE, HYPER-TYPE, HYPER-UNKNOWN.
@@ -34,10 +38,11 @@ export const lamb = defineRule({
     lr: number('learning rate', 1e-3, { min: 0 }),
     betas: pair('decay of the averages of g and g²', [0.9, 0.999], { min: 0, below: 1 }),
     eps: number('added to the denominator', 1e-6, { min: 2 ** -126 }),
+    adapt: flag('multiply the rate by the ratio; off for biases and normalisation', true),
     ...common({ decoupled: true }),
   },
   slots: () => ['exp_avg', 'exp_avg_sq'],
-  derive: (t, { lr, betas: [beta1, beta2], eps, weightDecay, decoupledWeightDecay }) => ({
+  derive: (t, { lr, betas: [beta1, beta2], eps, adapt, weightDecay, decoupledWeightDecay }) => ({
     lr,
     decay: 0, // part of the direction
     beta1_c: 1 - beta1,
@@ -46,6 +51,7 @@ export const lamb = defineRule({
     v_scale: 1 / Math.sqrt(1 - beta2 ** t),
     eps,
     weight_decay: decoupledWeightDecay ? weightDecay : 0,
+    adapt: adapt ? 1 : 0,
     trust: 1,
   }),
   perTensor: true,

@@ -5,6 +5,8 @@ export type LambHyper = CommonHyper & {
   /** Decay rates of the first and second moment. */
   readonly betas: readonly [number, number];
   readonly eps: number;
+  /** Off: the ratio is 1. */
+  readonly adapt: boolean;
 };
 
 const norm = (values: Float64Array) => Math.sqrt(values.reduce((sum, value) => sum + value * value, 0));
@@ -19,7 +21,7 @@ const norm = (values: Float64Array) => Math.sqrt(values.reduce((sum, value) => s
  * You et al. 2019, algorithm 2 with phi(z) = z; optax.lamb.
  */
 export const lamb: ReferenceRule<LambHyper> = {
-  defaults: { lr: 1e-3, betas: [0.9, 0.999], eps: 1e-6, ...commonDefaults, decoupledWeightDecay: true },
+  defaults: { lr: 1e-3, betas: [0.9, 0.999], eps: 1e-6, adapt: true, ...commonDefaults, decoupledWeightDecay: true },
 
   slots(hyper = {}) {
     complete('lamb', this.defaults, hyper);
@@ -28,7 +30,7 @@ export const lamb: ReferenceRule<LambHyper> = {
 
   update(param, grad, state, t, hyper = {}) {
     const full = complete('lamb', this.defaults, hyper);
-    const { lr, betas, eps, weightDecay, decoupledWeightDecay } = full;
+    const { lr, betas, eps, adapt, weightDecay, decoupledWeightDecay } = full;
     checkUpdate(param, grad, state, t, this.slots(hyper));
     const [beta1, beta2] = betas;
     // The decay is no shrinking before the step: it is in the direction.
@@ -45,7 +47,7 @@ export const lamb: ReferenceRule<LambHyper> = {
       direction[i] = adam + (decoupledWeightDecay ? weightDecay * param[i]! : 0);
     }
     const [of, to] = [norm(param), norm(direction)];
-    const ratio = of > 0 && to > 0 ? of / to : 1;
+    const ratio = adapt && of > 0 && to > 0 ? of / to : 1;
     for (let i = 0; i < param.length; i++) param[i] = param[i]! - lr * ratio * direction[i]!;
   },
 };
