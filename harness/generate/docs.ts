@@ -75,7 +75,12 @@ function stateRows(row: RuleRow): string[][] {
       const initial = row.initial?.(slot, settings as never) ?? 0;
       return initial === 0 ? code(slot) : `${code(slot)}, first ${numeral(initial)}`;
     });
-    return [label, names.join('; ') || 'none', `${4 * slots.length}`, `${4 * (3 + 2 * slots.length)}`];
+    const { what, bytes, moved } = row.kept ?? {
+      what: 'none',
+      bytes: 4 * slots.length,
+      moved: 4 * (3 + 2 * slots.length),
+    };
+    return [label, names.join('; ') || what, `${bytes}`, `${moved}`];
   };
   const phrase = ([key, value]: readonly [string, unknown]) =>
     typeof value === 'number' && value !== 0 ? `${code(key)} above 0` : `${code(key)} ${show(value)}`;
@@ -149,7 +154,7 @@ function indexPage(disagreements: string): string {
       ['rule', 'bytes', 'conventions', 'when to use it'],
       rows.map((row) => [
         `[${escapeMarkdown(row.title)}](${row.name}.md): ${code(row.name)}`,
-        `${4 * slotsOf(row, defaultsOf(row)).length}`,
+        `${row.kept?.bytes ?? 4 * slotsOf(row, defaultsOf(row)).length}`,
         conventionsOf(row).map(code).join(', ') || '',
         escapeMarkdown(row.use),
       ]),

@@ -8,7 +8,8 @@ import { CLIP, MARKER } from './emit.js';
  *   fn terms(…, h: Hyper) -> mat4x4f    up to four quantities (columns) of four elements, summed by segments of tensors
  *
  * An argument `p` is the parameter (where `Out` has it, after its decoupled decay), `g` the gradient, scaled, clipped and with
- * its L2 penalty; any other is the array of its name.
+ * its L2 penalty; any other is the array of its name. `place: Place`, before h, says which elements they are. A file with another
+ * loop, written by hand, is given `clip` where it calls it.
  */
 
 interface PassParts {
@@ -22,6 +23,8 @@ interface PassParts {
   /** Arrays that only a flag turns on. */
   readonly optional: ReadonlySet<string>;
   readonly arrays: readonly string[];
+  /** Whether it wants to know which elements it is given. */
+  readonly placed: boolean;
 }
 
 /** The parts of a pass's file; nothing where its loop is written by hand. */
@@ -43,7 +46,16 @@ export function passParts(name: string, code: string): PassParts | undefined {
     outputs: [...out.matchAll(/(\w+): vec4f/g)].map(([, field]) => field!),
     optional: new Set(arrays.filter((array) => new RegExp(`^override ${array.toUpperCase()}: bool`, 'm').test(own))),
     arrays,
+    placed: /\bplace: Place\b/.test(args!),
   };
+}
+
+/** What a pass's file is to be; nothing where there is nothing to write. */
+export function passText(name: string, code: string): string | undefined {
+  const parts = passParts(name, code);
+  if (parts) return emitPass(parts);
+  const own = code.split(MARKER)[0]!.trimEnd();
+  return /\bclip\(/.test(own) ? `${own}\n\n${MARKER}\n\n${CLIP}\n` : undefined;
 }
 
 const arrayOf = (input: string) => ({ p: 'param', g: 'grad' })[input] ?? input;
@@ -60,13 +72,21 @@ function loads({ inputs, outputs, optional }: PassParts): string[] {
   });
 }
 
-const call = ({ kind, inputs }: PassParts) => `${kind}(${[...inputs.map((input) => `s_${input}`), 'h'].join(', ')})`;
+/** @param place of the first of the four elements */
+const call = ({ kind, inputs, placed }: PassParts, place: string) =>
+  `${kind}(${[...inputs.map((input) => `s_${input}`), ...(placed ? [`Place(${place})`] : []), 'h'].join(', ')})`;
+
+const PLACE = `// Four elements: the first one's place in a replica's arena, and whose they are.
+struct Place { element: u32, group: u32, replica: u32, replicas: u32 }
+
+`;
 
 /** The whole file of a pass. */
-export function emitPass(parts: PassParts): string {
+function emitPass(parts: PassParts): string {
   const clip = parts.inputs.includes('g') ? `${CLIP}\n\n` : '';
   const loop = parts.kind === 'rule' ? ruleLoop(parts) : sumLoop(parts);
-  return `${parts.own}\n\n${MARKER}\n\n${parts.kind === 'rule' ? 'override LANES: u32 = 4;\n' : ''}override WORKGROUP: u32 = 64;\n\n${clip}${loop}\n`;
+  const place = parts.placed ? PLACE : '';
+  return `${parts.own}\n\n${MARKER}\n\n${place}${parts.kind === 'rule' ? 'override LANES: u32 = 4;\n' : ''}override WORKGROUP: u32 = 64;\n\n${clip}${loop}\n`;
 }
 
 const ruleLoop = (parts: PassParts) => {
@@ -95,7 +115,7 @@ fn update(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gro
       continue;
     }
     for (var at = first + chunk * 16u; at < first + next * 16u; at += LANES) {
-      ${[...loads(parts), `let out = ${call(parts)};`, ...stores].join('\n      ')}
+      ${[...loads(parts), `let out = ${call(parts, '4u * (at - id.z * quads), row, id.z, groups.z')};`, ...stores].join('\n      ')}
     }
   }
 }`;
@@ -121,7 +141,7 @@ fn sums(
   for (var i = lane; 4u * i < segment.y; i += WORKGROUP) {
     let at = first + i;
     ${loads(parts).join('\n    ')}
-    let all = ${call(parts)};
+    let all = ${call(parts, 'segment.x + 4u * i, segment.w, group.z, groups.z')};
     // Not the padding behind the tensor's end.
     let inside = vec4u(4u * i) + vec4u(0u, 1u, 2u, 3u) < vec4u(segment.y);
     for (var k = 0u; k < 4u; k++) { sum[k] += select(vec4f(), all[k], inside); }

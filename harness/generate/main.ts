@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { basename, dirname, join, resolve } from 'node:path';
 import { runnerImport } from 'vite';
 import { emitFile, emitForm, FORMS, ruleParts } from './emit.js';
-import { emitPass, passParts } from './emit-passes.js';
+import { passText } from './emit-passes.js';
 import { carriedFrom, emitted } from './emitted.js';
 import { optionsName } from './options.js';
 import { readShader, stripWgsl } from './shaders.js';
@@ -29,8 +29,8 @@ const camel = (name: string) => name.replace(/[_-](\w)/g, (_, letter: string) =>
 function shaderTexts(): Map<string, string> {
   const texts = new Map(list('shaders', '.wgsl').map((path) => [path.replace(/\.wgsl$/, ''), read(`shaders/${path}`)]));
   for (const [name, code] of [...texts]) {
-    const pass = isPass(name) ? passParts(name, code) : undefined;
-    if (pass) texts.set(name, emitPass(pass));
+    const pass = isPass(name) ? passText(name, code) : undefined;
+    if (pass !== undefined) texts.set(name, pass);
     const parts = isPass(name) ? undefined : ruleParts(basename(name), code);
     if (!parts) continue;
     texts.set(name, emitFile(parts));
@@ -110,7 +110,8 @@ function shaderModules(): Record<string, string> {
     const { code: _, ...layout } = readShader(name, text);
     const { imports, expression } = codeOf(name, text, sharedTexts);
     const depth = '../'.repeat(name.split('/').length - 1);
-    if (hasForms(name, texts) || (isPass(name) && passParts(name, text))) files[`shaders/${name}.wgsl`] = text;
+    if (hasForms(name, texts) || (isPass(name) && passText(name, text) !== undefined))
+      files[`shaders/${name}.wgsl`] = text;
     files[`src/shaders/${name}.gen.ts`] =
       `${HEADER}import type { Shader } from '${depth}shader.js';\n${formImports(name, texts)}${imports}\n` +
       `export const ${constantName(name)}Shader: Shader = {\n` +

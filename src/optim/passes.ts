@@ -104,6 +104,10 @@ class Passes implements RulePasses {
     return range(this.#operands.buffers.storage(name, bytes), 0, bytes);
   }
 
+  table(name: string, words: Uint32Array<ArrayBuffer>): BufferRange {
+    return range(this.#operands.buffers.upload(name, words), 0, words.byteLength);
+  }
+
   factors(
     name: string,
     shapeOf: (tensor: TensorShape) => readonly number[] | undefined,
@@ -164,7 +168,9 @@ class Passes implements RulePasses {
   }
 
   #ranges(vectors: Vectors, span: number): Record<string, BufferRange> {
-    return Object.fromEntries(Object.entries(vectors).map(([name, vector]) => [name, vector.ranges[span]!]));
+    return Object.fromEntries(
+      Object.entries(vectors).map(([name, each]) => [name, 'ranges' in each ? each.ranges[span]! : each]),
+    );
   }
 
   #groupTables(): readonly BufferRange[] {

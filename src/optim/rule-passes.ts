@@ -19,7 +19,8 @@ export interface TensorSums {
   readonly segments: number;
 }
 
-export type Vectors = Readonly<Record<string, Vector>>;
+/** Arrays by the names of their bindings: laid out as the parameters, or any memory that is the same for all of them. */
+export type Vectors = Readonly<Record<string, Vector | BufferRange>>;
 export type Flags = Readonly<Record<string, number | boolean>>;
 
 /** What a row's `passes` has at hand. */
@@ -47,6 +48,8 @@ export interface RulePasses {
   scratch(name: string): Vector;
   /** Any memory for the numbers of one step. */
   memory(name: string, bytes: number): BufferRange;
+  /** Words that never change, uploaded. */
+  table(name: string, words: Uint32Array<ArrayBuffer>): BufferRange;
   /** State of another shape than the parameters': by tensor; those without a shape have none. */
   factors(
     name: string,

@@ -73,6 +73,8 @@ export interface RuleRow<F extends Fields = Fields> {
   passes?(step: RulePasses): readonly Op[];
   /** Every tensor has records of its own, which passes change: layer-wise rates. Default false. */
   readonly perTensor?: boolean;
+  /** What its passes remember in other shapes than slots', bytes of it and bytes moved per parameter: for its page. */
+  readonly kept?: { readonly what: string; readonly bytes: number; readonly moved: number };
   /** Forms of ops that its passes use beside their own. */
   readonly forms?: readonly Form[];
   /** State slots these settings use, by the names of their bindings in the WGSL file. */

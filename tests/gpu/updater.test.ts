@@ -8,13 +8,14 @@ import { createOptimizer } from '../../src/optim/optimizer.js';
 import type { OptimizerOptions } from '../../src/optim/optimizer-options.js';
 import { loadStates, readState } from '../../src/optim/optimizer-state.js';
 import type { Optimizer } from '../../src/optim/optimizer-types.js';
-import type { Rule } from '../../src/optim/rule.js';
-import { adagrad, adamw, ftrl, nadam, sgd } from '../../src/optim/rules.gen.js';
+import { type Rule, resolveRule } from '../../src/optim/rule.js';
+import { adagrad, adamw, ftrl, nadam, rules as ruleTable, sgd } from '../../src/optim/rules.gen.js';
 import { arenaUpdate, type GradientSettings, UPDATER_FORMS, Updater } from '../../src/optim/updater.js';
 import { arenaSpace } from '../../src/space/arena.js';
 import type { Copies } from '../../src/space/stateful.js';
 import { readTensors, writeTensor } from '../../src/space/vectors.js';
 import { randomFloats, readFloats, testDevice } from '../support/gpu.js';
+import { passNames } from '../support/rule-cases.js';
 
 /* An updater on arenas: replicas and groups, split or whole, with everything createOptimizer can do to a gradient. */
 
@@ -65,7 +66,7 @@ async function makeArena({
   const space = arenaSpace(TENSORS, { replicas: rules.length, maxBytes });
   const param = space.vector(buffers, 'param');
   const grad = space.vector(buffers, 'grad');
-  const perTensor = settings.clip?.by === 'tensor';
+  const perTensor = settings.clip?.by === 'tensor' || rules[0]![Object.keys(rules[0]!)[0]!]!.row.perTensor === true;
   const groups = makeGroups(
     TENSORS.map(({ name }) => ({
       name,
@@ -86,7 +87,7 @@ async function makeArena({
     ...PLAIN,
     ...settings,
   });
-  const plan = lower(updater.ops, UPDATER_FORMS, device);
+  const plan = lower(updater.ops, [...UPDATER_FORMS, ...(row.forms ?? [])], device);
   const passes = await createPasses(device, plan.passes, buffers);
   const write = (vector: typeof param, step: number, bad?: number) => {
     for (const [replica, id] of ids.entries()) {
@@ -333,6 +334,37 @@ describe('an updater on arenas', () => {
       const alone = await makeArena({ rules: [rules[replica]!], ids: [replica] });
       for (let step = 1; step <= 2; step++) await alone.step(step);
       expect(await all.params(replica)).toEqual(await alone.params());
+    }
+  });
+});
+
+describe.each(passNames)('the passes of %s on arenas', (name) => {
+  const own = [1, 2].map((k) => ({ '': resolveRule(ruleTable, name, { lr: 0.01 * k }) }));
+
+  it('give replicas the bits of createOptimizer, each alone', async () => {
+    const frozen = ['2.bias'];
+    const settings = { skip: { atMost: 9 } };
+    const all = await makeArena({ rules: own, settings, frozen });
+    for (let step = 1; step <= 4; step++) await all.step(step, step === 3 ? 1 : undefined);
+    for (const [replica, rule] of own.entries()) {
+      const alone = await makeForeign(rule, replica, { skipNonFinite: { atMost: 9 } }, frozen);
+      for (let step = 1; step <= 4; step++) alone.step(step, step === 3 && replica === 1);
+      expect(await all.params(replica)).toEqual(await alone.params());
+      expect(await readState(all.updater, replica)).toEqual(await alone.optimizer.state());
+    }
+  });
+
+  it('give the same where the arenas are split, but for the order of sums', async () => {
+    const whole = await makeArena({ rules: own });
+    const split = await makeArena({ rules: own, maxBytes: 2 * 4 * 64 * 20 });
+    expect(split.space.spans.length).toBeGreaterThan(2);
+    for (let step = 1; step <= 4; step++) for (const each of [whole, split]) await each.step(step);
+    for (const replica of [0, 1]) {
+      const expected = await whole.params(replica);
+      for (const [i, values] of (await split.params(replica)).entries()) {
+        const difference = values.map((value, k) => Math.abs(value - expected[i]![k]!));
+        expect(Math.max(...difference)).toBeLessThanOrEqual(2 ** -20);
+      }
     }
   });
 });
