@@ -35,6 +35,30 @@ export interface AdadeltaOptions {
   readonly convention?: 'pytorch' | 'keras';
 }
 
+/** Options of `adafactor`: Adafactor. */
+export interface AdafactorOptions {
+  /** Learning rate: the most that ρ is; at least 0. Default 0.01. */
+  readonly lr?: number | Schedule;
+  /** Exponent of t in the weight of what is new; at most 0. Default -8e-1. */
+  readonly beta2Decay?: number | Schedule;
+  /** What g² is kept above (its root; paper: added to g²), and RMS(p); above 0. Default [1.1920928955078125e-7, 0.001], [1e-30, 0.001] with convention 'paper'. */
+  readonly eps?: readonly [number | Schedule, number | Schedule];
+  /** Most that RMS(u) may be; above 0. Default 1. */
+  readonly d?: number | Schedule;
+  /** Let ρ fall as 1/√t. Default true. */
+  readonly relativeStep?: boolean;
+  /** Multiply the step by RMS(p). Default true. */
+  readonly scaleParameter?: boolean;
+  /** Weight decay: L2, or decoupled where that is set; at least 0. Default 0. */
+  readonly weightDecay?: number | Schedule;
+  /** Take lr·weightDecay·p off the weights, instead of adding weightDecay·p to the gradient. Default true. */
+  readonly decoupledWeightDecay?: boolean;
+  /** Climb instead of descend. Default false. */
+  readonly maximize?: boolean;
+  /** Whose formula and defaults: PyTorch's, or another framework's. Default pytorch. */
+  readonly convention?: 'pytorch' | 'paper';
+}
+
 /** Options of `adagrad`: Adagrad. */
 export interface AdagradOptions {
   /** Learning rate; at least 0. Default 0.01, 0.001 with convention 'keras'. */
