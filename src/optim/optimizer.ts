@@ -49,6 +49,10 @@ export async function createOptimizer<R extends Rule>(
   const settings = checkOptimizerOptions(options);
   const { row } = checked;
   const adopted = adoptTensors(checked, tensors as readonly TensorOptions[]);
+  row.checkTensors?.(
+    'createOptimizer',
+    adopted.filter(({ frozen, elements }) => !frozen && elements > 0),
+  );
   const bindings = row.passes ? 8 : allSlots(row.shader).length + 3;
   const most = device.limits.maxStorageBuffersPerShaderStage;
   if (Math.max(bindings, 8) > most) {

@@ -3,7 +3,7 @@ import type { PassSpec } from '../gpu/pipelines.js';
 import type { Op } from '../kernels/op.js';
 import { elementwise, kernel, sums } from '../kernels/passes.js';
 import type { Shader } from '../shaders/shader.js';
-import { arenaSpace, groupTable } from '../space/arena.js';
+import { arenaSpace, groupTable, largestArena } from '../space/arena.js';
 import type { PlacedVector, Space, TensorShape, Vector } from '../space/space.js';
 import type { NamedRange } from '../space/stateful.js';
 import { fillTensor } from '../space/vectors.js';
@@ -118,8 +118,7 @@ class Passes implements RulePasses {
       return shape ? [{ name: tensor.name, shape, initial: initial(tensor) }] : [];
     });
     const { device } = this;
-    const maxBytes = Math.min(device.limits.maxStorageBufferBindingSize, device.limits.maxBufferSize);
-    const space = arenaSpace(tensors, { replicas: this.replicas, maxBytes });
+    const space = arenaSpace(tensors, { replicas: this.replicas, maxBytes: largestArena(device) });
     const vector = space.vector(this.#operands.buffers, name);
     for (const tensor of tensors) {
       if (tensor.initial === 0) continue;

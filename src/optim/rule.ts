@@ -15,6 +15,7 @@ import {
 } from '../gpu/fields.js';
 import type { Form, Op } from '../kernels/op.js';
 import type { Shader } from '../shaders/shader.js';
+import type { TensorShape } from '../space/space.js';
 import type { RulePasses } from './rule-passes.js';
 
 /*
@@ -75,6 +76,12 @@ export interface RuleRow<F extends Fields = Fields> {
   readonly perTensor?: boolean;
   /** What its passes remember in other shapes than slots', bytes of it and bytes moved per parameter: for its page. */
   readonly kept?: { readonly what: string; readonly bytes: number; readonly moved: number };
+  /**
+   * Refuses tensors that it cannot update: those that are to be trained, before any GPU work.
+   *
+   * @param where whose tensors they are, for messages
+   */
+  checkTensors?(where: string, tensors: readonly TensorShape[]): void;
   /** Forms of ops that its passes use beside their own. */
   readonly forms?: readonly Form[];
   /** State slots these settings use, by the names of their bindings in the WGSL file. */

@@ -2,7 +2,7 @@ import type { BufferRange, BufferSet } from '../gpu/buffers.js';
 import type { Op } from '../kernels/op.js';
 import { type StagePiece, stage } from '../kernels/stage.js';
 import { longestSpan } from '../space/adopted.js';
-import { arenaSpace } from '../space/arena.js';
+import { arenaSpace, largestArena } from '../space/arena.js';
 import type { Space, Vector } from '../space/space.js';
 import type { AdoptedTensor } from './adopt.js';
 import { bind, Updater, type UpdaterOptions } from './updater.js';
@@ -22,8 +22,7 @@ export function stagedUpdater(buffers: BufferSet, tensors: readonly AdoptedTenso
   const { label, unit, zero } = options;
   const isTrained = ({ frozen, elements }: AdoptedTensor) => !frozen && elements > 0;
   const trained = tensors.filter(isTrained);
-  const maxBytes = Math.min(device.limits.maxStorageBufferBindingSize, device.limits.maxBufferSize);
-  const space = arenaSpace(trained, { maxBytes });
+  const space = arenaSpace(trained, { maxBytes: largestArena(device) });
   const [param, grad] = [space.vector(buffers, 'parameters'), space.vector(buffers, 'gradients')];
   // What arrives in an arena is f32, and nobody's to clear.
   const own = { space, param, grad, unit: undefined, zero: false, apply: () => [] };

@@ -44,6 +44,10 @@ export function arenaSpace(
   return makeSpace({ replicas, padded: true, tensors, spans: spans as readonly Span[] });
 }
 
+/** The largest arena of a device, in bytes. */
+export const largestArena = ({ limits }: GPUDevice): number =>
+  Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize);
+
 /** Elements of the largest multiple of 64 rows of a matrix in one arena. */
 function rowsThatFit(tensor: TensorShape, capacity: number, replicas: number): number {
   const { name, shape } = tensor;

@@ -102,7 +102,13 @@ export function checkTrainerOptions(device: GPUDevice, options: TrainerOptions) 
   });
   const steps = { stepsPerEpoch: stepsPerEpoch(data.samples, rows, dropLast), micro: settings.micro };
   const perTensor = settings.clip?.by === 'tensor' || rule.row.perTensor === true;
-  const groups = makeGroups(groupTensors(tensorsOf(model), [rule], options.groups), perTensor);
+  const grouped = groupTensors(tensorsOf(model), [rule], options.groups);
+  const frozen = new Set(grouped.filter((tensor) => tensor.frozen).map(({ name }) => name));
+  rule.row.checkTensors?.(
+    'createTrainer',
+    tensorsOf(model).filter(({ name }) => !frozen.has(name)),
+  );
+  const groups = makeGroups(grouped, perTensor);
   const checkOther = (other: Dataset) => {
     checkData(model, other);
     checkSameScaling(data, other);
