@@ -257,6 +257,32 @@ export interface LionOptions {
   readonly convention?: 'pytorch' | 'keras';
 }
 
+/** Options of `muon`: Muon. */
+export interface MuonOptions {
+  /** Learning rate of matrices; at least 0. Default 0.001. */
+  readonly lr?: number | Schedule;
+  /** Decay of the average of g; at least 0 and below 1. Default 0.95. */
+  readonly momentum?: number | Schedule;
+  /** Nesterov's momentum. Default true. */
+  readonly nesterov?: boolean;
+  /** How far a matrix moves: as by its shape, or as far as with AdamW. Default original. */
+  readonly adjustLr?: 'original' | 'match-rms-adamw';
+  /** Added to the norm; above 0. Default 1e-7. */
+  readonly eps?: number | Schedule;
+  /** Learning rate of tensors that are not matrices; at least 0. Default 0.001. */
+  readonly adamwLr?: number | Schedule;
+  /** Their decay of the averages of g and g²; at least 0 and below 1. Default [0.9, 0.999]. */
+  readonly adamwBetas?: readonly [number | Schedule, number | Schedule];
+  /** Added to their denominator; above 0. Default 1e-8. */
+  readonly adamwEps?: number | Schedule;
+  /** Weight decay: L2, or decoupled where that is set; at least 0. Default 0.1. */
+  readonly weightDecay?: number | Schedule;
+  /** Take lr·weightDecay·p off the weights, instead of adding weightDecay·p to the gradient. Default true. */
+  readonly decoupledWeightDecay?: boolean;
+  /** Climb instead of descend. Default false. */
+  readonly maximize?: boolean;
+}
+
 /** Options of `nadam`: NAdam. */
 export interface NadamOptions {
   /** Learning rate; at least 0. Default 0.002, 0.001 with convention 'keras'. */

@@ -12,6 +12,7 @@ import { ftrl } from './rules/ftrl.js';
 import { lamb } from './rules/lamb.js';
 import { lars } from './rules/lars.js';
 import { lion } from './rules/lion.js';
+import { muon } from './rules/muon.js';
 import { nadam } from './rules/nadam.js';
 import { radam } from './rules/radam.js';
 import { rmsprop } from './rules/rmsprop.js';
@@ -22,7 +23,7 @@ import { sgd } from './rules/sgd.js';
 import { signum } from './rules/signum.js';
 import { yogi } from './rules/yogi.js';
 
-export { adabelief, adadelta, adafactor, adagrad, adam, adamax, adamw, adan, asgd, ftrl, lamb, lars, lion, nadam, radam, rmsprop, rprop, scheduleFreeAdamw, scheduleFreeSgd, sgd, signum, yogi };
+export { adabelief, adadelta, adafactor, adagrad, adam, adamax, adamw, adan, asgd, ftrl, lamb, lars, lion, muon, nadam, radam, rmsprop, rprop, scheduleFreeAdamw, scheduleFreeSgd, sgd, signum, yogi };
 
 /** The float64 reference of every rule, by name. */
-export const referenceRules = { adabelief, adadelta, adafactor, adagrad, adam, adamax, adamw, adan, asgd, ftrl, lamb, lars, lion, nadam, radam, rmsprop, rprop, scheduleFreeAdamw, scheduleFreeSgd, sgd, signum, yogi } as const;
+export const referenceRules = { adabelief, adadelta, adafactor, adagrad, adam, adamax, adamw, adan, asgd, ftrl, lamb, lars, lion, muon, nadam, radam, rmsprop, rprop, scheduleFreeAdamw, scheduleFreeSgd, sgd, signum, yogi } as const;

@@ -15,7 +15,7 @@ import { countCreations } from '../support/train.js';
  * a fix and the name of the tensor, and, unless only the GPU can tell, before anything is made on the GPU.
  */
 
-const { adadelta, adam, nadam, rmsprop, rprop, sgd } = rules;
+const { adadelta, adam, muon, nadam, rmsprop, rprop, sgd } = rules;
 const STORAGE = 0x80 | 0x04 | 0x08; // STORAGE | COPY_SRC | COPY_DST
 
 /** An error with this code, a fix, and these words. */
@@ -67,7 +67,8 @@ async function stepped(
   options: OptimizerOptions = {},
   steps = 1,
 ): Promise<Float32Array> {
-  const one = tensor({ shape: [params.length], param: floats(params), grad: floats(grads) });
+  // Two axes, for rules of matrices.
+  const one = tensor({ shape: [params.length, 1], param: floats(params), grad: floats(grads) });
   const optimizer = await make(rule, [one], options);
   submit((encoder) => {
     for (let i = 0; i < steps; i++) optimizer.step(encoder);
@@ -447,6 +448,16 @@ describe('createOptimizer refuses, before it creates anything on the GPU,', () =
     );
     restore();
     expect(counts).toEqual({});
+  });
+
+  it('Muon with nothing that has two axes, but frozen or empty tensors', async () => {
+    const frozen = tensor({ name: 'matrix', shape: [2, 2], frozen: true });
+    const tensors = () => [tensor({ name: 'scale' }), frozen, tensor({ name: 'none', shape: [0, 3] })];
+    await refuses(
+      at('OPTION-RANGE', 'muon is for matrices, but none of the tensors to train has two axes: "scale" [4].'),
+      tensors,
+      () => muon(),
+    );
   });
 
   it('more groups than rows, with clipping by tensor', async () => {

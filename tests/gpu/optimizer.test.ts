@@ -17,7 +17,7 @@ import { countCreations } from '../support/train.js';
  * float64); here it is about memory, groups, control and order: bits, mostly.
  */
 
-const { adam, adamw, sgd } = rules;
+const { adam, adamw, muon, sgd } = rules;
 const USAGE = 0x80 | 0x04 | 0x08; // STORAGE | COPY_SRC | COPY_DST
 /** Lengths whose tightly packed ranges start anywhere and end anywhere. */
 const LENGTHS = [10, 1, 300, 7, 64, 129];
@@ -60,7 +60,8 @@ async function makeMemory({ lead, gap, oneBuffer = false, lengths = LENGTHS, gro
       at,
       length,
       name: `t${i}`,
-      shape: [length],
+      // Rules that see shapes have matrices to work on.
+      shape: length % 10 === 0 ? [length / 10, 10] : [length],
       param: { buffer: params, offset: 4 * at },
       grad: { buffer: grads, offset: 4 * (at + shift) },
     };
@@ -214,6 +215,31 @@ describe('dispatches', () => {
     const apart = await makeMemory({ ...ALIGNED, lengths: lecture });
     // Alone, only the three of 10,000 have enough whole chunks, and a rest, for two dispatches.
     expect((await make(adam(), apart)).describe().dispatches).toBe(1 + 10 + 3);
+  });
+
+  it('are as many for matrices of every shape as for one', async () => {
+    const device = await testDevice();
+    const describeOf = async (shapes: readonly number[][]) => {
+      const tensors = shapes.map((shape, i) => {
+        const buffer = () => {
+          const size = 4 * shape.reduce((product, each) => product * each, 1);
+          const own = device.createBuffer({ size, usage: USAGE });
+          made.push(own);
+          return own;
+        };
+        return { name: `t${i}`, shape, param: buffer(), grad: buffer() };
+      });
+      const one = await createOptimizer(device, muon(), tensors);
+      made.push(one);
+      const own = one.describe().passes.map(({ label }) => label.split('/')[1]!);
+      return own.filter((pass) => !/^(fetch|return)/.test(pass));
+    };
+    const net = [[784, 100], [100], [100, 100], [100], [100, 100], [100], [100, 100], [100], [100, 10], [10]];
+    const passes = await describeOf(net);
+    expect(passes).toHaveLength(20);
+    expect(await describeOf([[100, 10], [10]])).toEqual(passes);
+    // Without AdamW's part.
+    expect(await describeOf([[64, 64]])).toHaveLength(19);
   });
 
   it.each<OptimizerOptions>([{}, { clip: { tensorNorm: 1 }, accumulate: { steps: 2 } }])(

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { type Dataset, idx } from '../../src/data/index.js';
 import { mlp } from '../../src/nn/mlp.js';
 import { requestDevice } from '../../src/node/index.js';
-import { sgd } from '../../src/optim/rules.gen.js';
+import { muon, sgd } from '../../src/optim/rules.gen.js';
 import { createTrainer } from '../../src/train/trainer.js';
 import type { TrainerOptions } from '../../src/train/types.js';
 import { testDevice } from '../support/gpu.js';
@@ -30,6 +30,11 @@ describe('createTrainer refuses, before it creates anything on the GPU,', () => 
     ['the function of a rule instead of a rule', 'OPTION-TYPE', { rule: sgd }],
     ['a rule made by hand with a bad rate', 'HYPER-RANGE', { rule: { row: sgd.row, hyper: { lr: Number.NaN } } }],
     ['a rule made by hand without its row', 'OPTION-TYPE', { rule: { row: { name: 'sgd' }, hyper: {} } }],
+    [
+      'Muon with every matrix frozen',
+      'OPTION-RANGE',
+      { rule: muon(), groups: [{ tensors: '*.weight', frozen: true }] },
+    ],
     ['no data', 'OPTION-TYPE', { data: null }],
     [
       'data that is still a promise',

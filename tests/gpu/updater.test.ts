@@ -9,7 +9,7 @@ import type { OptimizerOptions } from '../../src/optim/optimizer-options.js';
 import { loadStates, readState } from '../../src/optim/optimizer-state.js';
 import type { Optimizer } from '../../src/optim/optimizer-types.js';
 import { type Rule, resolveRule } from '../../src/optim/rule.js';
-import { adagrad, adamw, ftrl, nadam, rules as ruleTable, sgd } from '../../src/optim/rules.gen.js';
+import { adagrad, adamw, ftrl, muon, nadam, rules as ruleTable, sgd } from '../../src/optim/rules.gen.js';
 import { arenaUpdate, type GradientSettings, UPDATER_FORMS, Updater } from '../../src/optim/updater.js';
 import { arenaSpace } from '../../src/space/arena.js';
 import type { Copies } from '../../src/space/stateful.js';
@@ -229,6 +229,27 @@ describe('an updater on arenas', () => {
     for (const replica of [0, 1, 2]) {
       expect(await split.params(replica)).toEqual(await whole.params(replica));
       expect(await readState(split.updater, replica)).toEqual(await readState(whole.updater, replica));
+    }
+  });
+
+  it.each([
+    ['whole', 2 ** 24],
+    ['split', 3 * 4 * 64 * 20],
+  ])('gives replicas of a rule of matrices the bits of createOptimizer, its arenas %s', async (_, maxBytes) => {
+    const orthogonal = (lr: number, adjustLr: 'original' | 'match-rms-adamw') => ({
+      weight: muon({ lr, adjustLr, adamwLr: lr }) as unknown as Rule,
+      bias: muon({ lr, adjustLr, adamwLr: lr, weightDecay: 0 }) as unknown as Rule,
+    });
+    const rules = [orthogonal(0.01, 'original'), orthogonal(0.1, 'match-rms-adamw')];
+    const all = await makeArena({ rules, settings: { skip: { atMost: 9 } }, frozen: ['2.bias'], maxBytes });
+    expect(all.space.spans.length > 1).toBe(maxBytes < 2 ** 24);
+    for (let step = 1; step <= 4; step++) await all.step(step, step === 3 ? 1 : undefined);
+    for (const [replica, own] of rules.entries()) {
+      const alone = await makeForeign(own, replica, { skipNonFinite: { atMost: 9 } }, ['2.bias']);
+      for (let step = 1; step <= 4; step++) alone.step(step, step === 3 && replica === 1);
+      expect(await all.params(replica)).toEqual(await alone.params());
+      const state = await alone.optimizer.state();
+      expect(await readState(all.updater, replica)).toEqual(state);
     }
   });
 
