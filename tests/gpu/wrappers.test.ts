@@ -375,6 +375,37 @@ describe('wrappers', () => {
     await made([centralize(), gradientNoise()], { gradients: { fixed: 1 }, accumulate: { steps: 2 } });
   });
 
+  it('give the same bits for gradients that step is given, wherever they lie', async () => {
+    const around = [centralize(), gradientNoise({ eta: 0.1 }), cautious(), lookahead({ k: 2 })];
+    for (const accumulate of [undefined, { steps: 1 }]) {
+      const setting = { rule: rate, wrappers: around, options: { ...(accumulate && { accumulate }) } };
+      const [whole, other] = [await foreign(setting), await foreign(setting)];
+      for (const step of [1, 2, 3, 4]) {
+        whole.step(step);
+        const values = whole.gradient(step);
+        // The second and the last somewhere else, by themselves; the others where they were.
+        const grads = Object.fromEntries(
+          [1, 4].map((i) => {
+            const { from, shape, name } = other.tensors[i]!;
+            const buffer = other.gpu.createBuffer({ size: 4 * elements(shape) + 512, usage: 0x80 | 0x08 });
+            close.push(buffer);
+            const offset = 4 * i + 256 * (step % 2);
+            other.gpu.queue.writeBuffer(buffer, offset, values.slice(from, from + elements(shape)));
+            return [name, { buffer, offset }];
+          }),
+        );
+        const { buffer } = other.tensors[0]!.grad;
+        other.gpu.queue.writeBuffer(buffer, 4 * LEAD, values.slice(0, other.tensors[1]!.from));
+        const { from } = other.tensors[2]!;
+        other.gpu.queue.writeBuffer(buffer, 4 * (LEAD + from), values.slice(from, other.tensors[4]!.from));
+        const encoder = other.gpu.createCommandEncoder();
+        other.optimizer.step(encoder, { grads });
+        other.gpu.queue.submit([encoder.finish()]);
+      }
+      expect(bits(await other.params())).toEqual(bits(await whole.params()));
+    }
+  });
+
   it('work on the sum of micro-steps, once', async () => {
     const around = [centralize(), gradientNoise({ eta: 0.1 }), cautious(), lookahead({ k: 2 })];
     const [whole, parts] = [
