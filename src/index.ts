@@ -126,6 +126,8 @@ export {
   gradientNoise,
   type LookaheadOptions,
   lookahead,
+  type SamOptions,
+  sam,
   type Wrapper,
   wrappers,
 } from './optim/wrappers.js';

@@ -9,6 +9,8 @@ import { bind } from './source.js';
 import { type Segments, trainedSegments } from './trained.js';
 import type { Updater } from './updater.js';
 
+export { mixForms };
+
 /*
  * Rules whose parameter is not what is to be evaluated (`evaluation` in their row): x = p + w·(slot - p). Loaded where there is
  * such a rule.

@@ -48,6 +48,14 @@ export async function createOptimizer<R extends Rule>(
   const checked = checkRule('createOptimizer', rule);
   const settings = checkOptimizerOptions(options);
   const { row } = checked;
+  const twice = settings.wrappers.find(({ row: own }) => own.again);
+  if (twice) {
+    throw new DownhillError(
+      'OPTION-RANGE',
+      `${twice.row.name} takes each gradient twice, but an optimizer cannot ask for one.`,
+      'Use it in createTrainer.',
+    );
+  }
   const adopted = adoptTensors(checked, tensors as readonly TensorOptions[]);
   row.checkTensors?.(
     'createOptimizer',

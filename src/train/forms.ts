@@ -1,7 +1,6 @@
 import { accountForms } from '../kernels/account.js';
 import { augmentForms } from '../kernels/augment.js';
 import { averageForms } from '../kernels/average.js';
-import { mixForms } from '../kernels/mix.js';
 import { loadForms } from '../kernels/nn-forms.js';
 import type { Form } from '../kernels/op.js';
 import { penaltyForms } from '../kernels/penalty.js';
@@ -18,6 +17,5 @@ export const formsOf = async (device: GPUDevice, all: boolean): Promise<readonly
   ...penaltyForms,
   ...UPDATER_FORMS,
   ...averageForms,
-  ...mixForms,
   ...accountForms,
 ];

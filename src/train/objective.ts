@@ -66,6 +66,8 @@ export interface BoundObjective {
   readonly parts: readonly Stateful[];
   /** Brings the data of the steps to come, where the GPU has not all of it. */
   readonly feed?: Feed | undefined;
+  /** Of the batch, (loss, counted) of each row: what `next` takes in. */
+  readonly result: BufferRange;
   /** Bytes it takes, known once its passes are made. */
   readonly bytes: { readonly activations: number; readonly data: number };
 }
@@ -180,6 +182,7 @@ export function networkObjective(options: {
           };
         },
         feed: ring,
+        result,
         bytes: {
           get activations() {
             return network.memory.bytes + (augmented?.bytes ?? 0);

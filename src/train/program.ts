@@ -76,9 +76,11 @@ export class Program {
     const space = arenaSpace(objective.tensors, { replicas: seeds.length, maxBytes, separate: options.separate });
     const kept = arenaSpace(objective.statistics, { replicas: seeds.length, maxBytes });
     objective.check(device, seeds.length);
-    const around = (settings.wrappers ?? []).flatMap(({ row: own }) => own.forms);
-    const known = [...(await formsOf(device, options.choice !== undefined)), ...(row.forms ?? []), ...around];
+    const wrappers = settings.wrappers ?? [];
     const evaluation = row.evaluation && (await import('../optim/evaluation.js'));
+    const again = wrappers.some((each) => each.row.again) ? await import('./again.js') : undefined;
+    const own = [...(row.forms ?? []), ...(evaluation?.mixForms ?? []), ...wrappers.flatMap((each) => each.row.forms)];
+    const known = [...(await formsOf(device, options.choice !== undefined)), ...own];
 
     const buffers = new BufferSet(device, label);
     let validation: Validation | undefined;
@@ -114,15 +116,18 @@ export class Program {
         follow(device, label, params, updater.copies);
         const committed = [...bound.commit(clock), ...(average?.ops ?? [])];
         const after = [...committed, ...bound.next({ clock, losses }, LOSS_RING)];
-        const ops = [...bound.gradient, ...updater.ops, ...after];
-        return { params, statistics, bound, updater, average, losses, ops };
+        const twice = again?.gradientAgain(buffers, updater, bound.result);
+        const gradient = [...bound.gradient, ...(twice?.between ?? []), ...(twice?.behind ?? [])];
+        const ops = [...gradient, ...updater.ops, ...after];
+        return { params, statistics, bound, updater, average, losses, ops, twice };
       });
-      const { params, statistics, updater, average, bound, losses, ops } = made;
+      const { params, statistics, updater, average, bound, losses, ops, twice } = made;
       const forms = [...known, ...(updater.packed?.forms ?? [])];
       await loadKernels(ops, forms, device);
       const chosen = await chosenFor(options.choice, ops, forms);
       const plan = await guarded(device, label, () => lower(ops, forms, device, chosen.choice));
-      const passes = await createPasses(device, plan.passes, buffers);
+      const once = await createPasses(device, plan.passes, buffers);
+      const passes = twice && again ? again.inOrder(once, twice) : once;
       // What is evaluated, and so what is kept and put back, is the average where there is one.
       const weights = { space, params: average?.vector ?? params, statistics };
       validation = options.validation && (await Validation.create(buffers, options.validation, weights, updater.clock));

@@ -32,6 +32,7 @@ export interface Wrapped {
     readonly label: string;
     readonly space: Space;
     readonly param: Vector;
+    readonly grad: Vector;
     readonly groups: readonly Group[];
     readonly micro: number;
     readonly seeds?: readonly number[];
@@ -66,6 +67,8 @@ export interface WrapperRow<S extends WrapperSettings = WrapperSettings> {
   /** Of its ops. */
   readonly forms: readonly Form[];
   bind(settings: S, updater: Wrapped): BoundWrapper;
+  /** Of one that takes each gradient twice, which only a trainer can: its ops between the two, and behind the second. */
+  again?(settings: S, updater: Wrapped): { readonly between: readonly Op[]; readonly behind: readonly Op[] };
 }
 
 /** Made by `lookahead()`, `centralize()` …; plain data. */
