@@ -142,6 +142,10 @@ ${overRuns((chunk) => `group_of[${chunk}]`, run)}
 `;
 }
 
+/** What is carried into other loops: all of a rule's own part but its first comment and its bindings. */
+export const carriedText = ({ own }: RuleParts): string =>
+  own.replace(/^(\/\/.*\n)+\n*/, '').replace(/^@group.*\n/gm, '');
+
 /** The rule in a loop over a foreign range. The table in `group_of` is that of `foreignMap` (src/kernels/foreign.ts). */
 export function emitForm(parts: RuleParts, form: EmittedForm): string {
   const vectors = form === 'body';
@@ -155,7 +159,6 @@ export function emitForm(parts: RuleParts, form: EmittedForm): string {
     ...parts.slots.map((slot) => `var<storage, read_write> ${slot.name}: array<${floats}>`),
     'var<storage, read> group_of: array<u32>',
   ].map((text, i) => `@group(0) @binding(${i}) ${text};`);
-  const carried = parts.own.replace(/^(\/\/.*\n)+\n*/, '').replace(/^@group.*\n/gm, '');
   return `// Generated from shaders/optim/${parts.name}.wgsl by harness/generate/emit.ts: its rule over a foreign range, ${form}.
 
 ${vectors ? 'override LANES: u32 = 4;\n' : ''}override FIXED: bool = false;
@@ -167,7 +170,7 @@ const NONE = 0xffffffffu;
 
 ${bindings.join('\n')}
 
-${carried}
+${carriedText(parts)}
 
 ${CLIP}
 
@@ -211,7 +214,7 @@ ${overRuns((chunk) => `group_of[${HEADER} + ${chunk}]`, run)}`;
 
 /** Words of the table in front of the chunks' (src/kernels/foreign.ts). */
 const HEADER = '6u';
-const XYZW = ['x', 'y', 'z', 'w'] as const;
+export const XYZW = ['x', 'y', 'z', 'w'] as const;
 
 function rangeLoop(parts: RuleParts, shared: boolean): string {
   const grad = shared ? 'param' : 'grad';

@@ -4,6 +4,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { runnerImport } from 'vite';
 import { emitFile, emitForm, FORMS, ruleParts } from './emit.js';
 import { passText } from './emit-passes.js';
+import { emitRows } from './emit-rows.js';
 import { carriedFrom, emitted } from './emitted.js';
 import { optionsName } from './options.js';
 import { readShader, stripWgsl } from './shaders.js';
@@ -35,6 +36,7 @@ function shaderTexts(): Map<string, string> {
     if (!parts) continue;
     texts.set(name, emitFile(parts));
     for (const form of FORMS) texts.set(`${name}_${form}`, emitForm(parts, form));
+    for (const form of LATER) texts.set(`${name}_${form}`, emitRows(parts, form === 'rows_shared'));
   }
   for (const [name, code] of Object.entries(emitted())) texts.set(name, code);
   return texts;
@@ -55,8 +57,18 @@ function formImports(name: string, texts: ReadonlyMap<string, string>): string {
   );
 }
 
-const formFields = (name: string, texts: ReadonlyMap<string, string>): string =>
-  hasForms(name, texts) ? `  forms: { ${FORMS.map((form) => `${form}: ${formName(name, form)}`).join(', ')} },\n` : '';
+/** Loops that few need: they are loaded when somebody does. */
+const LATER = ['rows', 'rows_shared'] as const;
+
+function formFields(name: string, texts: ReadonlyMap<string, string>): string {
+  if (!hasForms(name, texts)) return '';
+  const forms = FORMS.map((form) => `${form}: ${formName(name, form)}`).join(', ');
+  const later = LATER.map((form) => {
+    const load = `import('./${basename(name)}_${form}.gen.js').then((module) => module.${formName(name, form)})`;
+    return `${camel(form)}: () => ${load}`;
+  });
+  return `  forms: { ${forms}, ${later.join(', ')} },\n`;
+}
 
 const textName = (name: string) => `${camel(name)}Text`;
 

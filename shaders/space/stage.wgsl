@@ -4,7 +4,7 @@
 // piece lies at `own` + i in the arena and, in rows of `width` elements that are `stride` apart, at
 // `foreign` + i / width · stride + i % width.
 //
-//   foreign  f32, or i32 in units of `unit` (FIXED), which become f32 on the way in
+//   foreign  f32, or i32 in units of `unit` (FIXED), which become f32 on the way in; 0 is for f32 among those
 //   own      the arena
 //   pieces   per piece two vec4u: foreign, own, elements, bits of `unit`; width, stride, nothing, nothing
 
@@ -38,7 +38,7 @@ fn stage(
       continue;
     }
     var bits = foreign[theirs];
-    if (FIXED) { bits = bitcast<u32>(f32(bitcast<i32>(bits)) * bitcast<f32>(piece.w)); }
+    if (FIXED && piece.w != 0u) { bits = bitcast<u32>(f32(bitcast<i32>(bits)) * bitcast<f32>(piece.w)); }
     own[piece.y + i] = bits;
     if (ZERO) { foreign[theirs] = 0u; }
   }

@@ -28,7 +28,7 @@ const WORDS = 8;
 function tableOf(pieces: readonly StagePiece[]): Uint32Array<ArrayBuffer> {
   const table = new Uint32Array(WORDS * pieces.length);
   const floats = new Float32Array(table.buffer);
-  for (const [i, { foreign, own, elements, width = elements, stride = width, unit = 1 }] of pieces.entries()) {
+  for (const [i, { foreign, own, elements, width = elements, stride = width, unit = 0 }] of pieces.entries()) {
     table.set([foreign, own, elements, 0, width, stride, 0, 0], WORDS * i);
     floats[WORDS * i + 3] = unit;
   }

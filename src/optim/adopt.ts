@@ -1,7 +1,7 @@
 import { guarded } from '../gpu/buffers.js';
 import { COMPUTE_STAGE, USAGE } from '../gpu/constants.js';
 import { DownhillError, show } from '../gpu/errors.js';
-import { checkOptions, type Fields, type OptionsOf } from '../gpu/fields.js';
+import { checkChoice, checkNumber, checkOptions, type Fields, type OptionsOf } from '../gpu/fields.js';
 import type { PlacedTensor } from '../space/adopted.js';
 import { ruleOfGroup } from './groups.js';
 import type { Rule } from './rule.js';
@@ -12,9 +12,21 @@ import type { Rule } from './rule.js';
 
 /**
  * A buffer of the caller's, or a range of it. Bytes, multiples of 4; `size` follows from the shape, and is checked where it
- * is given.
+ * is given. With a `stride` the rows (the items of the first axis) lie so many bytes apart, no less than a row has; nothing
+ * between them is touched.
  */
-export type ForeignRange = GPUBuffer | { readonly buffer: GPUBuffer; readonly offset?: number; readonly size?: number };
+export type ForeignRange =
+  | GPUBuffer
+  | { readonly buffer: GPUBuffer; readonly offset?: number; readonly size?: number; readonly stride?: number };
+
+/** Which rows of a tensor take part: a buffer with a u32 for each, 0 where it is left alone; or one with their number. */
+export type ActiveRows =
+  | GPUBuffer
+  | { readonly buffer: GPUBuffer; readonly offset?: number }
+  | { readonly count: GPUBuffer; readonly offset?: number };
+
+/** How gradients are stored: float32, or fixed-point int32, where an integer i stands for i·fixed. */
+export type GradientForm = 'f32' | { readonly fixed: number };
 
 /** One tensor of the caller's. */
 export interface TensorOptions<F extends Fields = Fields> {
@@ -30,18 +42,69 @@ export interface TensorOptions<F extends Fields = Fields> {
   readonly group?: OptionsOf<F>;
   /** Never updated; takes no part in norms. Default false. */
   readonly frozen?: boolean;
+  /** This tensor's, in place of the optimizer's `gradients`. */
+  readonly gradients?: GradientForm;
+  /**
+   * Factors of the learning rate: `rows`, one for each row; `period`, one for each element of a row, or so few that their
+   * number divides a row's, which come again and again along it. Both: their product.
+   */
+  readonly rates?: { readonly rows?: Float32Array; readonly period?: Float32Array };
+  /** Rows that take part in a step, as the GPU finds it then. The others keep every bit, of state, too. Default all. */
+  readonly active?: ActiveRows;
+  /** Rows that its buffers have room for, at least those of the shape: what `gather` and `grow` may make of it. */
+  readonly reserve?: number;
+}
+
+/** A tensor that is taken by rows. */
+export interface RowSettings {
+  /** Rows there are at first, and may be. */
+  readonly now: number;
+  readonly most: number;
+  /** Elements of a row. */
+  readonly width: number;
+  /** Alike for those with the same rows. */
+  readonly kind: string;
+  /** `reserve` was given. */
+  readonly grows: boolean;
+  readonly active: { readonly by: 'mask' | 'count'; readonly buffer: GPUBuffer; readonly offset: number } | undefined;
+  readonly rates:
+    | { readonly rows: Float32Array | undefined; readonly period: Float32Array | undefined; readonly linear: number }
+    | undefined;
 }
 
 export interface AdoptedTensor extends PlacedTensor {
+  /** So many as there may be. */
   readonly elements: number;
   readonly rules: readonly [Rule];
+  readonly rows?: RowSettings | undefined;
 }
 
-const MAX_ELEMENTS = 2 ** 32 - 1;
-const KEYS = ['name', 'shape', 'param', 'grad', 'group', 'frozen'];
+/** Whether it takes more than ranges of floats that lie close together. */
+export const isByRows = (tensor: TensorOptions): boolean =>
+  tensor?.rates !== undefined ||
+  tensor?.active !== undefined ||
+  tensor?.reserve !== undefined ||
+  [tensor?.param, tensor?.grad].some((range) => (range as { stride?: unknown } | undefined)?.stride !== undefined);
 
-/** Checks the caller's tensors. @throws DownhillError with the tensor's name. */
-export function adoptTensors(rule: Rule, tensors: readonly TensorOptions[]): AdoptedTensor[] {
+/** How the checks of {@link adoptTensors} go on for a tensor that is taken by rows. */
+export type RowAdopter = (where: string, tensor: TensorOptions, rule: Rule) => RowSettings;
+
+const MAX_ELEMENTS = 2 ** 32 - 1;
+const KEYS = ['name', 'shape', 'param', 'grad', 'group', 'frozen', 'gradients', 'rates', 'active', 'reserve'];
+
+/**
+ * Checks the caller's tensors.
+ *
+ * @param unit of gradients, where a tensor has none of its own
+ * @param rows given where a tensor {@link isByRows}
+ * @throws DownhillError with the tensor's name.
+ */
+export function adoptTensors(
+  rule: Rule,
+  tensors: readonly TensorOptions[],
+  unit?: number,
+  rows?: RowAdopter,
+): AdoptedTensor[] {
   if (!Array.isArray(tensors) || tensors.length === 0) {
     throw new DownhillError(
       'OPTION-TYPE',
@@ -51,7 +114,7 @@ export function adoptTensors(rule: Rule, tensors: readonly TensorOptions[]): Ado
   }
   const names = new Set<string>();
   const adopted = Array.from(tensors as readonly TensorOptions[], (tensor, i) => {
-    const one = adoptTensor(rule, tensor, i);
+    const one = adoptTensor(rule, tensor, i, unit, rows);
     if (names.has(one.name)) {
       throw new DownhillError(
         'OPTION-RANGE',
@@ -66,7 +129,13 @@ export function adoptTensors(rule: Rule, tensors: readonly TensorOptions[]): Ado
   return adopted;
 }
 
-function adoptTensor(rule: Rule, tensor: TensorOptions, index: number): AdoptedTensor {
+function adoptTensor(
+  rule: Rule,
+  tensor: TensorOptions,
+  index: number,
+  unit?: number,
+  adoptRows?: RowAdopter,
+): AdoptedTensor {
   if (typeof tensor !== 'object' || tensor === null) {
     throw new DownhillError('OPTION-TYPE', `Tensor ${index} is ${show(tensor)}.`, 'Pass { name, shape, param, grad }.');
   }
@@ -89,10 +158,26 @@ function adoptTensor(rule: Rule, tensor: TensorOptions, index: number): AdoptedT
       'Pass a boolean.',
     );
   }
-  const elements = countElements(where, shape);
-  const param = adoptRange(`${where}: param`, tensor.param, elements);
-  const grad = adoptRange(`${where}: grad`, tensor.grad, elements);
-  return { name, shape, elements, param, grad, frozen, rules: [ruleOfGroup(`${where}, group`, rule, tensor.group)] };
+  countElements(where, shape);
+  const own = ruleOfGroup(`${where}, group`, rule, tensor.group);
+  const rows = isByRows(tensor) ? adoptRows?.(where, tensor, own) : undefined;
+  const whole = rows ? [rows.most, ...shape.slice(1)] : shape;
+  const elements = countElements(where, whole);
+  const extent = rows ? { rows: rows.most, width: rows.width } : { rows: 1, width: elements };
+  return {
+    ...{ name, shape: whole, elements, frozen, rules: [own], rows },
+    param: adoptRange(`${where}: param`, tensor.param, extent),
+    grad: adoptRange(`${where}: grad`, tensor.grad, extent),
+    unit: tensor.gradients === undefined ? unit : checkGradients(`${where}: gradients`, tensor.gradients),
+  };
+}
+
+/** Checks how gradients are stored. @returns what an integer is worth; undefined for f32. */
+export function checkGradients(where: string, gradients: unknown): number | undefined {
+  if (gradients === 'f32') return undefined;
+  if (typeof gradients !== 'object') checkChoice(where, gradients, ['f32']);
+  checkOptions(where, gradients, ['fixed']);
+  return checkNumber(`${where}.fixed`, (gradients as { fixed: unknown }).fixed, { above: 0 }, { single: true });
 }
 
 function countElements(where: string, shape: unknown): number {
@@ -123,14 +208,28 @@ const isBuffer = (value: unknown): value is GPUBuffer =>
 /** What has a `buffer` is a range; anything else is refused for what it is. */
 const isRange = (value: unknown): boolean => isBuffer((value as { buffer?: unknown } | null | undefined)?.buffer);
 
-/** @throws DownhillError BUFFER-*, OPTION-*. */
-export function adoptRange(where: string, given: unknown, elements: number): { buffer: GPUBuffer; offset: number } {
-  if (isRange(given)) checkOptions(where, given, ['buffer', 'offset', 'size']);
+/** A whole range of the caller's, or rows of one; a stride that is none is left out. */
+interface Adopted {
+  readonly buffer: GPUBuffer;
+  readonly offset: number;
+  readonly stride?: number;
+}
+
+/** Multiples of 4 only: nothing smaller can be bound or addressed. */
+const isWords = (bytes: unknown): bytes is number => Number.isInteger(bytes) && (bytes as number) % 4 === 0;
+
+/**
+ * @param extent so many rows of so many elements; 1 where it is taken as a whole
+ * @throws DownhillError BUFFER-*, OPTION-*.
+ */
+export function adoptRange(where: string, given: unknown, { rows, width }: { rows: number; width: number }): Adopted {
+  if (isRange(given)) checkOptions(where, given, ['buffer', 'offset', 'size', 'stride']);
   const {
     buffer,
     offset = 0,
     size,
-  } = isBuffer(given) ? { buffer: given } : ((given ?? {}) as { buffer?: unknown; offset?: unknown; size?: unknown });
+    stride = 4 * width,
+  } = isBuffer(given) ? { buffer: given } : ((given ?? {}) as Readonly<Record<string, unknown>>);
   if (!isBuffer(buffer)) {
     throw new DownhillError(
       'OPTION-TYPE',
@@ -138,17 +237,21 @@ export function adoptRange(where: string, given: unknown, elements: number): { b
       'Pass the buffer that holds it.',
     );
   }
-  if (typeof offset !== 'number' || !Number.isInteger(offset) || offset < 0 || offset % 4 !== 0) {
-    throw new DownhillError(
-      'BUFFER-RANGE',
-      `${where}: the offset ${show(offset)} is not a multiple of 4 bytes.`,
-      'Start the range at a whole float.',
+  const refuse = (what: string, fix: string): never => {
+    throw new DownhillError('BUFFER-RANGE', `${where}${what}`, fix);
+  };
+  if (!isWords(offset) || offset < 0)
+    return refuse(`: the offset ${show(offset)} is not a multiple of 4 bytes.`, 'Start the range at a whole float.');
+  if (!isWords(stride) || stride < 4 * width) {
+    return refuse(
+      `: the stride ${show(stride)} is not a multiple of 4 bytes that holds the ${4 * width} of a row.`,
+      'Pass the bytes from one row to the next.',
     );
   }
-  if (size !== undefined && (typeof size !== 'number' || !(size >= 4 * elements) || size % 4 !== 0)) {
-    throw new DownhillError(
-      'BUFFER-RANGE',
-      `${where}: the size ${show(size)} is not a multiple of 4 bytes that holds the ${4 * elements} of its shape.`,
+  const bytes = rows * width > 0 ? (rows - 1) * stride + 4 * width : 0;
+  if (size !== undefined && (!isWords(size) || size < bytes)) {
+    return refuse(
+      `: the size ${show(size)} is not a multiple of 4 bytes that holds the ${bytes} of its shape.`,
       'Leave size out, or pass the bytes of the whole tensor.',
     );
   }
@@ -159,10 +262,9 @@ export function adoptRange(where: string, given: unknown, elements: number): { b
       'Create the buffer with GPUBufferUsage.STORAGE.',
     );
   }
-  if (offset + 4 * elements > buffer.size) {
-    throw new DownhillError(
-      'BUFFER-RANGE',
-      `${where} needs ${4 * elements} bytes from ${offset} on, but its buffer has ${buffer.size}.`,
+  if (offset + bytes > buffer.size) {
+    return refuse(
+      ` needs ${bytes} bytes from ${offset} on, but its buffer has ${buffer.size}.`,
       'Check shape and offset, or make the buffer larger.',
     );
   }
@@ -173,33 +275,75 @@ export function adoptRange(where: string, given: unknown, elements: number): { b
       'Unmap it first.',
     );
   }
-  return { buffer, offset };
+  return { buffer, offset, ...(stride !== 4 * width && { stride }) };
+}
+
+/** Items of so many bytes, so many of them at a stride. */
+interface Items {
+  readonly what: string;
+  readonly begin: number;
+  readonly bytes: number;
+  readonly stride: number;
+  readonly count: number;
+}
+
+const endOf = ({ begin, bytes, stride, count }: Items) => begin + (count - 1) * stride + bytes;
+
+/** The first byte of `items` that lies in [begin, end), if any does. */
+function firstIn(items: Items, begin: number, end: number): number | undefined {
+  // The first item that ends behind `begin`.
+  const i = Math.max(Math.floor((begin - items.begin - items.bytes) / items.stride) + 1, 0);
+  const at = items.begin + i * items.stride;
+  return i < items.count && at < end ? Math.max(at, begin) : undefined;
+}
+
+/** Whether two share a byte; `a` begins no later. */
+function overlaps(a: Items, b: Items): boolean {
+  if (endOf(a) <= b.begin) return false;
+  if (a.stride === b.stride) {
+    // Every item of b lies the same way to those of a.
+    const within = (b.begin - a.begin) % a.stride;
+    const last = a.count - 1 - (b.begin - a.begin - within) / a.stride;
+    return (within < a.bytes && last >= 0) || (within + b.bytes > a.stride && last >= 1);
+  }
+  const [few, many] = a.count < b.count ? [a, b] : [b, a];
+  for (let i = 0; i < few.count; i++) {
+    const begin = few.begin + i * few.stride;
+    if (firstIn(many, begin, begin + few.bytes) !== undefined) return true;
+  }
+  return false;
 }
 
 /** No two ranges may touch the same bytes: not two parameters, not a parameter and a gradient, not two gradients. */
 export function checkOverlap(tensors: readonly AdoptedTensor[]): void {
-  const perBuffer = new Map<GPUBuffer, { what: string; begin: number; end: number }[]>();
-  for (const { name, elements, param, grad } of tensors) {
-    for (const [kind, { buffer, offset }] of [
-      ['param', param],
-      ['grad', grad],
-    ] as const) {
-      if (elements === 0) continue;
+  const perBuffer = new Map<GPUBuffer, Items[]>();
+  for (const tensor of tensors) {
+    const { name, elements, rows } = tensor;
+    if (elements === 0) continue;
+    for (const side of ['param', 'grad'] as const) {
+      const { buffer, offset, stride } = tensor[side];
       const list = perBuffer.get(buffer) ?? [];
-      list.push({ what: `${kind} of ${show(name)}`, begin: offset, end: offset + 4 * elements });
+      const [count, bytes] = stride === undefined ? [1, 4 * elements] : [rows!.most, 4 * rows!.width];
+      list.push({ what: `${side} of ${show(name)}`, begin: offset, bytes, stride: stride ?? bytes, count });
       perBuffer.set(buffer, list);
     }
   }
   for (const list of perBuffer.values()) {
     list.sort((a, b) => a.begin - b.begin);
-    for (let i = 1; i < list.length; i++) {
-      const [before, after] = [list[i - 1]!, list[i]!];
-      if (after.begin >= before.end) continue;
-      throw new DownhillError(
-        'BUFFER-OVERLAP',
-        `${before.what} (bytes ${before.begin} to ${before.end}) and ${after.what} (bytes ${after.begin} to ${after.end}) overlap in one buffer.`,
-        'Give every parameter and every gradient bytes of its own.',
-      );
+    /** Those that are not over yet. */
+    let open: Items[] = [];
+    for (const after of list) {
+      open = open.filter((each) => endOf(each) > after.begin);
+      const before = open.find((each) => overlaps(each, after));
+      if (before) {
+        const [a, b] = [before, after].map((each) => `${each.what} (bytes ${each.begin} to ${endOf(each)})`);
+        throw new DownhillError(
+          'BUFFER-OVERLAP',
+          `${a} and ${b} overlap in one buffer.`,
+          'Give every parameter and every gradient bytes of its own.',
+        );
+      }
+      open.push(after);
     }
   }
 }
@@ -212,8 +356,9 @@ export function checkOverlap(tensors: readonly AdoptedTensor[]): void {
  */
 export async function probeTensors(device: GPUDevice, tensors: readonly AdoptedTensor[], label: string): Promise<void> {
   const places = new Map<GPUBuffer, string>();
-  for (const { name, elements, param, grad } of tensors) {
+  for (const { name, elements, param, grad, rows } of tensors) {
     if (elements === 0) continue;
+    if (rows?.active && !places.has(rows.active.buffer)) places.set(rows.active.buffer, `Tensor ${show(name)}: active`);
     if (!places.has(param.buffer)) places.set(param.buffer, `Tensor ${show(name)}: param`);
     if (!places.has(grad.buffer)) places.set(grad.buffer, `Tensor ${show(name)}: grad`);
   }

@@ -2,7 +2,7 @@ import { type BufferRange, guarded, range } from '../gpu/buffers.js';
 import { createPasses, type Pass } from '../gpu/pipelines.js';
 import { lower } from '../kernels/lower.js';
 import { type MixOp, type MixOperands, mix, mixForms } from '../kernels/mix.js';
-import type { Op } from '../kernels/op.js';
+import type { Form, Op } from '../kernels/op.js';
 import type { PlacedVector, Vector } from '../space/space.js';
 import { checkAlike, type Json, type NamedRange, type Stateful } from '../space/stateful.js';
 import { bind } from './source.js';
@@ -114,22 +114,33 @@ export class EvaluationSwap {
     readonly back: readonly Pass[],
   ) {}
 
-  static async create(updater: Updater): Promise<EvaluationSwap> {
+  /** @param own with copies of parameters into the updater’s memory and back, where it is not the caller’s; forms of its ops */
+  static async create(
+    { updater, fetch = [], back = [] }: { updater: Updater; fetch?: readonly Op[]; back?: readonly Op[] },
+    forms: readonly Form[],
+  ): Promise<EvaluationSwap> {
     const { buffers, options } = updater;
     const { space, groups, param } = options;
-    const ops = await guarded(buffers.device, buffers.label, () => {
+    const made = await guarded(buffers.device, buffers.label, () => {
       const kept = space.vector(buffers, 'kept');
       const segments = trainedSegments(buffers, space, groups);
       const from = { other: slotOf(updater), weights: weightsOf(updater) };
       return [
-        ...mixes(updater, segments, 'keep', { base: param, target: kept }),
-        // Before the first update the rule's own copy is none yet.
-        ...mixes(updater, segments, 'eval', { ...from, target: param, when: 'later' }),
-        ...mixes(updater, segments, 'train', { base: kept, target: param }),
+        [
+          ...fetch,
+          ...mixes(updater, segments, 'keep', { base: param, target: kept }),
+          // Before the first update the rule's own copy is none yet.
+          ...mixes(updater, segments, 'eval', { ...from, target: param, when: 'later' }),
+          ...back,
+        ],
+        [...mixes(updater, segments, 'train', { base: kept, target: param }), ...back],
       ];
     });
-    const passes = await createPasses(buffers.device, lower(ops, mixForms, buffers.device).passes, buffers);
-    const back = (2 * passes.length) / 3;
-    return new EvaluationSwap(passes.slice(0, back), passes.slice(back));
+    const [there, again] = await Promise.all(
+      made.map((ops) =>
+        createPasses(buffers.device, lower(ops, [...mixForms, ...forms], buffers.device).passes, buffers),
+      ),
+    );
+    return new EvaluationSwap(there!, again!);
   }
 }

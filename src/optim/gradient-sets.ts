@@ -2,6 +2,7 @@ import { BufferSet } from '../gpu/buffers.js';
 import { DownhillError, show, suggest } from '../gpu/errors.js';
 import { makePasses, type Pass, type PassSpec } from '../gpu/pipelines.js';
 import { type AdoptedTensor, adoptRange, checkOverlap, type ForeignRange } from './adopt.js';
+import type { RowOps } from './updater.js';
 
 /*
  * Other gradients for one step, as frameworks have them that pool their memory. State and parameters stay where they are.
@@ -23,14 +24,15 @@ interface Layout {
 }
 
 /** The value of a key, as the one used last; made where there is none, in place of the one not used for longest. */
-function recall<T>(kept: Map<string, T>, most: number, key: string, make: () => T): T {
+function recall<T>(kept: Map<string, T>, most: number, key: string, make: () => T, drop?: (value: T) => void): T {
   const value = kept.get(key) ?? make();
   kept.delete(key);
   kept.set(key, value);
   // What falls out may be in commands that were not submitted yet: it is let go of, not destroyed.
-  for (const old of kept.keys()) {
+  for (const [old, dropped] of kept) {
     if (kept.size <= most) break;
     kept.delete(old);
+    drop?.(dropped);
   }
   return value;
 }
@@ -49,8 +51,12 @@ export class GradientSets {
   readonly #layouts = new Map<string, Layout>();
   #failure: DownhillError | undefined;
 
-  constructor(buffers: BufferSet, tensors: readonly AdoptedTensor[], plan: PlanFor) {
+  readonly #rows: RowOps | undefined;
+
+  /** @param rows where there are spans of records */
+  constructor(buffers: BufferSet, tensors: readonly AdoptedTensor[], plan: PlanFor, rows?: RowOps) {
     this.#buffers = buffers;
+    this.#rows = rows;
     this.#tensors = tensors;
     this.#plan = plan;
   }
@@ -89,7 +95,8 @@ export class GradientSets {
     for (const { name } of this.#tensors) {
       const given = Object.hasOwn(grads, name) ? (grads[name] as Partial<Exclude<ForeignRange, GPUBuffer>>) : undefined;
       if (given === undefined) key += ',';
-      else key += `${this.#idOf(given?.buffer ?? given)}:${given?.offset ?? 0}:${given?.size ?? ''},`;
+      else
+        key += `${this.#idOf(given?.buffer ?? given)}:${given?.offset ?? 0}:${given?.size ?? ''}:${given?.stride ?? ''},`;
     }
     return key;
   }
@@ -104,24 +111,27 @@ export class GradientSets {
 
   #make(grads: Readonly<Record<string, ForeignRange>>): readonly Pass[] {
     const tensors = this.#tensors.map((tensor) =>
-      Object.hasOwn(grads, tensor.name)
-        ? { ...tensor, grad: adoptRange(`Tensor ${show(tensor.name)}: grad`, grads[tensor.name], tensor.elements) }
-        : tensor,
+      Object.hasOwn(grads, tensor.name) ? { ...tensor, grad: adoptGradient(tensor, grads[tensor.name]) } : tensor,
     );
     checkOverlap(tensors);
+    this.#rows?.check(tensors);
     const params = new Set(tensors.map(({ param }) => param.buffer));
     const gradients = [...new Set(tensors.map(({ grad }) => grad.buffer))].filter((buffer) => !params.has(buffer));
     const own = [...params];
     const key = tensors
-      .map(({ grad: { buffer, offset } }) => `${gradients.indexOf(buffer)}/${own.indexOf(buffer)}:${offset}`)
+      .map(({ grad: { buffer, offset, stride = '' } }) => {
+        return `${gradients.indexOf(buffer)}/${own.indexOf(buffer)}:${offset}:${stride}`;
+      })
       .join();
     const { device, label } = this.#buffers;
     device.pushErrorScope('validation');
     try {
-      const layout = recall(this.#layouts, MOST_LAYOUTS, key, (): Layout => {
+      const make = (): Layout => {
         const tables = new BufferSet(device, label);
         return { gradients, tables, made: makePasses(tables, this.#plan(tensors, tables)) };
-      });
+      };
+      const drop = ({ tables }: Layout) => this.#rows?.drop(tables);
+      const layout = recall(this.#layouts, MOST_LAYOUTS, key, make, drop);
       if (layout.gradients === gradients) return layout.made.passes;
       return layout.made.rebind(new Map(layout.gradients.map((buffer, i) => [buffer, gradients[i]!])));
     } finally {
@@ -161,4 +171,16 @@ function checkNames(tensors: readonly AdoptedTensor[], grads: unknown): void {
     const names = tensors.map((tensor) => tensor.name);
     throw new DownhillError('OPTION-UNKNOWN', `There is no tensor ${show(name)}.`, suggest(name, names));
   }
+}
+
+/** Rows at a stride only where the tensor was made with rows: else nobody knows how long one is. */
+function adoptGradient({ name, rows, elements }: AdoptedTensor, given: ForeignRange | undefined) {
+  const where = `Tensor ${show(name)}: grad`;
+  const grad = adoptRange(where, given, rows ? { rows: rows.most, width: rows.width } : { rows: 1, width: elements });
+  if (rows || grad.stride === undefined) return grad;
+  throw new DownhillError(
+    'BUFFER-RANGE',
+    `${where}: it has a stride of ${grad.stride}, but the tensor was made without one.`,
+    'Make the optimizer with a stride for this tensor, or lay its gradient out close together.',
+  );
 }

@@ -1,5 +1,6 @@
 import { DownhillError } from '../gpu/errors.js';
 import { checkChoice, checkFlag, checkInteger, checkNumber, checkOptions, checkText } from '../gpu/fields.js';
+import { checkGradients, type GradientForm } from './adopt.js';
 import { type GradientSettings, STATES, type StateEncoding } from './gradient.js';
 import { checkWrappers, type Wrapper } from './wrappers/wrapper.js';
 
@@ -30,8 +31,8 @@ export interface OptimizerOptions {
   readonly gradScale?: number;
   /** Clear the gradients in the update's own dispatch. Default false. */
   readonly zeroGrad?: boolean;
-  /** 'f32', the default, or fixed-point int32: an integer i stands for i·scale. */
-  readonly gradients?: 'f32' | { readonly fixed: number };
+  /** 'f32', the default, or fixed-point int32; a tensor may have a form of its own. */
+  readonly gradients?: GradientForm;
   /** Every so many calls of `step` make one update, of the sum (PyTorch's way) or the mean of their gradients. */
   readonly accumulate?: { readonly steps: number; readonly reduce?: 'sum' | 'mean' };
   /** What goes round the rule, in this order: `[centralize(), lookahead({ k: 5 })]`. Default nothing. */
@@ -93,7 +94,7 @@ export function checkOptimizerOptions(options: OptimizerOptions): OptimizerSetti
     skip: checkSkip(skipNonFinite),
     gradScale: positive('gradScale', gradScale) / (mean ? micro : 1),
     zero: checkFlag('zeroGrad', zeroGrad),
-    unit: checkGradients(gradients),
+    unit: checkGradients('gradients', gradients),
     micro,
     wrappers: checkWrappers(options.wrappers),
     state: checkChoice('state', state, STATES),
@@ -105,13 +106,6 @@ export function checkOptimizerOptions(options: OptimizerOptions): OptimizerSetti
 function checkAccumulate(accumulate: NonNullable<OptimizerOptions['accumulate']>): number {
   checkOptions('accumulate', accumulate, ['steps', 'reduce']);
   return checkInteger('accumulate.steps', accumulate.steps, 1, 2 ** 31);
-}
-
-function checkGradients(gradients: NonNullable<OptimizerOptions['gradients']>): number | undefined {
-  if (gradients === 'f32') return undefined;
-  if (typeof gradients !== 'object') checkChoice('gradients', gradients, ['f32']);
-  checkOptions('gradients', gradients, ['fixed']);
-  return positive('gradients.fixed', gradients.fixed);
 }
 
 function checkSkip(skip: NonNullable<OptimizerOptions['skipNonFinite']>): { atMost: number } | undefined {

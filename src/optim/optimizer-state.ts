@@ -1,7 +1,7 @@
 import { readRanges } from '../gpu/buffers.js';
 import { DownhillError, show } from '../gpu/errors.js';
 import { clockBytes, readClocks } from '../kernels/advance.js';
-import { elementsOf, type PlacedVector } from '../space/space.js';
+import { elementsOf } from '../space/space.js';
 import { readTensors, writeTensor } from '../space/vectors.js';
 import type { OptimizerState } from './optimizer-types.js';
 import { startOf } from './rule.js';
@@ -35,7 +35,7 @@ export async function readState(updater: Updater, replica = 0): Promise<Optimize
   const { step, count, skipped, streak, micro } = readClocks(bytes!)[replica]!;
   const tensors = names.map((name): [string, Record<string, Float32Array>] => {
     const slots = placed.flatMap(({ vector }, i) => {
-      const values = copies[i]!.get(name);
+      const values = copies[i]!.get(name)?.subarray(0, options.rows?.elementsOf(name)).slice();
       if (!values) return [];
       // Between updates the sum is spent, whatever stands there.
       return [[vector.name, vector === updater.accumulated && micro === 0 ? values.fill(0) : values]];
@@ -127,7 +127,7 @@ function checkState(updater: Updater, names: readonly string[], state: Optimizer
     );
   }
   updater.packed?.check(state.packed);
-  checkTensors(updater.vectors(), names, state);
+  checkTensors(updater, names, state);
   checkScalars(updater.kept.scalars, state);
 }
 
@@ -143,7 +143,8 @@ function checkScalars(scalars: Updater['kept']['scalars'], state: OptimizerState
   }
 }
 
-function checkTensors(placed: readonly PlacedVector[], names: readonly string[], state: OptimizerState): void {
+function checkTensors(updater: Updater, names: readonly string[], state: OptimizerState): void {
+  const placed = updater.vectors();
   const slots = placed.map(({ vector }) => vector.name);
   const same = 'Load a state of the same tensors and options.';
   for (const [name, own] of Object.entries(state.tensors)) {
@@ -156,7 +157,8 @@ function checkTensors(placed: readonly PlacedVector[], names: readonly string[],
     const own = Object.hasOwn(state.tensors, name) ? state.tensors[name] : undefined;
     for (const { space, vector } of placed) {
       if (space.partsOf(name).length === 0) continue;
-      const needed = elementsOf(space.tensors.find((tensor) => tensor.name === name)!);
+      const rows = updater.options.rows?.elementsOf(name);
+      const needed = rows ?? elementsOf(space.tensors.find((tensor) => tensor.name === name)!);
       const values = own?.[vector.name];
       if (values instanceof Float32Array && values.length === needed) continue;
       refuse(

@@ -7,7 +7,7 @@ import { FAULT, readClocks } from '../kernels/advance.js';
 import { loadKernels, lower } from '../kernels/lower.js';
 import type { Plan } from '../kernels/op.js';
 import { RECORD_BLOCK } from '../kernels/update.js';
-import { adoptTensors, probeTensors, type TensorOptions } from './adopt.js';
+import { type AdoptedTensor, adoptTensors, isByRows, probeTensors, type TensorOptions } from './adopt.js';
 import type { EvaluationSwap } from './evaluation.js';
 import { GradientSets } from './gradient-sets.js';
 import { makeGroups, type SetOptions } from './groups.js';
@@ -56,11 +56,17 @@ export async function createOptimizer<R extends Rule>(
       'Use it in createTrainer.',
     );
   }
-  const adopted = adoptTensors(checked, tensors as readonly TensorOptions[]);
+  const rows = Array.isArray(tensors) && tensors.some(isByRows) ? await import('./rows.js') : undefined;
+  const adopted = adoptTensors(checked, tensors as readonly TensorOptions[], settings.unit, rows?.rowAdopter());
+  rows?.checkActive(adopted);
   row.checkTensors?.(
     'createOptimizer',
     adopted.filter(({ frozen, elements }) => !frozen && elements > 0),
   );
+  // On arenas of ours go rules of several passes, and with fields of records whatever goes over whole vectors beside the rule.
+  const beside = settings.wrappers[0]?.row ?? (row.evaluation && row);
+  const onArenas = row.passes ? row : rows && beside;
+  if (onArenas) rows?.checkArenas(adopted, onArenas.title);
   const bindings = row.passes ? 8 : allSlots(row.shader).length + 3;
   const most = device.limits.maxStorageBuffersPerShaderStage;
   if (Math.max(bindings, 8) > most) {
@@ -72,29 +78,35 @@ export async function createOptimizer<R extends Rule>(
   }
   const groups = makeGroups(adopted, settings.clip?.by === 'tensor' || row.perTensor === true);
   const { state, seed } = settings;
+  if (rows && state !== 'f32') {
+    throw new DownhillError(
+      'OPTION-RANGE',
+      `state is ${show(state)}, but fields of records have theirs in f32.`,
+      "Leave state out: 'f32'.",
+    );
+  }
   const packed =
     state === 'f32'
       ? undefined
       : await (await import('./packed.js')).loadPacked(row, liveSlots(row, groups), state, [seed]);
+  const byRows = onArenas ? undefined : await rows?.RowSpans.create(row, adopted);
   await checkNotLost(device);
   await probeTensors(device, adopted, settings.label);
 
   const buffers = new BufferSet(device, settings.label);
   try {
-    // Only rules of several passes need it: others' bundles do without.
-    const staged = row.passes && (await import('./staged.js'));
-    const { updater, ops, opsFor } = await guarded(device, settings.label, () => {
-      const options = { ...settings, row, groups, packed };
-      return staged ? staged.stagedUpdater(buffers, adopted, options) : rangeUpdater(buffers, adopted, options);
+    // Few need it: others' bundles do without.
+    const staged = onArenas && (await import('./staged.js'));
+    const own = await guarded(device, settings.label, () => {
+      const options = { ...settings, row, groups, packed, ...(byRows && { rows: byRows }) };
+      return staged
+        ? staged.stagedUpdater(buffers, adopted, options)
+        : rangeUpdater(buffers, adopted, options, rows?.recordSpans);
     });
-    const around = settings.wrappers.flatMap(({ row: own }) => own.forms);
-    const forms = [
-      ...UPDATER_FORMS,
-      ...(updater.packed?.forms ?? []),
-      ...(staged?.stageForms ?? []),
-      ...(row.forms ?? []),
-      ...around,
-    ];
+    const { updater, ops, opsFor } = own;
+    const around = settings.wrappers.flatMap(({ row: wrapper }) => wrapper.forms);
+    const special = [...(updater.packed?.forms ?? []), ...(staged?.stageForms ?? []), ...(rows?.ROW_FORMS ?? []), ...(row.forms ?? [])];
+    const forms = [...UPDATER_FORMS, ...special, ...around];
     await loadKernels(ops, forms, device);
     const plan = lower(ops, forms, device);
     const passes = await createPasses(device, plan.passes, buffers);
@@ -103,8 +115,10 @@ export async function createOptimizer<R extends Rule>(
       await probeTensors(device, adopted, settings.label);
       throw error;
     });
-    const sets = new GradientSets(buffers, adopted, (now, tables) => lower(opsFor(now, tables), forms, device).passes);
-    const swap = row.evaluation && (await (await import('./evaluation.js')).EvaluationSwap.create(updater));
+    const planFor = (now: readonly AdoptedTensor[], tables: BufferSet) =>
+      lower(opsFor(now, tables), forms, device).passes;
+    const sets = new GradientSets(buffers, adopted, planFor, byRows);
+    const swap = row.evaluation && (await (await import('./evaluation.js')).EvaluationSwap.create(own, forms));
     return new BufferOptimizer<FieldsOf<R>>(updater, plan, passes, sets, swap);
   } catch (error) {
     buffers.destroy();
@@ -292,7 +306,7 @@ class BufferOptimizer<F extends Fields> implements Optimizer<F> {
       dispatches,
       passes: this.#passes.map(({ label, kernel, grid }) => ({ label, kernel, grid })),
       choice: this.#plan.choice,
-      bytesPerStep: options.row.passes
+      bytesPerStep: space.padded
         ? boundBytes(this.#plan)
         : Math.ceil(elements * (4 * streams + 2 * (packed?.bytesPerElement ?? 4 * slots.length))),
       state: packed?.encodings ?? Object.fromEntries(slots.map(({ name }) => [name, 'f32'])),

@@ -245,6 +245,7 @@ class PackedState implements Packed {
   /** The update of a source's tensors: what vec4s fit, and the rest. */
   update(updater: Updater, { hyper, tables }: StepParts, from: BoundSource): Op[] {
     const { span: i } = from;
+    const unit = from.unitOf(from.parts[0]!.tensor);
     const { space, row, shaders, slots, asked } = this.#options;
     const blocks = this.#blocks[i]!;
     if (blocks.length === 0) return [];
@@ -282,7 +283,7 @@ class PackedState implements Packed {
     const constants = {
       ...slotFlags(row, slots),
       ...(asked === '8bit' ? {} : { F16: asked === 'f16' }),
-      ...{ FIXED: from.unit !== undefined, ZERO: from.zero },
+      ...{ FIXED: unit !== undefined, ZERO: from.zero },
     };
     const op = (
       kind: 'update-packed' | 'update-packed-range',
@@ -290,7 +291,7 @@ class PackedState implements Packed {
       name: string,
     ) => {
       const own = placed.map((block) => (takes(block) ? block : { ...block, param: 0, grad: 0, elements: 0 }));
-      const words = packedTable(own, keys, from.unit ?? 1, kind === 'update-packed');
+      const words = packedTable(own, keys, unit ?? 1, kind === 'update-packed');
       return updatePacked({
         kind,
         label: `${spanName(updater.options, 'update', from)}${name}`,

@@ -1,5 +1,5 @@
 import type { BufferRange } from '../gpu/buffers.js';
-import type { Part, Space } from '../space/space.js';
+import type { Part, RowPlace, Space } from '../space/space.js';
 
 /* Where a step reads its gradients, and what its passes are called. */
 
@@ -25,12 +25,15 @@ export interface Source {
   readonly range: BufferRange;
   /** Which of a span's: none where it has only one. */
   readonly piece?: number;
+  /** Of records: where each part's rows lie. */
+  readonly places?: readonly RowPlace[];
 }
 
 /** A source as a kernel sees it. */
 export interface BoundSource extends Source {
   /** Element of the binding that the span's first one is, or would be: it may be below 0. */
   readonly first: number;
-  readonly unit: number | undefined;
+  /** What an integer of a tensor's gradient is worth; undefined for f32. */
+  unitOf(tensor: string): number | undefined;
   readonly zero: boolean;
 }

@@ -5,13 +5,14 @@ import { longestSpan } from '../space/adopted.js';
 import { arenaSpace, largestArena } from '../space/arena.js';
 import type { Space, Vector } from '../space/space.js';
 import type { AdoptedTensor } from './adopt.js';
-import { bind, Updater, type UpdaterOptions } from './updater.js';
+import { arenaUpdate, bind, Updater, type UpdaterOptions } from './updater.js';
 
 export { stageForms } from '../kernels/stage.js';
 
 /*
  * Rules of several passes on memory that somebody else owns: it is copied into arenas of ours and back each step, so that such
- * a rule sees the same padded memory whoever owns its tensors.
+ * a rule sees the same padded memory whoever owns its tensors, and whatever lies between their rows. What goes round a rule
+ * goes the same way where there are fields of records.
  */
 
 type Options = Omit<UpdaterOptions, 'space' | 'param' | 'grad' | 'apply'>;
@@ -19,13 +20,13 @@ type Options = Omit<UpdaterOptions, 'space' | 'param' | 'grad' | 'apply'>;
 /** An updater on arenas, the ops of a step with the copies around its own, and those of one whose gradients lie elsewhere. */
 export function stagedUpdater(buffers: BufferSet, tensors: readonly AdoptedTensor[], options: Options) {
   const { device } = buffers;
-  const { label, unit, zero } = options;
+  const { label, zero } = options;
   const isTrained = ({ frozen, elements }: AdoptedTensor) => !frozen && elements > 0;
   const trained = tensors.filter(isTrained);
   const space = arenaSpace(trained, { maxBytes: largestArena(device) });
   const [param, grad] = [space.vector(buffers, 'parameters'), space.vector(buffers, 'gradients')];
   // What arrives in an arena is f32, and nobody's to clear.
-  const own = { space, param, grad, unit: undefined, zero: false, apply: () => [] };
+  const own = { space, param, grad, unit: undefined, zero: false, apply: arenaUpdate };
   const updater = new Updater(buffers, { ...options, ...own });
   const params = windowsOf(device, trained, 'param');
   const copies = { device, label, space };
@@ -33,19 +34,23 @@ export function stagedUpdater(buffers: BufferSet, tensors: readonly AdoptedTenso
   const back = copyOps('return', params, param, copies, { out: true });
   const opsFor = (now: readonly AdoptedTensor[]): readonly Op[] => {
     const theirs = windowsOf(device, now.filter(isTrained), 'grad');
-    const gradients = copyOps('fetch-gradients', theirs, grad, copies, { zero, unit });
+    const gradients = copyOps('fetch-gradients', theirs, grad, copies, { zero });
     return [...fetch, ...gradients, ...updater.ops, ...back];
   };
-  return { updater, ops: opsFor(tensors), opsFor };
+  return { updater, ops: opsFor(tensors), opsFor, fetch, back };
 }
 
-/** Part of a tensor in a window. */
+/** Part of a tensor in a window: whole rows, or a part of one. */
 interface Piece {
   readonly tensor: string;
   /** First element of the tensor, and where it lies in bytes of the buffer. */
   readonly start: number;
   readonly elements: number;
   readonly offset: number;
+  /** Elements of a row, and from one row to the next; a piece that lies close together is one row. */
+  readonly width: number;
+  readonly stride: number;
+  readonly unit: number | undefined;
 }
 
 /** Tensors of one buffer that one binding holds. */
@@ -54,27 +59,54 @@ interface Window {
   readonly pieces: readonly Piece[];
 }
 
+type Side = 'param' | 'grad';
+
+/** A tensor in pieces that a binding of so many elements holds each. */
+function cutTensor({ name, elements, rows, unit, ...places }: AdoptedTensor, side: Side, most: number): Piece[] {
+  const { offset, stride: bytes } = places[side];
+  const shared = { tensor: name, unit: side === 'grad' ? unit : undefined };
+  const width = rows && bytes !== undefined ? rows.width : elements;
+  const stride = bytes === undefined ? width : bytes / 4;
+  const count = elements / width;
+  const together = width > most ? 0 : Math.floor((most - width) / stride) + 1;
+  if (together > 0) {
+    return Array.from({ length: Math.ceil(count / together) }, (_, i) => {
+      const first = i * together;
+      const own = { start: first * width, elements: Math.min(together, count - first) * width };
+      return { ...shared, ...own, offset: offset + 4 * first * stride, width, stride };
+    });
+  }
+  // Not even one row: in parts.
+  return Array.from({ length: count }, (_, row) =>
+    Array.from({ length: Math.ceil(width / most) }, (__, k) => {
+      const own = Math.min(most, width - k * most);
+      const at = { start: row * width + k * most, offset: offset + 4 * (row * stride + k * most) };
+      return { ...shared, ...at, elements: own, width: own, stride: own };
+    }),
+  ).flat();
+}
+
+const endOf = ({ offset, elements, width, stride }: Piece) => offset + 4 * ((elements / width - 1) * stride + width);
+
 /** Parameters or gradients in as few bindings as the device's limit allows, whatever lies between them. */
-function windowsOf(device: GPUDevice, tensors: readonly AdoptedTensor[], which: 'param' | 'grad'): Window[] {
+function windowsOf(device: GPUDevice, tensors: readonly AdoptedTensor[], side: Side): Window[] {
   const most = longestSpan(device);
   const perBuffer = new Map<GPUBuffer, Piece[]>();
-  for (const { name, elements, [which]: place } of tensors) {
-    const list = perBuffer.get(place.buffer) ?? [];
-    for (let start = 0; start < elements; start += most) {
-      const count = Math.min(most, elements - start);
-      list.push({ tensor: name, start, elements: count, offset: place.offset + 4 * start });
-    }
-    perBuffer.set(place.buffer, list);
+  for (const tensor of tensors) {
+    const { buffer } = tensor[side];
+    const list = perBuffer.get(buffer) ?? [];
+    for (const piece of cutTensor(tensor, side, most)) list.push(piece);
+    perBuffer.set(buffer, list);
   }
   return [...perBuffer].flatMap(([buffer, list]) => {
     const windows: { pieces: Piece[]; begin: number; end: number }[] = [];
     for (const piece of list.sort((a, b) => a.offset - b.offset)) {
-      const end = piece.offset + 4 * piece.elements;
       const last = windows.at(-1);
+      const end = Math.max(endOf(piece), last?.end ?? 0);
       if (last && end - last.begin <= 4 * most) {
         last.pieces.push(piece);
         last.end = end;
-      } else windows.push({ pieces: [piece], begin: piece.offset, end });
+      } else windows.push({ pieces: [piece], begin: piece.offset, end: endOf(piece) });
     }
     return windows.map(({ pieces, begin, end }) => ({ pieces, range: { buffer, offset: begin, size: end - begin } }));
   });
@@ -85,12 +117,12 @@ function copyOps(
   windows: readonly Window[],
   ours: Vector,
   { device, label, space }: { readonly device: GPUDevice; readonly label: string; readonly space: Space },
-  { unit, ...options }: { out?: boolean; zero?: boolean; unit?: number | undefined },
+  options: { out?: boolean; zero?: boolean },
 ): Op[] {
   return windows.flatMap((window, i) =>
     ours.ranges.flatMap((own, arena) => {
       const bound = bind(device, window.range);
-      const pieces = piecesOf(window.pieces, bound.range.offset, space, arena, unit);
+      const pieces = piecesOf(window.pieces, bound.range.offset, space, arena);
       const name = `${label}/${pass}-${i}${arena > 0 ? `-${arena}` : ''}`;
       return pieces.length === 0 ? [] : [stage(name, pieces, { foreign: bound.range, own }, options)];
     }),
@@ -98,23 +130,28 @@ function copyOps(
 }
 
 /** What a window and an arena have in common. @param from the window's binding begins there, in bytes */
-function piecesOf(
-  window: readonly Piece[],
-  from: number,
-  space: Space,
-  arena: number,
-  unit: number | undefined,
-): StagePiece[] {
-  return window.flatMap(({ tensor, start, elements, offset }) =>
-    space.partsOf(tensor).flatMap((ours) => {
+function piecesOf(window: readonly Piece[], from: number, space: Space, arena: number): StagePiece[] {
+  return window.flatMap((piece) =>
+    space.partsOf(piece.tensor).flatMap((ours) => {
       if (ours.span !== arena) return [];
-      const begin = Math.max(start, ours.start);
-      const end = Math.min(start + elements, ours.start + ours.elements);
-      if (begin >= end) return [];
-      const foreign = (offset - from) / 4 + begin - start;
-      return [
-        { foreign, own: ours.at + begin - ours.start, elements: end - begin, ...(unit !== undefined && { unit }) },
-      ];
+      const begin = Math.max(piece.start, ours.start);
+      const end = Math.min(piece.start + piece.elements, ours.start + ours.elements);
+      return begin < end ? rowsOf(piece, begin - piece.start, end - begin, from, ours.at + begin - ours.start) : [];
     }),
   );
+}
+
+/** Some elements of a piece: what is left of a row that they begin in, then rows. */
+function rowsOf(piece: Piece, begin: number, elements: number, from: number, own: number): StagePiece[] {
+  const { width, stride, unit, offset } = piece;
+  const column = begin % width;
+  const foreign = (offset - from) / 4 + ((begin - column) / width) * stride + column;
+  const shared = unit === undefined ? {} : { unit };
+  if (column === 0) return [{ foreign, own, elements, width, stride, ...shared }];
+  const first = Math.min(elements, width - column);
+  const rest = elements - first;
+  return [
+    { foreign, own, elements: first, ...shared },
+    ...(rest > 0 ? rowsOf(piece, begin + first, rest, from, own + first) : []),
+  ];
 }

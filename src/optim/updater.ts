@@ -8,6 +8,7 @@ import { groupTable } from '../space/arena.js';
 import type { PlacedVector, Space, Vector } from '../space/space.js';
 import type { Copies, Json, NamedRange, Stateful } from '../space/stateful.js';
 import { fillTensor } from '../space/vectors.js';
+import type { AdoptedTensor } from './adopt.js';
 import type { GradientSettings } from './gradient.js';
 import { nextRules } from './groups.js';
 import type { PackedWords } from './optimizer-types.js';
@@ -39,6 +40,10 @@ export interface UpdaterOptions extends GradientSettings {
   readonly copied?: boolean;
   /** Keeps the state in fewer bytes, in place of vectors: packed.ts, loaded where it is asked for. */
   readonly packed?: ((buffers: BufferSet, space: Space, groups: readonly Group[]) => Packed) | undefined;
+  /** What an integer of a tensor's gradient is worth, where tensors have units of their own. */
+  readonly units?: ReadonlyMap<string, number | undefined>;
+  /** For spans of records; given where there are some. */
+  readonly rows?: RowOps;
   /** Updates written ahead, a multiple of 256; by default as many as fit 4 MiB. */
   readonly updates?: number;
 }
@@ -207,24 +212,47 @@ export interface StepParts {
 /** The ops that update one span, or the tensors of it that a source has. */
 export type SpanUpdate = (updater: Updater, step: StepParts, source: BoundSource) => Op[];
 
+/** The segments of one span. */
+export type SpanTable = ReturnType<typeof planSegments>['tables'][number];
+
+/** The same for a span of records, and what comes before it. */
+export interface RowOps {
+  accumulate(updater: Updater, tables: BufferSet, source: BoundSource): Op[];
+  norm(updater: Updater, tables: BufferSet, source: BoundSource, segments: SpanTable): Op[];
+  update: SpanUpdate;
+  /** Where the gradients of a span lie that were summed up. */
+  summed(updater: Updater, span: number): Source;
+  /** Throws where gradients that are given for a step cannot be read beside what says which rows take part. */
+  check(tensors: readonly AdoptedTensor[]): void;
+  /** Elements that a tensor has now; none where it is not taken by rows. */
+  elementsOf(tensor: string): number | undefined;
+  /** Nothing made with these tables is used any more. */
+  drop(tables: BufferSet): void;
+}
+
 /** The gradients as they were given first. */
 export const wholeSpans = ({ spans }: Space, { ranges }: Vector): Source[] =>
-  spans.map(({ parts }, span) => ({ span, parts, range: ranges[span]! }));
+  spans.map(({ parts, records }, span) => ({
+    ...{ span, parts, range: ranges[span]! },
+    ...(records && { places: records.fields.map(({ grad }) => grad) }),
+  }));
 
 /** The ops of a step that reads gradients from these sources. */
 export function stepOps(updater: Updater, sources: readonly Source[], tables: BufferSet): Op[] {
   const { buffers, options, accumulated, clock, hyper } = updater;
   const { label, space, skip, clip, micro, gradScale } = options;
   const { replicas } = space;
+  const unitOf = (tensor: string) => (options.units?.has(tensor) ? options.units.get(tensor) : options.unit);
   const bound = sources.map((source): BoundSource => {
     const { range: given, first } = bind(buffers.device, source.range);
-    return { ...source, range: given, first: first - source.parts[0]!.at, unit: options.unit, zero: options.zero };
+    return { ...source, range: given, first: first - source.parts[0]!.at, unitOf, zero: options.zero };
   });
-  const ops = accumulated ? bound.map((source) => accumulateOp(updater, accumulated, source)) : [];
+  const ops = accumulated ? bound.flatMap((source) => accumulateOps(updater, accumulated, tables, source)) : [];
   /** Where a gradient is read after micro-steps were added up: where it was given, or in the sum. */
   const grads = accumulated
-    ? wholeSpans(space, accumulated).map((source): BoundSource => {
-        return { ...source, ...bind(buffers.device, source.range), unit: undefined, zero: false };
+    ? wholeSpans(space, accumulated).map((given, span): BoundSource => {
+        const source = space.spans[span]!.records ? options.rows!.summed(updater, span) : given;
+        return { ...source, ...bind(buffers.device, source.range), unitOf: () => undefined, zero: false };
       })
     : bound;
 
@@ -245,9 +273,13 @@ export function stepOps(updater: Updater, sources: readonly Source[], tables: Bu
   };
   const operands = { clock, ring: updater.scalars.range, hyper, partial: norms?.partial, begins: norms?.begins };
   ops.push(advance(`${label}/advance`, shape, operands, replicas));
-  const one: SpanUpdate = updater.packed ? (...span) => updater.packed!.update(...span) : options.apply;
-  const apply = () => grads.flatMap((source) => one(updater, { hyper, tables }, source));
-  ops.push(...around('before'), ...(options.row.passes ? updater.passes : apply()), ...around('after'));
+  const apply = (source: BoundSource) => {
+    const step = { hyper, tables };
+    if (updater.packed) return updater.packed.update(updater, step, source);
+    return (space.spans[source.span]!.records ? options.rows!.update : options.apply)(updater, step, source);
+  };
+  const updates = () => (options.row.passes ? updater.passes : grads.flatMap(apply));
+  ops.push(...around('before'), ...updates(), ...around('after'));
   return ops;
 }
 
@@ -259,20 +291,17 @@ function rulePasses({ buffers, options, accumulated, clock, hyper, slots }: Upda
   return passesOf(row.passes, { label, buffers, space, groups, param, grad, clock, hyper, slots });
 }
 
-function accumulateOp({ options, clock }: Updater, { ranges }: Vector, source: BoundSource): Op {
+function accumulateOps(updater: Updater, { ranges }: Vector, tables: BufferSet, source: BoundSource): Op[] {
+  const { options, clock } = updater;
   const { space } = options;
-  const { span, parts, range: grad, first, unit, zero } = source;
+  const { span, parts, range: grad, first, unitOf, zero } = source;
+  const { elements: stride, records } = space.spans[span]!;
+  if (records) return options.rows!.accumulate(updater, tables, source);
   const last = parts.at(-1)!;
-  const shape = {
-    begin: parts[0]!.at,
-    elements: last.at + last.elements,
-    stride: space.spans[span]!.elements,
-    first,
-    unit,
-    zero,
-  };
+  const [begin, elements] = [parts[0]!.at, last.at + last.elements];
+  const shape = { begin, elements, stride, first, unit: unitOf(parts[0]!.tensor), zero };
   const operands = { grad, total: ranges[span]!, clock };
-  return accumulate(spanName(options, 'accumulate', source), shape, operands, space.replicas);
+  return [accumulate(spanName(options, 'accumulate', source), shape, operands, space.replicas)];
 }
 
 /** What the norm of the gradient, and of each group's, is summed in. */
@@ -285,8 +314,10 @@ function makeNorms({ buffers, options }: Pick<Updater, 'buffers' | 'options'>) {
 
 /** A pass where there is something to measure. */
 function normOp(updater: Updater, norms: NonNullable<Updater['norms']>, tables: BufferSet, source: BoundSource): Op[] {
-  const { space } = updater.options;
-  const { span, parts, range: grad, first, unit } = source;
+  const { space, rows } = updater.options;
+  const { span, parts, range: grad, first, unitOf } = source;
+  const { elements: stride, records } = space.spans[span]!;
+  if (records) return rows!.norm(updater, tables, source, norms.tables[span]!);
   const whole = norms.tables[span]!.table;
   // Those of a source's tensors are next to each other: segments are planned in the order of the parts.
   const [begin, last] = [parts[0]!.at, parts.at(-1)!];
@@ -295,7 +326,7 @@ function normOp(updater: Updater, norms: NonNullable<Updater['norms']>, tables: 
   );
   const table = own.length === whole.length / 4 ? whole : new Uint32Array(own.flatMap((words) => [...words]));
   if (own.length === 0) return [];
-  const shape = { segments: own.length, all: norms.all, first, stride: space.spans[span]!.elements, unit };
+  const shape = { segments: own.length, all: norms.all, first, stride, unit: unitOf(parts[0]!.tensor) };
   const places = range(tables.upload(`segments-${span}`, table));
   const operands = { grad, segments: places, partial: norms.partial };
   return [norm(spanName(updater.options, 'norm', source), shape, operands, space.replicas)];

@@ -32,7 +32,14 @@ export interface Shader {
   /** Overrides and their defaults. */
   readonly overrides: Readonly<Record<string, number | boolean>>;
   /** A rule's kernel in its loops over foreign ranges (harness/generate/emit.ts). */
-  readonly forms?: { readonly body: Shader; readonly range: Shader; readonly shared: Shader };
+  readonly forms?: {
+    readonly body: Shader;
+    readonly range: Shader;
+    readonly shared: Shader;
+    /** Over rows, and over rows with parameters and gradients in one binding: loaded when they are needed. */
+    readonly rows?: () => Promise<Shader>;
+    readonly rowsShared?: () => Promise<Shader>;
+  };
   /** Host-visible structs. */
   readonly structs: Readonly<Record<string, ShaderStruct>>;
 }

@@ -1,6 +1,15 @@
 import { ALIGNMENT, type BufferRange } from '../gpu/buffers.js';
 import { ARENA_BLOCK } from '../kernels/update.js';
-import { elementsOf, makeSpace, type Part, type Space, type Span, type TensorShape, type Vector } from './space.js';
+import {
+  elementsOf,
+  makeSpace,
+  type Part,
+  type Records,
+  type Space,
+  type Span,
+  type TensorShape,
+  type Vector,
+} from './space.js';
 
 /*
  * Ranges that somebody else owns as a space: tensors that lie behind one another in the same order and at the same distances,
@@ -15,8 +24,10 @@ const MAX_GAP = 4096;
 
 interface Place {
   readonly buffer: GPUBuffer;
-  /** In bytes, a multiple of 4. */
+  /** In bytes, multiples of 4. */
   readonly offset: number;
+  /** From one row to the next, where they do not lie close together. */
+  readonly stride?: number | undefined;
 }
 
 /** A tensor where its owner has it. */
@@ -25,22 +36,38 @@ export interface PlacedTensor extends TensorShape {
   readonly grad: Place;
   /** A span of nothing but such is left out: it has no state and no dispatch. */
   readonly frozen: boolean;
+  /** What an integer of its gradient is worth; none for f32. */
+  readonly unit?: number | undefined;
+  /** It is taken by rows: tensors of one `kind` have as many, and the same of them take part in a step. */
+  readonly rows?: { readonly most: number; readonly width: number; readonly kind: string } | undefined;
+}
+
+/** Tensors that follow one another, or fields of records, before they have their number. */
+export interface PlannedSpan {
+  readonly elements: number;
+  readonly lead?: number;
+  readonly parts: readonly Omit<Part, 'span'>[];
+  readonly param: BufferRange;
+  readonly grad: BufferRange;
+  readonly records?: Records;
 }
 
 /**
  * @param most elements of one span, a multiple of 64: {@link longestSpan}
  * @param gaps whether what lies between tensors may be part of a span: only where nothing but the update's own kernels, which
  * know where, goes over all of it
+ * @param planRecords what becomes of those that are taken by rows; may be left out where there are none
  */
 export function adoptedSpace(
   tensors: readonly PlacedTensor[],
   most: number,
   gaps: boolean,
+  planRecords?: (tensors: readonly PlacedTensor[], most: number) => PlannedSpan[],
 ): { space: Space; param: Vector; grad: Vector } {
   const buffers = new Map<GPUBuffer, number>();
   for (const { param } of tensors) if (!buffers.has(param.buffer)) buffers.set(param.buffer, buffers.size);
   const ordered = tensors
-    .filter((tensor) => elementsOf(tensor) > 0)
+    .filter((tensor) => elementsOf(tensor) > 0 && !tensor.rows)
     .sort((a, b) => buffers.get(a.param.buffer)! - buffers.get(b.param.buffer)! || a.param.offset - b.param.offset);
 
   const chains: PlacedTensor[][] = [];
@@ -50,14 +77,14 @@ export function adoptedSpace(
     else chains.push([tensor]);
   }
   const frozen = new Set(tensors.filter((tensor) => tensor.frozen).map(({ name }) => name));
-  const stretches = chains
-    .flatMap((chain) => cut(chain, most))
-    .filter(({ parts }) => parts.some(({ tensor }) => !frozen.has(tensor)));
+  const records = tensors.filter((tensor) => elementsOf(tensor) > 0 && tensor.rows);
+  const stretches = [...chains.flatMap((chain) => cut(chain, most)), ...(planRecords?.(records, most) ?? [])].filter(
+    ({ parts }) => parts.some(({ tensor }) => !frozen.has(tensor)),
+  );
   const spans = stretches.map(
-    ({ elements, parts, param, grad }, span): Span => ({
-      elements,
-      lead: param.offset % 16 === grad.offset % 16 ? (param.offset % 16) / 4 : 0,
-      parts: parts.map((part) => ({ ...part, span })),
+    ({ elements, lead = 0, parts, records }, span): Span => ({
+      ...{ elements, lead, parts: parts.map((part) => ({ ...part, span })) },
+      ...(records && { records }),
     }),
   );
   const vector = (name: 'param' | 'grad') => ({ name, ranges: stretches.map((stretch) => stretch[name]) });
@@ -71,6 +98,7 @@ export function adoptedSpace(
 /** Whether a tensor may be the next of a span: no further behind the last in its gradient than in its parameter. */
 function continues(chain: readonly PlacedTensor[], { param, grad, ...next }: PlacedTensor, gaps: boolean): boolean {
   const [first, last] = [chain[0]!, chain.at(-1)!];
+  if (next.unit !== last.unit) return false;
   if (param.buffer !== last.param.buffer || grad.buffer !== last.grad.buffer) return false;
   const distance = param.offset - last.param.offset;
   if (grad.offset - last.grad.offset !== distance) return false;
@@ -82,7 +110,7 @@ function continues(chain: readonly PlacedTensor[], { param, grad, ...next }: Pla
   return gaps && gap <= MAX_GAP && apart;
 }
 
-function cut(chain: readonly PlacedTensor[], most: number) {
+function cut(chain: readonly PlacedTensor[], most: number): PlannedSpan[] {
   const first = chain[0]!;
   const places = chain.map((tensor) => {
     const at = (tensor.param.offset - first.param.offset) / 4;
@@ -102,7 +130,9 @@ function cut(chain: readonly PlacedTensor[], most: number) {
       offset: offset + 4 * begin,
       size: 4 * elements,
     });
-    return { param: shift(first.param), grad: shift(first.grad), elements, parts };
+    const [param, grad] = [shift(first.param), shift(first.grad)];
+    const lead = param.offset % 16 === grad.offset % 16 ? (param.offset % 16) / 4 : 0;
+    return { param, grad, elements, lead, parts };
   });
 }
 

@@ -31,6 +31,26 @@ export interface Span {
   /** Floats in front of the span's in vectors of ours: so that these lie on 16-byte boundaries as the caller's do. */
   readonly lead: number;
   readonly parts: readonly Part[];
+  /** Its parts are fields of records: each dense in vectors of ours, wherever its owner has it. */
+  readonly records?: Records;
+}
+
+/** Where rows of something lie, in bytes. */
+export interface RowPlace {
+  readonly buffer: GPUBuffer;
+  /** Of the first row. */
+  readonly offset: number;
+  /** From one row to the next. */
+  readonly stride: number;
+}
+
+/** Rows of several tensors, in memory that somebody else laid out. */
+export interface Records {
+  /** The tensors' row that it begins with, and how many it has room for. */
+  readonly first: number;
+  readonly rows: number;
+  /** By part. */
+  readonly fields: readonly { readonly width: number; readonly param: RowPlace; readonly grad: RowPlace }[];
 }
 
 /** N replicas of the same tensors. */

@@ -247,8 +247,8 @@ describe('createOptimizer refuses, before it creates anything on the GPU,', () =
     [
       'an unknown key in a range',
       'OPTION-UNKNOWN',
-      'Tensor "w": param has no option "stride"',
-      () => [tensor({ param: { buffer: buffer(), offset: 0, stride: 8 } })],
+      'Tensor "w": param has no option "pitch"',
+      () => [tensor({ param: { buffer: buffer(), offset: 0, pitch: 8 } })],
     ],
     [
       'an unknown key in a range of gradients',

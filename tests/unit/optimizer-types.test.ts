@@ -59,7 +59,7 @@ describe('the types of createOptimizer', () => {
       // @ts-expect-error no number
       await createOptimizer(device, sgd(), [{ ...own, group: { lr: 'fast' } }]);
       // @ts-expect-error no key of a range
-      await createOptimizer(device, sgd(), [{ ...own, param: { buffer, stride: 8 } }]);
+      await createOptimizer(device, sgd(), [{ ...own, param: { buffer, byteOffset: 8 } }]);
     });
   });
 

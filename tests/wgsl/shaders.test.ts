@@ -138,7 +138,8 @@ describe.each(emittedShaders.map((shader) => [shader.name, shader] as const))('e
   it('is complete and valid for Tint, with its flags off and on', async () => {
     const flags = Object.keys(shader.overrides).filter((key) => typeof shader.overrides[key] === 'boolean');
     for (const value of [0, 1]) {
-      const constants = Object.fromEntries(flags.map((key) => [key, value]));
+      const constants: Record<string, number> = Object.fromEntries(flags.map((key) => [key, value]));
+      if ('ACTIVE' in shader.overrides) constants.ACTIVE = value;
       expect(await complaintsOfTint(shader, shader.code, constants)).toEqual([]);
     }
   });
@@ -153,8 +154,8 @@ describe.each(emittedShaders.map((shader) => [shader.name, shader] as const))('e
   });
 });
 
-it('every rule’s file is emitted in its three forms, with its state packed where it may be, and beside them only what the generator lists', () => {
-  const formsOf = (name: string) => ['body', 'range', 'shared'].map((form) => `${name}_${form}`);
+it('every rule’s file is emitted in its five forms, with its state packed where it may be, and beside them only what the generator lists', async () => {
+  const formsOf = (name: string) => ['body', 'range', 'shared', 'rows', 'rows_shared'].map((form) => `${name}_${form}`);
   const names = [...new Set(rows.map(({ shader }) => shader.name))].flatMap(formsOf);
   const small = [
     ...new Set(rows.flatMap(({ shader, encodings }) => (encodings ? [shader.name.replace('optim', 'packed')] : []))),
@@ -165,8 +166,12 @@ it('every rule’s file is emitted in its three forms, with its state packed whe
   expect(emittedShaders.map(({ name }) => name).sort()).toEqual(
     [...names, ...packed, ...Object.keys(emitted())].sort(),
   );
-  for (const { shader } of rows)
-    expect(Object.values(shader.forms!).map((form) => form.name)).toEqual(formsOf(shader.name));
+  for (const { shader } of rows) {
+    const forms = await Promise.all(
+      Object.values(shader.forms!).map((form) => (typeof form === 'function' ? form() : form)),
+    );
+    expect(forms.map(({ name }) => name)).toEqual(formsOf(shader.name));
+  }
 });
 
 describe('an update kernel', () => {

@@ -60,7 +60,13 @@ const row: WrapperRow<Record<never, never>> & { name: 'cautious' } = {
         ...grads.flatMap((source) => {
           const { count, range: segments } = segmentsOf(trained, source, tables);
           const { old, sign, stride, firsts } = at(source.span);
-          const shape = { ...firsts, segments: count, stride, first: source.first, unit: source.unit };
+          const shape = {
+            ...firsts,
+            segments: count,
+            stride,
+            first: source.first,
+            unit: source.unitOf(source.parts[0]!.tensor),
+          };
           const operands = { hyper, segments, grad: source.range, before: old.range, signs: sign.range };
           return count === 0
             ? []

@@ -115,7 +115,7 @@ export function checkWrappers(wrappers: unknown = []): readonly Wrapper[] {
 
 /** What changes a gradient needs it as numbers. @throws DownhillError OPTION-RANGE for fixed-point ones */
 export function checkFloats(name: string, { grads }: WrapperStep): void {
-  if (grads.every(({ unit }) => unit === undefined)) return;
+  if (grads.every(({ parts, unitOf }) => parts.every(({ tensor }) => unitOf(tensor) === undefined))) return;
   throw new DownhillError(
     'OPTION-RANGE',
     `${name} changes gradients, but these are fixed-point.`,

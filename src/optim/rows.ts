@@ -1,0 +1,5 @@
+/* What tensors need that are taken by rows: loaded where there are some. */
+export { ROW_FORMS } from '../kernels/rows.js';
+export { recordSpans } from '../space/records.js';
+export { checkActive, checkArenas, rowAdopter } from './row-options.js';
+export { RowSpans } from './row-spans.js';
