@@ -52,7 +52,7 @@ export interface OptimizerDescription {
   /** Dispatches of one call of `step`. */
   readonly dispatches: number;
   readonly passes: readonly { readonly label: string; readonly kernel: string; readonly grid: readonly number[] }[];
-  /** Bytes one step reads and writes in parameters, gradients and state. */
+  /** Bytes one step reads and writes in parameters, gradients and state, where all rows take part. */
   readonly bytesPerStep: number;
   /** How each state slot is kept: 'f32', 'bf16', 'f16' or '8bit'. */
   readonly state: Readonly<Record<string, string>>;
@@ -62,6 +62,8 @@ export interface OptimizerDescription {
   readonly choice: Readonly<Record<string, string>>;
   /** What would make a step cheaper, where something would. */
   readonly hint?: string;
+  /** Of tensors with a `reserve`, the rows they have now. */
+  readonly rows?: Readonly<Record<string, number>>;
   /** Steps that may be recorded ahead of the GPU: without a submit, or skipped since the last `read`. */
   readonly stepsAhead: number;
 }
@@ -73,6 +75,20 @@ export interface StepOptions {
    * every time: what binds them is kept for the 64 sets used last, what goes by their offsets for 16 layouts.
    */
   readonly grads?: Readonly<Record<string, ForeignRange>>;
+}
+
+/** Rows by number: on the host, where they are checked, or `count` u32 on the GPU. Any of them may come several times. */
+export type RowIndices =
+  | readonly number[]
+  | Uint32Array
+  | { readonly buffer: GPUBuffer; readonly offset?: number; readonly count: number };
+
+/** Whose rows move. */
+export interface MoveOptions {
+  /** Default: all tensors with a `reserve`, which must have as many rows then. */
+  readonly tensors?: readonly string[];
+  /** `gather`: the parameters move, too. Default false: the caller moves them. */
+  readonly params?: boolean;
 }
 
 /** An optimizer on the caller's own buffers. Made by {@link createOptimizer}. */
@@ -88,6 +104,31 @@ export interface Optimizer<F extends Fields = Fields> {
    * only the GPU process knows: the submit fails, and the next `step` or `read` throws BUFFER-INVALID.
    */
   step(encoder: GPUCommandEncoder | GPUComputePassEncoder, options?: StepOptions): void;
+  /**
+   * Records that row i of the tensors with a `reserve` is from here on what row indices[i] was: pruned, doubled, sorted; there
+   * are as many rows then as indices. State follows, and with `params` the parameters; rates by row stay with their places.
+   * Steps recorded behind it see it. On the GPU an index of no row gives one whose state starts anew.
+   *
+   * @example optimizer.gather(encoder, [0, 2, 2, 5], { params: true });
+   * @throws DownhillError OPTION-*, SHAPE-MISMATCH, BUFFER-*, before anything is recorded.
+   */
+  gather(encoder: GPUCommandEncoder | GPUComputePassEncoder, indices: RowIndices, options?: MoveOptions): void;
+  /**
+   * Records that there are more rows from here on, up to the `reserve`; the state of the new ones is at its start.
+   *
+   * @throws DownhillError OPTION-*, SHAPE-MISMATCH; BUFFER-RANGE beyond the reserve.
+   */
+  grow(encoder: GPUCommandEncoder | GPUComputePassEncoder, to: number, options?: Omit<MoveOptions, 'params'>): void;
+  /**
+   * Records that the state of these rows starts anew; all others keep every bit. On the GPU an index of no row is passed over.
+   *
+   * @throws DownhillError OPTION-*, SHAPE-MISMATCH, BUFFER-*.
+   */
+  reset(
+    encoder: GPUCommandEncoder | GPUComputePassEncoder,
+    rows: RowIndices,
+    options?: Omit<MoveOptions, 'params'>,
+  ): void;
   /**
    * Changes hyper-parameters in queue order: for all steps submitted after the call, recorded before or after.
    *

@@ -14,13 +14,16 @@ import { makeGroups, type SetOptions } from './groups.js';
 import { checkOptimizerOptions, type OptimizerOptions } from './optimizer-options.js';
 import { loadStates, readState } from './optimizer-state.js';
 import type {
+  MoveOptions,
   Optimizer,
   OptimizerDescription,
   OptimizerReport,
   OptimizerState,
+  RowIndices,
   StepOptions,
 } from './optimizer-types.js';
 import { rangeUpdater } from './range-update.js';
+import type { RowMoves } from './row-moves.js';
 import { allSlots, checkRule, type FieldsOf, hyperAt, type Rule } from './rule.js';
 import { liveSlots, UPDATER_FORMS, type Updater } from './updater.js';
 
@@ -119,7 +122,8 @@ export async function createOptimizer<R extends Rule>(
       lower(opsFor(now, tables), forms, device).passes;
     const sets = new GradientSets(buffers, adopted, planFor, byRows);
     const swap = row.evaluation && (await (await import('./evaluation.js')).EvaluationSwap.create(own, forms));
-    return new BufferOptimizer<FieldsOf<R>>(updater, plan, passes, sets, swap);
+    const moves = byRows && (await rows!.RowMoves.create(updater, byRows));
+    return new BufferOptimizer<FieldsOf<R>>(updater, plan, passes, sets, { swap, moves });
   } catch (error) {
     buffers.destroy();
     throw error;
@@ -177,6 +181,7 @@ class BufferOptimizer<F extends Fields> implements Optimizer<F> {
   readonly #passes: readonly Pass[];
   readonly #sets: GradientSets;
   readonly #swap: EvaluationSwap | undefined;
+  readonly #moves: RowMoves | undefined;
   /** The caller's parameters are those to evaluate. */
   #evaluating = false;
   /** Loads so far: a read that was under way when one happened is about another history. */
@@ -188,13 +193,14 @@ class BufferOptimizer<F extends Fields> implements Optimizer<F> {
     plan: Plan,
     passes: readonly Pass[],
     sets: GradientSets,
-    swap: EvaluationSwap | undefined,
+    { swap, moves }: { readonly swap: EvaluationSwap | undefined; readonly moves: RowMoves | undefined },
   ) {
     this.#updater = updater;
     this.#swap = swap;
     this.#plan = plan;
     this.#passes = passes;
     this.#sets = sets;
+    this.#moves = moves;
   }
 
   step(encoder: GPUCommandEncoder | GPUComputePassEncoder, options?: StepOptions): void {
@@ -231,6 +237,35 @@ class BufferOptimizer<F extends Fields> implements Optimizer<F> {
       `${what} came while the parameters are those to evaluate.`,
       'Call train(encoder) first.',
     );
+  }
+
+  gather(encoder: GPUCommandEncoder | GPUComputePassEncoder, indices: RowIndices, options?: MoveOptions): void {
+    this.#move('gather', encoder, (moves) => moves.gather(indices, options));
+  }
+
+  grow(encoder: GPUCommandEncoder | GPUComputePassEncoder, to: number, options?: MoveOptions): void {
+    this.#move('grow', encoder, (moves) => moves.grow(to, options));
+  }
+
+  reset(encoder: GPUCommandEncoder | GPUComputePassEncoder, rows: RowIndices, options?: MoveOptions): void {
+    this.#move('reset', encoder, (moves) => moves.reset(rows, options));
+  }
+
+  #move(
+    call: string,
+    encoder: GPUCommandEncoder | GPUComputePassEncoder,
+    make: (moves: RowMoves) => readonly Pass[],
+  ): void {
+    this.#checkAlive();
+    const record = recorder(call, encoder);
+    if (!this.#moves) {
+      throw new DownhillError(
+        'OPTION-RANGE',
+        `${call}: no tensor has a reserve.`,
+        'Make the optimizer with `reserve` for every tensor whose rows move.',
+      );
+    }
+    record(make(this.#moves));
   }
 
   #passesFor(options: StepOptions): readonly Pass[] {
@@ -296,8 +331,12 @@ class BufferOptimizer<F extends Fields> implements Optimizer<F> {
 
   describe(): OptimizerDescription {
     const { buffers, options, slots, packed } = this.#updater;
-    const { clip, skip, zero, micro, space } = options;
-    const elements = space.spans.flatMap(({ parts }) => parts).reduce((sum, part) => sum + part.elements, 0);
+    const { clip, skip, zero, micro, space, rows: byRows } = options;
+    const parts = space.spans.flatMap((span) => span.parts);
+    const counted = new Set(parts.map(({ tensor }) => tensor).filter((name) => byRows?.elementsOf(name) !== undefined));
+    const elements =
+      parts.reduce((sum, part) => sum + (counted.has(part.tensor) ? 0 : part.elements), 0) +
+      [...counted].reduce((sum, name) => sum + byRows!.elementsOf(name)!, 0);
     // Parameters and state are read and written, gradients read, and once more for their norm.
     const streams = 2 + 1 + (clip || skip ? 1 : 0) + (zero ? 1 : 0) + (micro > 1 ? 3 : 0);
     const dispatches = this.#passes.length;
@@ -312,6 +351,7 @@ class BufferOptimizer<F extends Fields> implements Optimizer<F> {
       state: packed?.encodings ?? Object.fromEntries(slots.map(({ name }) => [name, 'f32'])),
       stateBytes: buffers.bytes + this.#sets.bytes,
       stepsAhead: this.#ahead,
+      ...(this.#moves && { rows: this.#moves.counts() }),
       ...(dispatches > MANY_DISPATCHES && {
         hint: `A step is ${dispatches} dispatches: tensors that do not follow one another, parameters and gradients in the same order and at the same distances, are updated one by one. Lay them out next to each other.`,
       }),

@@ -100,6 +100,24 @@ export class RowSpans implements RowOps {
     return settings && this.#counts.get(settings.kind)! * settings.width;
   }
 
+  /** Tensors whose rows may move. */
+  reserved(): string[] {
+    return [...this.#settings].filter(([, { grows }]) => grows).map(([name]) => name);
+  }
+
+  reserves = (tensor: string): boolean => this.#settings.get(tensor)?.grows ?? false;
+  kindOf = (tensor: string): string => this.#settings.get(tensor)!.kind;
+  rowsOf = (tensor: string): number => this.#counts.get(this.kindOf(tensor))!;
+  mostOf = (tensor: string): number => this.#settings.get(tensor)!.most;
+  widthOf = (tensor: string): number => this.#settings.get(tensor)!.width;
+
+  /** From here on these have so many rows. @returns the tables to say so in */
+  setRows(tensors: ReadonlySet<string>, rows: number): BufferRange[] {
+    const kinds = new Set([...tensors].map((name) => this.kindOf(name)));
+    for (const kind of kinds) this.#counts.set(kind, rows);
+    return this.#live.filter(({ kind }) => kinds.has(kind)).map(({ range: table }) => table);
+  }
+
   summed({ options, accumulated }: Updater, span: number): Source {
     const { parts, records } = options.space.spans[span]!;
     const whole = accumulated!.ranges[span]!;
@@ -127,7 +145,7 @@ export class RowSpans implements RowOps {
       stride: at.stride / 4,
     });
     const fields = parts.map((part, i): RowField => {
-      const own = this.#fieldOf(updater, part);
+      const own = this.fieldOf(updater, part);
       const rates = this.#settings.get(part.tensor)!.rates;
       return {
         width: own.width,
@@ -153,9 +171,10 @@ export class RowSpans implements RowOps {
     return table;
   }
 
-  #fieldOf({ options }: Updater, part: Part) {
+  /** Where a part's rows lie, in its owner's memory and from `at` on in state. */
+  fieldOf({ options }: Updater, part: Part) {
     const { parts, records } = options.space.spans[part.span]!;
-    return records!.fields[parts.findIndex(({ tensor }) => tensor === part.tensor)]!;
+    return { at: part.at, ...records!.fields[parts.findIndex(({ tensor }) => tensor === part.tensor)]! };
   }
 
   accumulate(updater: Updater, tables: BufferSet, source: BoundSource): Op[] {
