@@ -123,6 +123,30 @@ describe('the snippets of docs/', () => {
     expect((await valuesOf(camera.values))[15]).toBe(1);
   });
 
+  it('records: splats that are seen are fitted, pruned and split', async () => {
+    const { makeSplats, densify } = await snippet('records');
+    const device = await testDevice();
+    const [count, room] = [100, 150];
+    const splats = await floats(16 * room, 1);
+    const gradients = await buffer(new Int32Array(12 * room).fill(1000));
+    const visible = await buffer(Uint32Array.from({ length: room }, (_, i) => i % 2));
+    const optimizer = keep(await makeSplats(device, { splats, gradients, visible, count, room }));
+    expect(optimizer.describe()).toMatchObject({ dispatches: 2, rows: { position: 100, colour: 100 } });
+    await step(optimizer);
+    const fitted = await valuesOf(splats);
+    // Adam's first step is the rate, whatever the unit; a splat nobody sees stays.
+    for (const [at, lr] of Object.entries({ 0: 2e-3, 5: 5e-3, 6: 1e-2, 7: 5e-2, 8: 1e-2, 13: 5e-4, 2: 0, 15: 0 }))
+      expect([fitted[Number(at)], fitted[16 + Number(at)]]).toEqual([1, expect.closeTo(1 - lr, 5)]);
+    const encoder = device.createCommandEncoder();
+    densify(encoder, optimizer, { kept: [1, 3, 3, 0], copies: [2], added: 1 });
+    optimizer.step(encoder);
+    device.queue.submit([encoder.finish()]);
+    expect(optimizer.describe().rows).toMatchObject({ opacity: 5 });
+    const { tensors: state } = await optimizer.state();
+    // Of the four that were kept the first two were seen; the third is a copy, the last was not.
+    expect([...state.opacity!.exp_avg_sq!].map((value) => value > 0)).toEqual([true, true, false, false, false]);
+  });
+
   it('guard: clips, skips, and says when it stopped', async () => {
     const { makeGuarded, check } = await snippet('guard');
     const { param, grad, list } = await tensors(4, 5);
