@@ -44,6 +44,8 @@ export function emitRows(parts: RuleParts, shared: boolean): string {
 // 1: \`active\` has a word for each row, 0 where it is left alone; 2: it has the number of rows.
 override ACTIVE: u32 = 0;
 override RATES: bool = false;
+// Look for the next rows that take part in a loop of its own.
+override SEEK: bool = false;
 override ZERO: bool = false;
 override WORKGROUP: u32 = 64;
 
@@ -73,7 +75,13 @@ function loop(parts: RuleParts, shared: boolean): string {
     gradient: 'raw',
   };
   const each = (text: (lane: string) => string) => XYZW.map(text).join(', ');
-  return `// A vec4 is one column of four rows (\`down\` 4), or four columns of one row (\`across\` 4), or one element four times: what is
+  return `// Which of four rows take part.
+fn active_of(rows: vec4u) -> vec4<bool> {
+  let flags = rows + group_of[3];
+  return vec4u(${each((lane) => `active_rows[flags.${lane}]`)}) != vec4u();
+}
+
+// A vec4 is one column of four rows (\`down\` 4), or four columns of one row (\`across\` 4), or one element four times: what is
 // past the end, or not active, stands for an element beside it that is, computed and stored twice. A lane has one item, a
 // column or four, of every so many rows; neighbouring lanes have neighbouring columns.
 @compute @workgroup_size(WORKGROUP)
@@ -97,11 +105,18 @@ fn update(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gro
     if (record.skip == 2u || (record.skip != 0u && !ZERO)) {
       continue;
     }
+    let under = select(vec4u(), vec4u(0u, 1u, 2u, 3u), down == 4u);
     for (var row = lane / items * down; row < count; row += teams * down) {
-      var rows = min(row + select(vec4u(), vec4u(0u, 1u, 2u, 3u), down == 4u), vec4u(count - 1u));
+      var rows = min(row + under, vec4u(count - 1u));
       if (ACTIVE == 1u) {
-        let flags = rows + group_of[3];
-        let on = vec4u(${each((lane) => `active_rows[flags.${lane}]`)}) != vec4u();
+        var on = active_of(rows);
+        if (SEEK) {
+          while (!any(on) && row + teams * down < count) {
+            row += teams * down;
+            rows = min(row + under, vec4u(count - 1u));
+            on = active_of(rows);
+          }
+        }
         if (!any(on)) {
           continue;
         }
