@@ -6,7 +6,7 @@ import { adam, createOptimizer, type Optimizer } from '../../src/index.js';
 import * as jax from '../../src/interop/jax.js';
 import { feeds, trained } from '../../src/interop/ort.js';
 import * as tfjs from '../../src/interop/tfjs.js';
-import { tensor } from '../../src/interop/typegpu.js';
+import { fields, tensor } from '../../src/interop/typegpu.js';
 
 /*
  * Never run: that the libraries' own types fit what downhill/interop takes is seen by `npm run check:types`. (three.js brings no types.)
@@ -35,5 +35,7 @@ export async function withOnnxRuntime(session: ort.InferenceSession, device: GPU
 export async function withTypeGpu(): Promise<Optimizer> {
   const root = await tgpu.init();
   const buffer = () => root.createBuffer(d.arrayOf(d.vec2f, 5)).$usage('storage');
-  return createOptimizer(root.device, adam(), [tensor(root, 'p', buffer(), buffer())]);
+  const structs = () => root.createBuffer(d.arrayOf(d.struct({ at: d.vec3f, id: d.u32 }), 5)).$usage('storage');
+  const rows = fields(root, d, structs(), structs(), { at: { lr: 0.1 } });
+  return createOptimizer(root.device, adam(), [tensor(root, 'p', buffer(), buffer()), ...rows]);
 }

@@ -63,3 +63,54 @@ export function tensor<B extends TypeGpuBuffer>(
   const range = (buffer: B) => ({ buffer: root.unwrap(buffer), ...(stride && { stride }) });
   return { name, shape, param: range(param), grad: range(grad), ...options };
 }
+
+/** `import * as d from 'typegpu/data'`, as far as it is used here. */
+export interface TypeGpuData {
+  sizeOf(schema: never): number;
+  memoryLayoutOf(schema: never, field: (item: never) => unknown): { readonly offset: number };
+}
+
+/**
+ * A tensor for each float field of an array of structs, by its name: `d.arrayOf(d.struct({ position: d.vec3f, … }), n)`. All fields of two
+ * buffers are one dispatch; fields of other types, and what WGSL pads, are left alone.
+ *
+ * @param param updated in place
+ * @param grad of the same schema
+ * @param groups hyper-parameters of single fields, by name
+ * @throws DownhillError SHAPE-INVALID unless both are arrays of structs, SHAPE-MISMATCH where they differ
+ */
+export function fields<B extends TypeGpuBuffer>(
+  root: TypeGpuRoot<B>,
+  d: TypeGpuData,
+  param: B,
+  grad: B,
+  groups: Readonly<Record<string, TensorOptions['group']>> = {},
+): TensorOptions[] {
+  const { elementType: struct, elementCount: count } = param.dataType as {
+    readonly elementType?: {
+      readonly type: string;
+      readonly propTypes: Readonly<Record<string, { readonly type: string }>>;
+    };
+    readonly elementCount: number;
+  };
+  if (struct?.type !== 'struct') {
+    throw new DownhillError(
+      'SHAPE-INVALID',
+      'A TypeGPU buffer holds no structs.',
+      'Use d.arrayOf of a d.struct, or tensor().',
+    );
+  }
+  const bytes = d.sizeOf(param.dataType as never);
+  if (d.sizeOf(grad.dataType as never) !== bytes) {
+    const message = `The parameters take ${bytes} bytes, their gradients ${d.sizeOf(grad.dataType as never)}.`;
+    throw new DownhillError('SHAPE-MISMATCH', message, 'Give both buffers one schema.');
+  }
+  return Object.entries(struct.propTypes).flatMap(([name, { type }]) => {
+    const components = COMPONENTS[type];
+    if (!components) return [];
+    const { offset } = d.memoryLayoutOf(struct as never, (item) => item[name as never]);
+    const range = (buffer: B) => ({ buffer: root.unwrap(buffer), offset, stride: bytes / count });
+    const shape = components === 1 ? [count] : [count, components];
+    return [{ name, shape, param: range(param), grad: range(grad), group: groups[name] }];
+  });
+}
