@@ -129,6 +129,8 @@ function ruleOf(row: RuleRow) {
       when: slots[name],
       initial: initial[name] ?? '0',
     })),
+    // State of another shape than the parameters'; its arrays are in the vectors' plan.
+    kept: row.kept?.what,
     carry: Object.entries(carry).map(([name, start]) => ({ name, start })),
     scalars: text && [...others.map((name) => ({ name, formula: name })), ...lines],
     vectors: `vectors/${row.name}.json`,

@@ -5,7 +5,7 @@ import { adafactorNormsShader } from '../../shaders/optim/adafactor/norms.gen.js
 import { adafactorScaleShader } from '../../shaders/optim/adafactor/scale.gen.js';
 import { adafactorSquaresShader } from '../../shaders/optim/adafactor/squares.gen.js';
 import { planFactors, tileCount } from '../factored.js';
-import { common, convention, defineRule } from '../rule.js';
+import { common, convention, defineRule, type RuleText } from '../rule.js';
 
 const SMALLEST = 2 ** -126;
 
@@ -116,3 +116,18 @@ export const adafactor = defineRule({
     ];
   },
 });
+
+/** What the row computes, for `shaders/manifest.json`. */
+export const text: RuleText = {
+  scalars: [
+    "paper = convention == 'paper'",
+    'rho = relativeStep ? min(lr, 1 / sqrt(t)) : lr',
+    'beta2_c = t^beta2Decay',
+    'eps_mean = paper ? eps[0] : 0',
+    'eps_row = paper ? 0 : eps[0]',
+    'least = paper ? 2^(-126) : max(eps[0]^2, 2^(-126))',
+    'eps_scale = eps[1]',
+    'scale_parameter = scaleParameter ? 1 : 0',
+    'step = 0',
+  ],
+};

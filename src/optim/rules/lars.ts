@@ -3,7 +3,7 @@ import { choice, flag, number } from '../../gpu/fields.js';
 import { larsApplyShader } from '../../shaders/optim/lars/apply.gen.js';
 import { larsNormsShader } from '../../shaders/optim/lars/norms.gen.js';
 import { larsTrustShader } from '../../shaders/optim/lars/trust.gen.js';
-import { common, defineRule, on } from '../rule.js';
+import { common, defineRule, on, type RuleText } from '../rule.js';
 import type { Vectors } from '../rule-passes.js';
 
 /**
@@ -91,3 +91,17 @@ export const lars = defineRule({
     ];
   },
 });
+
+/** What the row computes, for `shaders/manifest.json`. */
+export const text: RuleText = {
+  scalars: [
+    'l2 = 0',
+    'nesterov = nesterov ? 1 : 0',
+    'weight_decay = decoupledWeightDecay ? 0 : weightDecay',
+    'coefficient = trustCoefficient',
+    "of_sum = convention == 'optax' ? 1 : 0",
+    'adapt = adapt ? 1 : 0',
+    'trust = 1',
+  ],
+  slots: { momentum_buffer: 'momentum != 0' },
+};
