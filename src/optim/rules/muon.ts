@@ -18,7 +18,7 @@ import {
   segmentBatches,
   tileTables,
 } from '../matrices.js';
-import { common, defineRule } from '../rule.js';
+import { common, defineRule, type RuleText } from '../rule.js';
 import type { RulePasses } from '../rule-passes.js';
 
 /**
@@ -235,3 +235,17 @@ function newtonSchulz(
   });
   return { ops: ops.flat(), x: from };
 }
+
+/** What the row computes, for `shaders/manifest.json`. */
+export const text: RuleText = {
+  scalars: [
+    "options = (nesterov ? 1 : 0) + (adjustLr == 'match-rms-adamw' ? 2 : 0)",
+    'momentum_c = 1 - momentum',
+    'adamw_step = adamwLr / (1 - adamwBetas[0]^t)',
+    'adamw_beta1_c = 1 - adamwBetas[0]',
+    'adamw_beta2_c = 1 - adamwBetas[1]',
+    'adamw_v_scale = 1 / sqrt(1 - adamwBetas[1]^t)',
+    'adamw_eps = adamwEps',
+    'adamw_decay = decoupledWeightDecay ? adamwLr * weightDecay : 0',
+  ],
+};
