@@ -16,6 +16,8 @@ export interface OptimizerReport {
   readonly gradNorm: number | undefined;
   /** Learning rate of the next update, of the first group; NaN where its schedule has no good value. */
   readonly lr: number;
+  /** What a rule keeps as a few numbers, as in `state()`: of Prodigy and D-Adaptation d, 0 before the first update. Else absent. */
+  readonly scalars?: Readonly<Record<string, Float32Array>>;
 }
 
 /** A state in fewer bytes, as it lies on the GPU. */

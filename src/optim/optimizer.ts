@@ -282,8 +282,8 @@ class BufferOptimizer<F extends Fields> implements Optimizer<F> {
     this.#checkAlive();
     this.#sets.check();
     const generation = this.#generation;
-    const { buffers, clock, scalars, options } = this.#updater;
-    const [bytes] = await readRanges(buffers.device, buffers.label, [clock]);
+    const { buffers, clock, scalars, options, kept } = this.#updater;
+    const [bytes, ...numbers] = await readRanges(buffers.device, buffers.label, [clock, ...kept.scalars]);
     const clocks = readClocks(bytes!);
     const { step, count, skipped, fault, grad_norm } = clocks[0]!;
     if ((fault & FAULT.stale) !== 0) {
@@ -302,6 +302,9 @@ class BufferOptimizer<F extends Fields> implements Optimizer<F> {
       stopped: (fault & FAULT.stopped) !== 0,
       gradNorm: measured ? grad_norm : undefined,
       lr: this.#lrAt(count),
+      ...(numbers.length > 0 && {
+        scalars: Object.fromEntries(kept.scalars.map(({ name }, i) => [name, new Float32Array(numbers[i]!)])),
+      }),
     };
   }
 

@@ -177,6 +177,28 @@ export interface AsgdOptions {
   readonly maximize?: boolean;
 }
 
+/** Options of `dadaptAdam`: D-Adaptation of Adam. */
+export interface DadaptAdamOptions {
+  /** Learning rate, in units of d; at least 0. Default 1. */
+  readonly lr?: number | Schedule;
+  /** Decay of the averages of d·g and g²; at least 0 and below 1. Default [0.9, 0.999]. */
+  readonly betas?: readonly [number | Schedule, number | Schedule];
+  /** Added to the denominator; above 0. Default 1e-8. */
+  readonly eps?: number | Schedule;
+  /** First estimate of the distance, lower than it is; above 0. Default 1e-6. */
+  readonly d0?: number | Schedule;
+  /** What d grows by in a step at most; the default is no limit; at least 1. Default 1e+30. */
+  readonly growthRate?: number | Schedule;
+  /** Adam's correction for averages that start at 0. Default false. */
+  readonly useBiasCorrection?: boolean;
+  /** Weight decay: L2, or decoupled where that is set; at least 0. Default 0. */
+  readonly weightDecay?: number | Schedule;
+  /** Take lr·weightDecay·p off the weights, instead of adding weightDecay·p to the gradient. Default false. */
+  readonly decoupledWeightDecay?: boolean;
+  /** Climb instead of descend. Default false. */
+  readonly maximize?: boolean;
+}
+
 /** Options of `ftrl`: FTRL-proximal. */
 export interface FtrlOptions {
   /** Learning rate; above 0. Default 0.001. */
@@ -301,6 +323,34 @@ export interface NadamOptions {
   readonly maximize?: boolean;
   /** Whose formula and defaults: PyTorch's, or another framework's. Default pytorch. */
   readonly convention?: 'pytorch' | 'keras' | 'optax';
+}
+
+/** Options of `prodigy`: Prodigy. */
+export interface ProdigyOptions {
+  /** Learning rate, in units of d; at least 0. Default 1. */
+  readonly lr?: number | Schedule;
+  /** Decay of the averages of d·g and its square; at least 0 and below 1. Default [0.9, 0.999]. */
+  readonly betas?: readonly [number | Schedule, number | Schedule];
+  /** Decay of s and r; 0 is the root of the second of betas; at least 0 and below 1. Default 0. */
+  readonly beta3?: number | Schedule;
+  /** Added to the denominator, times d; above 0. Default 1e-8. */
+  readonly eps?: number | Schedule;
+  /** First estimate of the distance, lower than it is; above 0. Default 1e-6. */
+  readonly d0?: number | Schedule;
+  /** Factor on the estimate; above 0. Default 1. */
+  readonly dCoef?: number | Schedule;
+  /** What d grows by in a step at most; the default is no limit; at least 1. Default 1e+30. */
+  readonly growthRate?: number | Schedule;
+  /** Adam's correction for averages that start at 0. Default false. */
+  readonly useBiasCorrection?: boolean;
+  /** Leave the rate out of s. Default false. */
+  readonly safeguardWarmup?: boolean;
+  /** Weight decay: L2, or decoupled where that is set; at least 0. Default 0. */
+  readonly weightDecay?: number | Schedule;
+  /** Take lr·weightDecay·p off the weights, instead of adding weightDecay·p to the gradient. Default true. */
+  readonly decoupledWeightDecay?: boolean;
+  /** Climb instead of descend. Default false. */
+  readonly maximize?: boolean;
 }
 
 /** Options of `radam`: RAdam. */

@@ -8,12 +8,14 @@ import { adamax } from './rules/adamax.js';
 import { adamw } from './rules/adamw.js';
 import { adan } from './rules/adan.js';
 import { asgd } from './rules/asgd.js';
+import { dadaptAdam } from './rules/dadaptAdam.js';
 import { ftrl } from './rules/ftrl.js';
 import { lamb } from './rules/lamb.js';
 import { lars } from './rules/lars.js';
 import { lion } from './rules/lion.js';
 import { muon } from './rules/muon.js';
 import { nadam } from './rules/nadam.js';
+import { prodigy } from './rules/prodigy.js';
 import { radam } from './rules/radam.js';
 import { rmsprop } from './rules/rmsprop.js';
 import { rprop } from './rules/rprop.js';
@@ -23,7 +25,7 @@ import { sgd } from './rules/sgd.js';
 import { signum } from './rules/signum.js';
 import { yogi } from './rules/yogi.js';
 
-export { adabelief, adadelta, adafactor, adagrad, adam, adamax, adamw, adan, asgd, ftrl, lamb, lars, lion, muon, nadam, radam, rmsprop, rprop, scheduleFreeAdamw, scheduleFreeSgd, sgd, signum, yogi };
+export { adabelief, adadelta, adafactor, adagrad, adam, adamax, adamw, adan, asgd, dadaptAdam, ftrl, lamb, lars, lion, muon, nadam, prodigy, radam, rmsprop, rprop, scheduleFreeAdamw, scheduleFreeSgd, sgd, signum, yogi };
 
 /** The float64 reference of every rule, by name. */
-export const referenceRules = { adabelief, adadelta, adafactor, adagrad, adam, adamax, adamw, adan, asgd, ftrl, lamb, lars, lion, muon, nadam, radam, rmsprop, rprop, scheduleFreeAdamw, scheduleFreeSgd, sgd, signum, yogi } as const;
+export const referenceRules = { adabelief, adadelta, adafactor, adagrad, adam, adamax, adamw, adan, asgd, dadaptAdam, ftrl, lamb, lars, lion, muon, nadam, prodigy, radam, rmsprop, rprop, scheduleFreeAdamw, scheduleFreeSgd, sgd, signum, yogi } as const;

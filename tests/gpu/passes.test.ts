@@ -57,8 +57,12 @@ afterEach(() => {
 
 const elementsOf = (shape: readonly number[]) => shape.reduce((product, size) => product * size, 1);
 const TOTAL = SHAPES.reduce((sum, shape) => sum + elementsOf(shape), 0);
+const ALWAYS = randomFloats(TOTAL, 999);
+/** Part of it swings slowly: rules that estimate how far the solution is find that it is far, and then that they have passed it. */
 const gradient = (step: number, scale: number, zeros = true) =>
-  randomFloats(TOTAL, 1000 + step).map((g, j) => (zeros && j % 7 === 3 ? 0 : g * scale));
+  randomFloats(TOTAL, 1000 + step).map((g, j) =>
+    zeros && j % 7 === 3 ? 0 : (g + ALWAYS[j]! * Math.cos(step / 4)) * scale,
+  );
 /**
  * Where the penalty is all the gradient there is, a rule that divides by its size jumps from one side of 0 to the other, farther each
  * time: one element of Adafactor at -0.010014, whose first step is 0.01, was at 0.005 ten steps later, any rounding 360 times as large.

@@ -14,6 +14,7 @@ const ALTERNATES: Readonly<Record<string, unknown>> = {
   l2: 0.1,
   l2Shrinkage: 0.1,
   beta: 0.5,
+  beta3: 0.9,
   warmupSteps: 5,
   r: 1,
 };
