@@ -114,20 +114,32 @@ export function segmentBatches(space: Space, { space: own }: PlacedVector, tenso
 /** Rows and columns of a product that a workgroup computes. */
 const TILE = 32;
 
-/** Tables of tiles: [matrix, rows, columns, 0] of [n, m], and of the upper half of [n, n]. */
-export function tileTables({ matrices }: MatrixArena): Readonly<Record<'wide' | 'square', Uint32Array<ArrayBuffer>>> {
-  const tiles = (size: number) => Math.ceil(size / TILE);
-  const list = (columns: (matrix: Matrix, row: number) => readonly [number, number]) =>
-    new Uint32Array(
-      matrices.flatMap((matrix, i) =>
-        Array.from({ length: tiles(matrix.n) }, (_, row) => {
-          const [from, to] = columns(matrix, row);
-          return Array.from({ length: to - from }, (_, k) => [i, row, from + k, 0]).flat();
-        }).flat(),
-      ),
-    );
-  return { wide: list(({ m }) => [0, tiles(m)]), square: list(({ n }, row) => [row, tiles(n)]) };
+/**
+ * A table of tiles, [matrix, rows, columns, 0], of results with n rows.
+ *
+ * @param columns the first column and the end, for these 32 rows
+ * @param first the place of the first matrix in the kernels' table
+ */
+export function tilesOf<M extends { readonly n: number }>(
+  matrices: readonly M[],
+  columns: (matrix: M, row: number) => readonly [number, number],
+  first = 0,
+): Uint32Array<ArrayBuffer> {
+  const words: number[] = [];
+  for (const [i, matrix] of matrices.entries()) {
+    for (let row = 0; row < matrix.n / TILE; row++) {
+      const [from, to] = columns(matrix, row);
+      for (let col = Math.floor(from / TILE); col < to / TILE; col++) words.push(first + i, row, col, 0);
+    }
+  }
+  return new Uint32Array(words);
 }
+
+/** Tiles of [n, m], and of the upper half of [n, n]. */
+export const tileTables = ({ matrices }: MatrixArena) => ({
+  wide: tilesOf(matrices, ({ m }) => [0, m]),
+  square: tilesOf(matrices, ({ n }, row) => [TILE * row, n]),
+});
 
 /** Memory for the numbers of one step: a number for each of so many elements and replicas. */
 export const scratchOf = (step: RulePasses, name: string, elements: number): BufferRange =>

@@ -475,6 +475,24 @@ export interface SgdOptions {
   readonly convention?: 'pytorch' | 'keras';
 }
 
+/** Options of `shampoo`: Shampoo. */
+export interface ShampooOptions {
+  /** Learning rate; at least 0. Default 0.1. */
+  readonly lr?: number | Schedule;
+  /** Added to the preconditioners, relative to their size; at least 9.5367431640625e-7 and at most 1. Default 1e-6. */
+  readonly eps?: number | Schedule;
+  /** Updates from one computation of the roots to the next; at least 1 and at most 2147483648. Default 1. */
+  readonly preconditionFrequency?: number;
+  /** Added to the denominator of tensors that are not matrices; above 0. Default 1e-10. */
+  readonly adagradEps?: number | Schedule;
+  /** Weight decay: L2, or decoupled where that is set; at least 0. Default 0. */
+  readonly weightDecay?: number | Schedule;
+  /** Take lr·weightDecay·p off the weights, instead of adding weightDecay·p to the gradient. Default false. */
+  readonly decoupledWeightDecay?: boolean;
+  /** Climb instead of descend. Default false. */
+  readonly maximize?: boolean;
+}
+
 /** Options of `signum`: Signum. */
 export interface SignumOptions {
   /** Learning rate: what a weight moves per step; at least 0. Default 0.001. */

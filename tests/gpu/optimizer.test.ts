@@ -17,7 +17,7 @@ import { countCreations } from '../support/train.js';
  * float64); here it is about memory, groups, control and order: bits, mostly.
  */
 
-const { adam, adamw, muon, sgd } = rules;
+const { adam, adamw, muon, sgd, shampoo } = rules;
 const USAGE = 0x80 | 0x04 | 0x08; // STORAGE | COPY_SRC | COPY_DST
 /** Lengths whose tightly packed ranges start anywhere and end anywhere. */
 const LENGTHS = [10, 1, 300, 7, 64, 129];
@@ -217,7 +217,10 @@ describe('dispatches', () => {
     expect((await make(adam(), apart)).describe().dispatches).toBe(1 + 10 + 3);
   });
 
-  it('are as many for matrices of every shape as for one', async () => {
+  it.each([
+    ['muon', muon() as unknown as Rule, 20],
+    ['shampoo', shampoo() as unknown as Rule, 86],
+  ] as const)('of %s are as many for matrices of every shape as for one', async (_, rule, dispatches) => {
     const device = await testDevice();
     const describeOf = async (shapes: readonly number[][]) => {
       const tensors = shapes.map((shape, i) => {
@@ -229,17 +232,17 @@ describe('dispatches', () => {
         };
         return { name: `t${i}`, shape, param: buffer(), grad: buffer() };
       });
-      const one = await createOptimizer(device, muon(), tensors);
+      const one = await createOptimizer(device, rule, tensors);
       made.push(one);
       const own = one.describe().passes.map(({ label }) => label.split('/')[1]!);
       return own.filter((pass) => !/^(fetch|return)/.test(pass));
     };
     const net = [[784, 100], [100], [100, 100], [100], [100, 100], [100], [100, 100], [100], [100, 10], [10]];
     const passes = await describeOf(net);
-    expect(passes).toHaveLength(20);
+    expect(passes).toHaveLength(dispatches);
     expect(await describeOf([[100, 10], [10]])).toEqual(passes);
-    // Without AdamW's part.
-    expect(await describeOf([[64, 64]])).toHaveLength(19);
+    // Without the pass of biases.
+    expect(await describeOf([[64, 64]])).toHaveLength(dispatches - 1);
   });
 
   it.each<OptimizerOptions>([{}, { clip: { tensorNorm: 1 }, accumulate: { steps: 2 } }])(

@@ -27,7 +27,7 @@ import { fewCasesOf, passNames } from '../support/rule-cases.js';
 const references: Readonly<Record<string, ReferenceRule>> = referenceRules;
 const AT = [1, 2, 3, 10, 25];
 /** Matrices and vectors, of sizes that end anywhere in their blocks; one longer than a segment of a sum. */
-const SHAPES = [[5, 7], [12], [33, 20], [1], [64, 48], [129, 130], [3, 5, 2], [300]];
+const SHAPES = [[5, 7], [12], [33, 20], [1], [64, 48], [65, 70], [17_000], [3, 5, 2], [300]];
 const SCALES = [2 ** -40, 2 ** -20, 1, 2 ** 20, 2 ** 40];
 const USAGE = 0x80 | 0x04 | 0x08;
 
@@ -35,9 +35,12 @@ const USAGE = 0x80 | 0x04 | 0x08;
  * Rules whose updates are products of matrices: each element is a sum over all of them, so that its error is one of the
  * matrix, and measured against the root mean square of its tensor's changes where these are larger than its own.
  */
-const PRODUCTS = ['muon'];
-/** Roundings within an update of theirs: five Newton-Schulz steps multiply small singular values by up to 485. */
-const WITHIN = 128;
+const PRODUCTS = ['muon', 'shampoo'];
+/**
+ * Roundings within an update of theirs. Muon: five Newton-Schulz steps multiply small singular values by up to 485. Shampoo: the
+ * fourth root of a preconditioner whose smallest eigenvalue is 1e-6 of the largest, in 24 bits.
+ */
+const WITHIN: Readonly<Record<string, number>> = { muon: 128, shampoo: 2 ** 14 };
 
 /** What is tried of a rule's settings: every combination; where steps are products, each setting alone, and briefly. */
 function tried(name: string): { options: Record<string, unknown>; scale: number; at: readonly number[] }[] {
@@ -115,7 +118,7 @@ function limits(name: string, path: Path, t: number, r: number): (i: number) => 
     typical.fill(Math.sqrt(own.reduce((sum, travel) => sum + travel * travel, 0) / own.length), at, at + own.length);
     at += own.length;
   }
-  return (i) => pathTolerance(path.largest[i]!, Math.max(path.travel[i]!, typical[i]!), t, r, WITHIN);
+  return (i) => pathTolerance(path.largest[i]!, Math.max(path.travel[i]!, typical[i]!), t, r, WITHIN[name]);
 }
 
 /** The reference's tensors over one array of parameters and one of gradients. */

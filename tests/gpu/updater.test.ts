@@ -9,7 +9,7 @@ import type { OptimizerOptions } from '../../src/optim/optimizer-options.js';
 import { loadStates, readState } from '../../src/optim/optimizer-state.js';
 import type { Optimizer } from '../../src/optim/optimizer-types.js';
 import { type Rule, resolveRule } from '../../src/optim/rule.js';
-import { adagrad, adamw, ftrl, muon, nadam, rules as ruleTable, sgd } from '../../src/optim/rules.gen.js';
+import { adagrad, adamw, ftrl, muon, nadam, rules as ruleTable, sgd, shampoo } from '../../src/optim/rules.gen.js';
 import { arenaUpdate, type GradientSettings, UPDATER_FORMS, Updater } from '../../src/optim/updater.js';
 import { arenaSpace } from '../../src/space/arena.js';
 import type { Copies } from '../../src/space/stateful.js';
@@ -232,15 +232,24 @@ describe('an updater on arenas', () => {
     }
   });
 
+  const orthogonal = (lr: number, adjustLr: 'original' | 'match-rms-adamw') => ({
+    weight: muon({ lr, adjustLr, adamwLr: lr }) as unknown as Rule,
+    bias: muon({ lr, adjustLr, adamwLr: lr, weightDecay: 0 }) as unknown as Rule,
+  });
+  const preconditioned = (lr: number, preconditionFrequency: number) => ({
+    weight: shampoo({ lr, preconditionFrequency, weightDecay: 0.1 }) as unknown as Rule,
+    bias: shampoo({ lr, preconditionFrequency }) as unknown as Rule,
+  });
+  const ofMatrices = {
+    muon: [orthogonal(0.01, 'original'), orthogonal(0.1, 'match-rms-adamw')],
+    shampoo: [preconditioned(0.1, 1), preconditioned(0.03, 2)],
+  };
   it.each([
-    ['whole', 2 ** 24],
-    ['split', 3 * 4 * 64 * 20],
-  ])('gives replicas of a rule of matrices the bits of createOptimizer, its arenas %s', async (_, maxBytes) => {
-    const orthogonal = (lr: number, adjustLr: 'original' | 'match-rms-adamw') => ({
-      weight: muon({ lr, adjustLr, adamwLr: lr }) as unknown as Rule,
-      bias: muon({ lr, adjustLr, adamwLr: lr, weightDecay: 0 }) as unknown as Rule,
-    });
-    const rules = [orthogonal(0.01, 'original'), orthogonal(0.1, 'match-rms-adamw')];
+    ['muon', 'whole', 2 ** 24],
+    ['muon', 'split', 3 * 4 * 64 * 20],
+    ['shampoo', 'split', 3 * 4 * 64 * 20],
+  ] as const)('gives replicas of %s the bits of createOptimizer, its arenas %s', async (name, _, maxBytes) => {
+    const rules = ofMatrices[name];
     const all = await makeArena({ rules, settings: { skip: { atMost: 9 } }, frozen: ['2.bias'], maxBytes });
     expect(all.space.spans.length > 1).toBe(maxBytes < 2 ** 24);
     for (let step = 1; step <= 4; step++) await all.step(step, step === 3 ? 1 : undefined);
