@@ -76,6 +76,8 @@ export interface RuleRow<F extends Fields = Fields> {
   readonly perTensor?: boolean;
   /** What its passes remember in other shapes than slots', bytes of it and bytes moved per parameter: for its page. */
   readonly kept?: { readonly what: string; readonly bytes: number; readonly moved: number };
+  /** How exact an update is: roundings of f32 in it, of a tensor's typical change, where products make more than 16. */
+  readonly roundings?: number;
   /**
    * Refuses tensors that it cannot update: those that are to be trained, before any GPU work.
    *

@@ -69,6 +69,7 @@ export const muon = defineRule({
     ...common({ weightDecay: 0.1, decoupled: true }),
   },
   slots: () => [],
+  roundings: 128,
   kept: {
     what: '`momentum_buffer` of matrices; `exp_avg`, `exp_avg_sq` of other tensors',
     bytes: 4,

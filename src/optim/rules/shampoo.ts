@@ -59,6 +59,7 @@ export const shampoo = defineRule({
     ...common(),
   },
   slots: () => [],
+  roundings: 2 ** 14,
   kept: {
     what: '`preconditioners` and `roots` of a matrix [r, c], each r² + c²; `sum` of other tensors; square matrices',
     bytes: 16,
