@@ -17,6 +17,7 @@ import type {
 } from '../../src/index.js';
 import type { NamedDataset } from '../../src/node/index.js';
 import type { Place, Scale } from '../common/settings.js';
+import type { WrapConfig } from './wrap.js';
 
 export type DataConfig =
   /** The library's own generator. */
@@ -104,6 +105,8 @@ export interface TrainConfig {
   readonly penalty?: { readonly l1: number; readonly l2: number };
   /** Absent where batches are as the data is. */
   readonly augment?: AugmentOptions;
+  /** What goes round the rule; absent where nothing does. */
+  readonly wrappers?: readonly WrapConfig[];
   /** A rule's name with every one of its hyper-parameters. */
   readonly optimizer: { readonly name: string; readonly hyper: Readonly<Record<string, HyperValue>> };
   /** What the learning rate follows; absent where it stays as it is. */

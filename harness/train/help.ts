@@ -4,6 +4,7 @@ import { entry, flagHelp, opposite, wrap } from '../common/flags.js';
 import { explain } from '../common/settings.js';
 import { FLAGS, hyperFlags, valueName } from './options.js';
 import { SCHEDULES } from './schedule.js';
+import { wrapLines } from './wrap.js';
 
 export function trainHelp(): string {
   const rows = Object.values(rules).map(({ row }) => row as RuleRow);
@@ -22,6 +23,8 @@ export function trainHelp(): string {
   }
   lines.push('', 'schedules');
   for (const [name, { help }] of Object.entries(SCHEDULES)) lines.push(...entry(name, help));
+  lines.push('', 'what goes round the optimizer: --wrap');
+  for (const [name, help] of wrapLines()) lines.push(...entry(name, help));
   lines.push('', 'optimizers');
   for (const row of rows) lines.push(...entry(row.name, `${row.title}, ${row.paper}`));
   lines.push('', 'hyper-parameters of the optimizers');

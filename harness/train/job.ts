@@ -19,6 +19,7 @@ import type { Emit, JobCheckpoints, JobResult, SavedKind } from './events.js';
 import { modelOf } from './model.js';
 import { profiledSteps, runSteps, scheduleOf } from './schedule.js';
 import { validationOptions } from './validation.js';
+import { wrapperOf } from './wrap.js';
 
 /**
  * Trains and evaluates, and tells about it through `emit`. Aborting `signal` ends the training early; what was reached
@@ -48,6 +49,7 @@ export async function runJob(
     sampling: config.sampling,
     ...(config.dropLast && { dropLast: true }),
     seed: config.seed,
+    ...(config.wrappers && { wrappers: config.wrappers.map(wrapperOf) }),
     ...(config.penalty && { penalty: config.penalty }),
     ...(config.augment && { augment: config.augment }),
     ...validationOptions(config, data.validation),

@@ -18,6 +18,7 @@ import { NAMED } from './fetch.js';
 import { modelOf } from './model.js';
 import { makeSchedule, SCHEDULES } from './schedule.js';
 import { EVERY, readValidation } from './validation.js';
+import { readWrap, WRAPPERS } from './wrap.js';
 
 export interface TrainCommand {
   readonly config: TrainConfig;
@@ -89,6 +90,11 @@ export const FLAGS: Readonly<Record<string, Flags>> = {
   },
   training: {
     optimizer: { value: 'NAME', help: 'one of the update rules below', default: SETTINGS.optimizer.default },
+    wrap: {
+      value: 'LIST',
+      help: `what goes round the rule, in this order, each once: ${WRAPPERS.join(', ')}`,
+      default: 'none',
+    },
     ...flagsOf('batch', 'epochs'),
     steps: { value: 'N', help: 'steps to do, instead of --epochs' },
     ...flagsOf('sampling'),
@@ -230,6 +236,7 @@ export function parseTrain(args: readonly string[]): TrainCommand | 'help' {
     model,
     ...(lossOptions && { lossOptions }),
     ...regularisation(setting),
+    ...(given.has('wrap') && { wrappers: readWrap(text('wrap')) }),
     optimizer: { name: row.name, hyper: hyper as Record<string, HyperValue> },
     ...(schedule && { schedule }),
     ...(validation && { validation }),

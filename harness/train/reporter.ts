@@ -30,7 +30,8 @@ export const PROFILE_FILES = 'profile.json, trace.json (opens in ui.perfetto.dev
 const unbroken = (item: string): string => item.replaceAll(' ', '\u00a0');
 
 /** What is beside network and loss. */
-const additions = ({ lossOptions, penalty, augment }: TrainConfig): string[] => [
+const additions = ({ lossOptions, penalty, augment, wrappers = [] }: TrainConfig): string[] => [
+  ...wrappers.map(({ name, options }) => [name, ...Object.values(options)].join(' ')),
   ...(lossOptions ? [`label smoothing ${lossOptions.labelSmoothing}`] : []),
   ...(penalty?.l1 ? [`L1 ${penalty.l1}`] : []),
   ...(penalty?.l2 ? [`L2 ${penalty.l2}`] : []),

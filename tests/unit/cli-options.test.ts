@@ -180,6 +180,28 @@ describe('flags of downhill train', () => {
   });
 });
 
+describe('--wrap', () => {
+  it('is a list of names, of which some have a value, in plain JSON', () => {
+    expect('wrappers' in configOf('')).toBe(false);
+    const { wrappers } = configOf('--wrap centralize=first,gradient-noise=0.3,cautious,lookahead=6,sam');
+    expect(wrappers).toEqual([
+      { name: 'centralize', options: { outputs: 'first' } },
+      { name: 'gradientNoise', options: { eta: 0.3 } },
+      { name: 'cautious', options: {} },
+      { name: 'lookahead', options: { k: 6 } },
+      { name: 'sam', options: {} },
+    ]);
+    expect(errorOf('--wrap lookahed')).toMatchObject({
+      code: 'OPTION-RANGE',
+      message: expect.stringMatching(/mean 'lookahead'/),
+    });
+    expect(errorOf('--wrap cautious=1').code).toBe('OPTION-RANGE');
+    expect(errorOf('--wrap lookahead=0').code).toBe('OPTION-RANGE');
+    expect(errorOf('--wrap sam=far').code).toBe('OPTION-TYPE');
+    expect(errorOf('--wrap sam,sam').message).toMatch(/twice/);
+  });
+});
+
 describe('--schedule', () => {
   /** What --lr 0.1 follows in a run of 100 steps. */
   const rates = (line: string, steps = 100) => {
