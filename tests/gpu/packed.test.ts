@@ -4,6 +4,7 @@ import { createOptimizer } from '../../src/optim/optimizer.js';
 import type { OptimizerOptions, StateEncoding } from '../../src/optim/optimizer-options.js';
 import { type Rule, type RuleRow, resolveRule } from '../../src/optim/rule.js';
 import { rules } from '../../src/optim/rules.gen.js';
+import { lookahead } from '../../src/optim/wrappers/lookahead.js';
 import { randomFloats, readFloats, testDevice } from '../support/gpu.js';
 import { ruleNames, slotCases } from '../support/rule-cases.js';
 
@@ -271,6 +272,28 @@ describe.each(['bf16', 'f16', '8bit'] as const)('%s', (state) => {
     expect((await own.optimizer.state()).packed).toEqual(before);
     expect(await own.optimizer.read()).toMatchObject({ step: 3, count: 2, skipped: 1 });
     expect(moved[3]).toEqual(START[3]);
+  });
+
+  it('takes the gradients of a step from other buffers, some tensors’ from each, and wrappers around it', async () => {
+    const rule = adam({ lr: 0.01 }) as Rule;
+    const options = { state, wrappers: [lookahead({ k: 2, alpha: 0.5 })] };
+    const [own, other] = [await makeCase(rule, options), await makeCase(rule, options)];
+    const buffers = LENGTHS.map((length) => {
+      const buffer = own.device.createBuffer({ size: 4 * length + 16, usage: USAGE });
+      made.push(buffer);
+      return buffer;
+    });
+    for (let step = 1; step <= 3; step++) {
+      own.step(gradientOf(step));
+      for (const [i, buffer] of buffers.entries())
+        own.device.queue.writeBuffer(buffer, 4 * (i % 3), gradientOf(step)(i));
+      const encoder = own.device.createCommandEncoder();
+      const grads = buffers.map((buffer, i) => [`t${i}`, { buffer, offset: 4 * (i % 3) }] as const);
+      other.optimizer.step(encoder, { grads: Object.fromEntries(grads) });
+      own.device.queue.submit([encoder.finish()]);
+    }
+    expect(await other.params()).toEqual(await own.params());
+    expect((await other.optimizer.state()).packed).toEqual((await own.optimizer.state()).packed);
   });
 
   it('adds up micro-steps, and takes fixed-point gradients', async () => {
