@@ -94,7 +94,7 @@ async function compare(
     }));
     referenceStep(reference, tensors, report.step, rule.hyper);
   }
-  const actual = Object.values(await trainer.readParameters());
+  const actual = Object.values(await trainer.readParameters({ weights: 'current' }));
   for (const [i, tensor] of expected.entries()) {
     for (const [j, value] of tensor.entries()) worst = Math.max(worst, Math.abs(actual[i]![j]! - value));
   }
