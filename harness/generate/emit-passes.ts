@@ -55,7 +55,7 @@ export function passText(name: string, code: string): string | undefined {
   const parts = passParts(name, code);
   if (parts) return emitPass(parts);
   const own = code.split(MARKER)[0]!.trimEnd();
-  return /\bclip\(/.test(own) ? `${own}\n\n${MARKER}\n\n${CLIP}\n` : undefined;
+  return /\bclip\(/.test(own) && !/^fn clip\(/m.test(own) ? `${own}\n\n${MARKER}\n\n${CLIP}\n` : undefined;
 }
 
 const arrayOf = (input: string) => ({ p: 'param', g: 'grad' })[input] ?? input;
