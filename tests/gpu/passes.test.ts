@@ -36,12 +36,6 @@ const USAGE = 0x80 | 0x04 | 0x08;
  * matrix, and measured against the root mean square of its tensor's changes where these are larger than its own.
  */
 const PRODUCTS = ['muon', 'shampoo'];
-/**
- * Roundings within an update of theirs. Muon: five Newton-Schulz steps multiply small singular values by up to 485. Shampoo: the
- * fourth root of a preconditioner whose smallest eigenvalue is 1e-6 of the largest, in 24 bits.
- */
-const WITHIN: Readonly<Record<string, number>> = { muon: 128, shampoo: 2 ** 14 };
-
 /** What is tried of a rule's settings: every combination; where steps are products, each setting alone, and briefly. */
 function tried(name: string): { options: Record<string, unknown>; scale: number; at: readonly number[] }[] {
   const all = fewCasesOf(name).map((options) => ({ options, scale: 1, at: AT }));
@@ -111,6 +105,9 @@ async function run(
 /** How far each element may lie from the reference after t steps. */
 function limits(name: string, path: Path, t: number, r: number): (i: number) => number {
   if (!PRODUCTS.includes(name)) return (i) => path.limit(i, t, r, 16);
+  // Muon: five Newton-Schulz steps multiply small singular values by up to 485. Shampoo: the fourth root of a preconditioner whose
+  // smallest eigenvalue is 1e-6 of the largest, in 24 bits.
+  const { roundings } = resolveRule(rules, name).row;
   const typical = new Float64Array(TOTAL);
   let at = 0;
   for (const shape of SHAPES) {
@@ -118,7 +115,7 @@ function limits(name: string, path: Path, t: number, r: number): (i: number) => 
     typical.fill(Math.sqrt(own.reduce((sum, travel) => sum + travel * travel, 0) / own.length), at, at + own.length);
     at += own.length;
   }
-  return (i) => pathTolerance(path.largest[i]!, Math.max(path.travel[i]!, typical[i]!), t, r, WITHIN[name]);
+  return (i) => pathTolerance(path.largest[i]!, Math.max(path.travel[i]!, typical[i]!), t, r, roundings);
 }
 
 /** The reference's tensors over one array of parameters and one of gradients. */
