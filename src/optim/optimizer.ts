@@ -108,7 +108,12 @@ export async function createOptimizer<R extends Rule>(
     });
     const { updater, ops, opsFor } = own;
     const around = settings.wrappers.flatMap(({ row: wrapper }) => wrapper.forms);
-    const special = [...(updater.packed?.forms ?? []), ...(staged?.stageForms ?? []), ...(rows?.ROW_FORMS ?? []), ...(row.forms ?? [])];
+    const special = [
+      ...(updater.packed?.forms ?? []),
+      ...(staged?.stageForms ?? []),
+      ...(rows?.ROW_FORMS ?? []),
+      ...(row.forms ?? []),
+    ];
     const forms = [...UPDATER_FORMS, ...special, ...around];
     await loadKernels(ops, forms, device);
     const plan = lower(ops, forms, device);

@@ -167,7 +167,9 @@ describe('flags of downhill train', () => {
     for (const [name, { uses }] of flags) {
       expect(general).not.toContain(name);
       if (uses[0]!.field.kind === 'flag') expect([...general, ...flags.keys()]).not.toContain(opposite(name));
-      expect(new Set(uses.map(({ field }) => field.kind)).size, name).toBe(1);
+      // One number or several, each in the words of the rule that is chosen: Adafactor has an eps of two.
+      const kinds = uses.map(({ field }) => (field.kind === 'tuple' ? 'number' : field.kind));
+      expect(new Set(kinds).size, name).toBe(1);
     }
   });
 
@@ -294,7 +296,7 @@ describe('wrong flags', () => {
     ['--betas -0.1,0.9', 'HYPER-RANGE', /betas\[0\]/],
     ['--betas 0.9', 'HYPER-TYPE', /pair/],
     ['--optimizer adan --betas 0.98,0.92', 'HYPER-TYPE', /list of 3 numbers/],
-    ['--optimizer adan --beta3 0.99', 'OPTION-UNKNOWN', /--beta3/],
+    ['--optimizer adan --beta4 0.99', 'OPTION-UNKNOWN', /--beta4/],
     ['--optimizer sgd --nesterov', 'HYPER-RANGE', /momentum/],
     ['--optimizer sgd --nesterov=yes', 'OPTION-TYPE', /Write --nesterov or --no-nesterov/],
     ['--momentum 0.9', 'HYPER-UNKNOWN', /adam has no --momentum; .*sgd.* ha(s|ve) it/],

@@ -1,5 +1,5 @@
 /** The update alone: every rule's kernel and optimizer beside a copy of as many arrays, the naive kernel, and the peers'. */
-import { type Rule, resolveRule, rules, sgd } from '../../../src/index.js';
+import { type Rule, type RuleRow, resolveRule, rules, sgd } from '../../../src/index.js';
 import { Path, type ReferenceRule, referenceRules, referenceState, worst } from '../../../src/reference/index.js';
 import type {
   BenchConfig,
@@ -27,10 +27,12 @@ interface Row {
   readonly lecture?: boolean;
 }
 
-/** Rules in the table, with their defaults; and SGD with what it is mostly used with. */
+/** Rules in the table that are one kernel, with their defaults; and SGD with what it is mostly used with. */
 const RULES: Readonly<Record<string, Row>> = {
   ...Object.fromEntries(
-    Object.entries(rules).map(([name, { row }]) => [name, { title: row.title, make: () => resolveRule(rules, name) }]),
+    Object.entries(rules)
+      .filter(([, { row }]) => !(row as RuleRow).passes)
+      .map(([name, { row }]) => [name, { title: row.title, make: () => resolveRule(rules, name) }]),
   ),
   sgd: { title: 'SGD', make: () => sgd() as Rule, peer: 'sgd', lecture: true },
   'sgd-momentum': { title: 'SGD, momentum 0.9', make: () => sgd({ momentum: 0.9 }) as Rule, peer: 'momentum' },

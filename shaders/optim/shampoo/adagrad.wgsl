@@ -25,15 +25,6 @@ struct Hyper {
 // Group, elements, and where they begin in param and grad, and in the state, in vec4s.
 @group(0) @binding(4) var<storage, read> segments: array<vec4u>;
 
-// Into [-most, most]; the largest f32 stands for no clipping. NaN stays NaN: what lies in (most, infinity] is told by its bits.
-fn clip(g: vec4f, most: f32) -> vec4f {
-  let bits = bitcast<vec4u>(g);
-  let limit = bitcast<u32>(most);
-  let beyond = select(0x7f800000u - limit, 0u, most > 3.4e38);
-  let over = (bits & vec4u(0x7fffffffu)) - vec4u(limit + 1u) < vec4u(beyond);
-  return select(g, bitcast<vec4f>((bits & vec4u(0x80000000u)) | vec4u(limit)), over);
-}
-
 // A workgroup takes a segment, lanes every WORKGROUP-th vec4 of it. z is the replica.
 @compute @workgroup_size(WORKGROUP)
 fn adagrad(

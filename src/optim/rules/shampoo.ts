@@ -14,7 +14,7 @@ import type { Shader } from '../../shaders/shader.js';
 import { largestArena } from '../../space/arena.js';
 import type { PlacedVector, TensorShape } from '../../space/space.js';
 import { isMatrix, type SegmentBatch, scratchOf, segmentBatches, tilesOf } from '../matrices.js';
-import { common, defineRule } from '../rule.js';
+import { common, defineRule, type RuleText } from '../rule.js';
 import type { RulePasses } from '../rule-passes.js';
 
 /**
@@ -281,3 +281,8 @@ function rootPasses(
     ...newton.flat(),
   ];
 }
+
+/** What the row computes, for `shaders/manifest.json`. */
+export const text: RuleText = {
+  scalars: ['ridge = eps', 'frequency = preconditionFrequency', 'adagrad_eps = adagradEps'],
+};
