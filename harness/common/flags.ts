@@ -1,6 +1,6 @@
 /** Flags of the commands: a table says what there are; here they are read, and their help is laid out. */
 import { parseArgs } from 'node:util';
-import { DownhillError, suggest } from '../../src/index.js';
+import { DownhillError, type Field, suggest } from '../../src/index.js';
 import { wrap as wrapped } from './table.js';
 
 export interface Flag {
@@ -83,6 +83,9 @@ export function readFlags(command: string, args: readonly string[], table: Flags
 
 /** 'weightDecay' as a flag: 'weight-decay'. */
 export const kebab = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+
+/** The flag of an option: its name, unless the field says another. */
+export const flagOf = (name: string, field?: Field): string => field?.flag ?? kebab(name);
 
 const WIDTH = 96;
 /** Column at which descriptions start. */

@@ -102,7 +102,7 @@ function hyperTable(row: RuleRow): string {
     ['option', 'what', 'range', 'default', ...others.map((name) => `with ${code(name)}`)],
     fields.map(([key, field]) => [
       code(key),
-      escapeMarkdown(field.help),
+      escapeMarkdown(field.help) + (field.flag === undefined ? '' : ` (${code(`--${field.flag}`)} of downhill train)`),
       span(field),
       code(show(field.default)),
       ...others.map((name) => {

@@ -121,7 +121,8 @@ function ruleOf(row: RuleRow) {
     kernel: row.shader.name,
     passes: row.passes && passesOfRow(row),
     perTensor: row.perTensor,
-    hyper: Object.entries(row.fields).map(([name, field]) => ({ name, ...field })),
+    // What an option is called on our command line is no part of a kernel.
+    hyper: Object.entries(row.fields).map(([name, field]) => ({ name, ...field, flag: undefined })),
     conventions: row.conventions,
     slots: slotsOf(row).map((name) => ({
       name,

@@ -9,7 +9,7 @@ import {
   resolveRule,
   rules,
 } from '../../src/index.js';
-import { type Flag, type Flags, HELP, kebab, opposite, readFlags } from '../common/flags.js';
+import { type Flag, type Flags, flagOf, HELP, kebab, opposite, readFlags } from '../common/flags.js';
 import { DIGITS, explain, HIDDEN, readGain, readSetting, readText, SETTINGS, toNumber } from '../common/settings.js';
 import type { HyperValue, ScheduleConfig, ScheduleOptions, TrainConfig } from './config.js';
 import type { Open } from './data.js';
@@ -165,9 +165,10 @@ export function hyperFlags() {
   const flags = new Map<string, { key: string; uses: { row: RuleRow; field: Field }[] }>();
   for (const { row } of Object.values<{ row: RuleRow }>(rules)) {
     for (const [key, field] of Object.entries(row.fields)) {
-      const flag = flags.get(kebab(key)) ?? { key, uses: [] };
+      const name = flagOf(key, field);
+      const flag = flags.get(name) ?? { key, uses: [] };
       flag.uses.push({ row, field });
-      flags.set(kebab(key), flag);
+      flags.set(name, flag);
     }
   }
   return flags;

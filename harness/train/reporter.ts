@@ -1,6 +1,6 @@
 /** What `downhill train` says: as text for people, or as JSON lines for programs. */
 import { type Profile, type RuleRow, rules, type StepReport, type ValidationReport } from '../../src/index.js';
-import { kebab } from '../common/flags.js';
+import { flagOf } from '../common/flags.js';
 import { count, duration, lossText, percent, plural, rateText } from '../common/format.js';
 import { type ErrorParts, type Io, painter } from '../common/io.js';
 import { labelled, wrap } from '../common/table.js';
@@ -181,7 +181,10 @@ export class TextReporter implements Reporter {
     // A switch that is off, or a choice as it always is, says nothing.
     const hyper = Object.entries(config.optimizer.hyper)
       .filter(([key, value]) => value !== false && !(typeof value === 'string' && value === row?.fields[key]?.default))
-      .map(([name, value]) => (value === true ? kebab(name) : `${kebab(name)} ${showHyper(value)}`));
+      .map(([key, value]) => {
+        const name = flagOf(key, row?.fields[key]);
+        return value === true ? name : `${name} ${showHyper(value)}`;
+      });
     this.#line('optimizer', `${row?.title ?? config.optimizer.name}: ${hyper.map(unbroken).join(', ')}`);
     if (schedule !== undefined) this.#line('schedule', schedule.split(', ').map(unbroken).join(', '));
     const source = sourceText(config.data);

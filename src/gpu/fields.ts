@@ -14,6 +14,8 @@ interface FieldBase<T> {
   readonly default: T;
   /** One phrase for help texts and pages. */
   readonly help: string;
+  /** Its flag on the command line, where that of its own name means something else: 'lr-scale'. */
+  readonly flag?: string;
 }
 /** Bounds of a number. */
 export interface Range {

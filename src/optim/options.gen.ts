@@ -288,7 +288,7 @@ export interface MuonOptions {
   /** Nesterov's momentum. Default true. */
   readonly nesterov?: boolean;
   /** How far a matrix moves: as by its shape, or as far as with AdamW. Default original. */
-  readonly adjustLr?: 'original' | 'match-rms-adamw';
+  readonly scale?: 'original' | 'match-rms-adamw';
   /** Added to the norm; above 0. Default 1e-7. */
   readonly eps?: number | Schedule;
   /** Learning rate of tensors that are not matrices; at least 0. Default 0.001. */

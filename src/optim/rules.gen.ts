@@ -283,12 +283,12 @@ export const lion: RuleFunction<typeof lionRule, LionOptions> = lionRule;
  *
  *   b = momentum·b + (1-momentum)·g;  U = momentum·b + (1-momentum)·g (without `nesterov`: b)
  *   X = U / (‖U‖ + eps), then five times: A = X·Xᵀ;  X = 3.4445·X + (-4.775·A + 2.0315·A²)·X
- *   p -= lr·weightDecay·p;  p -= lr·√max(1, outputs/inputs)·X, or with `adjustLr: 'match-rms-adamw'` lr·0.2·√max(outputs, inputs)·X
+ *   p -= lr·weightDecay·p;  p -= lr·√max(1, outputs/inputs)·X, or with `scale: 'match-rms-adamw'` lr·0.2·√max(outputs, inputs)·X
  *
  * Tensors with two axes are matrices [inputs, outputs]; all others, biases say, take AdamW's step with `adamwLr`, `adamwBetas`,
  * `adamwEps` and the same `weightDecay`. An embedding or a last layer, which the author leaves to AdamW as well, wants an optimizer
  * of its own. State: one value per parameter of a matrix, two of any other. Defaults as torch.optim.Muon's and torch.optim.AdamW's,
- * whose `adjust_lr_fn` is `adjustLr` (Liu et al. 2025, Muon is scalable for LLM training); all in f32, where PyTorch multiplies in
+ * whose `adjust_lr_fn` is `scale` (Liu et al. 2025, Muon is scalable for LLM training); all in f32, where PyTorch multiplies in
  * bfloat16; eps is added to the norm, as the author does. Where tensors in PyTorch's layout [out, in] are passed to createOptimizer,
  * the factor of 'original' is the other way round.
  *

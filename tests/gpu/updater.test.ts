@@ -232,9 +232,9 @@ describe('an updater on arenas', () => {
     }
   });
 
-  const orthogonal = (lr: number, adjustLr: 'original' | 'match-rms-adamw') => ({
-    weight: muon({ lr, adjustLr, adamwLr: lr }) as unknown as Rule,
-    bias: muon({ lr, adjustLr, adamwLr: lr, weightDecay: 0 }) as unknown as Rule,
+  const orthogonal = (lr: number, scale: 'original' | 'match-rms-adamw') => ({
+    weight: muon({ lr, scale, adamwLr: lr }) as unknown as Rule,
+    bias: muon({ lr, scale, adamwLr: lr, weightDecay: 0 }) as unknown as Rule,
   });
   const preconditioned = (lr: number, preconditionFrequency: number) => ({
     weight: shampoo({ lr, preconditionFrequency, weightDecay: 0.1 }) as unknown as Rule,

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { kebab, opposite } from '../../harness/common/flags.js';
+import { flagOf, opposite } from '../../harness/common/flags.js';
 import { SETTINGS } from '../../harness/common/settings.js';
 import { showHyper, type TrainConfig } from '../../harness/train/config.js';
 import { checkFit, knownShape } from '../../harness/train/data.js';
@@ -161,7 +161,7 @@ describe('flags of downhill train', () => {
     const general = Object.values(FLAGS).flatMap((section) => Object.keys(section));
     for (const row of rows) {
       for (const [key, field] of Object.entries(row.fields)) {
-        expect(flags.get(kebab(key))?.uses.some((use) => use.row === row && use.field === field)).toBe(true);
+        expect(flags.get(flagOf(key, field))?.uses.some((use) => use.row === row && use.field === field)).toBe(true);
       }
     }
     for (const [name, { uses }] of flags) {
@@ -170,13 +170,24 @@ describe('flags of downhill train', () => {
       // One number or several, each in the words of the rule that is chosen: Adafactor has an eps of two.
       const kinds = uses.map(({ field }) => (field.kind === 'tuple' ? 'number' : field.kind));
       expect(new Set(kinds).size, name).toBe(1);
+      // What one is called in a configuration, all are.
+      for (const { row } of uses) expect(Object.keys(row.fields), name).toContain(flags.get(name)!.key);
     }
+  });
+
+  it('may be called otherwise than the option, where its name is taken', () => {
+    expect(configOf('--scale unit --optimizer muon --lr-scale match-rms-adamw')).toMatchObject({
+      scale: 'unit',
+      optimizer: { hyper: { scale: 'match-rms-adamw' } },
+    });
+    expect(errorOf('--optimizer adam --lr-scale original')).toMatchObject({ code: 'HYPER-UNKNOWN' });
   });
 
   it.each(rows.map((row) => [row.name, row] as const))('can restate all defaults of %s', (name, row) => {
     const args = Object.entries(row.fields).map(([key, field]) => {
-      if (field.kind === 'flag') return field.default ? `--${kebab(key)}` : `--${opposite(kebab(key))}`;
-      return `--${kebab(key)} ${showHyper(field.default)}`;
+      const name = flagOf(key, field);
+      if (field.kind === 'flag') return field.default ? `--${name}` : `--${opposite(name)}`;
+      return `--${name} ${showHyper(field.default)}`;
     });
     expect(configOf(`--optimizer ${name} ${args.join(' ')}`)).toEqual(configOf(`--optimizer ${name}`));
   });
@@ -377,7 +388,7 @@ describe('help', () => {
       expect(help).toContain(`${row.name} `);
       expect(help).toContain(row.paper);
       for (const [key, field] of Object.entries(row.fields)) {
-        expect(help).toContain(`--${kebab(key)}`);
+        expect(help).toContain(`--${flagOf(key, field)}`);
         expect(help.replace(/\s+/g, ' ')).toContain(field.help);
         if (field.kind !== 'flag') expect(help).toContain(`[${showHyper(field.default)}]`);
       }

@@ -76,7 +76,7 @@ describe('muon', () => {
       [2, 4],
       [4, 2],
     ]) {
-      expectNear(step(shape, [grad], { adjustLr: 'match-rms-adamw' }).subarray(0, 1), [-0.4 * one]);
+      expectNear(step(shape, [grad], { scale: 'match-rms-adamw' }).subarray(0, 1), [-0.4 * one]);
     }
   });
 

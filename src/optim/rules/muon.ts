@@ -26,12 +26,12 @@ import type { RulePasses } from '../rule-passes.js';
  *
  *   b = momentum·b + (1-momentum)·g;  U = momentum·b + (1-momentum)·g (without `nesterov`: b)
  *   X = U / (‖U‖ + eps), then five times: A = X·Xᵀ;  X = 3.4445·X + (-4.775·A + 2.0315·A²)·X
- *   p -= lr·weightDecay·p;  p -= lr·√max(1, outputs/inputs)·X, or with `adjustLr: 'match-rms-adamw'` lr·0.2·√max(outputs, inputs)·X
+ *   p -= lr·weightDecay·p;  p -= lr·√max(1, outputs/inputs)·X, or with `scale: 'match-rms-adamw'` lr·0.2·√max(outputs, inputs)·X
  *
  * Tensors with two axes are matrices [inputs, outputs]; all others, biases say, take AdamW's step with `adamwLr`, `adamwBetas`,
  * `adamwEps` and the same `weightDecay`. An embedding or a last layer, which the author leaves to AdamW as well, wants an optimizer
  * of its own. State: one value per parameter of a matrix, two of any other. Defaults as torch.optim.Muon's and torch.optim.AdamW's,
- * whose `adjust_lr_fn` is `adjustLr` (Liu et al. 2025, Muon is scalable for LLM training); all in f32, where PyTorch multiplies in
+ * whose `adjust_lr_fn` is `scale` (Liu et al. 2025, Muon is scalable for LLM training); all in f32, where PyTorch multiplies in
  * bfloat16; eps is added to the norm, as the author does. Where tensors in PyTorch's layout [out, in] are passed to createOptimizer,
  * the factor of 'original' is the other way round.
  *
@@ -58,10 +58,10 @@ export const muon = defineRule({
     lr: number('learning rate of matrices', 1e-3, { min: 0 }),
     momentum: number('decay of the average of g', 0.95, { min: 0, below: 1 }),
     nesterov: flag("Nesterov's momentum", true),
-    adjustLr: choice('how far a matrix moves: as by its shape, or as far as with AdamW', [
-      'original',
-      'match-rms-adamw',
-    ]),
+    scale: {
+      ...choice('how far a matrix moves: as by its shape, or as far as with AdamW', ['original', 'match-rms-adamw']),
+      flag: 'lr-scale', // --scale is the data's
+    },
     eps: number('added to the norm', 1e-7, { min: 2 ** -126 }),
     adamwLr: number('learning rate of tensors that are not matrices', 1e-3, { min: 0 }),
     adamwBetas: pair('their decay of the averages of g and g²', [0.9, 0.999], { min: 0, below: 1 }),
@@ -75,9 +75,9 @@ export const muon = defineRule({
     bytes: 4,
     moved: 20,
   },
-  derive: (t, { lr, momentum, nesterov, adjustLr, eps, adamwLr, adamwBetas: [beta1, beta2], adamwEps, ...hyper }) => ({
+  derive: (t, { lr, momentum, nesterov, scale, eps, adamwLr, adamwBetas: [beta1, beta2], adamwEps, ...hyper }) => ({
     lr,
-    options: (nesterov ? 1 : 0) + (adjustLr === 'match-rms-adamw' ? 2 : 0),
+    options: (nesterov ? 1 : 0) + (scale === 'match-rms-adamw' ? 2 : 0),
     momentum_c: 1 - momentum,
     eps,
     adamw_step: adamwLr / (1 - beta1 ** t),
@@ -240,7 +240,7 @@ function newtonSchulz(
 /** What the row computes, for `shaders/manifest.json`. */
 export const text: RuleText = {
   scalars: [
-    "options = (nesterov ? 1 : 0) + (adjustLr == 'match-rms-adamw' ? 2 : 0)",
+    "options = (nesterov ? 1 : 0) + (scale == 'match-rms-adamw' ? 2 : 0)",
     'momentum_c = 1 - momentum',
     'adamw_step = adamwLr / (1 - adamwBetas[0]^t)',
     'adamw_beta1_c = 1 - adamwBetas[0]',

@@ -6,7 +6,7 @@ export type MuonHyper = CommonHyper & {
   readonly lr: number;
   readonly momentum: number;
   readonly nesterov: boolean;
-  readonly adjustLr: string;
+  readonly scale: string;
   readonly eps: number;
   /** Of tensors that are not matrices: AdamW's. */
   readonly adamwLr: number;
@@ -79,13 +79,13 @@ function updateMatrix(
   buffer: Float64Array,
   hyper: MuonHyper,
 ): void {
-  const { lr, momentum, nesterov, adjustLr, eps } = hyper;
+  const { lr, momentum, nesterov, scale, eps } = hyper;
   const gradient = prepare(param, grad, hyper);
   for (let i = 0; i < buffer.length; i++) buffer[i] = momentum * buffer[i]! + (1 - momentum) * gradient[i]!;
   const direction = nesterov ? buffer.map((b, i) => momentum * b + (1 - momentum) * gradient[i]!) : buffer;
   const { values } = orthogonalised({ rows, cols, values: direction }, eps);
   // PyTorch's A and B are outputs and inputs.
-  const factor = adjustLr === 'original' ? Math.sqrt(Math.max(1, cols / rows)) : 0.2 * Math.sqrt(Math.max(rows, cols));
+  const factor = scale === 'original' ? Math.sqrt(Math.max(1, cols / rows)) : 0.2 * Math.sqrt(Math.max(rows, cols));
   for (let i = 0; i < param.length; i++) param[i] = param[i]! - lr * factor * values[i]!;
 }
 
@@ -102,7 +102,7 @@ export const muon: ReferenceRule<MuonHyper> = {
     lr: 1e-3,
     momentum: 0.95,
     nesterov: true,
-    adjustLr: 'original',
+    scale: 'original',
     eps: 1e-7,
     adamwLr: 1e-3,
     adamwBetas: [0.9, 0.999],
