@@ -11,6 +11,8 @@ import type { Flags, RulePasses, TensorSums, Vectors } from './rule-passes.js';
 import type { Group } from './scalars.js';
 import { groupIndex, planSegments } from './segments.js';
 
+export { passForms } from '../kernels/passes.js';
+
 /* The passes of a rule of several: what a row asks for (rule-passes.ts), made. */
 
 /** State that passes made: part of what an updater remembers. */

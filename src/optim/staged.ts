@@ -1,19 +1,21 @@
 import type { BufferRange, BufferSet } from '../gpu/buffers.js';
-import type { Op } from '../kernels/op.js';
-import { type StagePiece, stage } from '../kernels/stage.js';
+import type { Form, Op } from '../kernels/op.js';
+import { stageForms as copyForms, type StagePiece, stage } from '../kernels/stage.js';
 import { longestSpan } from '../space/adopted.js';
 import { arenaSpace, largestArena } from '../space/arena.js';
 import type { Space, Vector } from '../space/space.js';
 import type { AdoptedTensor } from './adopt.js';
+import { passesOf, passForms } from './passes.js';
 import { arenaUpdate, bind, Updater, type UpdaterOptions } from './updater.js';
-
-export { stageForms } from '../kernels/stage.js';
 
 /*
  * Rules of several passes on memory that somebody else owns: it is copied into arenas of ours and back each step, so that such
  * a rule sees the same padded memory whoever owns its tensors, and whatever lies between their rows. What goes round a rule
  * goes the same way where there are fields of records.
  */
+
+/** The forms of these copies, and of a rule's passes. */
+export const stageForms: readonly Form[] = [...copyForms, ...passForms];
 
 type Options = Omit<UpdaterOptions, 'space' | 'param' | 'grad' | 'apply'>;
 
@@ -26,7 +28,7 @@ export function stagedUpdater(buffers: BufferSet, tensors: readonly AdoptedTenso
   const space = arenaSpace(trained, { maxBytes: largestArena(device) });
   const [param, grad] = [space.vector(buffers, 'parameters'), space.vector(buffers, 'gradients')];
   // What arrives in an arena is f32, and nobody's to clear.
-  const own = { space, param, grad, unit: undefined, zero: false, apply: arenaUpdate };
+  const own = { space, param, grad, unit: undefined, zero: false, apply: arenaUpdate, passesOf };
   const updater = new Updater(buffers, { ...options, ...own });
   const params = windowsOf(device, trained, 'param');
   const copies = { device, label, space };

@@ -1,8 +1,8 @@
 import { type BufferRange, type BufferSet, range } from '../gpu/buffers.js';
 import { USAGE } from '../gpu/constants.js';
+import { DownhillError } from '../gpu/errors.js';
 import { ADVANCE_FORMS, accumulate, advance, CLOCK_BYTES, norm, readClocks } from '../kernels/advance.js';
 import type { Form, Op } from '../kernels/op.js';
-import { passForms } from '../kernels/passes.js';
 import { HYPER_BYTES, update, updateForms } from '../kernels/update.js';
 import { groupTable } from '../space/arena.js';
 import type { PlacedVector, Space, Vector } from '../space/space.js';
@@ -12,7 +12,7 @@ import type { AdoptedTensor } from './adopt.js';
 import type { GradientSettings } from './gradient.js';
 import { nextRules } from './groups.js';
 import type { PackedWords } from './optimizer-types.js';
-import { type PassState, passesOf } from './passes.js';
+import type { PassState, passesOf } from './passes.js';
 import { allSlots, type RuleRow, slotFlags } from './rule.js';
 import { type Group, ScalarRing } from './scalars.js';
 import { groupIndex, planSegments } from './segments.js';
@@ -34,6 +34,8 @@ export interface UpdaterOptions extends GradientSettings {
   readonly groups: readonly Group[];
   /** {@link arenaUpdate} in a padded space, else `rangeUpdate`: given, so that a page has only what it uses. */
   readonly apply: SpanUpdate;
+  /** For a rule of several passes: passes.ts, loaded where there is one. */
+  readonly passesOf?: typeof passesOf | undefined;
   /** One per replica, of random numbers. Default 0. */
   readonly seeds?: readonly number[];
   /** Whoever sets the parameters sets {@link Updater.copies} as well. Default false: they are theirs at the first update. */
@@ -287,8 +289,10 @@ export function stepOps(updater: Updater, sources: readonly Source[], tables: Bu
 function rulePasses({ buffers, options, accumulated, clock, hyper, slots }: Updater) {
   const { row, label, space, groups, param } = options;
   if (!row.passes) return undefined;
+  if (!options.passesOf)
+    throw new DownhillError('INTERNAL', `${label}: nobody loaded passes of ${row.title}.`, 'Report this.');
   const grad = accumulated ?? options.grad;
-  return passesOf(row.passes, { label, buffers, space, groups, param, grad, clock, hyper, slots });
+  return options.passesOf(row.passes, { label, buffers, space, groups, param, grad, clock, hyper, slots });
 }
 
 function accumulateOps(updater: Updater, { ranges }: Vector, tables: BufferSet, source: BoundSource): Op[] {
@@ -332,8 +336,8 @@ function normOp(updater: Updater, norms: NonNullable<Updater['norms']>, tables: 
   return [norm(spanName(updater.options, 'norm', source), shape, operands, space.replicas)];
 }
 
-/** The forms of everything an updater does. */
-export const UPDATER_FORMS: readonly Form[] = [...ADVANCE_FORMS, ...updateForms, ...passForms];
+/** The forms of everything an updater does; of a rule of several passes also `passForms`. */
+export const UPDATER_FORMS: readonly Form[] = [...ADVANCE_FORMS, ...updateForms];
 
 export const stateOf = ({ slots }: Updater, i: number) =>
   Object.fromEntries(slots.map(({ name, ranges }) => [name, ranges[i]!]));

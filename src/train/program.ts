@@ -78,8 +78,14 @@ export class Program {
     objective.check(device, seeds.length);
     const wrappers = settings.wrappers ?? [];
     const evaluation = row.evaluation && (await import('../optim/evaluation.js'));
+    const several = row.passes && (await import('../optim/passes.js'));
     const again = wrappers.some((each) => each.row.again) ? await import('./again.js') : undefined;
-    const own = [...(row.forms ?? []), ...(evaluation?.mixForms ?? []), ...wrappers.flatMap((each) => each.row.forms)];
+    const own = [
+      ...(row.forms ?? []),
+      ...(several?.passForms ?? []),
+      ...(evaluation?.mixForms ?? []),
+      ...wrappers.flatMap((each) => each.row.forms),
+    ];
     const known = [...(await formsOf(device, options.choice !== undefined)), ...own];
 
     const buffers = new BufferSet(device, label);
@@ -102,6 +108,7 @@ export class Program {
           groups,
           packed: options.packed,
           apply: arenaUpdate,
+          passesOf: several?.passesOf,
           seeds,
           copied: true,
         };

@@ -8,6 +8,7 @@ import { createOptimizer } from '../../src/optim/optimizer.js';
 import type { OptimizerOptions } from '../../src/optim/optimizer-options.js';
 import { loadStates, readState } from '../../src/optim/optimizer-state.js';
 import type { Optimizer } from '../../src/optim/optimizer-types.js';
+import { passesOf, passForms } from '../../src/optim/passes.js';
 import { type Rule, resolveRule } from '../../src/optim/rule.js';
 import { adagrad, adamw, ftrl, muon, nadam, rules as ruleTable, sgd, shampoo } from '../../src/optim/rules.gen.js';
 import { arenaUpdate, type GradientSettings, UPDATER_FORMS, Updater } from '../../src/optim/updater.js';
@@ -84,10 +85,11 @@ async function makeArena({
     grad,
     groups,
     apply: arenaUpdate,
+    passesOf,
     ...PLAIN,
     ...settings,
   });
-  const plan = lower(updater.ops, [...UPDATER_FORMS, ...(row.forms ?? [])], device);
+  const plan = lower(updater.ops, [...UPDATER_FORMS, ...passForms, ...(row.forms ?? [])], device);
   const passes = await createPasses(device, plan.passes, buffers);
   const write = (vector: typeof param, step: number, bad?: number) => {
     for (const [replica, id] of ids.entries()) {
