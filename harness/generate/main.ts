@@ -36,7 +36,7 @@ function shaderTexts(): Map<string, string> {
     if (!parts) continue;
     texts.set(name, emitFile(parts));
     for (const form of FORMS) texts.set(`${name}_${form}`, emitForm(parts, form));
-    for (const form of LATER) texts.set(`${name}_${form}`, emitRows(parts, form === 'rows_shared'));
+    for (const form of ROW_FORMS) texts.set(`${name}_${form}`, emitRows(parts, form === 'rows_shared'));
   }
   for (const [name, code] of Object.entries(emitted())) texts.set(name, code);
   return texts;
@@ -50,24 +50,17 @@ const constantName = (name: string) => camel(isPass(name) ? name.split('/').slic
 const formName = (name: string, form: string) => `${camel(basename(`${name}_${form}`))}Shader`;
 const hasForms = (name: string, texts: ReadonlyMap<string, string>) => texts.has(`${name}_range`);
 
-function formImports(name: string, texts: ReadonlyMap<string, string>): string {
-  if (!hasForms(name, texts)) return '';
-  return FORMS.map((form) => `import { ${formName(name, form)} } from './${basename(name)}_${form}.gen.js';\n`).join(
-    '',
-  );
-}
+/** Loops over rows. */
+const ROW_FORMS = ['rows', 'rows_shared'] as const;
 
-/** Loops that few need: they are loaded when somebody does. */
-const LATER = ['rows', 'rows_shared'] as const;
-
+/** A rule's loops over foreign memory: a trainer needs none of them, so they are loaded when somebody does. */
 function formFields(name: string, texts: ReadonlyMap<string, string>): string {
   if (!hasForms(name, texts)) return '';
-  const forms = FORMS.map((form) => `${form}: ${formName(name, form)}`).join(', ');
-  const later = LATER.map((form) => {
+  const later = [...FORMS, ...ROW_FORMS].map((form) => {
     const load = `import('./${basename(name)}_${form}.gen.js').then((module) => module.${formName(name, form)})`;
     return `${camel(form)}: () => ${load}`;
   });
-  return `  forms: { ${forms}, ${later.join(', ')} },\n`;
+  return `  forms: { ${later.join(', ')} },\n`;
 }
 
 const textName = (name: string) => `${camel(name)}Text`;
@@ -125,7 +118,7 @@ function shaderModules(): Record<string, string> {
     if (hasForms(name, texts) || (isPass(name) && passText(name, text) !== undefined))
       files[`shaders/${name}.wgsl`] = text;
     files[`src/shaders/${name}.gen.ts`] =
-      `${HEADER}import type { Shader } from '${depth}shader.js';\n${formImports(name, texts)}${imports}\n` +
+      `${HEADER}import type { Shader } from '${depth}shader.js';\n${imports}\n` +
       `export const ${constantName(name)}Shader: Shader = {\n` +
       Object.entries(layout)
         .map(([key, value]) => `  ${key}: ${JSON.stringify(value)},\n`)

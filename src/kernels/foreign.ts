@@ -103,17 +103,32 @@ function bordersOf(stretches: readonly Stretch[], lead: number): { borders: numb
   return { borders: [...borders, NONE, NONE], end };
 }
 
+/** A rule's kernel in its loops over a span. */
+export type ForeignForms = Readonly<Record<'body' | 'range' | 'shared', Shader>>;
+
+/** Loads them: before {@link updateForeign}, which cannot wait. @throws DownhillError INTERNAL where there are none */
+export async function loadForeign({ name, forms }: Shader): Promise<ForeignForms> {
+  if (!forms)
+    throw new DownhillError(
+      'INTERNAL',
+      `${name} has no form for foreign ranges.`,
+      'Let `npm run gen` make its module.',
+    );
+  const [body, range, shared] = await Promise.all([forms.body(), forms.range(), forms.shared()]);
+  return { body, range, shared };
+}
+
 /**
  * One rule's update of a span: an op for its body, one for the rest, where there is any.
  *
- * @param shader of a rule
+ * @param forms of the rule's kernel, of {@link loadForeign}
  * @param map of {@link foreignMap}, its words in `table`
  * @param grad left out where `param` holds both
  * @param state by slot name, of `map.lead` floats more than the span has
  */
 export function updateForeign(operands: {
   readonly label: string;
-  readonly shader: Shader;
+  readonly forms: ForeignForms;
   readonly map: ForeignMap;
   readonly table: BufferRange;
   readonly flags: Readonly<Record<string, boolean>>;
@@ -124,14 +139,7 @@ export function updateForeign(operands: {
   readonly grad: BufferRange | undefined;
   readonly state: Readonly<Record<string, BufferRange>>;
 }): Op[] {
-  const { label, map, table, flags, fixed, zero, hyper, param, grad, state } = operands;
-  const { forms } = operands.shader;
-  if (!forms)
-    throw new DownhillError(
-      'INTERNAL',
-      `${operands.shader.name} has no form for foreign ranges.`,
-      'Let `npm run gen` make its module.',
-    );
+  const { label, forms, map, table, flags, fixed, zero, hyper, param, grad, state } = operands;
   const op = (kind: UpdateOp['kind'], suffix: string, shader: Shader, chunks: number): UpdateOp => ({
     kind,
     label: `${label}${suffix}`,

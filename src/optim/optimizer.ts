@@ -4,6 +4,7 @@ import { checkDevice, checkOptions, type Fields } from '../gpu/fields.js';
 import { checkNotLost } from '../gpu/lost.js';
 import { createPasses, encodePass, type Pass } from '../gpu/pipelines.js';
 import { FAULT, readClocks } from '../kernels/advance.js';
+import { loadForeign } from '../kernels/foreign.js';
 import { loadKernels, lower } from '../kernels/lower.js';
 import type { Plan } from '../kernels/op.js';
 import { RECORD_BLOCK } from '../kernels/update.js';
@@ -100,11 +101,12 @@ export async function createOptimizer<R extends Rule>(
   try {
     // Few need it: others' bundles do without.
     const staged = onArenas && (await import('./staged.js'));
+    const loops = staged ? undefined : await loadForeign(row.shader);
     const own = await guarded(device, settings.label, () => {
       const options = { ...settings, row, groups, packed, ...(byRows && { rows: byRows }) };
       return staged
         ? staged.stagedUpdater(buffers, adopted, options)
-        : rangeUpdater(buffers, adopted, options, rows?.recordSpans);
+        : rangeUpdater(buffers, adopted, options, loops!, rows?.recordSpans);
     });
     const { updater, ops, opsFor } = own;
     const around = settings.wrappers.flatMap(({ row: wrapper }) => wrapper.forms);

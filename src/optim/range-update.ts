@@ -1,5 +1,5 @@
 import { type BufferRange, type BufferSet, range } from '../gpu/buffers.js';
-import { foreignMap, type Stretch, updateForeign } from '../kernels/foreign.js';
+import { type ForeignForms, foreignMap, type Stretch, updateForeign } from '../kernels/foreign.js';
 import { adoptedSpace, longestSpan } from '../space/adopted.js';
 import type { Part, RowPlace } from '../space/space.js';
 import type { AdoptedTensor } from './adopt.js';
@@ -19,16 +19,21 @@ import {
 
 /* The update of ranges that somebody else owns. */
 
-/** An updater on the caller's ranges, the ops of a step, and those of one whose gradients lie elsewhere. */
+/**
+ * An updater on the caller's ranges, the ops of a step, and those of one whose gradients lie elsewhere.
+ *
+ * @param forms of the rule's kernel
+ */
 export function rangeUpdater(
   buffers: BufferSet,
   tensors: readonly AdoptedTensor[],
   options: Omit<UpdaterOptions, 'space' | 'param' | 'grad' | 'apply' | 'units'>,
+  forms: ForeignForms,
   planRecords?: Parameters<typeof adoptedSpace>[3],
 ) {
   const memory = adoptedSpace(tensors, longestSpan(buffers.device), options.micro === 1, planRecords);
   const units = new Map(tensors.map(({ name, unit }) => [name, unit]));
-  const updater = new Updater(buffers, { ...options, ...memory, units, apply: rangeUpdate });
+  const updater = new Updater(buffers, { ...options, ...memory, units, apply: rangeUpdate(forms) });
   const opsFor = (now: readonly AdoptedTensor[], tables: BufferSet) =>
     stepOps(updater, sourcesOf(updater, now), tables);
   return { updater, ops: updater.ops, opsFor };
@@ -93,38 +98,40 @@ const stretchesOf = (parts: readonly Part[], groupOf: (tensor: string) => number
   });
 
 /** Parameters and gradients one after another, each of them whole. */
-const rangeUpdate: SpanUpdate = (updater, { hyper, tables }, source) => {
-  const { options, buffers } = updater;
-  const { row, space, groups } = options;
-  const { device } = buffers;
-  const { parts, span: i, range: grad, zero } = source;
-  const unit = source.unitOf(parts[0]!.tensor);
-  const span = space.spans[i]!;
-  const param = bind(device, options.param.ranges[i]!);
-  // Two writable bindings may share a buffer, but not a byte: ranges that meet below the boundary go into one binding.
-  const shared = grad.buffer === param.range.buffer && touches(grad, param.range);
-  const union = shared ? unite(param.range, grad) : param.range;
-  const shift = (bound: { readonly range: BufferRange; readonly first: number }) =>
-    bound.first + (bound.range.offset - union.offset) / 4;
-  const map = foreignMap(stretchesOf(parts, groupIndex(groups)), {
-    param: shift(param),
-    grad: shared ? shift(source) : source.first,
-    unit: unit ?? 1,
-    shared,
-    lead: span.lead,
-  });
-  const state = Object.entries(stateOf(updater, i)).map(([slot, own]) => [slot, bind(device, own).range] as const);
-  return updateForeign({
-    label: spanName(options, 'update', source),
-    shader: row.shader,
-    map,
-    table: range(tables.upload(`map-${i}`, map.words)),
-    flags: flagsOf(updater),
-    fixed: unit !== undefined,
-    zero,
-    hyper,
-    param: union,
-    grad: shared ? undefined : grad,
-    state: Object.fromEntries(state),
-  });
-};
+const rangeUpdate =
+  (forms: ForeignForms): SpanUpdate =>
+  (updater, { hyper, tables }, source) => {
+    const { options, buffers } = updater;
+    const { space, groups } = options;
+    const { device } = buffers;
+    const { parts, span: i, range: grad, zero } = source;
+    const unit = source.unitOf(parts[0]!.tensor);
+    const span = space.spans[i]!;
+    const param = bind(device, options.param.ranges[i]!);
+    // Two writable bindings may share a buffer, but not a byte: ranges that meet below the boundary go into one binding.
+    const shared = grad.buffer === param.range.buffer && touches(grad, param.range);
+    const union = shared ? unite(param.range, grad) : param.range;
+    const shift = (bound: { readonly range: BufferRange; readonly first: number }) =>
+      bound.first + (bound.range.offset - union.offset) / 4;
+    const map = foreignMap(stretchesOf(parts, groupIndex(groups)), {
+      param: shift(param),
+      grad: shared ? shift(source) : source.first,
+      unit: unit ?? 1,
+      shared,
+      lead: span.lead,
+    });
+    const state = Object.entries(stateOf(updater, i)).map(([slot, own]) => [slot, bind(device, own).range] as const);
+    return updateForeign({
+      label: spanName(options, 'update', source),
+      forms,
+      map,
+      table: range(tables.upload(`map-${i}`, map.words)),
+      flags: flagsOf(updater),
+      fixed: unit !== undefined,
+      zero,
+      hyper,
+      param: union,
+      grad: shared ? undefined : grad,
+      state: Object.fromEntries(state),
+    });
+  };

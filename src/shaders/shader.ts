@@ -31,12 +31,15 @@ export interface Shader {
   readonly bindings: readonly ShaderBinding[];
   /** Overrides and their defaults. */
   readonly overrides: Readonly<Record<string, number | boolean>>;
-  /** A rule's kernel in its loops over foreign ranges (harness/generate/emit.ts). */
+  /**
+   * A rule's kernel in its loops over foreign ranges (harness/generate/emit.ts): loaded when they are needed, since a trainer
+   * has arenas and needs none of them.
+   */
   readonly forms?: {
-    readonly body: Shader;
-    readonly range: Shader;
-    readonly shared: Shader;
-    /** Over rows, and over rows with parameters and gradients in one binding: loaded when they are needed. */
+    readonly body: () => Promise<Shader>;
+    readonly range: () => Promise<Shader>;
+    readonly shared: () => Promise<Shader>;
+    /** Over rows, and over rows with parameters and gradients in one binding. */
     readonly rows?: () => Promise<Shader>;
     readonly rowsShared?: () => Promise<Shader>;
   };

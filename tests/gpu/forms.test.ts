@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { range, roundUp } from '../../src/gpu/buffers.js';
-import { foreignMap, updateForeign } from '../../src/kernels/foreign.js';
+import { foreignMap, loadForeign, updateForeign } from '../../src/kernels/foreign.js';
 import { lower } from '../../src/kernels/lower.js';
 import { ARENA_BLOCK, HYPER_BYTES, packRecord, RECORD_WORDS, update, updateForms } from '../../src/kernels/update.js';
 import { type Rule, recordFor, resolveRule, slotFlags } from '../../src/optim/rule.js';
@@ -112,7 +112,7 @@ async function foreign(
   });
   const ops = updateForeign({
     label: 'test/foreign',
-    shader: row.shader,
+    forms: await loadForeign(row.shader),
     map,
     table: range(buffers.upload('map', map.words)),
     flags: slotFlags(row, slots),

@@ -167,9 +167,7 @@ it('every rule’s file is emitted in its five forms, with its state packed wher
     [...names, ...packed, ...Object.keys(emitted())].sort(),
   );
   for (const { shader } of rows) {
-    const forms = await Promise.all(
-      Object.values(shader.forms!).map((form) => (typeof form === 'function' ? form() : form)),
-    );
+    const forms = await Promise.all(Object.values(shader.forms!).map((load) => load()));
     expect(forms.map(({ name }) => name)).toEqual(formsOf(shader.name));
   }
 });
