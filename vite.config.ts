@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { basename, resolve } from 'node:path';
+import { basename, dirname, relative, resolve } from 'node:path';
 import { defineConfig, minify, type Plugin, type UserConfig } from 'vite';
 
 /*
@@ -99,6 +99,19 @@ const minifyVendor: Plugin = {
     chunk.name === 'vendor' ? (await minify(chunk.fileName, code, { module: true })).code : null,
 };
 
+/** Kernels are in dist/lib already: the command line takes them from there, or the package would have them once more. */
+const kernelsOfTheLibrary: Plugin = {
+  name: 'kernels-of-the-library',
+  enforce: 'pre',
+  resolveId(source, importer) {
+    if (!importer || !/^\.{1,2}\/.*\.gen\.js$/.test(source)) return undefined;
+    const path = relative(resolve(root, 'src'), resolve(dirname(importer), source));
+    if (!/^shaders\/.+\//.test(path)) return undefined;
+    // As it stands: every module of the command line lies in dist/cli.
+    return { id: `../lib/${path}`, external: 'absolute' };
+  },
+};
+
 export default defineConfig(({ mode }): UserConfig => {
   if (mode === 'peers-node' || mode === 'peers-web') return peers(mode === 'peers-node' ? 'node' : 'web');
   if (mode === 'lib') {
@@ -149,6 +162,7 @@ export default defineConfig(({ mode }): UserConfig => {
       // What draws PNG files. The npm package leaves these two out: they weigh more than all the rest of it.
       plugins: [
         minifyVendor,
+        kernelsOfTheLibrary,
         besides('node_modules', ['@resvg/resvg-wasm/index_bg.wasm', 'dejavu-fonts-ttf/ttf/DejaVuSans.ttf']),
       ],
       define: { __BUILT_FROM__: JSON.stringify(builtFrom()) },
