@@ -139,6 +139,10 @@ function rulePage(row: RuleRow, comment: Comment): string {
     '## State',
     table(['with', 'state', 'bytes per parameter', 'bytes moved per parameter and step'], stateRows(row)),
     'Moved: parameter and state read and written, gradient read. State starts at 0 where nothing else is said.',
+    ...Object.keys(row.perRow ?? {}).map(
+      (slot) =>
+        `With \`perRow: '${slot}'\` of \`createOptimizer\` a tensor of shape \\[N, …\\] has N values of ${code(slot)}, one for each row: [what that is and takes](../embedding.md#one-second-moment-for-each-row).`,
+    ),
     `Kernel: [shaders/${row.shader.name}.wgsl](../../shaders/${row.shader.name}.wgsl). [All rules](README.md).`,
   ].join('\n\n')}\n`;
 }

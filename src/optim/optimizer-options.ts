@@ -43,6 +43,12 @@ export interface OptimizerOptions {
    * Values are rounded at random, keyed by seed, update and element. For Adam's family, Lion, RMSprop and momentum.
    */
   readonly state?: StateEncoding;
+  /**
+   * A state slot that is kept as one value for each row of a tensor (all that has one first index): with 'exp_avg_sq' an average of
+   * the mean of g² over the row, so that a row's elements move in proportion to their averages of g. For Adam, AdamW, NAdam and RAdam.
+   * Their memory is copied into arenas and back in each step, 8 bytes a parameter. Default none.
+   */
+  readonly perRow?: string;
   /** Of the rounding of `state`. Default 0. */
   readonly seed?: number;
   /** In the label of every GPU object. Default 'optimizer'. */
@@ -55,6 +61,7 @@ export interface OptimizerSettings extends GradientSettings {
   readonly wrappers: readonly Wrapper[];
   readonly seed: number;
   readonly state: StateEncoding;
+  readonly perRow: unknown;
 }
 
 /** Only undefined means the default: null is a mistake. */
@@ -72,6 +79,7 @@ export function checkOptimizerOptions(options: OptimizerOptions): OptimizerSetti
     'accumulate',
     'wrappers',
     'state',
+    'perRow',
     'seed',
     'label',
   ]);
@@ -98,6 +106,7 @@ export function checkOptimizerOptions(options: OptimizerOptions): OptimizerSetti
     micro,
     wrappers: checkWrappers(options.wrappers),
     state: checkChoice('state', state, STATES),
+    perRow: options.perRow,
     seed: checkInteger('seed', seed, 0, 2 ** 32 - 1),
     label: checkText('label', label),
   };

@@ -49,8 +49,10 @@ export async function createOptimizer<R extends Rule>(
   options: OptimizerOptions = {},
 ): Promise<Optimizer<FieldsOf<R>>> {
   checkDevice('createOptimizer', device);
-  const checked = checkRule('createOptimizer', rule);
+  const given = checkRule('createOptimizer', rule);
   const settings = checkOptimizerOptions(options);
+  const { state, seed, perRow } = settings;
+  const checked = perRow === undefined ? given : await (await import('./per-row.js')).perRowRule(given, perRow, state);
   const { row } = checked;
   const twice = settings.wrappers.find(({ row: own }) => own.again);
   if (twice) {
@@ -81,7 +83,6 @@ export async function createOptimizer<R extends Rule>(
     );
   }
   const groups = makeGroups(adopted, settings.clip?.by === 'tensor' || row.perTensor === true);
-  const { state, seed } = settings;
   if (rows && state !== 'f32') {
     throw new DownhillError(
       'OPTION-RANGE',

@@ -90,6 +90,11 @@ export interface RuleRow<F extends Fields = Fields> {
   slots(settings: SettingsOf<F>): readonly string[];
   /** Slots that need not be f32. Default none; a rule with a slot that is not here has no smaller state. */
   readonly encodings?: Readonly<Record<string, SlotEncoding>>;
+  /**
+   * Slots that may be one value for each row of a tensor, each with the scalar of `Hyper` that leaves it as it is where it is 0. The
+   * slot's new value must be linear in what an element brings (g², say), the scalar say nothing else, and the slot start at 0. Default none.
+   */
+  readonly perRow?: Readonly<Record<string, string>>;
   /** What a state slot starts with, where that is not 0. */
   initial?(slot: string, settings: SettingsOf<F>): number;
   /**

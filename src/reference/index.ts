@@ -27,6 +27,7 @@ export {
   type ReferenceRule,
   type ReferenceState,
   type ReferenceTensor,
+  referencePerRow,
   referenceState,
   referenceStep,
 } from './rule.js';

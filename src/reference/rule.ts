@@ -32,9 +32,18 @@ export interface ReferenceRule<H extends object = Readonly<Record<string, unknow
    *
    * @param state one array of param.length per slot, zeros before t = 1: see {@link referenceState}.
    * @param hyper what is left out has its default; `lr` is the scheduled rate of this update.
+   * @param width elements of a row, over which a rule that may averages g² before it remembers it; 1 by default. See
+   * {@link referencePerRow}.
    * @throws DownhillError SHAPE-MISMATCH, OPTION-* for a bad t, HYPER-UNKNOWN, HYPER-TYPE.
    */
-  update(param: Float64Array, grad: Float64Array, state: ReferenceState, t: number, hyper?: Readonly<Partial<H>>): void;
+  update(
+    param: Float64Array,
+    grad: Float64Array,
+    state: ReferenceState,
+    t: number,
+    hyper?: Readonly<Partial<H>>,
+    width?: number,
+  ): void;
 
   /**
    * Of a rule that looks at shapes, or at all tensors at once: update number `t` of all of them. `update` is then that of a
@@ -90,6 +99,43 @@ export function prepare(
   const g = grad.map((value, i) => (maximize ? -value : value) + (decoupledWeightDecay ? 0 : weightDecay) * param[i]!);
   if (decoupledWeightDecay) for (let i = 0; i < param.length; i++) param[i] = param[i]! * (1 - lr * weightDecay);
   return g;
+}
+
+/** The mean of g² over each row of so many elements, at each of them. */
+export function meanSquares(gradient: Float64Array, width: number): Float64Array {
+  const means = new Float64Array(gradient.length);
+  for (let first = 0; first < gradient.length; first += width) {
+    const row = gradient.subarray(first, first + width);
+    means.fill(row.reduce((sum, g) => sum + g * g, 0) / width, first, first + width);
+  }
+  return means;
+}
+
+/**
+ * A rule that remembers g² (`slot`) as one value for each row of a tensor: `perRow` of createOptimizer. Of Adam, AdamW, NAdam, RAdam.
+ *
+ *     v = beta2 · v + (1 - beta2) · mean of g² over the row
+ */
+export function referencePerRow<H extends object>(rule: ReferenceRule<H>, slot: string): ReferenceRule<H> {
+  return {
+    ...rule,
+    lengths: ([rows = 1, ...rest], hyper) =>
+      Object.fromEntries(
+        rule.slots(hyper).map((name) => [name, name === slot ? rows : rest.reduce((all, size) => all * size, rows)]),
+      ),
+    update(param, grad, state, t, hyper) {
+      this.step!([{ shape: [param.length], param, grad, state }], t, hyper);
+    },
+    step(tensors, t, hyper) {
+      for (const { shape, param, grad, state } of tensors) {
+        const own = state[slot]!;
+        const width = param.length / (shape[0] ?? 1);
+        const whole = param.map((_, i) => own[Math.floor(i / width)]!);
+        rule.update(param, grad, { ...state, [slot]: whole }, t, hyper, width);
+        for (let row = 0; row < own.length; row++) own[row] = whole[row * width]!;
+      }
+    },
+  };
 }
 
 /** State of one tensor: an array per slot. */

@@ -154,7 +154,7 @@ describe.each(emittedShaders.map((shader) => [shader.name, shader] as const))('e
   });
 });
 
-it('every rule’s file is emitted in its five forms, with its state packed where it may be, and beside them only what the generator lists', async () => {
+it('every rule’s file is emitted in its five forms, with its state packed or by rows where it may be, and beside them only what the generator lists', async () => {
   const formsOf = (name: string) => ['body', 'range', 'shared', 'rows', 'rows_shared'].map((form) => `${name}_${form}`);
   const names = [...new Set(rows.map(({ shader }) => shader.name))].flatMap(formsOf);
   const small = [
@@ -163,8 +163,11 @@ it('every rule’s file is emitted in its five forms, with its state packed wher
   const packed = small.flatMap((name) =>
     ['16', '8'].flatMap((width) => ['walk', 'team', 'range'].map((form) => `${name}_${width}_${form}`)),
   );
+  const perRow = rows.flatMap(({ shader, perRow: slots = {} }) =>
+    Object.keys(slots).map((slot) => `${shader.name.replace('optim', 'per-row')}_${slot}`),
+  );
   expect(emittedShaders.map(({ name }) => name).sort()).toEqual(
-    [...names, ...packed, ...Object.keys(emitted())].sort(),
+    [...names, ...packed, ...new Set(perRow), ...Object.keys(emitted())].sort(),
   );
   for (const { shader } of rows) {
     const forms = await Promise.all(Object.values(shader.forms!).map((load) => load()));

@@ -38,6 +38,7 @@ export const adam = defineRule({
   conventions: { keras: { eps: 1e-7, decoupledWeightDecay: true }, optax: {} },
   slots: ({ amsgrad }) => ['exp_avg', 'exp_avg_sq', ...(amsgrad ? ['max_exp_avg_sq'] : [])],
   encodings: { exp_avg: 'signed', exp_avg_sq: 'positive', max_exp_avg_sq: 'positive-16' },
+  perRow: { exp_avg_sq: 'beta2_c' },
   derive: (t, { lr, betas, eps, amsgrad, convention }) => {
     const correction = 1 - betas[1] ** t;
     const scale = 1 / Math.sqrt(correction);

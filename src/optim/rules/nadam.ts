@@ -47,6 +47,7 @@ export const nadam = defineRule({
   },
   slots: () => ['exp_avg', 'exp_avg_sq'],
   encodings: { exp_avg: 'signed', exp_avg_sq: 'positive' },
+  perRow: { exp_avg_sq: 'beta2_c' },
   carry: { start: [1], next: (t, hyper, [product = 1]) => [product * momentum(t, hyper)] },
   derive: (t, hyper, [product = 1]) => {
     const { lr, betas, eps } = hyper;

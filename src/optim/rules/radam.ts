@@ -37,6 +37,7 @@ export const radam = defineRule({
   conventions: { optax: {} },
   slots: () => ['exp_avg', 'exp_avg_sq'],
   encodings: { exp_avg: 'signed', exp_avg_sq: 'positive' },
+  perRow: { exp_avg_sq: 'beta2_c' },
   derive: (t, { lr, betas, eps, convention }) => {
     const optax = convention === 'optax';
     const correction = 1 - betas[1] ** t;

@@ -1,4 +1,12 @@
-import { type CommonHyper, checkUpdate, commonDefaults, complete, prepare, type ReferenceRule } from '../rule.js';
+import {
+  type CommonHyper,
+  checkUpdate,
+  commonDefaults,
+  complete,
+  meanSquares,
+  prepare,
+  type ReferenceRule,
+} from '../rule.js';
 
 export type AdamHyper = CommonHyper & {
   readonly lr: number;
@@ -33,7 +41,7 @@ export const adam: ReferenceRule<AdamHyper> = {
     return amsgrad ? ['exp_avg', 'exp_avg_sq', 'max_exp_avg_sq'] : ['exp_avg', 'exp_avg_sq'];
   },
 
-  update(param, grad, state, t, hyper = {}) {
+  update(param, grad, state, t, hyper = {}, width = 1) {
     const full = complete('adam', this.defaults, hyper);
     const { lr, betas, eps, amsgrad, convention } = full;
     checkUpdate(param, grad, state, t, this.slots(hyper));
@@ -42,12 +50,13 @@ export const adam: ReferenceRule<AdamHyper> = {
     const second = state.exp_avg_sq!;
     const largest = amsgrad ? state.max_exp_avg_sq! : undefined;
     const gradient = prepare(param, grad, full);
+    const squares = meanSquares(gradient, width);
     const step = lr / (1 - beta1 ** t);
     const root = Math.sqrt(1 - beta2 ** t);
     for (let i = 0; i < param.length; i++) {
       const g = gradient[i]!;
       const m = beta1 * first[i]! + (1 - beta1) * g;
-      const v = beta2 * second[i]! + (1 - beta2) * g * g;
+      const v = beta2 * second[i]! + (1 - beta2) * squares[i]!;
       first[i] = m;
       second[i] = v;
       let rootOfV = Math.sqrt(v);

@@ -19,7 +19,7 @@ export const adamw: ReferenceRule<AdamWHyper> = {
     return adam.slots(complete('adamw', this.defaults, hyper));
   },
 
-  update(param, grad, state, t, hyper = {}) {
-    adam.update(param, grad, state, t, complete('adamw', this.defaults, hyper));
+  update(param, grad, state, t, hyper = {}, width = 1) {
+    adam.update(param, grad, state, t, complete('adamw', this.defaults, hyper), width);
   },
 };

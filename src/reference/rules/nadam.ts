@@ -1,4 +1,12 @@
-import { type CommonHyper, checkUpdate, commonDefaults, complete, prepare, type ReferenceRule } from '../rule.js';
+import {
+  type CommonHyper,
+  checkUpdate,
+  commonDefaults,
+  complete,
+  meanSquares,
+  prepare,
+  type ReferenceRule,
+} from '../rule.js';
 
 export type NAdamHyper = CommonHyper & {
   readonly lr: number;
@@ -44,7 +52,7 @@ export const nadam: ReferenceRule<NAdamHyper> = {
     return ['exp_avg', 'exp_avg_sq'];
   },
 
-  update(param, grad, state, t, hyper = {}) {
+  update(param, grad, state, t, hyper = {}, width = 1) {
     const full = complete('nadam', this.defaults, hyper);
     const { lr, betas, eps } = full;
     checkUpdate(param, grad, state, t, this.slots(hyper));
@@ -52,6 +60,7 @@ export const nadam: ReferenceRule<NAdamHyper> = {
     const first = state.exp_avg!;
     const second = state.exp_avg_sq!;
     const gradient = prepare(param, grad, full);
+    const squares = meanSquares(gradient, width);
     const now = momentumAt(t, full);
     const next = momentumAt(t + 1, full);
     let product = 1;
@@ -62,7 +71,7 @@ export const nadam: ReferenceRule<NAdamHyper> = {
     for (let i = 0; i < param.length; i++) {
       const g = gradient[i]!;
       const m = beta1 * first[i]! + (1 - beta1) * g;
-      const v = beta2 * second[i]! + (1 - beta2) * g * g;
+      const v = beta2 * second[i]! + (1 - beta2) * squares[i]!;
       first[i] = m;
       second[i] = v;
       const ahead = (next * m) / (1 - product * next) + ((1 - now) * g) / (1 - product);

@@ -1,4 +1,12 @@
-import { type CommonHyper, checkUpdate, commonDefaults, complete, prepare, type ReferenceRule } from '../rule.js';
+import {
+  type CommonHyper,
+  checkUpdate,
+  commonDefaults,
+  complete,
+  meanSquares,
+  prepare,
+  type ReferenceRule,
+} from '../rule.js';
 
 export type RAdamHyper = CommonHyper & {
   readonly lr: number;
@@ -34,7 +42,7 @@ export const radam: ReferenceRule<RAdamHyper> = {
     return ['exp_avg', 'exp_avg_sq'];
   },
 
-  update(param, grad, state, t, hyper = {}) {
+  update(param, grad, state, t, hyper = {}, width = 1) {
     const full = complete('radam', this.defaults, hyper);
     const { lr, betas, eps, convention } = full;
     checkUpdate(param, grad, state, t, this.slots(hyper));
@@ -42,6 +50,7 @@ export const radam: ReferenceRule<RAdamHyper> = {
     const first = state.exp_avg!;
     const second = state.exp_avg_sq!;
     const gradient = prepare(param, grad, full);
+    const squares = meanSquares(gradient, width);
     const rhoInf = 2 / (1 - beta2) - 1;
     const power = beta2 ** t;
     const rho = rhoInf - (2 * t * power) / (1 - power);
@@ -50,7 +59,7 @@ export const radam: ReferenceRule<RAdamHyper> = {
     for (let i = 0; i < param.length; i++) {
       const g = gradient[i]!;
       const m = beta1 * first[i]! + (1 - beta1) * g;
-      const v = beta2 * second[i]! + (1 - beta2) * g * g;
+      const v = beta2 * second[i]! + (1 - beta2) * squares[i]!;
       first[i] = m;
       second[i] = v;
       let direction = m / (1 - beta1 ** t);
