@@ -25,7 +25,7 @@ export async function perRowRule({ row, hyper }: Rule, asked: unknown, state: St
     throw new DownhillError(
       'OPTION-RANGE',
       `perRow is ${show(asked)}, but ${why}.`,
-      'Leave perRow out, or use a rule such as Adam.',
+      'Leave perRow out, or use a rule whose page in docs/rules has it.',
     );
   };
   if (state !== 'f32') {
