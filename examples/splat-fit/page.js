@@ -44,7 +44,7 @@ function showSplats({ records, seen: moved }, width) {
 }
 
 /** Fits until all steps are done or another picture is chosen. */
-async function run(device, target, signal) {
+async function fitOnPage(device, target, signal) {
   showGoal(target);
   const fit = await createFit(device, { target, count: 200, room: 400, steps: STEPS });
   const context = drawn.getContext('webgpu');
@@ -95,18 +95,22 @@ async function pictureOf(blob) {
   };
 }
 
+const chosen = () =>
+  new Promise((resolve) => {
+    file.onchange = () => file.files[0] && resolve(pictureOf(file.files[0]));
+  });
+
 try {
   const device = await requestDevice();
-  let chosen = new AbortController();
-  let running = run(device, drawnPicture(64, 64), chosen.signal);
-  file.onchange = async () => {
-    const target = await pictureOf(file.files[0]);
-    chosen.abort();
-    await running;
-    chosen = new AbortController();
-    running = run(device, target, chosen.signal);
-  };
-  await running;
+  let target = drawnPicture(64, 64);
+  for (;;) {
+    const run = new AbortController();
+    const next = chosen();
+    const end = () => run.abort();
+    next.then(end, end);
+    await fitOnPage(device, target, run.signal);
+    target = await next;
+  }
 } catch (error) {
   log.textContent = String(error);
 }
