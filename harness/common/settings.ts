@@ -15,6 +15,7 @@ import {
   MAX_SEED,
   mlp,
   type Norm,
+  type RuleRow,
   rules,
   SAMPLINGS,
   type Sampling,
@@ -30,7 +31,11 @@ const explained = <const C extends string>(help: string, words: Readonly<Record<
 });
 /** Made without options, a model has the defaults. */
 const { activation, init, loss } = mlp({ sizes: [1, 1] });
-const titles = Object.fromEntries(Object.entries(rules).map(([name, { row }]) => [name, row.title]));
+/** Rules that a trainer takes: not those that need gradients of labels drawn from the model. */
+export const TRAINED_RULES = Object.entries<{ readonly row: RuleRow }>(rules)
+  .filter(([, { row }]) => !row.curvature)
+  .map(([name, { row }]) => [name, row] as const);
+const titles = Object.fromEntries(TRAINED_RULES.map(([name, { title }]) => [name, title]));
 const norms: Record<Norm, string> = {
   batch: 'over the batch, column by column',
   layer: 'over the features, row by row',
@@ -80,7 +85,7 @@ export const SETTINGS = {
     min: 0,
   }),
   cutout: integer('cuts a square of so many pixels out of every image; 0 is off', 0, { min: 0 }),
-  optimizer: { ...choice('update rule', Object.keys(rules), 'adam'), words: titles },
+  optimizer: { ...choice('update rule', Object.keys(titles), 'adam'), words: titles },
   batch: integer('samples per step', TRAINER_DEFAULTS.batchSize, { min: 1 }),
   epochs: integer('passes over the training part', 10, { min: 1 }),
   sampling: { ...choice('of the batches', SAMPLINGS, TRAINER_DEFAULTS.sampling), words: samplings },

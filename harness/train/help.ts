@@ -1,13 +1,13 @@
 /** The text of `downhill train --help`, made from the tables of flags and the rows of the rules. */
-import { type Field, type RuleRow, rules } from '../../src/index.js';
+import type { Field, RuleRow } from '../../src/index.js';
 import { entry, flagHelp, opposite, wrap } from '../common/flags.js';
-import { explain } from '../common/settings.js';
+import { explain, TRAINED_RULES } from '../common/settings.js';
 import { FLAGS, hyperFlags, valueName } from './options.js';
 import { SCHEDULES } from './schedule.js';
 import { wrapLines } from './wrap.js';
 
 export function trainHelp(): string {
-  const rows = Object.values(rules).map(({ row }) => row as RuleRow);
+  const rows = TRAINED_RULES.map(([, row]) => row);
   const lines = [
     'npx downhill train [flags]',
     '',

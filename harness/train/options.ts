@@ -10,7 +10,17 @@ import {
   rules,
 } from '../../src/index.js';
 import { type Flag, type Flags, flagOf, HELP, kebab, opposite, readFlags } from '../common/flags.js';
-import { DIGITS, explain, HIDDEN, readGain, readSetting, readText, SETTINGS, toNumber } from '../common/settings.js';
+import {
+  DIGITS,
+  explain,
+  HIDDEN,
+  readGain,
+  readSetting,
+  readText,
+  SETTINGS,
+  TRAINED_RULES,
+  toNumber,
+} from '../common/settings.js';
 import type { HyperValue, ScheduleConfig, ScheduleOptions, TrainConfig } from './config.js';
 import type { Open } from './data.js';
 import { readData } from './data-flags.js';
@@ -163,7 +173,7 @@ const general: Flags = Object.assign({}, ...Object.values(FLAGS));
 /** The flags of hyper-parameters: each with the rules that have it. */
 export function hyperFlags() {
   const flags = new Map<string, { key: string; uses: { row: RuleRow; field: Field }[] }>();
-  for (const { row } of Object.values<{ row: RuleRow }>(rules)) {
+  for (const [, row] of TRAINED_RULES) {
     for (const [key, field] of Object.entries(row.fields)) {
       const name = flagOf(key, field);
       const flag = flags.get(name) ?? { key, uses: [] };

@@ -53,8 +53,14 @@ export class GradientSets {
 
   readonly #rows: RowOps | undefined;
 
-  /** @param rows where there are spans of records */
-  constructor(buffers: BufferSet, tensors: readonly AdoptedTensor[], plan: PlanFor, rows?: RowOps) {
+  /** @param rows where there are spans of records; call whose gradients they are, for messages */
+  constructor(
+    buffers: BufferSet,
+    tensors: readonly AdoptedTensor[],
+    plan: PlanFor,
+    rows?: RowOps,
+    readonly call = 'step',
+  ) {
     this.#buffers = buffers;
     this.#rows = rows;
     this.#tensors = tensors;
@@ -85,7 +91,7 @@ export class GradientSets {
    * @throws DownhillError OPTION-*, BUFFER-*.
    */
   passesFor(grads: Readonly<Record<string, ForeignRange>>): readonly Pass[] {
-    checkNames(this.#tensors, grads);
+    checkNames(this.call, this.#tensors, grads);
     // Of a set that is known everything was checked: only what tells it from others is looked at.
     return recall(this.#sets, MOST_SETS, this.#keyOf(grads), () => this.#make(grads));
   }
@@ -142,7 +148,7 @@ export class GradientSets {
           // Not only the set: its layout, too, may have been made with it.
           this.#sets.clear();
           this.#layouts.delete(key);
-          this.#failure = unusable(error);
+          this.#failure = unusable(this.call, error);
         },
         () => {}, // the device is lost
       );
@@ -150,19 +156,19 @@ export class GradientSets {
   }
 }
 
-const unusable = (error: GPUError) =>
+const unusable = (call: string, error: GPUError) =>
   new DownhillError(
     'BUFFER-INVALID',
-    `A gradient that was given to step cannot be used: ${error.message}`,
-    'Pass buffers of this device; steps with that one were not done.',
+    `A gradient that was given to ${call} cannot be used: ${error.message}`,
+    'Pass buffers of this device; what was submitted with that one was not done.',
     error,
   );
 
-function checkNames(tensors: readonly AdoptedTensor[], grads: unknown): void {
+function checkNames(call: string, tensors: readonly AdoptedTensor[], grads: unknown): void {
   if (typeof grads !== 'object' || grads === null || Array.isArray(grads)) {
     throw new DownhillError(
       'OPTION-TYPE',
-      `step takes gradients by the names of tensors, got ${show(grads)}.`,
+      `${call} takes gradients by the names of tensors, got ${show(grads)}.`,
       'Pass for example { grads: { w: buffer } }.',
     );
   }

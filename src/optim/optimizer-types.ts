@@ -107,6 +107,17 @@ export interface Optimizer<F extends Fields = Fields> {
    */
   step(encoder: GPUCommandEncoder | GPUComputePassEncoder, options?: StepOptions): void;
   /**
+   * Of a rule that divides by a curvature of its own (sophia): records that it takes in the gradients as they are now, which are to be
+   * those of labels drawn from the model's own probabilities: h += (1-β₂)·(ĝ² - h). Parameters and step count stay; clipping,
+   * scaling, wrappers and micro-steps do not come into it. Where the step clears gradients, so does this. A value whose square is no
+   * finite number leaves its h. Call it before or after a step, every 10th or so.
+   *
+   * @param options `grads` as for `step`
+   * @example if (i % 10 === 0) { backwardOfDrawnLabels(encoder); optimizer.updateHessian(encoder); }
+   * @throws DownhillError OPTION-RANGE for other rules; OPTION-*, BUFFER-* for gradients, before anything is recorded.
+   */
+  updateHessian(encoder: GPUCommandEncoder | GPUComputePassEncoder, options?: StepOptions): void;
+  /**
    * Records that row i of the tensors with a `reserve` is from here on what row indices[i] was: pruned, doubled, sorted; there
    * are as many rows then as indices. State follows, and with `params` the parameters; rates by row stay with their places.
    * Steps recorded behind it see it. On the GPU an index of no row gives one whose state starts anew.

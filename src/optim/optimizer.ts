@@ -9,6 +9,7 @@ import { loadKernels, lower } from '../kernels/lower.js';
 import type { Plan } from '../kernels/op.js';
 import { RECORD_BLOCK } from '../kernels/update.js';
 import { type AdoptedTensor, adoptTensors, isByRows, probeTensors, type TensorOptions } from './adopt.js';
+import type { Curvature } from './curvature.js';
 import type { EvaluationSwap } from './evaluation.js';
 import { GradientSets } from './gradient-sets.js';
 import { makeGroups, type SetOptions } from './groups.js';
@@ -70,7 +71,7 @@ export async function createOptimizer<R extends Rule>(
     adopted.filter(({ frozen, elements }) => !frozen && elements > 0),
   );
   // On arenas of ours go rules of several passes, and with fields of records whatever goes over whole vectors beside the rule.
-  const beside = settings.wrappers[0]?.row ?? (row.evaluation && row);
+  const beside = settings.wrappers[0]?.row ?? ((row.evaluation ?? row.curvature) && row);
   const onArenas = row.passes ? row : rows && beside;
   if (onArenas) rows?.checkArenas(adopted, onArenas.title);
   const bindings = row.passes ? 8 : allSlots(row.shader).length + 3;
@@ -130,8 +131,9 @@ export async function createOptimizer<R extends Rule>(
       lower(opsFor(now, tables), forms, device).passes;
     const sets = new GradientSets(buffers, adopted, planFor, byRows);
     const swap = row.evaluation && (await (await import('./evaluation.js')).EvaluationSwap.create(own, forms));
+    const curvature = row.curvature && (await (await import('./curvature.js')).Curvature.create(own, adopted, forms));
     const moves = byRows && (await rows!.RowMoves.create(updater, byRows));
-    return new BufferOptimizer<FieldsOf<R>>(updater, plan, passes, sets, { swap, moves });
+    return new BufferOptimizer<FieldsOf<R>>(updater, plan, passes, sets, { swap, moves, curvature });
   } catch (error) {
     buffers.destroy();
     throw error;
@@ -183,6 +185,13 @@ function recorder(what: string, encoder: GPUCommandEncoder | GPUComputePassEncod
 /** Dispatches of a step from which on somebody should know what they cost. */
 const MANY_DISPATCHES = 64;
 
+/** What only some rules or tensors have. */
+interface Extras {
+  readonly swap: EvaluationSwap | undefined;
+  readonly moves: RowMoves | undefined;
+  readonly curvature: Curvature | undefined;
+}
+
 class BufferOptimizer<F extends Fields> implements Optimizer<F> {
   readonly #updater: Updater;
   readonly #plan: Plan;
@@ -190,6 +199,7 @@ class BufferOptimizer<F extends Fields> implements Optimizer<F> {
   readonly #sets: GradientSets;
   readonly #swap: EvaluationSwap | undefined;
   readonly #moves: RowMoves | undefined;
+  readonly #curvature: Curvature | undefined;
   /** The caller's parameters are those to evaluate. */
   #evaluating = false;
   /** Loads so far: a read that was under way when one happened is about another history. */
@@ -201,10 +211,11 @@ class BufferOptimizer<F extends Fields> implements Optimizer<F> {
     plan: Plan,
     passes: readonly Pass[],
     sets: GradientSets,
-    { swap, moves }: { readonly swap: EvaluationSwap | undefined; readonly moves: RowMoves | undefined },
+    { swap, moves, curvature }: Extras,
   ) {
     this.#updater = updater;
     this.#swap = swap;
+    this.#curvature = curvature;
     this.#plan = plan;
     this.#passes = passes;
     this.#sets = sets;
@@ -219,6 +230,19 @@ class BufferOptimizer<F extends Fields> implements Optimizer<F> {
     // May throw: before a pass is open in the caller's encoder.
     if (this.#updater.scalars.issue(1) === 0) throw this.#updater.scalars.failure;
     record(passes);
+  }
+
+  updateHessian(encoder: GPUCommandEncoder | GPUComputePassEncoder, options?: StepOptions): void {
+    this.#checkAlive();
+    const record = recorder('updateHessian', encoder);
+    if (!this.#curvature) {
+      throw new DownhillError(
+        'OPTION-RANGE',
+        `updateHessian: ${this.#updater.options.row.name} has no curvature of its own.`,
+        'Leave the call out, or make the optimizer with a rule that has one: sophia({ lr: 1e-4 }).',
+      );
+    }
+    record(this.#curvature.passesFor(options));
   }
 
   eval(encoder: GPUCommandEncoder | GPUComputePassEncoder): void {
@@ -360,7 +384,7 @@ class BufferOptimizer<F extends Fields> implements Optimizer<F> {
         ? boundBytes(this.#plan)
         : Math.ceil(elements * (4 * streams + 2 * (packed?.bytesPerElement ?? 4 * slots.length))),
       state: packed?.encodings ?? Object.fromEntries(slots.map(({ name }) => [name, 'f32'])),
-      stateBytes: buffers.bytes + this.#sets.bytes,
+      stateBytes: buffers.bytes + this.#sets.bytes + (this.#curvature?.bytes ?? 0),
       stepsAhead: this.#ahead,
       ...(this.#moves && { rows: this.#moves.counts() }),
       ...(dispatches > MANY_DISPATCHES && {
@@ -372,6 +396,7 @@ class BufferOptimizer<F extends Fields> implements Optimizer<F> {
   destroy(): void {
     this.#destroyed = true;
     this.#sets.destroy();
+    this.#curvature?.destroy();
     this.#updater.buffers.destroy();
   }
 

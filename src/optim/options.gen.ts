@@ -507,6 +507,24 @@ export interface SignumOptions {
   readonly maximize?: boolean;
 }
 
+/** Options of `sophia`: Sophia-G. */
+export interface SophiaOptions {
+  /** Learning rate: the most a weight moves per step; at least 0. Default 1e-4. */
+  readonly lr?: number | Schedule;
+  /** Decay of the averages of g and of the curvature; at least 0 and below 1. Default [0.965, 0.99]. */
+  readonly betas?: readonly [number | Schedule, number | Schedule];
+  /** Share of the curvature in the divisor: a larger one clips less; at least 0. Default 0.04. */
+  readonly rho?: number | Schedule;
+  /** Samples, or tokens, whose mean loss the gradient of drawn labels is of; at least 1. Default 5120. */
+  readonly batchSize?: number | Schedule;
+  /** Weight decay: L2, or decoupled where that is set; at least 0. Default 0.1. */
+  readonly weightDecay?: number | Schedule;
+  /** Take lr·weightDecay·p off the weights, instead of adding weightDecay·p to the gradient. Default true. */
+  readonly decoupledWeightDecay?: boolean;
+  /** Climb instead of descend. Default false. */
+  readonly maximize?: boolean;
+}
+
 /** Options of `yogi`: Yogi. */
 export interface YogiOptions {
   /** Learning rate; at least 0. Default 0.01. */

@@ -36,7 +36,8 @@ export function rangeUpdater(
   const updater = new Updater(buffers, { ...options, ...memory, units, apply: rangeUpdate(forms) });
   const opsFor = (now: readonly AdoptedTensor[], tables: BufferSet) =>
     stepOps(updater, sourcesOf(updater, now), tables);
-  return { updater, ops: updater.ops, opsFor };
+  const gradients = (now: readonly AdoptedTensor[]) => ({ fetch: [], sources: sourcesOf(updater, now) });
+  return { updater, ops: updater.ops, opsFor, gradients };
 }
 
 /** Where each span's gradients lie: in as few pieces as possible. */

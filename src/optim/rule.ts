@@ -114,6 +114,11 @@ export interface RuleRow<F extends Fields = Fields> {
    * of p.
    */
   readonly evaluation?: { readonly slot: string; weight(settings: SettingsOf<F>): number };
+  /**
+   * Where the update divides by a curvature that it does not change: an average in a state slot of squared gradients of labels drawn
+   * from the model, slot += weight·(g² - slot), when `updateHessian` is called. A trainer draws none, so it refuses such a rule.
+   */
+  readonly curvature?: { readonly slot: string; weight(settings: SettingsOf<F>): number };
   /** Checks that need more than one field. */
   check?(settings: SettingsOf<F>): void;
 }

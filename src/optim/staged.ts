@@ -6,7 +6,7 @@ import { arenaSpace, largestArena } from '../space/arena.js';
 import type { Space, Vector } from '../space/space.js';
 import type { AdoptedTensor } from './adopt.js';
 import { passesOf, passForms } from './passes.js';
-import { arenaUpdate, bind, Updater, type UpdaterOptions } from './updater.js';
+import { arenaUpdate, bind, Updater, type UpdaterOptions, wholeSpans } from './updater.js';
 
 /*
  * Rules of several passes on memory that somebody else owns: it is copied into arenas of ours and back each step, so that such
@@ -34,12 +34,17 @@ export function stagedUpdater(buffers: BufferSet, tensors: readonly AdoptedTenso
   const copies = { device, label, space };
   const fetch = copyOps('fetch', params, param, copies, {});
   const back = copyOps('return', params, param, copies, { out: true });
-  const opsFor = (now: readonly AdoptedTensor[]): readonly Op[] => {
+  const gradients = (now: readonly AdoptedTensor[]) => {
     const theirs = windowsOf(device, now.filter(isTrained), 'grad');
-    const gradients = copyOps('fetch-gradients', theirs, grad, copies, { zero });
-    return [...fetch, ...gradients, ...updater.ops, ...back];
+    return { fetch: copyOps('fetch-gradients', theirs, grad, copies, { zero }), sources: wholeSpans(space, grad) };
   };
-  return { updater, ops: opsFor(tensors), opsFor, fetch, back };
+  const opsFor = (now: readonly AdoptedTensor[]): readonly Op[] => [
+    ...fetch,
+    ...gradients(now).fetch,
+    ...updater.ops,
+    ...back,
+  ];
+  return { updater, ops: opsFor(tensors), opsFor, gradients, fetch, back };
 }
 
 /** Part of a tensor in a window: whole rows, or a part of one. */

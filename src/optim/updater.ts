@@ -239,16 +239,21 @@ export const wholeSpans = ({ spans }: Space, { ranges }: Vector): Source[] =>
     ...(records && { places: records.fields.map(({ grad }) => grad) }),
   }));
 
+/** Sources as kernels see them. */
+export function boundSources({ buffers, options }: Updater, sources: readonly Source[]): BoundSource[] {
+  const unitOf = (tensor: string) => (options.units?.has(tensor) ? options.units.get(tensor) : options.unit);
+  return sources.map((source) => {
+    const { range: given, first } = bind(buffers.device, source.range);
+    return { ...source, range: given, first: first - source.parts[0]!.at, unitOf, zero: options.zero };
+  });
+}
+
 /** The ops of a step that reads gradients from these sources. */
 export function stepOps(updater: Updater, sources: readonly Source[], tables: BufferSet): Op[] {
   const { buffers, options, accumulated, clock, hyper } = updater;
   const { label, space, skip, clip, micro, gradScale } = options;
   const { replicas } = space;
-  const unitOf = (tensor: string) => (options.units?.has(tensor) ? options.units.get(tensor) : options.unit);
-  const bound = sources.map((source): BoundSource => {
-    const { range: given, first } = bind(buffers.device, source.range);
-    return { ...source, range: given, first: first - source.parts[0]!.at, unitOf, zero: options.zero };
-  });
+  const bound = boundSources(updater, sources);
   const ops = accumulated ? bound.flatMap((source) => accumulateOps(updater, accumulated, tables, source)) : [];
   /** Where a gradient is read after micro-steps were added up: where it was given, or in the sum. */
   const grads = accumulated

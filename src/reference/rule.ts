@@ -51,6 +51,9 @@ export interface ReferenceRule<H extends object = Readonly<Record<string, unknow
    */
   step?(tensors: readonly ReferenceTensor[], t: number, hyper?: Readonly<Partial<H>>): void;
 
+  /** Of a rule with a curvature of its own: takes in a gradient of labels drawn from the model, in place, beside the updates. */
+  curvature?(grad: Float64Array, state: ReferenceState, hyper?: Readonly<Partial<H>>): void;
+
   /** The elements of each slot for a tensor, where a slot is not as long as its parameter; a slot it has not is left out. */
   lengths?(shape: readonly number[], hyper?: Readonly<Partial<H>>): Readonly<Record<string, number>>;
 }

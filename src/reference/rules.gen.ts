@@ -24,9 +24,10 @@ import { scheduleFreeSgd } from './rules/scheduleFreeSgd.js';
 import { sgd } from './rules/sgd.js';
 import { shampoo } from './rules/shampoo.js';
 import { signum } from './rules/signum.js';
+import { sophia } from './rules/sophia.js';
 import { yogi } from './rules/yogi.js';
 
-export { adabelief, adadelta, adafactor, adagrad, adam, adamax, adamw, adan, asgd, dadaptAdam, ftrl, lamb, lars, lion, muon, nadam, prodigy, radam, rmsprop, rprop, scheduleFreeAdamw, scheduleFreeSgd, sgd, shampoo, signum, yogi };
+export { adabelief, adadelta, adafactor, adagrad, adam, adamax, adamw, adan, asgd, dadaptAdam, ftrl, lamb, lars, lion, muon, nadam, prodigy, radam, rmsprop, rprop, scheduleFreeAdamw, scheduleFreeSgd, sgd, shampoo, signum, sophia, yogi };
 
 /** The float64 reference of every rule, by name. */
-export const referenceRules = { adabelief, adadelta, adafactor, adagrad, adam, adamax, adamw, adan, asgd, dadaptAdam, ftrl, lamb, lars, lion, muon, nadam, prodigy, radam, rmsprop, rprop, scheduleFreeAdamw, scheduleFreeSgd, sgd, shampoo, signum, yogi } as const;
+export const referenceRules = { adabelief, adadelta, adafactor, adagrad, adam, adamax, adamw, adan, asgd, dadaptAdam, ftrl, lamb, lars, lion, muon, nadam, prodigy, radam, rmsprop, rprop, scheduleFreeAdamw, scheduleFreeSgd, sgd, shampoo, signum, sophia, yogi } as const;

@@ -146,6 +146,13 @@ export const carriedShaders: Readonly<Record<string, Readonly<Record<string, () 
     "ending-4": () => import('./optim/signum_ending_4.gen.js').then((module) => module.signumEnding4Shader),
     "gradient-tile": () => import('./optim/signum_gradient_tile.gen.js').then((module) => module.signumGradientTileShader),
   },
+  "optim/sophia": {
+    "gradient-8": () => import('./optim/sophia_gradient_8.gen.js').then((module) => module.sophiaGradient8Shader),
+    "ending-8": () => import('./optim/sophia_ending_8.gen.js').then((module) => module.sophiaEnding8Shader),
+    "gradient-4": () => import('./optim/sophia_gradient_4.gen.js').then((module) => module.sophiaGradient4Shader),
+    "ending-4": () => import('./optim/sophia_ending_4.gen.js').then((module) => module.sophiaEnding4Shader),
+    "gradient-tile": () => import('./optim/sophia_gradient_tile.gen.js').then((module) => module.sophiaGradientTileShader),
+  },
   "optim/yogi": {
     "gradient-8": () => import('./optim/yogi_gradient_8.gen.js').then((module) => module.yogiGradient8Shader),
     "ending-8": () => import('./optim/yogi_ending_8.gen.js').then((module) => module.yogiEnding8Shader),

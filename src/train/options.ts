@@ -101,6 +101,7 @@ export function checkTrainerOptions(device: GPUDevice, options: TrainerOptions) 
     label: checkText('label', label),
   });
   const steps = { stepsPerEpoch: stepsPerEpoch(data.samples, rows, dropLast), micro: settings.micro };
+  checkDrawsNone(rule.row);
   const perTensor = settings.clip?.by === 'tensor' || rule.row.perTensor === true;
   const grouped = groupTensors(tensorsOf(model), [rule], options.groups);
   const frozen = new Set(grouped.filter((tensor) => tensor.frozen).map(({ name }) => name));
@@ -142,6 +143,16 @@ export function checkTrainerOptions(device: GPUDevice, options: TrainerOptions) 
     recover: checkRecover(options.recover, globalThis.navigator?.gpu && requestDevice),
     seed: checkInteger('seed', options.seed ?? TRAINER_DEFAULTS.seed, 0, MAX_SEED),
   };
+}
+
+/** A trainer has gradients of the data's labels alone. */
+function checkDrawsNone({ name, curvature }: RuleRow): void {
+  if (!curvature) return;
+  throw new DownhillError(
+    'OPTION-RANGE',
+    `${name} needs gradients of labels drawn from the model, which a trainer does not take.`,
+    'Use it with createOptimizer and updateHessian, or take another rule here: adamw({ lr: 1e-3 }).',
+  );
 }
 
 /** Of a rule that averages the weights itself, what is evaluated is that. */

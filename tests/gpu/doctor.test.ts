@@ -1,7 +1,8 @@
 import { afterEach, beforeAll, expect, it, vi } from 'vitest';
+import { TRAINED_RULES } from '../../harness/common/settings.js';
 import type { DoctorReport } from '../../harness/doctor/report.js';
 import { ensureBuild } from '../../harness/setup/build.mjs';
-import { ACTIVATIONS, LOSSES, rules } from '../../src/index.js';
+import { ACTIVATIONS, LOSSES } from '../../src/index.js';
 import { downhill } from '../support/cli.js';
 
 beforeAll(() => ensureBuild());
@@ -20,7 +21,7 @@ it('finds an adapter here, and every rule, activation and loss agrees with the r
 
   expect(report.selfTest.filter(({ ok }) => !ok)).toEqual([]);
   const names = report.selfTest.map(({ name }) => name.split(', '));
-  expect(new Set(names.map(([rule]) => rule))).toEqual(new Set(Object.values(rules).map(({ row }) => row.title)));
+  expect(new Set(names.map(([rule]) => rule))).toEqual(new Set(TRAINED_RULES.map(([, { title }]) => title)));
   expect(new Set(names.map(([, activation]) => activation))).toEqual(new Set(ACTIVATIONS));
   expect(new Set(names.map(([, , loss]) => loss))).toEqual(new Set(LOSSES));
 });

@@ -179,7 +179,7 @@ describe.each(ruleNames)('%s', (name) => {
     const { records } = await compare(SPLATS, rule);
     const { dispatches } = records.describe();
     // The clock, and all fields; others are copied to where they go over whole vectors.
-    if (rule.row.passes || rule.row.evaluation) expect(dispatches).toBeGreaterThan(4);
+    if (rule.row.passes || rule.row.evaluation || rule.row.curvature) expect(dispatches).toBeGreaterThan(4);
     else expect(dispatches).toBe(2);
   });
 });

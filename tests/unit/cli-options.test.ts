@@ -1,16 +1,16 @@
 import { resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { flagOf, opposite } from '../../harness/common/flags.js';
-import { SETTINGS } from '../../harness/common/settings.js';
+import { SETTINGS, TRAINED_RULES } from '../../harness/common/settings.js';
 import { showHyper, type TrainConfig } from '../../harness/train/config.js';
 import { checkFit, knownShape } from '../../harness/train/data.js';
 import { trainHelp } from '../../harness/train/help.js';
 import { modelOf } from '../../harness/train/model.js';
 import { FLAGS, hyperFlags, parseTrain, type TrainCommand } from '../../harness/train/options.js';
 import { profiledSteps, runSteps, SCHEDULES, scheduleOf } from '../../harness/train/schedule.js';
-import { DownhillError, type RuleRow, rules } from '../../src/index.js';
+import { DownhillError, rules } from '../../src/index.js';
 
-const rows = Object.values(rules).map(({ row }) => row as RuleRow);
+const rows = TRAINED_RULES.map(([, row]) => row);
 
 function parse(line: string): TrainCommand {
   const command = parseTrain(line === '' ? [] : line.split(' '));

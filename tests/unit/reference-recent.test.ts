@@ -4,12 +4,12 @@ import { adan as adanRule, lion as lionRule, yogi as yogiRule } from '../../src/
 import { type ReferenceRule, referenceRules, referenceState } from '../../src/reference/index.js';
 
 /*
- * Lion, Signum, Adan, Yogi, AdaBelief and the schedule-free rules: every number follows from the formula of the paper (where said, of the authors' code
+ * Lion, Signum, Adan, Yogi, AdaBelief, Sophia-G and the schedule-free rules: every number follows from the formula of the paper (where said, of the authors' code
  * or of another framework) by exact arithmetic outside this project (Python's Fraction; mpmath with 40 digits where there
  * is a root), on one element starting at p = 1.
  */
 
-const { lion, signum, adan, yogi, adabelief, scheduleFreeSgd, scheduleFreeAdamw } = referenceRules;
+const { lion, signum, adan, yogi, adabelief, scheduleFreeSgd, scheduleFreeAdamw, sophia } = referenceRules;
 
 /** Steps one element from p = 1, one update per gradient. */
 function trace<H extends object>(rule: ReferenceRule<H>, gradients: number[], hyper: Partial<H>) {
@@ -76,6 +76,34 @@ describe('schedule-free', () => {
     expectTrace(trace(scheduleFreeAdamw, [1], { ...hyper, weightDecay: 0.25 }), [[0.9375, 0.9375, 0.5]]);
     const coupled = { ...hyper, weightDecay: 0.25, decoupledWeightDecay: false };
     expectTrace(trace(scheduleFreeAdamw, [1], coupled), [[0.95, 0.95, 0.78125]]);
+  });
+});
+
+describe('sophia', () => {
+  it('divides the momentum by the curvature as it is then, and clips to 1', () => {
+    const hyper = { lr: 0.25, betas: [0.5, 0.5] as const, rho: 0.5, batchSize: 2, weightDecay: 0 };
+    const [param, state] = [Float64Array.of(1), referenceState(sophia, 1)];
+    const rows = G.map((g, i) => {
+      sophia.update(param, Float64Array.of(g), state, i + 1, hyper);
+      const row = [param[0]!, state.exp_avg![0]!, state.hessian![0]!];
+      sophia.curvature!(Float64Array.of([2, -1, 0][i]!), state, hyper);
+      return row;
+    });
+    // h = 0: the sign of m = 1/2. m = 1/4 - 1, over h = 4/2: 3/8. m = -3/8 + 1/4, over h = 1 + 1/2: 1/12.
+    expectTrace(rows, [
+      [0.75, 0.5, 0],
+      [0.84375, -0.75, 2],
+      [0.84375 + 1 / 48, -0.125, 1.5],
+    ]);
+    expect(state.hessian![0]).toBe(0.75);
+  });
+
+  it('has the authors’ defaults', () => {
+    // m = 0.035·2; the decay takes 1e-5 of p = 1 off, decoupled; h = 0.01·0.01²; over 0.04·5120·1e-6 + 1e-15 more than 1.
+    const [param, state] = [Float64Array.of(1), referenceState(sophia, 1)];
+    sophia.curvature!(Float64Array.of(0.01), state);
+    sophia.update(param, Float64Array.of(2), state, 1);
+    expectTrace([[param[0]!, state.exp_avg![0]!, state.hessian![0]!]], [[1 - 1e-5 - 1e-4, 0.07, 1e-6]]);
   });
 });
 
