@@ -102,12 +102,12 @@ class Told {
   }
 
   /** The values after so many steps, and how far off they may be: in ulps of the largest that the file has of each element. */
-  tell(steps: number, roundings: number): { values: number[]; ulps: number } {
+  tell(steps: number, roundings: number, within = 16): { values: number[]; ulps: number } {
     let ulps = 0;
     for (const [i, value] of this.values.entries()) {
       this.#told[i] = Math.max(this.#told[i]!, Math.abs(value));
       const largest = this.#told[i]!;
-      if (largest > 0) ulps = Math.max(ulps, this.#path.limit(i, steps, roundings) / ulp(largest));
+      if (largest > 0) ulps = Math.max(ulps, this.#path.limit(i, steps, roundings, within) / ulp(largest));
     }
     return { values: short(this.values), ulps: Math.ceil(ulps * 2 ** this.lost) };
   }
@@ -128,13 +128,12 @@ function caseOf(row: RuleRow, reference: ReferenceRule, options: Settings) {
   const hyper = resolveHyper(row, options as never);
   const settings = hyper as Settings;
   const state = referenceState(reference, SHAPE, settings);
-  const initial = Object.fromEntries(Object.entries(state).map(([slot, values]) => [slot, values[0]!]));
+  const slots = Object.entries(state).filter(([slot]) => !reference.unlike?.includes(slot));
+  const initial = Object.fromEntries(slots.map(([slot, values]) => [slot, values[0]!]));
   const param = Float64Array.from(PARAM);
   const told = {
     param: new Told(param),
-    ...Object.fromEntries(
-      Object.entries(state).map(([slot, values]) => [slot, new Told(values, reference.lostBits?.[slot])]),
-    ),
+    ...Object.fromEntries(slots.map(([slot, values]) => [slot, new Told(values, reference.lostBits?.[slot])])),
   };
   const decays = settings.decoupledWeightDecay === true && settings.weightDecay !== 0 ? 1 : 0;
   const after = [];
@@ -144,7 +143,9 @@ function caseOf(row: RuleRow, reference: ReferenceRule, options: Settings) {
     for (const each of Object.values(told)) each.advance();
     if (!STEPS.includes(step)) continue;
     const roundings = (reference.roundings?.(step) ?? 1) + decays;
-    const found = Object.entries(told).map(([name, each]) => [name, each.tell(step, roundings)] as const);
+    const found = Object.entries(told).map(
+      ([name, each]) => [name, each.tell(step, roundings, row.roundings)] as const,
+    );
     after.push({ steps: step, ...Object.fromEntries(found) });
   }
   return {

@@ -54,6 +54,9 @@ export interface ReferenceRule<H extends object = Readonly<Record<string, unknow
   /** Of a rule with a curvature of its own: takes in a gradient of labels drawn from the model, in place, beside the updates. */
   curvature?(grad: Float64Array, state: ReferenceState, hyper?: Readonly<Partial<H>>): void;
 
+  /** Slots that kernels lay out otherwise, in padded rows say: not in test vectors. */
+  readonly unlike?: readonly string[];
+
   /** The elements of each slot for a tensor, where a slot is not as long as its parameter; a slot it has not is left out. */
   lengths?(shape: readonly number[], hyper?: Readonly<Partial<H>>): Readonly<Record<string, number>>;
 }

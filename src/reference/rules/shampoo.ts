@@ -124,6 +124,9 @@ const sizeOf = (side: number) => (side > LARGEST ? side : side * side);
 export const shampoo: ReferenceRule<ShampooHyper> = {
   defaults: { lr: 0.1, eps: 1e-6, preconditionFrequency: 1, adagradEps: 1e-10, ...commonDefaults },
 
+  /** Kernels have their rows padded to whole vec4s. */
+  unlike: ['preconditioners', 'roots'],
+
   /** Of a tensor that is no matrix. */
   slots(hyper = {}) {
     complete('shampoo', this.defaults, hyper);
