@@ -10,7 +10,7 @@ import { resolveRule } from '../../src/optim/rule.js';
 import { rules } from '../../src/optim/rules.gen.js';
 import { Path, type ReferenceRule, referenceRules, referenceState, worst } from '../../src/reference/index.js';
 import { randomFloats } from '../support/gpu.js';
-import { ruleNames } from '../support/rule-cases.js';
+import { elementwiseNames } from '../support/rule-cases.js';
 
 /*
  * Every rule at its defaults in headless Chrome, whose adapter on a machine without a GPU is SwiftShader: it flushes
@@ -120,38 +120,41 @@ afterAll(async () => {
 });
 
 describe('in headless Chrome', () => {
-  it.each(ruleNames)(`%s at its defaults agrees with the reference: sizes ${SIZES}, steps ${AT}`, async (name) => {
-    const { values, report, dispatches, complaints } = await page.evaluate(
-      (options) => (window as unknown as Exposed).runRule(options),
-      { name, sizes: SIZES, start: [...START], gradients: GRADIENTS.map((gradient) => [...gradient]), at: AT },
-    );
-    expect(complaints).toEqual([]);
-    // advance, the whole chunks, and what is left behind them.
-    expect(dispatches).toBe(3);
-    expect(report).toMatchObject({ step: 10, count: 10, skipped: 0 });
+  it.each(elementwiseNames)(
+    `%s at its defaults agrees with the reference: sizes ${SIZES}, steps ${AT}`,
+    async (name) => {
+      const { values, report, dispatches, complaints } = await page.evaluate(
+        (options) => (window as unknown as Exposed).runRule(options),
+        { name, sizes: SIZES, start: [...START], gradients: GRADIENTS.map((gradient) => [...gradient]), at: AT },
+      );
+      expect(complaints).toEqual([]);
+      // advance, the whole chunks, and what is left behind them.
+      expect(dispatches).toBe(3);
+      expect(report).toMatchObject({ step: 10, count: 10, skipped: 0 });
 
-    const { hyper } = resolveRule(rules, name);
-    const reference = (referenceRules as Readonly<Record<string, ReferenceRule>>)[name]!;
-    const decays = hyper.decoupledWeightDecay === true && hyper.weightDecay !== 0 ? 1 : 0;
-    const param = Float64Array.from(START);
-    const state = referenceState(reference, TOTAL, hyper);
-    const path = new Path(START);
-    for (const [step, gradient] of GRADIENTS.entries()) {
-      const t = step + 1;
-      reference.update(param, Float64Array.from(gradient), state, t, hyper);
-      path.advance(param);
-      const place = AT.indexOf(t);
-      if (place < 0) continue;
-      const actual = Float32Array.from(values.slice(place * TOTAL, (place + 1) * TOTAL));
-      const found = worst(actual, param, (i) => path.limit(i, t, (ROUNDINGS[name]?.(t) ?? 1) + decays, U));
-      expect(found.ratio, JSON.stringify({ t, ...found })).toBeLessThanOrEqual(1);
-    }
-  });
+      const { hyper } = resolveRule(rules, name);
+      const reference = (referenceRules as Readonly<Record<string, ReferenceRule>>)[name]!;
+      const decays = hyper.decoupledWeightDecay === true && hyper.weightDecay !== 0 ? 1 : 0;
+      const param = Float64Array.from(START);
+      const state = referenceState(reference, TOTAL, hyper);
+      const path = new Path(START);
+      for (const [step, gradient] of GRADIENTS.entries()) {
+        const t = step + 1;
+        reference.update(param, Float64Array.from(gradient), state, t, hyper);
+        path.advance(param);
+        const place = AT.indexOf(t);
+        if (place < 0) continue;
+        const actual = Float32Array.from(values.slice(place * TOTAL, (place + 1) * TOTAL));
+        const found = worst(actual, param, (i) => path.limit(i, t, (ROUNDINGS[name]?.(t) ?? 1) + decays, U));
+        expect(found.ratio, JSON.stringify({ t, ...found })).toBeLessThanOrEqual(1);
+      }
+    },
+  );
 
   it('gives finite parameters where gradients are subnormal, which may count as 0', async () => {
     const tiny = [1e-40, -1e-40, 1e-45, 1e-38, -1.1e-38, 0];
     const gradient = Array.from(START, (_, i) => tiny[i % tiny.length]!);
-    for (const name of ruleNames) {
+    for (const name of elementwiseNames) {
       const { values } = await page.evaluate((options) => (window as unknown as Exposed).runRule(options), {
         name,
         sizes: SIZES,
