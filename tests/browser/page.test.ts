@@ -119,6 +119,8 @@ test('pauses with a test, goes on where it was, and stops', async () => {
   await phase('paused');
   await page.waitForFunction(() => document.getElementById('status')!.textContent === 'Paused');
   expect(await textOf('accuracy')).toMatch(/%$/);
+  // What came back just before is drawn with the next frames.
+  await page.waitForTimeout(500);
   const paused = await numberOf('step');
   await page.waitForTimeout(500);
   expect(await numberOf('step')).toBe(paused);
