@@ -13,7 +13,7 @@ import type { Curvature } from './curvature.js';
 import type { EvaluationSwap } from './evaluation.js';
 import { GradientSets } from './gradient-sets.js';
 import { makeGroups, type SetOptions } from './groups.js';
-import { checkOptimizerOptions, type OptimizerOptions } from './optimizer-options.js';
+import { checkOptimizerOptions, type OptimizerOptions, type OptimizerSettings } from './optimizer-options.js';
 import { loadStates, readState } from './optimizer-state.js';
 import type {
   MoveOptions,
@@ -26,7 +26,7 @@ import type {
 } from './optimizer-types.js';
 import { rangeUpdater } from './range-update.js';
 import type { RowMoves } from './row-moves.js';
-import { allSlots, checkRule, type FieldsOf, hyperAt, type Rule } from './rule.js';
+import { allSlots, checkRule, type FieldsOf, hyperAt, type Rule, type RuleRow } from './rule.js';
 import { liveSlots, UPDATER_FORMS, type Updater } from './updater.js';
 
 /**
@@ -55,14 +55,6 @@ export async function createOptimizer<R extends Rule>(
   const { state, seed, perRow } = settings;
   const checked = perRow === undefined ? given : await (await import('./per-row.js')).perRowRule(given, perRow, state);
   const { row } = checked;
-  const twice = settings.wrappers.find(({ row: own }) => own.again);
-  if (twice) {
-    throw new DownhillError(
-      'OPTION-RANGE',
-      `${twice.row.name} takes each gradient twice, but an optimizer cannot ask for one.`,
-      'Use it in createTrainer.',
-    );
-  }
   const rows = Array.isArray(tensors) && tensors.some(isByRows) ? await import('./rows.js') : undefined;
   const adopted = adoptTensors(checked, tensors as readonly TensorOptions[], settings.unit, rows?.rowAdopter());
   rows?.checkActive(adopted);
@@ -74,23 +66,8 @@ export async function createOptimizer<R extends Rule>(
   const beside = settings.wrappers[0]?.row ?? ((row.evaluation ?? row.curvature) && row);
   const onArenas = row.passes ? row : rows && beside;
   if (onArenas) rows?.checkArenas(adopted, onArenas.title);
-  const bindings = row.passes ? 8 : allSlots(row.shader).length + 3;
-  const most = device.limits.maxStorageBuffersPerShaderStage;
-  if (Math.max(bindings, 8) > most) {
-    throw new DownhillError(
-      'LIMIT-BINDING',
-      `The kernels bind 8 storage buffers, but this device allows ${most}.`,
-      'Request the device with a higher maxStorageBuffersPerShaderStage.',
-    );
-  }
+  checkTogether(device, row, settings, rows !== undefined);
   const groups = makeGroups(adopted, settings.clip?.by === 'tensor' || row.perTensor === true);
-  if (rows && state !== 'f32') {
-    throw new DownhillError(
-      'OPTION-RANGE',
-      `state is ${show(state)}, but fields of records have theirs in f32.`,
-      "Leave state out: 'f32'.",
-    );
-  }
   const packed =
     state === 'f32'
       ? undefined
@@ -137,6 +114,39 @@ export async function createOptimizer<R extends Rule>(
   } catch (error) {
     buffers.destroy();
     throw error;
+  }
+}
+
+/** What the device, the rule and the options must agree on. @throws DownhillError OPTION-RANGE, LIMIT-BINDING */
+function checkTogether(
+  device: GPUDevice,
+  row: RuleRow,
+  { wrappers, state }: OptimizerSettings,
+  records: boolean,
+): void {
+  const twice = wrappers.find(({ row: own }) => own.again);
+  if (twice) {
+    throw new DownhillError(
+      'OPTION-RANGE',
+      `${twice.row.name} takes each gradient twice, but an optimizer cannot ask for one.`,
+      'Use it in createTrainer.',
+    );
+  }
+  const bindings = row.passes ? 8 : allSlots(row.shader).length + 3;
+  const most = device.limits.maxStorageBuffersPerShaderStage;
+  if (Math.max(bindings, 8) > most) {
+    throw new DownhillError(
+      'LIMIT-BINDING',
+      `The kernels bind 8 storage buffers, but this device allows ${most}.`,
+      'Request the device with a higher maxStorageBuffersPerShaderStage.',
+    );
+  }
+  if (records && state !== 'f32') {
+    throw new DownhillError(
+      'OPTION-RANGE',
+      `state is ${show(state)}, but fields of records have theirs in f32.`,
+      "Leave state out: 'f32'.",
+    );
   }
 }
 
@@ -239,7 +249,7 @@ class BufferOptimizer<F extends Fields> implements Optimizer<F> {
       throw new DownhillError(
         'OPTION-RANGE',
         `updateHessian: ${this.#updater.options.row.name} has no curvature of its own.`,
-        'Leave the call out, or make the optimizer with a rule that has one: sophia({ lr: 1e-4 }).',
+        'Leave the call out, or make the optimizer with a rule that has one: its page in docs/rules says so.',
       );
     }
     record(this.#curvature.passesFor(options));
