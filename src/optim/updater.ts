@@ -130,6 +130,10 @@ export class Updater implements Stateful {
     this.ops = stepOps(this, wholeSpans(space, options.grad), buffers);
   }
 
+  get replicas(): number {
+    return this.options.space.replicas;
+  }
+
   /** Groups of tensors, as they were made. */
   get groups(): readonly Group[] {
     return this.options.groups;

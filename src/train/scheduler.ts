@@ -6,8 +6,7 @@ import type { Pass } from '../gpu/pipelines.js';
 import { LEFT_OUT, MAX_STEP } from '../kernels/account.js';
 import { CLOCK_BYTES, type Clock, FAULT, readClocks } from '../kernels/advance.js';
 import { CONTROL_BYTES, readControls } from '../kernels/judge.js';
-import type { Rates } from '../optim/scalars.js';
-import type { Updater } from '../optim/updater.js';
+import type { Rates, ScalarRing } from '../optim/scalars.js';
 import type { Json, NamedRange, Stateful } from '../space/stateful.js';
 import type { Validation, ValidationResult } from './validation.js';
 import type { WatchReport } from './watch-report.js';
@@ -67,9 +66,18 @@ export interface Flight {
   readonly results: Promise<StepResult[]>;
 }
 
+/** Whoever makes updates of gradients, as the scheduler sees it: one rule for all replicas, or several, each for its own. */
+export interface Updates {
+  readonly replicas: number;
+  /** One per replica, as they stand behind a step. */
+  readonly clock: BufferRange;
+  /** Records of the steps to come; rules and rates by replica. */
+  readonly scalars: Pick<ScalarRing, 'issued' | 'issue' | 'rates' | 'rules' | 'see'>;
+}
+
 export interface SchedulerParts {
   readonly passes: readonly Pass[];
-  readonly updater: Updater;
+  readonly updater: Updates;
   /** The ring of losses. */
   readonly losses: BufferRange;
   readonly submitMs: number;
@@ -131,7 +139,7 @@ export class Scheduler implements Stateful {
     this.#device = buffers.device;
     this.#label = `downhill:${buffers.label}/submit`;
     this.#parts = parts;
-    const { replicas } = parts.updater.options.space;
+    const { replicas } = parts.updater;
     for (let i = 0; i <= MAX_FLIGHTS; i++) {
       const after = CLOCK_BYTES + (parts.validation ? CONTROL_BYTES : 0);
       const bytes = (LOSS_BYTES * MAX_STEPS + after) * replicas;
@@ -239,7 +247,7 @@ export class Scheduler implements Stateful {
     const { clock } = updater;
     const staging = this.#staging.pop();
     if (!staging) throw new DownhillError('INTERNAL', 'No staging buffer is free.', 'Report this.');
-    const perStep = LOSS_BYTES * updater.options.space.replicas;
+    const perStep = LOSS_BYTES * updater.replicas;
     const from = first % LOSS_RING;
     const untilWrap = Math.min(steps, LOSS_RING - from);
     encoder.copyBufferToBuffer(losses.buffer, from * perStep, staging, 0, untilWrap * perStep);
@@ -263,8 +271,7 @@ export class Scheduler implements Stateful {
   ): Promise<StepResult[]> {
     const submitted = performance.now();
     const { updater, validation } = this.#parts;
-    const { clock, options } = updater;
-    const { replicas } = options.space;
+    const { clock, replicas } = updater;
     const bytes = LOSS_BYTES * steps * replicas;
     const all = bytes + clock.size + (validation?.control.size ?? 0);
     await untilLost(this.#device, staging.mapAsync(MAP_READ, 0, all));
