@@ -108,7 +108,7 @@ export async function firstStep(
     program = await Program.create(device, { ...checked, ...own });
     const results = await program.scheduler.submit(1)?.results;
     const { space, updater } = program;
-    const [gradients] = await readTensors(device, label, space, [updater.options.grad]);
+    const [gradients] = await readTensors(device, label, space, [updater.gradient]);
     if (!results || !gradients) throw new DownhillError('INTERNAL', `${label}: no step was done.`, 'Report this.');
     return { loss: results[0]!.loss, gradients, seed: checked.seed };
   } finally {

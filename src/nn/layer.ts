@@ -100,6 +100,8 @@ export interface LayerRow<S = Settings> {
    */
   output(input: number, settings: S, where: string): number;
   tensors(input: number, settings: S): readonly LayerTensor[];
+  /** Draws random numbers anew in each step of training. Default false. */
+  readonly random?: boolean;
   /** Fewest rows that a batch must have in training. Default 1. */
   readonly fewestRows?: number;
   /**

@@ -51,6 +51,7 @@ export async function createOptimizer<R extends Rule>(
 ): Promise<Optimizer<FieldsOf<R>>> {
   checkDevice('createOptimizer', device);
   const given = checkRule('createOptimizer', rule);
+  checkOneGradient(given.row);
   const settings = checkOptimizerOptions(options);
   const { state, seed, perRow } = settings;
   const checked = perRow === undefined ? given : await (await import('./per-row.js')).perRowRule(given, perRow, state);
@@ -115,6 +116,16 @@ export async function createOptimizer<R extends Rule>(
     buffers.destroy();
     throw error;
   }
+}
+
+/** Its owner has one gradient for each step. @throws DownhillError OPTION-RANGE */
+function checkOneGradient({ name, minimizer }: RuleRow): void {
+  if (!minimizer) return;
+  throw new DownhillError(
+    'OPTION-RANGE',
+    `${name} looks at values and gradients at several points for a step, and createOptimizer has one gradient.`,
+    'Use it with createTrainer, minimize, or createMinimizer, which calls you for values and gradients.',
+  );
 }
 
 /** What the device, the rule and the options must agree on. @throws DownhillError OPTION-RANGE, LIMIT-BINDING */

@@ -16,6 +16,7 @@ import {
 import type { Form, Op } from '../kernels/op.js';
 import type { Shader } from '../shaders/shader.js';
 import type { TensorShape } from '../space/space.js';
+import type { MinimizerModule } from './minimizer.js';
 import type { RulePasses } from './rule-passes.js';
 
 /*
@@ -119,6 +120,11 @@ export interface RuleRow<F extends Fields = Fields> {
    * from the model, slot += weight·(g² - slot), when `updateHessian` is called. A trainer draws none, so it refuses such a rule.
    */
   readonly curvature?: { readonly slot: string; weight(settings: SettingsOf<F>): number };
+  /**
+   * Of a rule that takes more of its objective than one gradient for an update: what makes a whole step of it, loaded where it is used.
+   * Such a row has no kernel and no slots (`defineMinimizer`).
+   */
+  minimizer?(): Promise<MinimizerModule<Rule>>;
   /** Checks that need more than one field. */
   check?(settings: SettingsOf<F>): void;
 }

@@ -11,9 +11,10 @@ import { fillTensor } from '../space/vectors.js';
 import type { AdoptedTensor } from './adopt.js';
 import type { GradientSettings } from './gradient.js';
 import { nextRules } from './groups.js';
+import type { Minimizer, MinimizerMemory } from './minimizer.js';
 import type { PackedWords } from './optimizer-types.js';
 import type { PassState, passesOf } from './passes.js';
-import { allSlots, type RuleRow, slotFlags } from './rule.js';
+import { allSlots, type Rule, type RuleRow, slotFlags } from './rule.js';
 import { type Group, ScalarRing } from './scalars.js';
 import { groupIndex, planSegments } from './segments.js';
 import { type BoundSource, bind, type Source, spanName } from './source.js';
@@ -82,7 +83,7 @@ export function liveSlots(row: RuleRow, groups: readonly Group[]): string[] {
  * Gradients become updates: the memory that takes, beside parameters and gradients, and the ops of one step over all of it,
  * `[accumulate] [norm] advance update`, each once per span but `advance`. N replicas and G groups in the same dispatches.
  */
-export class Updater implements Stateful {
+export class Updater implements Minimizer<Rule> {
   readonly key = 'optimizer';
   readonly ops: readonly Op[];
   readonly scalars: ScalarRing;
@@ -157,6 +158,20 @@ export class Updater implements Stateful {
     const slots = liveSlots(this.options.row, this.groups);
     this.scalars.change(nextRules(this.groups, this.scalars.rules, slots, options, names));
     for (const tell of this.changed) tell();
+  }
+
+  get gradient(): Vector {
+    return this.options.grad;
+  }
+
+  memory(): MinimizerMemory {
+    const size = (vectors: readonly Vector[]) =>
+      vectors.flatMap(({ ranges }) => ranges).reduce((sum, range) => sum + range.size, 0);
+    return {
+      encodings: this.packed?.encodings ?? Object.fromEntries(this.slots.map(({ name }) => [name, 'f32'])),
+      gradients: size([this.gradient]),
+      state: (this.packed?.bytes ?? 0) + size(this.vectors().map(({ vector }) => vector)),
+    };
   }
 
   vectors(): readonly PlacedVector[] {

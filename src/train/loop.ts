@@ -30,14 +30,20 @@ export async function* trainLoop(
   options: LoopOptions,
 ): AsyncGenerator<{ readonly first: number; readonly results: readonly StepResult[] }, void, void> {
   const { end, signal, watch, profiled, pause, destroyed, checkAlive } = options;
-  const { device, scheduler, validation } = program;
+  const { device, scheduler, validation, updater } = program;
   let watcher: Watcher | undefined;
   const submitSteps = profiled ?? ((most: number) => (watcher ?? scheduler).submit(most));
   const flights: Flight[] = [];
   let failure: { readonly error: unknown } | undefined;
   /** No step is left to submit. */
   const done = () =>
-    failure || scheduler.failure || destroyed() || signal?.aborted || scheduler.step >= end || validation?.halted;
+    failure ||
+    scheduler.failure ||
+    destroyed() ||
+    signal?.aborted ||
+    scheduler.step >= end ||
+    validation?.halted ||
+    updater.stopped;
   const submit = async () => {
     try {
       // Two that were not delivered yet, whether the GPU is done with them or not: a slow consumer holds the GPU back.

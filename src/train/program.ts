@@ -1,4 +1,4 @@
-import { BufferSet, guarded, range } from '../gpu/buffers.js';
+import { type BufferRange, BufferSet, guarded, range } from '../gpu/buffers.js';
 import { DownhillError } from '../gpu/errors.js';
 import { checkChoice } from '../gpu/fields.js';
 import { createPasses, type Pass } from '../gpu/pipelines.js';
@@ -6,17 +6,21 @@ import { loadKernels, lower } from '../kernels/lower.js';
 import type { Form, Op } from '../kernels/op.js';
 import type { Average } from '../optim/averages.js';
 import type { EvaluatedWeights } from '../optim/evaluation.js';
-import type { RuleRow } from '../optim/rule.js';
+import type { Minimizer, MinimizerModule } from '../optim/minimizer.js';
+import { readState } from '../optim/optimizer-state.js';
+import type { Rule, RuleRow } from '../optim/rule.js';
 import type { Group } from '../optim/scalars.js';
+import type { OptimizerState } from '../optim/state-types.js';
 import { arenaUpdate, type GradientSettings, Updater, type UpdaterOptions } from '../optim/updater.js';
 import { WeightAverage } from '../optim/weight-average.js';
 import { arenaSpace } from '../space/arena.js';
 import { elementsOf, type PlacedVector, type Space, type Vector } from '../space/space.js';
 import type { Stateful } from '../space/stateful.js';
 import { fillTensor, partRange, readTensors, writeTensor } from '../space/vectors.js';
+import type { gradientAgain } from './again.js';
 import type { PlacedWeights } from './evaluate.js';
 import { formsOf } from './forms.js';
-import type { BoundObjective, Objective } from './objective.js';
+import type { BoundObjective, Objective, WatchedStep } from './objective.js';
 import type { Chooser, Chosen, FormChoice } from './plan-types.js';
 import type { ParameterRange, PlanReport } from './report-types.js';
 import { LOSS_BYTES, LOSS_RING, SCALARS_AHEAD, Scheduler } from './scheduler.js';
@@ -58,7 +62,9 @@ export class Program {
     readonly params: Vector,
     /** What layers keep beside parameters: running means … */
     readonly statistics: PlacedVector,
-    readonly updater: Updater,
+    readonly updater: Minimizer<Rule>,
+    /** What it remembers, as plain data. */
+    readonly state: () => Promise<OptimizerState>,
     /** What is evaluated, where it is not the parameters. */
     readonly average: WeightAverage | EvaluatedWeights | undefined,
     readonly passes: readonly Pass[],
@@ -73,9 +79,13 @@ export class Program {
     const { label, objective, row, groups, settings, seeds } = options;
     const limit = Math.min(device.limits.maxStorageBufferBindingSize, device.limits.maxBufferSize);
     const maxBytes = options.maxArenaBytes ?? limit;
-    const space = arenaSpace(objective.tensors, { replicas: seeds.length, maxBytes, separate: options.separate });
-    const kept = arenaSpace(objective.statistics, { replicas: seeds.length, maxBytes });
-    objective.check(device, seeds.length);
+    const replicas = seeds.length;
+    const minimizer = await row.minimizer?.();
+    const rule = groups[0]!.rules[0]!;
+    const largest = Math.floor(maxBytes / (minimizer?.together(rule) ?? 1));
+    const space = arenaSpace(objective.tensors, { replicas, maxBytes: largest, separate: options.separate });
+    const kept = arenaSpace(objective.statistics, { replicas, maxBytes });
+    objective.check(device, minimizer?.points(rule) ?? replicas);
     const wrappers = settings.wrappers ?? [];
     const evaluation = row.evaluation && (await import('../optim/evaluation.js'));
     const several = row.passes && (await import('../optim/passes.js'));
@@ -85,6 +95,7 @@ export class Program {
       ...(several?.passForms ?? []),
       ...(evaluation?.mixForms ?? []),
       ...wrappers.flatMap((each) => each.row.forms),
+      ...(minimizer?.forms ?? []),
     ];
     const known = [...(await formsOf(device, options.choice !== undefined)), ...own];
 
@@ -93,43 +104,19 @@ export class Program {
     try {
       const made = await guarded(device, label, () => {
         const params = space.vector(buffers, 'parameters');
-        const grads = space.vector(buffers, 'gradients');
         writeInitial(device, objective, space, params, seeds);
         const statistics = { space: kept, vector: kept.vector(buffers, 'statistics') };
         writeStatistics(device, objective, statistics);
-        const bound = objective.bind({ label, buffers, space, params, grads, statistics, seeds });
-        const updaterOptions = {
-          ...settings,
-          label,
-          row,
-          space,
-          param: params,
-          grad: grads,
-          groups,
-          packed: options.packed,
-          apply: arenaUpdate,
-          passesOf: several?.passesOf,
-          seeds,
-          copied: true,
-        };
-        const updater = new Updater(buffers, { ...updaterOptions, updates: SCALARS_AHEAD });
-        const losses = range(buffers.storage('losses', LOSS_BYTES * LOSS_RING * seeds.length));
-        const { clock } = updater;
-        const average = evaluation
-          ? new evaluation.EvaluatedWeights(updater)
-          : options.average &&
-            new WeightAverage(buffers, { label, average: options.average, space, param: params, clock });
-        average?.follow();
-        follow(device, label, params, updater.copies);
-        const committed = [...bound.commit(clock), ...(average?.ops ?? [])];
-        const after = [...committed, ...bound.next({ clock, losses }, LOSS_RING)];
-        const twice = again?.gradientAgain(buffers, updater, bound.result);
-        const gradient = [...bound.gradient, ...(twice?.between ?? []), ...(twice?.behind ?? [])];
-        const ops = [...gradient, ...updater.ops, ...after];
-        return { params, statistics, bound, updater, average, losses, ops, twice };
+        const losses = range(buffers.storage('losses', LOSS_BYTES * LOSS_RING * replicas));
+        const start = { buffers, options, space, params, statistics, losses };
+        const steps = minimizer
+          ? minimizerSteps(start, minimizer)
+          : updaterSteps(start, { passesOf: several?.passesOf, evaluation, again });
+        follow(device, label, params, steps.updater.copies);
+        return { params, statistics, losses, ...steps };
       });
       const { params, statistics, updater, average, bound, losses, ops, twice } = made;
-      const forms = [...known, ...(updater.packed?.forms ?? [])];
+      const forms = [...known, ...made.forms];
       await loadKernels(ops, forms, device);
       const chosen = await chosenFor(options.choice, ops, forms);
       const plan = await guarded(device, label, () => lower(ops, forms, device, chosen.choice));
@@ -147,6 +134,7 @@ export class Program {
         params,
         statistics,
         updater,
+        made.state,
         average,
         passes,
         scheduler,
@@ -171,6 +159,12 @@ export class Program {
   get parts(): readonly Stateful[] {
     const more = [this.average, this.validation].filter((part) => part !== undefined);
     return [this.updater, this.scheduler, ...this.bound.parts, ...more];
+  }
+
+  /** What telemetry may look at: of layers nothing where their outputs are those of points that may not be taken. */
+  get watched(): WatchedStep {
+    const { watched } = this.bound;
+    return this.options.row.minimizer ? { ...watched, layers: [] } : watched;
   }
 
   /** Where one replica's tensors lie. One that is cut where a limit asks has an entry for the rows of each part. */
@@ -211,6 +205,7 @@ export class Program {
   /** What starts as the parameters becomes them, in queue order: where they were set from outside. */
   follow(): void {
     this.average?.follow();
+    this.updater.follow?.();
     follow(this.device, this.options.label, this.params, this.updater.copies);
   }
 
@@ -222,8 +217,9 @@ export class Program {
   }
 
   describe(): PlanReport {
-    const { bound, space, updater, average, chosen } = this;
+    const { bound, space, average, chosen } = this;
     const { chosenBy, notes, measured } = chosen;
+    const memory = this.updater.memory();
     const size = (vectors: readonly Vector[]) =>
       vectors.flatMap(({ ranges }) => ranges).reduce((sum, range) => sum + range.size, 0);
     return {
@@ -232,14 +228,12 @@ export class Program {
       passes: this.passes.map(({ label, kernel, grid }) => ({ label, kernel, grid })),
       choice: this.choice,
       ...{ chosenBy, notes, ...(measured && { measured }) },
-      state: updater.packed?.encodings ?? Object.fromEntries(updater.slots.map(({ name }) => [name, 'f32'])),
+      state: memory.encodings,
       parameters: space.tensors.reduce((sum, tensor) => sum + elementsOf(tensor), 0),
       bytes: {
         parameters: size([this.params]),
-        gradients: size([updater.options.grad]),
-        state:
-          (updater.packed?.bytes ?? 0) +
-          size([...updater.vectors().map(({ vector }) => vector), ...(average ? [average.vector] : [])]),
+        gradients: memory.gradients,
+        state: memory.state + (average ? size([average.vector]) : 0),
         ...{ activations: bound.bytes.activations, data: bound.bytes.data },
       },
     };
@@ -249,6 +243,78 @@ export class Program {
     this.validation?.destroy();
     this.updater.buffers.destroy();
   }
+}
+
+/** What a step is made of, before anything of it exists. */
+interface Start {
+  readonly buffers: BufferSet;
+  readonly options: ProgramOptions;
+  readonly space: Space;
+  readonly params: Vector;
+  readonly statistics: PlacedVector;
+  readonly losses: BufferRange;
+}
+
+/** A step: who makes updates of gradients, the objective bound to where it is looked at, and all ops in order. */
+interface Steps {
+  readonly updater: Minimizer<Rule>;
+  readonly state: () => Promise<OptimizerState>;
+  readonly bound: BoundObjective;
+  readonly ops: readonly Op[];
+  readonly average: WeightAverage | EvaluatedWeights | undefined;
+  readonly forms: readonly Form[];
+  /** Where each gradient is taken twice. */
+  readonly twice: ReturnType<typeof gradientAgain>;
+}
+
+/** A step of one gradient for each update. @param loaded what few rules need */
+function updaterSteps(
+  { buffers, options, space, params, statistics, losses }: Start,
+  loaded: {
+    readonly passesOf: UpdaterOptions['passesOf'];
+    readonly evaluation: typeof import('../optim/evaluation.js') | undefined;
+    readonly again: typeof import('./again.js') | undefined;
+  },
+): Steps {
+  const { label, objective, row, groups, settings, seeds, packed } = options;
+  const grads = space.vector(buffers, 'gradients');
+  const bound = objective.bind({ label, buffers, space, params, grads, statistics, seeds });
+  const updater = new Updater(buffers, {
+    ...settings,
+    ...{ label, row, space, param: params, grad: grads, groups, packed, seeds },
+    ...{ apply: arenaUpdate, passesOf: loaded.passesOf, copied: true, updates: SCALARS_AHEAD },
+  });
+  const { clock } = updater;
+  const average = loaded.evaluation
+    ? new loaded.evaluation.EvaluatedWeights(updater)
+    : options.average && new WeightAverage(buffers, { label, average: options.average, space, param: params, clock });
+  average?.follow();
+  const committed = [...bound.commit(clock), ...(average?.ops ?? [])];
+  const after = [...committed, ...bound.next({ clock, losses }, LOSS_RING)];
+  const twice = loaded.again?.gradientAgain(buffers, updater, bound.result);
+  const gradient = [...bound.gradient, ...(twice?.between ?? []), ...(twice?.behind ?? [])];
+  const ops = [...gradient, ...updater.ops, ...after];
+  const state = () => readState(updater);
+  return { updater, state, bound, ops, average, forms: updater.packed?.forms ?? [], twice };
+}
+
+/** A step as a minimizer makes it: it looks at the objective at points of its own, all on the batch of one seed. */
+function minimizerSteps(
+  { buffers, options, space, params, statistics, losses }: Start,
+  minimizer: MinimizerModule<Rule>,
+): Steps {
+  const { label, objective, groups, seeds } = options;
+  const made: { bound?: BoundObjective } = {};
+  const updater = minimizer.bind({
+    ...{ label, buffers, space, params, groups, losses, ring: LOSS_RING },
+    objective(points) {
+      const same = Array.from({ length: points.space.replicas }, () => seeds[0]!);
+      made.bound = objective.bind({ label, buffers, ...points, statistics, seeds: same });
+      return made.bound;
+    },
+  });
+  const state = () => updater.state();
+  return { updater, state, bound: made.bound!, ops: updater.ops, average: undefined, forms: [], twice: undefined };
 }
 
 /** Vectors become the parameters as they are, in queue order. */

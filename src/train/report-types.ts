@@ -1,4 +1,5 @@
 import type { MetricValues } from '../nn/metrics.js';
+import type { StopReason } from '../optim/minimizer.js';
 import type { Chosen, FormChoice, MeasuredPlan } from './plan-types.js';
 import type { WatchReport } from './watch-report.js';
 
@@ -20,7 +21,11 @@ export interface ValidationReport {
 
 /** Why a training ended before its time. */
 export interface Stopped {
-  readonly reason: 'early-stopping';
+  /**
+   * A validation, or the minimizer itself: 'gradient' is as small as was asked for; 'flat': steps no longer change the loss by what f32
+   * can hold; 'linesearch': no step was found that lowers it; 'nonfinite': the loss or its gradient is not finite where it began.
+   */
+  readonly reason: 'early-stopping' | StopReason;
   /** Steps done. */
   readonly step: number;
   /** The best validation, by the metric that decided: where it was, and that metric. Absent where none was a number. */

@@ -73,6 +73,8 @@ export interface Updates {
   readonly clock: BufferRange;
   /** Records of the steps to come; rules and rates by replica. */
   readonly scalars: Pick<ScalarRing, 'issued' | 'issue' | 'rates' | 'rules' | 'see'>;
+  /** There once it has ended by itself: a step would do nothing. */
+  readonly stopped?: unknown;
 }
 
 export interface SchedulerParts {
@@ -198,7 +200,7 @@ export class Scheduler implements Stateful {
    */
   submit(most: number, record: Recorder = recordSteps): Flight | undefined {
     const { passes, updater, validation, feed } = this.#parts;
-    if (this.#awaited || validation?.halted) return undefined;
+    if (this.#awaited || validation?.halted || updater.stopped) return undefined;
     const { scalars } = updater;
     const first = this.#step;
     const fitting = Math.min(most, this.#steps, validation?.room(first) ?? MAX_STEPS);
@@ -286,7 +288,7 @@ export class Scheduler implements Stateful {
     const validations = validated?.arrive(controls, clocks, first + steps, updater.scalars.rules);
     updater.scalars.see(clocks);
     // Where every replica has stopped, what was submitted behind that did nothing.
-    if (validation?.halted) this.#step = Math.max(...clocks.map(({ step }) => step));
+    if (validation?.halted || updater.stopped) this.#step = Math.max(...clocks.map(({ step }) => step));
     if (validated) this.#arrived();
     return readSteps(words, first, clocks, rates, validations);
   }

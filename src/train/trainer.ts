@@ -11,7 +11,6 @@ import { MAX_STEP } from '../kernels/account.js';
 import { metricInput } from '../nn/metric.js';
 import type { Model } from '../nn/model.js';
 import type { SetOptions } from '../optim/groups.js';
-import { readState } from '../optim/optimizer-state.js';
 import type { FieldsOf, Rule } from '../optim/rule.js';
 import type { Vector } from '../space/space.js';
 import { type Built, buildAgain, buildProgram, choiceOf } from './build.js';
@@ -142,7 +141,8 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
   }
 
   get stopped(): Stopped | undefined {
-    const { validation } = this.#program;
+    const { validation, updater } = this.#program;
+    if (updater.stopped) return { reason: updater.stopped, step: this.step };
     const step = validation?.stoppedAt();
     if (step === undefined) return undefined;
     const best = validation!.bestResult();
@@ -261,7 +261,7 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
 
   state() {
     this.#checkAlive();
-    return readState(this.#program.updater);
+    return this.#program.state();
   }
 
   /** The network with these weights. */

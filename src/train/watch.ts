@@ -266,13 +266,12 @@ function layOut(watched: readonly Watched[], replicas: number, histograms: boole
 
 /** Makes what watching takes, beside the program's own. Creates buffers: call it in an error scope. */
 function makeWatch(program: Program, { histograms }: CheckedWatchOptions, buffers: BufferSet) {
-  const { space, params, updater, bound } = program;
-  const { watched: step } = bound;
+  const { space, params, updater, watched: step } = program;
   const { replicas } = space;
   const before = space.vector(buffers, 'before');
   const stream = range(buffers.storage('stream', step.stream.size), 0, step.stream.size);
   const watched = [
-    tensorsWatched('gradient', space, updater.options.grad),
+    tensorsWatched('gradient', space, updater.gradient),
     tensorsWatched('weight', space, params),
     tensorsWatched('update', space, params, before),
     ...step.layers.flatMap((layer, i) => (layer.output ? [outputWatched(layer, i, layer.output, step.rows)] : [])),

@@ -37,7 +37,7 @@ async function run(seeds: readonly number[], steps: number, penalty?: PenaltyOpt
   const results = await replicas.run(steps);
   const { space, updater, params } = replicas.program;
   const of = async (replica: number) => {
-    const [gradients, parameters] = await readTensors(gpu, 'test', space, [updater.options.grad, params], replica);
+    const [gradients, parameters] = await readTensors(gpu, 'test', space, [updater.gradient, params], replica);
     const losses = results.filter((_, i) => i % seeds.length === replica).map(({ loss }) => loss);
     return { losses, gradients: [...gradients!.values()], parameters: [...parameters!.values()] };
   };

@@ -148,7 +148,7 @@ describe('a watched step', () => {
       const results = await watcher.submit(4)!.results;
       expect(results).toHaveLength(2);
       for (const [replica, { watch }] of results.entries()) {
-        const [now, grads] = await readTensors(device, label, space, [params, updater.options.grad], replica);
+        const [now, grads] = await readTensors(device, label, space, [params, updater.gradient], replica);
         for (const tensor of watch!.tensors) {
           const [weight, gradient] = [now!.get(tensor.name)!, grads!.get(tensor.name)!];
           const was = before[replica]![0]!.get(tensor.name)!;

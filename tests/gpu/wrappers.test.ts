@@ -479,7 +479,7 @@ describe('a trainer with wrappers', () => {
       close.push(made);
       await go(7);
       const { space, params, device, updater } = program;
-      const vectors = [params, ...updater.added];
+      const vectors = [params, ...updater.vectors!().map(({ vector }) => vector)];
       return Promise.all(replicas.map((_, i) => readTensors(device, 'test', space, vectors, i)));
     };
     const layers = { choice: { 'forward-0': 'dense+activation/tile' } };

@@ -24,6 +24,7 @@ const row: LayerRow<DropoutSettings> & { name: 'dropout' } = {
   name: 'dropout',
   title: 'Dropout',
   fields: { p: number('share of the elements that are dropped', 0.5, { min: 0, below: 1 }) },
+  random: true,
   output: (input) => input,
   tensors: () => [],
   forward(b) {
