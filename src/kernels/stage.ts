@@ -1,11 +1,12 @@
 import type { BufferRange } from '../gpu/buffers.js';
 import { stageShader } from '../shaders/space/stage.gen.js';
+import { stageHalfShader } from '../shaders/space/stage_half.gen.js';
 import { formOf } from './lower.js';
 import type { Form, Op } from './op.js';
 
 /** Elements that lie together in somebody else's memory and in an arena of ours. */
 export interface StagePiece {
-  /** First element in the binding of the foreign range, and in the arena's. */
+  /** First element in the binding of the foreign range (in halves, where they are), and in the arena's. */
   readonly foreign: number;
   readonly own: number;
   readonly elements: number;
@@ -16,10 +17,19 @@ export interface StagePiece {
   readonly unit?: number;
 }
 
-export type StageOp = Op<
-  'stage',
-  { readonly pieces: readonly StagePiece[]; readonly out: boolean; readonly zero: boolean }
->;
+/** Which way a copy goes, and of what. */
+export interface StageOptions {
+  /** From the arena to the foreign range. Default false. */
+  readonly out?: boolean;
+  /** Clear the foreign elements once they are read. Default false. */
+  readonly zero?: boolean;
+  /** The foreign elements are halves (binary16), rounded to the nearest on the way out. Default false. */
+  readonly halves?: boolean;
+  /** Of halves on the way in: what rounds to one stays as it is in the arena. Default false. */
+  readonly keep?: boolean;
+}
+
+export type StageOp = Op<'stage', Required<StageOptions> & { readonly pieces: readonly StagePiece[] }>;
 
 /** Longest piece: one workgroup copies it. */
 const PIECE = 4096;
@@ -61,17 +71,16 @@ function splitRow(piece: StagePiece, from: number): StagePiece[] {
 }
 
 const stageForm = formOf<StageOp>('stage', 'stage', ({ label, shape, buffers }) => {
+  const { out, zero, halves, keep } = shape;
   const pieces = shape.pieces.flatMap(cut);
+  const own: Record<string, boolean> = halves
+    ? { KEEP: keep }
+    : { FIXED: pieces.some(({ unit }) => unit !== undefined) };
   return [
     {
       label,
-      shader: stageShader,
-      constants: {
-        OUT: shape.out,
-        FIXED: pieces.some(({ unit }) => unit !== undefined),
-        ZERO: shape.zero,
-        WORKGROUP: 64,
-      },
+      shader: halves ? stageHalfShader : stageShader,
+      constants: { OUT: out, ZERO: zero, ...own, WORKGROUP: 64 },
       buffers,
       tables: { pieces: tableOf(pieces) },
       groups: pieces.length,
@@ -83,14 +92,13 @@ const stageForm = formOf<StageOp>('stage', 'stage', ({ label, shape, buffers }) 
 export const stageForms: readonly Form[] = [stageForm];
 
 /**
- * Copies elements from a foreign range into an arena (fixed-point ones become f32), or back.
+ * Copies elements from a foreign range into an arena (fixed-point ones and halves become f32), or back.
  *
  * @param buffers foreign, own
- * @param zero clear the foreign elements once they are read
  */
 export const stage = (
   label: string,
   pieces: readonly StagePiece[],
   buffers: { readonly foreign: BufferRange; readonly own: BufferRange },
-  { out = false, zero = false } = {},
-): StageOp => ({ kind: 'stage', label, shape: { pieces, out, zero }, buffers, replicas: 1 });
+  { out = false, zero = false, halves = false, keep = false }: StageOptions = {},
+): StageOp => ({ kind: 'stage', label, shape: { pieces, out, zero, halves, keep }, buffers, replicas: 1 });
