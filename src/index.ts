@@ -100,7 +100,7 @@ export {
 } from './nn/mlp.js';
 export { type Gain, INITS, type Init, type Model, type SequentialOptions, sequential, tensorsOf } from './nn/model.js';
 export { type ModelJson, modelFromJson, modelToJson, type NamedSettings } from './nn/model-json.js';
-export type { ActiveRows, ForeignRange, GradientForm, TensorOptions } from './optim/adopt.js';
+export type { ActiveRows, ForeignDtype, ForeignRange, GradientForm, TensorOptions } from './optim/adopt.js';
 export { type Average, averages, type EmaOptions, ema, type SwaOptions, swa } from './optim/averages.js';
 export type { SetOptions } from './optim/groups.js';
 export { createOptimizer } from './optim/optimizer.js';

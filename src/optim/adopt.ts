@@ -1,4 +1,4 @@
-import { guarded } from '../gpu/buffers.js';
+import { guarded, roundUp } from '../gpu/buffers.js';
 import { COMPUTE_STAGE, USAGE } from '../gpu/constants.js';
 import { DownhillError, show } from '../gpu/errors.js';
 import { checkChoice, checkNumber, checkOptions, type Fields, type OptionsOf } from '../gpu/fields.js';
@@ -10,14 +10,26 @@ import type { Rule } from './rule.js';
  * Foreign memory, checked before it is touched: every tensor's two ranges, their usage, size, alignment and overlap.
  */
 
+/** How a number of the caller's is stored. */
+export type ForeignDtype = 'f32' | 'f16';
+
 /**
- * A buffer of the caller's, or a range of it. Bytes, multiples of 4; `size` follows from the shape, and is checked where it
- * is given. With a `stride` the rows (the items of the first axis) lie so many bytes apart, no less than a row has; nothing
- * between them is touched.
+ * A buffer of the caller's, or a range of it. Bytes, multiples of 4, or of 2 for halves; `size` follows from the shape, and is
+ * checked where it is given. With a `stride` the rows (the items of the first axis) lie so many bytes apart, no less than a row
+ * has; nothing between them is touched.
+ *
+ * `dtype: 'f16'` is IEEE half precision, on any device. Of such parameters the optimizer keeps a float32 `master`, which it
+ * updates; the buffer then gets the master's nearest halves.
  */
 export type ForeignRange =
   | GPUBuffer
-  | { readonly buffer: GPUBuffer; readonly offset?: number; readonly size?: number; readonly stride?: number };
+  | {
+      readonly buffer: GPUBuffer;
+      readonly offset?: number;
+      readonly size?: number;
+      readonly stride?: number;
+      readonly dtype?: ForeignDtype;
+    };
 
 /** Which rows of a tensor take part: a buffer with a u32 for each, 0 where it is left alone; or one with their number. */
 export type ActiveRows =
@@ -34,9 +46,9 @@ export interface TensorOptions<F extends Fields = Fields> {
   readonly name: string;
   /** Empty for a scalar; a 0 in it makes a tensor without elements. */
   readonly shape: readonly number[];
-  /** float32, updated in place; usage STORAGE. */
+  /** float32 or float16, updated in place; usage STORAGE. */
   readonly param: ForeignRange;
-  /** float32, or int32 with `gradients: 'fixed'`; usage STORAGE. */
+  /** float32, float16, or int32 with `gradients: { fixed }`; usage STORAGE. */
   readonly grad: ForeignRange;
   /** Hyper-parameters of its own; the rest are the rule's. */
   readonly group?: OptionsOf<F>;
@@ -73,11 +85,20 @@ export interface RowSettings {
 }
 
 export interface AdoptedTensor extends PlacedTensor {
+  readonly param: Adopted;
+  readonly grad: Adopted;
   /** So many as there may be. */
   readonly elements: number;
   readonly rules: readonly [Rule];
   readonly rows?: RowSettings | undefined;
 }
+
+/** Bytes of a number. */
+export const bytesOf = ({ dtype }: { readonly dtype?: 'f16' }): 2 | 4 => (dtype === 'f16' ? 2 : 4);
+
+/** Whether something of a tensor is no float32. */
+export const hasHalves = ({ param, grad }: AdoptedTensor): boolean =>
+  [param, grad].some(({ dtype }) => dtype === 'f16');
 
 /** Whether it takes more than ranges of floats that lie close together. */
 export const isByRows = (tensor: TensorOptions): boolean =>
@@ -163,13 +184,24 @@ function adoptTensor(
   const rows = isByRows(tensor) ? adoptRows?.(where, tensor, own) : undefined;
   const whole = rows ? [rows.most, ...shape.slice(1)] : shape;
   const elements = countElements(where, whole);
-  const extent = rows ? { rows: rows.most, width: rows.width } : { rows: 1, width: elements };
-  return {
-    ...{ name, shape: whole, elements, frozen, rules: [own], rows },
+  const extent = {
+    ...(rows ? { rows: rows.most, width: rows.width } : { rows: 1, width: elements }),
+    dtype: 'f32',
+  } as const;
+  const adopted = {
+    ...{ name, shape: whole, elements, frozen, rules: [own] as const, rows },
     param: adoptRange(`${where}: param`, tensor.param, extent),
     grad: adoptRange(`${where}: grad`, tensor.grad, extent),
     unit: tensor.gradients === undefined ? unit : checkGradients(`${where}: gradients`, tensor.gradients),
   };
+  if (adopted.unit !== undefined && adopted.grad.dtype === 'f16') {
+    throw new DownhillError(
+      'OPTION-RANGE',
+      `${where}: grad is f16, but gradients are fixed-point.`,
+      "Leave dtype out for integers, or give this tensor gradients: 'f32'.",
+    );
+  }
+  return adopted;
 }
 
 /** Checks how gradients are stored. @returns what an integer is worth; undefined for f32. */
@@ -208,27 +240,38 @@ const isBuffer = (value: unknown): value is GPUBuffer =>
 /** What has a `buffer` is a range; anything else is refused for what it is. */
 const isRange = (value: unknown): boolean => isBuffer((value as { buffer?: unknown } | null | undefined)?.buffer);
 
-/** A whole range of the caller's, or rows of one; a stride that is none is left out. */
+/** A whole range of the caller's, or rows of one; a stride that is none is left out, and so is a dtype that is f32. */
 interface Adopted {
   readonly buffer: GPUBuffer;
   readonly offset: number;
   readonly stride?: number;
+  readonly dtype?: 'f16';
 }
 
-/** Multiples of 4 only: nothing smaller can be bound or addressed. */
-const isWords = (bytes: unknown): bytes is number => Number.isInteger(bytes) && (bytes as number) % 4 === 0;
+/** What a range must hold: so many rows of so many elements; 1 where it is taken as a whole. */
+interface Extent {
+  readonly rows: number;
+  readonly width: number;
+  /** Of an element, where the caller does not say; none where nothing but 32 bits will do. */
+  readonly dtype?: ForeignDtype;
+}
 
-/**
- * @param extent so many rows of so many elements; 1 where it is taken as a whole
- * @throws DownhillError BUFFER-*, OPTION-*.
- */
-export function adoptRange(where: string, given: unknown, { rows, width }: { rows: number; width: number }): Adopted {
-  if (isRange(given)) checkOptions(where, given, ['buffer', 'offset', 'size', 'stride']);
+/** @throws DownhillError BUFFER-*, OPTION-*. */
+export function adoptRange(where: string, given: unknown, { rows, width, dtype: usual }: Extent): Adopted {
+  const keys = ['buffer', 'offset', 'size', 'stride', ...(usual ? ['dtype'] : [])];
+  if (isRange(given)) checkOptions(where, given, keys);
+  const { dtype = usual } = isRange(given) ? (given as { readonly dtype?: unknown }) : {};
+  if (dtype !== undefined) checkChoice(`${where}.dtype`, dtype, ['f32', 'f16']);
+  const half = dtype === 'f16' ? ({ dtype: 'f16' } as const) : {};
+  const bytesEach = bytesOf(half);
+  const row = bytesEach * width;
+  /** Nothing but whole elements can be addressed. */
+  const isWhole = (bytes: unknown): bytes is number => Number.isInteger(bytes) && (bytes as number) % bytesEach === 0;
   const {
     buffer,
     offset = 0,
     size,
-    stride = 4 * width,
+    stride = row,
   } = isBuffer(given) ? { buffer: given } : ((given ?? {}) as Readonly<Record<string, unknown>>);
   if (!isBuffer(buffer)) {
     throw new DownhillError(
@@ -240,18 +283,22 @@ export function adoptRange(where: string, given: unknown, { rows, width }: { row
   const refuse = (what: string, fix: string): never => {
     throw new DownhillError('BUFFER-RANGE', `${where}${what}`, fix);
   };
-  if (!isWords(offset) || offset < 0)
-    return refuse(`: the offset ${show(offset)} is not a multiple of 4 bytes.`, 'Start the range at a whole float.');
-  if (!isWords(stride) || stride < 4 * width) {
+  if (!isWhole(offset) || offset < 0) {
     return refuse(
-      `: the stride ${show(stride)} is not a multiple of 4 bytes that holds the ${4 * width} of a row.`,
+      `: the offset ${show(offset)} is not a multiple of ${bytesEach} bytes.`,
+      `Start the range at a whole ${half.dtype ?? 'float'}.`,
+    );
+  }
+  if (!isWhole(stride) || stride < row) {
+    return refuse(
+      `: the stride ${show(stride)} is not a multiple of ${bytesEach} bytes that holds the ${row} of a row.`,
       'Pass the bytes from one row to the next.',
     );
   }
-  const bytes = rows * width > 0 ? (rows - 1) * stride + 4 * width : 0;
-  if (size !== undefined && (!isWords(size) || size < bytes)) {
+  const bytes = rows * width > 0 ? (rows - 1) * stride + row : 0;
+  if (size !== undefined && (!isWhole(size) || size < bytes)) {
     return refuse(
-      `: the size ${show(size)} is not a multiple of 4 bytes that holds the ${bytes} of its shape.`,
+      `: the size ${show(size)} is not a multiple of ${bytesEach} bytes that holds the ${bytes} of its shape.`,
       'Leave size out, or pass the bytes of the whole tensor.',
     );
   }
@@ -262,9 +309,11 @@ export function adoptRange(where: string, given: unknown, { rows, width }: { row
       'Create the buffer with GPUBufferUsage.STORAGE.',
     );
   }
-  if (offset + bytes > buffer.size) {
+  // WebGPU binds whole words.
+  if (roundUp(offset + bytes, 4) > buffer.size) {
+    const inWords = (offset + bytes) % 4 > 0 ? ', in whole words' : '';
     return refuse(
-      ` needs ${bytes} bytes from ${offset} on, but its buffer has ${buffer.size}.`,
+      ` needs ${bytes} bytes from ${offset} on${inWords}, but its buffer has ${buffer.size}.`,
       'Check shape and offset, or make the buffer larger.',
     );
   }
@@ -275,7 +324,7 @@ export function adoptRange(where: string, given: unknown, { rows, width }: { row
       'Unmap it first.',
     );
   }
-  return { buffer, offset, ...(stride !== 4 * width && { stride }) };
+  return { buffer, offset, ...(stride !== row && { stride }), ...half };
 }
 
 /** Items of so many bytes, so many of them at a stride. */
@@ -323,7 +372,8 @@ export function checkOverlap(tensors: readonly AdoptedTensor[]): void {
     for (const side of ['param', 'grad'] as const) {
       const { buffer, offset, stride } = tensor[side];
       const list = perBuffer.get(buffer) ?? [];
-      const [count, bytes] = stride === undefined ? [1, 4 * elements] : [rows!.most, 4 * rows!.width];
+      const each = bytesOf(tensor[side]);
+      const [count, bytes] = stride === undefined ? [1, each * elements] : [rows!.most, each * rows!.width];
       list.push({ what: `${side} of ${show(name)}`, begin: offset, bytes, stride: stride ?? bytes, count });
       perBuffer.set(buffer, list);
     }

@@ -102,7 +102,7 @@ export class GradientSets {
       const given = Object.hasOwn(grads, name) ? (grads[name] as Partial<Exclude<ForeignRange, GPUBuffer>>) : undefined;
       if (given === undefined) key += ',';
       else
-        key += `${this.#idOf(given?.buffer ?? given)}:${given?.offset ?? 0}:${given?.size ?? ''}:${given?.stride ?? ''},`;
+        key += `${this.#idOf(given?.buffer ?? given)}:${given?.offset ?? 0}:${given?.size ?? ''}:${given?.stride ?? ''}:${given?.dtype ?? ''},`;
     }
     return key;
   }
@@ -180,9 +180,18 @@ function checkNames(call: string, tensors: readonly AdoptedTensor[], grads: unkn
 }
 
 /** Rows at a stride only where the tensor was made with rows: else nobody knows how long one is. */
-function adoptGradient({ name, rows, elements }: AdoptedTensor, given: ForeignRange | undefined) {
+function adoptGradient({ name, rows, elements, grad: first }: AdoptedTensor, given: ForeignRange | undefined) {
   const where = `Tensor ${show(name)}: grad`;
-  const grad = adoptRange(where, given, rows ? { rows: rows.most, width: rows.width } : { rows: 1, width: elements });
+  const extent = rows ? { rows: rows.most, width: rows.width } : { rows: 1, width: elements };
+  const dtype = first.dtype ?? 'f32';
+  const grad = adoptRange(where, given, { ...extent, dtype });
+  if (grad.dtype !== first.dtype) {
+    throw new DownhillError(
+      'OPTION-RANGE',
+      `${where}: it is ${grad.dtype ?? 'f32'}, but the tensor was made with gradients of ${dtype}.`,
+      `Pass gradients of ${dtype}, or make the optimizer with others.`,
+    );
+  }
   if (rows || grad.stride === undefined) return grad;
   throw new DownhillError(
     'BUFFER-RANGE',

@@ -8,7 +8,7 @@ import { loadForeign } from '../kernels/foreign.js';
 import { loadKernels, lower } from '../kernels/lower.js';
 import type { Plan } from '../kernels/op.js';
 import { RECORD_BLOCK } from '../kernels/update.js';
-import { type AdoptedTensor, adoptTensors, isByRows, probeTensors, type TensorOptions } from './adopt.js';
+import { type AdoptedTensor, adoptTensors, hasHalves, isByRows, probeTensors, type TensorOptions } from './adopt.js';
 import type { Curvature } from './curvature.js';
 import type { EvaluationSwap } from './evaluation.js';
 import { GradientSets } from './gradient-sets.js';
@@ -63,9 +63,10 @@ export async function createOptimizer<R extends Rule>(
     'createOptimizer',
     adopted.filter(({ frozen, elements }) => !frozen && elements > 0),
   );
-  // On arenas of ours go rules of several passes, and with fields of records whatever goes over whole vectors beside the rule.
+  // On arenas of ours go rules of several passes, all rules on halves, and with fields of records whatever goes over whole vectors
+  // beside the rule.
   const beside = settings.wrappers[0]?.row ?? ((row.evaluation ?? row.curvature) && row);
-  const onArenas = row.passes ? row : rows && beside;
+  const onArenas = row.passes ? row : adopted.some(hasHalves) ? { title: 'dtype f16' } : rows && beside;
   if (onArenas) rows?.checkArenas(adopted, onArenas.title);
   checkTogether(device, row, settings, rows !== undefined);
   const groups = makeGroups(adopted, settings.clip?.by === 'tensor' || row.perTensor === true);
@@ -404,7 +405,10 @@ class BufferOptimizer<F extends Fields> implements Optimizer<F> {
       bytesPerStep: space.padded
         ? boundBytes(this.#plan)
         : Math.ceil(elements * (4 * streams + 2 * (packed?.bytesPerElement ?? 4 * slots.length))),
-      state: packed?.encodings ?? Object.fromEntries(slots.map(({ name }) => [name, 'f32'])),
+      state: {
+        ...(options.master && { master: 'f32' }),
+        ...(packed?.encodings ?? Object.fromEntries(slots.map(({ name }) => [name, 'f32']))),
+      },
       stateBytes: buffers.bytes + this.#sets.bytes + (this.#curvature?.bytes ?? 0),
       stepsAhead: this.#ahead,
       ...(this.#moves && { rows: this.#moves.counts() }),

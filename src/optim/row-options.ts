@@ -72,7 +72,7 @@ export function checkArenas(tensors: readonly AdoptedTensor[], what: string): vo
     throw new DownhillError(
       'OPTION-RANGE',
       `Tensor ${show(name)}: ${what} takes no ${option}.`,
-      `Leave out ${option}, or use a rule of one pass, without wrappers and perRow.`,
+      `Leave out ${option}, or use a rule of one pass on float32, without wrappers and perRow.`,
     );
   }
 }

@@ -41,6 +41,8 @@ export interface UpdaterOptions extends GradientSettings {
   readonly seeds?: readonly number[];
   /** Whoever sets the parameters sets {@link Updater.copies} as well. Default false: they are theirs at the first update. */
   readonly copied?: boolean;
+  /** Of parameters that their owner has in fewer bytes: their float32, which is part of the state. */
+  readonly master?: PlacedVector | undefined;
   /** Keeps the state in fewer bytes, in place of vectors: packed.ts, loaded where it is asked for. */
   readonly packed?: ((buffers: BufferSet, space: Space, groups: readonly Group[]) => Packed) | undefined;
   /** What an integer of a tensor's gradient is worth, where tensors have units of their own. */
@@ -175,9 +177,9 @@ export class Updater implements Minimizer<Rule> {
   }
 
   vectors(): readonly PlacedVector[] {
-    const { space } = this.options;
+    const { space, master } = this.options;
     const vectors = [...this.slots, ...(this.accumulated ? [this.accumulated] : []), ...this.added];
-    return [...vectors.map((vector) => ({ space, vector })), ...this.kept.factors];
+    return [...(master ? [master] : []), ...vectors.map((vector) => ({ space, vector })), ...this.kept.factors];
   }
 
   ranges(): readonly NamedRange[] {
