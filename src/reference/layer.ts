@@ -27,17 +27,38 @@ export interface ReferenceLayer {
     tensors: readonly Float64Array[],
     wanted: boolean,
   ): { readonly gradients: Float64Array[]; readonly dx?: Float64Array };
+  /** For products of the Hessian with a vector; absent where there is none. */
+  readonly curvature?: ReferenceCurvature;
   /** What the layer keeps of a training pass: changes `pass.buffers`. */
   commit?(pass: ReferencePass & { readonly x: Float64Array }): void;
+}
+
+/** Derivatives along a direction of the parameters, R M for every matrix M of a pass: Pearlmutter's R-operator. */
+export interface ReferenceCurvature {
+  /** R y of R x. @param v the direction, as `tensors` */
+  tangent(
+    rx: Float64Array,
+    pass: ReferencePass & { readonly x: Float64Array },
+    tensors: readonly Float64Array[],
+    v: readonly Float64Array[],
+  ): Float64Array;
+  /** R of what `backward` gives: of the gradients, and of dx. */
+  product(
+    given: { readonly dy: Float64Array; readonly rdy: Float64Array; readonly rx: Float64Array },
+    pass: ReferencePass & { readonly x: Float64Array },
+    tensors: readonly Float64Array[],
+    v: readonly Float64Array[],
+  ): { readonly gradients: Float64Array[]; readonly dx: Float64Array };
 }
 
 /** Makes the oracle of a layer that takes `input` numbers and gives `output`. */
 export type ReferenceLayerOf = (input: number, output: number, settings: Settings) => ReferenceLayer;
 
-/** An activation y = f(z) and its slope f'(z). */
+/** An activation y = f(z), its slope f'(z) and its bend f''(z), which is 0 at a kink. */
 export interface ReferenceActivation {
   value(z: number): number;
   slope(z: number): number;
+  bend(z: number): number;
 }
 
 /**
@@ -51,10 +72,17 @@ export const elementwise = (
   of: (settings: Settings) => ReferenceActivation = () => activation,
 ): ReferenceLayerOf & ReferenceActivation =>
   Object.assign((_input: number, _output: number, settings: Settings): ReferenceLayer => {
-    const { value, slope } = of(settings);
+    const { value, slope, bend } = of(settings);
     return {
       forward: (x) => x.map(value),
       backward: (dy, { x }) => ({ gradients: [], dx: dy.map((d, i) => d * slope(x[i]!)) }),
+      curvature: {
+        tangent: (rx, { x }) => rx.map((r, i) => r * slope(x[i]!)),
+        product: ({ dy, rdy, rx }, { x }) => ({
+          gradients: [],
+          dx: rdy.map((r, i) => r * slope(x[i]!) + dy[i]! * bend(x[i]!) * rx[i]!),
+        }),
+      },
     };
   }, activation);
 

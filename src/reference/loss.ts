@@ -18,6 +18,8 @@ export interface ReferenceLoss {
     rowLosses: Float64Array,
     gradient: Float64Array,
   ): void;
+  /** R of that gradient, for R of the outputs: the second derivatives by the outputs, applied to `tangents`. */
+  product(outputs: Float64Array, targets: Float64Array, width: number, tangents: Float64Array): Float64Array;
 }
 
 /** Makes the oracle of a loss with these settings, for targets of a kind; by default the one the loss takes first of all. */
@@ -25,8 +27,8 @@ export type ReferenceLossOf = (settings?: Readonly<Record<string, unknown>>, kin
 
 /** A loss that is a mean over rows and outputs of a function of output and target. */
 export const meanOverOutputs = (
-  /** Value and slope by the output. */
-  each: (output: number, target: number, column: number) => readonly [number, number],
+  /** Value, slope and bend by the output. */
+  each: (output: number, target: number, column: number) => readonly [number, number, number],
 ): ReferenceLoss => ({
   targetsPerRow: (width) => width,
   rows(outputs, targets, width, rowLosses, gradient) {
@@ -42,6 +44,8 @@ export const meanOverOutputs = (
       rowLosses[row] = sum / width;
     }
   },
+  product: (outputs, targets, width, tangents) =>
+    tangents.map((tangent, k) => (each(outputs[k]!, targets[k]!, k % width)[2] * tangent) / tangents.length),
 });
 
 /** Refuses a class index that names no output. */

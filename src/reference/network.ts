@@ -4,7 +4,7 @@ import type { TargetKind } from '../nn/loss.js';
 import { buffersOf, type Model, tensorsOf } from '../nn/model.js';
 import type { ReferenceLayer, ReferencePass } from './layer.js';
 import { referenceLayers } from './layers.js';
-import { checkLabel, type ReferenceLossOf } from './loss.js';
+import { checkLabel, type ReferenceLoss, type ReferenceLossOf } from './loss.js';
 import { referenceLosses } from './losses.js';
 
 /** What one pass through the network yields. */
@@ -61,6 +61,21 @@ export interface ReferenceNetwork {
     rows: number,
     options?: ReferenceOptions,
   ): ReferenceGradients;
+  /**
+   * The Hessian of the loss times a vector, by the R-operator: exact, in about twice the time of a gradient.
+   *
+   * @param v as `parameters`: the vector
+   * @param gaussNewton the Gauss-Newton matrix Jᵀ·L''·J instead, which leaves out the network's own curvature. Default false.
+   * @throws DownhillError SHAPE-MISMATCH; OPTION-RANGE for layers that have no product
+   */
+  hessianProduct(
+    parameters: readonly Numbers[],
+    x: Numbers,
+    targets: Numbers,
+    rows: number,
+    v: readonly Numbers[],
+    options?: { readonly gaussNewton?: boolean },
+  ): Float64Array[];
   /** Share of rows whose largest output is the one of their label, the first of equal ones; a row with a NaN is wrong. */
   accuracy(outputs: Numbers, labels: Numbers, rows: number): number;
 }
@@ -133,6 +148,12 @@ export function referenceNetwork(model: Model, kind: TargetKind = model.loss.row
       loss.rows(pass.outputs, wanted, width, rowLosses, delta);
       const gradients = backward(layers, tensors, first, pass, delta, made);
       return { ...pass, loss: rowLosses.reduce((a, b) => a + b) / rows, rowLosses, gradients };
+    },
+    hessianProduct(parameters, x, targets, rows, v, { gaussNewton = false } = {}) {
+      const { tensors, first } = inputs(parameters, x, rows);
+      const { tensors: direction } = inputs(v, x, rows);
+      const wanted = float64('targets', targets, rows * loss.targetsPerRow(width));
+      return product(layers, loss, tensors, first, direction, wanted, { rows, width, gaussNewton });
     },
     accuracy(outputs, labels, rows) {
       checkInteger('rows', rows, 1);
@@ -214,6 +235,48 @@ function backward(
   }
   return gradients;
 }
+
+/** R forward and R backward, beside the pass itself. */
+function product(
+  layers: readonly PlacedLayer[],
+  loss: ReferenceLoss,
+  tensors: readonly Float64Array[],
+  x: Float64Array,
+  v: readonly Float64Array[],
+  targets: Float64Array,
+  { rows, width, gaussNewton }: { readonly rows: number; readonly width: number; readonly gaussNewton: boolean },
+): Float64Array[] {
+  const made: NetworkPass = { rows, mode: 'train', seed: 0, step: 0, buffers: [] };
+  const without = layers.findIndex(({ layer }) => !layer.curvature);
+  if (without >= 0) throw noCurvature(without);
+  const { outputs, values } = forward(layers, tensors, x, made);
+  const passes = layers.map((placed, l) => ({ ...ownPass(placed, made), x: values[l - 1] ?? x, y: values[l]! }));
+  const tangents: Float64Array[] = [new Float64Array(x.length)];
+  for (const [l, placed] of layers.entries()) {
+    tangents.push(placed.layer.curvature!.tangent(tangents[l]!, passes[l]!, own(placed, tensors), own(placed, v)));
+  }
+  let delta: Float64Array = new Float64Array(rows * width);
+  loss.rows(outputs, targets, width, new Float64Array(rows), delta);
+  // The terms with deltas are what the Gauss-Newton matrix leaves out.
+  if (gaussNewton) delta.fill(0);
+  let rdelta = loss.product(outputs, targets, width, tangents.at(-1)!);
+  const products: Float64Array[] = [];
+  for (const [l, placed] of [...layers.entries()].reverse()) {
+    const [params, given] = [own(placed, tensors), { dy: delta, rdy: rdelta, rx: tangents[l]! }];
+    const result = placed.layer.curvature!.product(given, passes[l]!, params, own(placed, v));
+    products.unshift(...result.gradients);
+    delta = placed.layer.backward(delta, passes[l]!, params, true).dx!;
+    rdelta = result.dx;
+  }
+  return products;
+}
+
+const noCurvature = (l: number) =>
+  new DownhillError(
+    'OPTION-RANGE',
+    `layers[${l}] has no product of its second derivatives with a vector.`,
+    'Take a model of linear layers and activations.',
+  );
 
 function accuracy(outputs: Float64Array, labels: Float64Array, width: number): number {
   let right = 0;

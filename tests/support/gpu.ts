@@ -2,6 +2,8 @@ import { type BufferRange, BufferSet, guarded, readRanges } from '../../src/gpu/
 import { createPasses, encodePass, type PassSpec } from '../../src/gpu/pipelines.js';
 import { requestDevice } from '../../src/node/index.js';
 
+export { randomFloats } from './numbers.js';
+
 /** One device per test file: drivers for CPU adapters do not like many. */
 let device: Promise<GPUDevice> | undefined;
 export const testDevice = (): Promise<GPUDevice> => {
@@ -27,15 +29,6 @@ export async function readFloats(gpu: GPUDevice, at: BufferRange): Promise<Float
 }
 
 export const buffersFor = (gpu: GPUDevice, name: string) => new BufferSet(gpu, `test-${name}`);
-
-/** Deterministic numbers for tests: uniform in [-1, 1), as float32. */
-export function randomFloats(length: number, seed: number): Float32Array<ArrayBuffer> {
-  let state = (seed * 2654435761 + 1) >>> 0;
-  return Float32Array.from({ length }, () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 31 - 1;
-  });
-}
 
 /** Rows of `width` values set at a stride, with NaN in the padding: what must not be read shows. */
 export function strided(

@@ -4,4 +4,5 @@ import { elementwise } from '../layer.js';
 export const identity = elementwise({
   value: (z) => z,
   slope: () => 1,
+  bend: () => 0,
 });

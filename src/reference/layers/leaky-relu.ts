@@ -6,6 +6,7 @@ const SLOPE = 0.01;
 const of = (negativeSlope: number) => ({
   value: (z: number) => (z > 0 ? z : negativeSlope * z),
   slope: (z: number) => (z > 0 ? 1 : negativeSlope),
+  bend: () => 0,
 });
 
 /** As PyTorch's: slope 0.01 at 0. */

@@ -4,4 +4,5 @@ import { elementwise } from '../layer.js';
 export const relu = elementwise({
   value: (z) => Math.max(z, 0),
   slope: (z) => (z <= 0 ? 0 : 1),
+  bend: () => 0,
 });

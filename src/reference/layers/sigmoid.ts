@@ -4,4 +4,5 @@ import { elementwise, logistic } from '../layer.js';
 export const sigmoid = elementwise({
   value: logistic,
   slope: (z) => logistic(z) * logistic(-z),
+  bend: (z) => logistic(z) * logistic(-z) * (logistic(-z) - logistic(z)),
 });

@@ -7,4 +7,5 @@ const THRESHOLD = 20;
 export const softplus = elementwise({
   value: (z) => (z > THRESHOLD ? z : Math.log1p(Math.exp(z))),
   slope: (z) => (z > THRESHOLD ? 1 : logistic(z)),
+  bend: (z) => (z > THRESHOLD ? 0 : logistic(z) * logistic(-z)),
 });

@@ -12,6 +12,11 @@ export const binaryCrossEntropy: ReferenceLossOf = ({ posWeight = [] } = {}) => 
   const weights = posWeight as readonly number[];
   return meanOverOutputs((z, t, column) => {
     const yes = (weights[column] ?? 1) * t;
-    return [(1 - t) * softplus(z) + yes * softplus(-z), (1 - t) * logistic(z) - yes * logistic(-z)];
+    const no = 1 - t;
+    return [
+      no * softplus(z) + yes * softplus(-z),
+      no * logistic(z) - yes * logistic(-z),
+      (no + yes) * logistic(z) * logistic(-z),
+    ];
   });
 };

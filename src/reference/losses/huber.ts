@@ -6,6 +6,6 @@ export const huber: ReferenceLossOf = ({ delta = 1 } = {}) => {
   return meanOverOutputs((y, t) => {
     const d = y - t;
     const far = Math.abs(d) > edge;
-    return far ? [edge * (Math.abs(d) - edge / 2), Math.sign(d) * edge] : [(d * d) / 2, d];
+    return far ? [edge * (Math.abs(d) - edge / 2), Math.sign(d) * edge, 0] : [(d * d) / 2, d, 1];
   });
 };
