@@ -10,6 +10,9 @@ import type { Form, Op } from './op.js';
  */
 
 const clockLayout = advanceShader.structs.Clock!;
+const clockWords = Object.entries(clockLayout.fields).map(([name, { offset, type }]) => ({
+  ...{ name, word: offset / 4, float: type === 'f32' },
+}));
 /** Bytes of one replica's clock. */
 export const CLOCK_BYTES = clockLayout.size;
 /**
@@ -46,11 +49,10 @@ export const clockOffset = (field: keyof Clock) => clockLayout.fields[field]!.of
 export function readClocks(bytes: ArrayBuffer): Clock[] {
   const [u32, f32] = [new Uint32Array(bytes), new Float32Array(bytes)];
   return Array.from({ length: bytes.byteLength / CLOCK_BYTES }, (_, replica) => {
-    const entries = Object.entries(clockLayout.fields).map(([name, { offset, type }]) => {
-      const at = (replica * CLOCK_BYTES + offset) / 4;
-      return [name, type === 'f32' ? f32[at] : u32[at]];
-    });
-    return Object.fromEntries(entries) as Clock;
+    const clock: Record<string, number> = {};
+    for (const { name, word, float } of clockWords)
+      clock[name] = (float ? f32 : u32)[(replica * CLOCK_BYTES) / 4 + word]!;
+    return clock as unknown as Clock;
   });
 }
 

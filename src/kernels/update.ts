@@ -143,6 +143,21 @@ export const updateForms: readonly Form[] = [
   ]),
 ];
 
+/** By shader: where the fields of its `Hyper` stand, in words. */
+const layouts = new WeakMap<
+  Shader,
+  readonly { readonly name: string; readonly word: number; readonly float: boolean }[]
+>();
+
+function layoutOf(shader: Shader) {
+  const known = layouts.get(shader);
+  if (known) return known;
+  const fields = Object.entries(shader.structs.Hyper!.fields);
+  const layout = fields.map(([name, { offset, type }]) => ({ name, word: offset / 4, float: type === 'f32' }));
+  layouts.set(shader, layout);
+  return layout;
+}
+
 /** Writes one row of per-step scalars into the views of a block, by the layout read from the rule's WGSL. */
 export function packRecord(
   shader: Shader,
@@ -150,13 +165,10 @@ export function packRecord(
   row: number,
   values: Readonly<Record<string, number>>,
 ): void {
-  const { fields } = shader.structs.Hyper!;
-  for (const [name, { offset, type }] of Object.entries(fields)) {
+  for (const { name, word, float } of layoutOf(shader)) {
     const value = values[name];
     if (value === undefined)
       throw new DownhillError('INTERNAL', `${shader.name}: nobody computes ${name}.`, 'Report this.');
-    const at = row * RECORD_WORDS + offset / 4;
-    if (type === 'f32') words.f32[at] = value;
-    else words.u32[at] = value;
+    (float ? words.f32 : words.u32)[row * RECORD_WORDS + word] = value;
   }
 }

@@ -267,9 +267,17 @@ export interface ScalarRecord {
  * @param carry what the rule carried to it: {@link startOf} at the first
  * @throws DownhillError HYPER-* where a schedule has no good value.
  */
-export function recordAt(rule: Rule, count: number, carry: readonly number[]): ScalarRecord {
-  const { row } = rule;
-  const hyper = hyperAt(rule, count);
+export const recordAt = (rule: Rule, count: number, carry: readonly number[]): ScalarRecord =>
+  recordOf(rule, hyperAt(rule, count), count, carry);
+
+/** Whether no schedule is among a rule's settings: then they are its hyper-parameters at every update. */
+export const isSteady = ({ hyper }: Rule): boolean =>
+  !Object.values(hyper)
+    .flat()
+    .some((value) => typeof value === 'function');
+
+/** The same from hyper-parameters that are known: a record of its own. */
+export function recordOf({ row }: Rule, hyper: HyperOf<Fields>, count: number, carry: readonly number[]): ScalarRecord {
   const next = row.carry?.next(count + 1, hyper, carry) ?? [];
   const { lr, weightDecay = 0, maximize, decoupledWeightDecay } = hyper as Record<string, number | boolean>;
   const decoupled = decoupledWeightDecay === true;

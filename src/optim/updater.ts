@@ -49,8 +49,10 @@ export interface UpdaterOptions extends GradientSettings {
   readonly units?: ReadonlyMap<string, number | undefined>;
   /** For spans of records; given where there are some. */
   readonly rows?: RowOps;
-  /** Updates written ahead, a multiple of 256; by default as many as fit 4 MiB. */
+  /** Updates written ahead, a multiple of `block`; by default as many as fit 4 MiB. */
   readonly updates?: number;
+  /** Updates that are written at once. Default 256. */
+  readonly block?: number;
 }
 
 /** State in fewer bytes. */

@@ -24,11 +24,18 @@ export interface LoopOptions {
   readonly look: () => void;
 }
 
-/** Trains a program on, and yields what comes of its steps, in order, with the index of the first. */
-export async function* trainLoop(
-  program: Program,
+/**
+ * Trains a program on, and yields what comes of its steps, in order, with the index of the first.
+ *
+ * @param take of a flight what is wanted
+ */
+export async function* trainLoop<T = readonly StepResult[]>(
+  program: Pick<Program, 'device' | 'scheduler' | 'validation'> & {
+    readonly updater?: Pick<Program['updater'], 'stopped'>;
+  },
   options: LoopOptions,
-): AsyncGenerator<{ readonly first: number; readonly results: readonly StepResult[] }, void, void> {
+  take: (flight: Flight) => Promise<T> = ({ results }) => results as Promise<T>,
+): AsyncGenerator<{ readonly first: number; readonly results: T }, void, void> {
   const { end, signal, watch, profiled, pause, destroyed, checkAlive } = options;
   const { device, scheduler, validation, updater } = program;
   let watcher: Watcher | undefined;
@@ -43,7 +50,7 @@ export async function* trainLoop(
     signal?.aborted ||
     scheduler.step >= end ||
     validation?.halted ||
-    updater.stopped;
+    updater?.stopped;
   const submit = async () => {
     try {
       // Two that were not delivered yet, whether the GPU is done with them or not: a slow consumer holds the GPU back.
@@ -65,14 +72,14 @@ export async function* trainLoop(
     checkAlive();
     if (scheduler.failure) throw scheduler.failure;
     // (Loaded here: most pages do not watch.)
-    if (watch) watcher = await (await import('./watch.js')).Watcher.create(program, watch);
+    if (watch) watcher = await (await import('./watch.js')).Watcher.create(program as Program, watch);
     checkAlive();
     if (options.goOn) await validation?.goOn();
     checkAlive();
     if (!done()) await pause.over(device, signal);
     await submit();
     for (let flight = flights[0]; flight; flight = flights[0]) {
-      const results = await flight.results;
+      const results = await take(flight);
       flights.shift();
       // The next submit goes out before the consumer sees these losses, so the GPU never waits for it.
       if (!pause.on) await submit();
@@ -92,7 +99,7 @@ export async function* trainLoop(
     checkAlive();
     throw error;
   } finally {
-    await Promise.allSettled(flights.map(({ results }) => results));
+    await Promise.allSettled(flights.map(take));
     watcher?.destroy();
   }
 }

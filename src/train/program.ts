@@ -23,7 +23,7 @@ import { formsOf } from './forms.js';
 import type { BoundObjective, Objective, WatchedStep } from './objective.js';
 import type { Chooser, Chosen, FormChoice } from './plan-types.js';
 import type { ParameterRange, PlanReport } from './report-types.js';
-import { LOSS_BYTES, LOSS_RING, SCALARS_AHEAD, Scheduler } from './scheduler.js';
+import { LOSS_BYTES, mostSteps, Scheduler, stepsAhead } from './scheduler.js';
 import type { Weights } from './types.js';
 import { Validation, type ValidationPlan } from './validation.js';
 
@@ -36,8 +36,10 @@ export interface ProgramOptions {
   readonly settings: GradientSettings;
   /** Keeps the state in fewer bytes. */
   readonly packed?: UpdaterOptions['packed'];
-  /** One per replica. */
+  /** One per replica: of its batches and whatever else is drawn. */
   readonly seeds: readonly number[];
+  /** One per replica, of its weights to begin with. Default the same. */
+  readonly initialSeeds?: readonly number[];
   readonly submitMs: number;
   /** Of the weights, kept beside them. */
   readonly average?: Average | undefined;
@@ -104,11 +106,12 @@ export class Program {
     try {
       const made = await guarded(device, label, () => {
         const params = space.vector(buffers, 'parameters');
-        writeInitial(device, objective, space, params, seeds);
+        writeInitial(device, objective, space, params, options.initialSeeds ?? seeds);
         const statistics = { space: kept, vector: kept.vector(buffers, 'statistics') };
         writeStatistics(device, objective, statistics);
-        const losses = range(buffers.storage('losses', LOSS_BYTES * LOSS_RING * replicas));
-        const start = { buffers, options, space, params, statistics, losses };
+        const ring = stepsAhead(replicas);
+        const losses = range(buffers.storage('losses', LOSS_BYTES * ring * replicas));
+        const start = { buffers, options, space, params, statistics, losses, ring };
         const steps = minimizer
           ? minimizerSteps(start, minimizer)
           : updaterSteps(start, { passesOf: several?.passesOf, evaluation, again });
@@ -253,6 +256,8 @@ interface Start {
   readonly params: Vector;
   readonly statistics: PlacedVector;
   readonly losses: BufferRange;
+  /** Steps whose losses are kept, and updates whose records are written ahead. */
+  readonly ring: number;
 }
 
 /** A step: who makes updates of gradients, the objective bound to where it is looked at, and all ops in order. */
@@ -269,7 +274,7 @@ interface Steps {
 
 /** A step of one gradient for each update. @param loaded what few rules need */
 function updaterSteps(
-  { buffers, options, space, params, statistics, losses }: Start,
+  { buffers, options, space, params, statistics, losses, ring }: Start,
   loaded: {
     readonly passesOf: UpdaterOptions['passesOf'];
     readonly evaluation: typeof import('../optim/evaluation.js') | undefined;
@@ -282,7 +287,8 @@ function updaterSteps(
   const updater = new Updater(buffers, {
     ...settings,
     ...{ label, row, space, param: params, grad: grads, groups, packed, seeds },
-    ...{ apply: arenaUpdate, passesOf: loaded.passesOf, copied: true, updates: SCALARS_AHEAD },
+    ...{ apply: arenaUpdate, passesOf: loaded.passesOf, copied: true },
+    ...{ updates: ring, block: mostSteps(seeds.length) },
   });
   const { clock } = updater;
   const average = loaded.evaluation
@@ -290,7 +296,7 @@ function updaterSteps(
     : options.average && new WeightAverage(buffers, { label, average: options.average, space, param: params, clock });
   average?.follow();
   const committed = [...bound.commit(clock), ...(average?.ops ?? [])];
-  const after = [...committed, ...bound.next({ clock, losses }, LOSS_RING)];
+  const after = [...committed, ...bound.next({ clock, losses }, ring)];
   const twice = loaded.again?.gradientAgain(buffers, updater, bound.result);
   const gradient = [...bound.gradient, ...(twice?.between ?? []), ...(twice?.behind ?? [])];
   const ops = [...gradient, ...updater.ops, ...after];
@@ -300,13 +306,13 @@ function updaterSteps(
 
 /** A step as a minimizer makes it: it looks at the objective at points of its own, all on the batch of one seed. */
 function minimizerSteps(
-  { buffers, options, space, params, statistics, losses }: Start,
+  { buffers, options, space, params, statistics, losses, ring }: Start,
   minimizer: MinimizerModule<Rule>,
 ): Steps {
   const { label, objective, groups, seeds } = options;
   const made: { bound?: BoundObjective } = {};
   const updater = minimizer.bind({
-    ...{ label, buffers, space, params, groups, losses, ring: LOSS_RING },
+    ...{ label, buffers, space, params, groups, losses, ring },
     objective(points) {
       const same = Array.from({ length: points.space.replicas }, () => seeds[0]!);
       made.bound = objective.bind({ label, buffers, ...points, statistics, seeds: same });
@@ -355,9 +361,14 @@ function writeInitial(
   params: Vector,
   seeds: readonly number[],
 ): void {
-  for (const [replica, seed] of seeds.entries()) {
-    for (const [i, values] of objective.initial(seed).entries())
-      writeTensor(device, space, params, objective.tensors[i]!.name, values, replica);
+  // Replicas of one seed are drawn once.
+  for (const seed of new Set(seeds)) {
+    const tensors = objective.initial(seed);
+    for (const [replica, own] of seeds.entries()) {
+      if (own !== seed) continue;
+      for (const [i, values] of tensors.entries())
+        writeTensor(device, space, params, objective.tensors[i]!.name, values, replica);
+    }
   }
 }
 

@@ -16,12 +16,19 @@ import type { WatchReport } from './watch-report.js';
  * same: what changes from step to step is on the GPU (the clocks, the stream) or in the ring of records written ahead.
  */
 
-/** Most steps of one submit. */
+/** Most steps of one submit of one network. */
 export const MAX_STEPS = 256;
-/** Losses kept on the GPU: more than the steps of all submits that can be in flight. */
-export const LOSS_RING = 4 * MAX_STEPS;
-/** Updates whose records the ring holds: two submits under way, the one to come, and the rest of its block. */
-export const SCALARS_AHEAD = 4 * MAX_STEPS;
+/** Of many networks fewer, whose steps take longer: what the rings of losses and records take grows no further. */
+const STEPS_OF_ALL = 8192;
+const FEWEST_STEPS = 32;
+/** Most steps of one submit of so many replicas: a power of two. */
+export const mostSteps = (replicas: number): number =>
+  Math.min(Math.max(2 ** Math.floor(Math.log2(STEPS_OF_ALL / replicas)), FEWEST_STEPS), MAX_STEPS);
+/**
+ * Losses kept on the GPU for each replica, more than the steps of all submits that can be in flight; and updates whose
+ * records the ring holds: two submits under way, the one to come, and the rest of its block.
+ */
+export const stepsAhead = (replicas: number): number => 4 * mostSteps(replicas);
 /** Bytes of one step's result on the GPU, per replica: the loss and a note. */
 export const LOSS_BYTES = 8;
 /** Submits not yet delivered: one running, one queued behind it. */
@@ -37,9 +44,9 @@ export function usualSubmitMs(globals: object = globalThis): number {
 }
 
 /** Steps of the next submit, from what a step of the last one took, and how many that one was to have. */
-export function fittingSteps(stepMs: number, submitMs: number, before: number): number {
+export function fittingSteps(stepMs: number, submitMs: number, before: number, most = MAX_STEPS): number {
   const fitting = Math.floor(Math.min(submitMs, LONGEST_MS) / stepMs);
-  return Math.min(Math.max(fitting, 1), GROWTH * before, MAX_STEPS);
+  return Math.min(Math.max(fitting, 1), GROWTH * before, most);
 }
 
 /** What came of one step of one replica. */
@@ -62,8 +69,27 @@ export interface Flight {
   /** Index of the first step, from 0. */
   readonly first: number;
   readonly steps: number;
-  /** What came of them, step by step, `replicas` for each; of those that some replica did. Rejects with DEVICE-LOST. */
+  /** What came of them. Rejects with DEVICE-LOST. */
+  readonly columns: Promise<StepColumns>;
+  /** The same, step by step, `replicas` for each. */
   readonly results: Promise<StepResult[]>;
+}
+
+/** What came of some steps, those that some replica did: row by row, as the GPU has it. */
+export interface StepColumns {
+  /** Index of the first, from 0. */
+  readonly first: number;
+  readonly steps: number;
+  readonly replicas: number;
+  /** [steps, replicas] of a loss and a note. */
+  readonly words: Uint32Array<ArrayBuffer>;
+  readonly losses: Float32Array<ArrayBuffer>;
+  /** By replica: the steps it has done in all, where it was stopped; infinite where it was not. */
+  readonly done: readonly number[];
+  /** Learning rate of the update of a step, counted from the first of these. */
+  rate(step: number, replica: number): number;
+  /** By replica, of the last of them, where one followed it. */
+  readonly validations: readonly (ValidationResult | undefined)[] | undefined;
 }
 
 /** Whoever makes updates of gradients, as the scheduler sees it: one rule for all replicas, or several, each for its own. */
@@ -129,6 +155,8 @@ export class Scheduler implements Stateful {
   readonly #parts: SchedulerParts;
   /** Free staging buffers: one more than flights, so that a reader need not hurry. */
   readonly #staging: GPUBuffer[] = [];
+  readonly #mostSteps: number;
+  readonly #ring: number;
   #failure: DownhillError | undefined;
   #step = 0;
   /** Steps of the next submit. */
@@ -142,9 +170,10 @@ export class Scheduler implements Stateful {
     this.#label = `downhill:${buffers.label}/submit`;
     this.#parts = parts;
     const { replicas } = parts.updater;
+    [this.#mostSteps, this.#ring] = [mostSteps(replicas), stepsAhead(replicas)];
     for (let i = 0; i <= MAX_FLIGHTS; i++) {
       const after = CLOCK_BYTES + (parts.validation ? CONTROL_BYTES : 0);
-      const bytes = (LOSS_BYTES * MAX_STEPS + after) * replicas;
+      const bytes = (LOSS_BYTES * this.#mostSteps + after) * replicas;
       this.#staging.push(buffers.make(`staging-${i}`, bytes, USAGE.COPY_DST | USAGE.MAP_READ));
     }
   }
@@ -203,7 +232,7 @@ export class Scheduler implements Stateful {
     if (this.#awaited || validation?.halted || updater.stopped) return undefined;
     const { scalars } = updater;
     const first = this.#step;
-    const fitting = Math.min(most, this.#steps, validation?.room(first) ?? MAX_STEPS);
+    const fitting = Math.min(most, this.#steps, validation?.room(first) ?? this.#mostSteps);
     const room = feed ? feed.room(first, fitting) : fitting;
     const steps = room === 0 ? 0 : scalars.issue(room, true);
     if (steps === 0) return undefined;
@@ -219,10 +248,19 @@ export class Scheduler implements Stateful {
     queue.submit([last.finish()]);
     this.#step += steps;
     if (validated?.isAwaited(scalars.rules)) this.#await();
-    const flight = { first, steps, results: this.#arrive(staging, first, steps, scalars.rates(), validated) };
+    const columns = this.#arrive(staging, first, steps, scalars.rates(), validated);
     // Whoever awaits the flight sees a rejection; nobody may be left to, after a `break`.
-    flight.results.catch(() => this.#arrived());
-    return flight;
+    columns.catch(() => this.#arrived());
+    let results: Promise<StepResult[]> | undefined;
+    return {
+      ...{ first, steps, columns },
+      get results() {
+        if (results) return results;
+        results = columns.then(readSteps);
+        results.catch(() => {});
+        return results;
+      },
+    };
   }
 
   /** Resolves once the validation under way has been told to the schedules that go by it, before any step is submitted. */
@@ -250,8 +288,8 @@ export class Scheduler implements Stateful {
     const staging = this.#staging.pop();
     if (!staging) throw new DownhillError('INTERNAL', 'No staging buffer is free.', 'Report this.');
     const perStep = LOSS_BYTES * updater.replicas;
-    const from = first % LOSS_RING;
-    const untilWrap = Math.min(steps, LOSS_RING - from);
+    const from = first % this.#ring;
+    const untilWrap = Math.min(steps, this.#ring - from);
     encoder.copyBufferToBuffer(losses.buffer, from * perStep, staging, 0, untilWrap * perStep);
     if (untilWrap < steps)
       encoder.copyBufferToBuffer(losses.buffer, 0, staging, untilWrap * perStep, (steps - untilWrap) * perStep);
@@ -270,7 +308,7 @@ export class Scheduler implements Stateful {
     steps: number,
     rates: Rates,
     validated: Validation | undefined,
-  ): Promise<StepResult[]> {
+  ): Promise<StepColumns> {
     const submitted = performance.now();
     const { updater, validation } = this.#parts;
     const { clock, replicas } = updater;
@@ -290,7 +328,7 @@ export class Scheduler implements Stateful {
     // Where every replica has stopped, what was submitted behind that did nothing.
     if (validation?.halted || updater.stopped) this.#step = Math.max(...clocks.map(({ step }) => step));
     if (validated) this.#arrived();
-    return readSteps(words, first, clocks, rates, validations);
+    return columnsOf(words, first, clocks, rates, validations);
   }
 
   /** What the clocks say after a flight: whether it ran, and how many updates were applied. */
@@ -328,30 +366,36 @@ export class Scheduler implements Stateful {
     const perStep = Math.max((now - Math.max(submitted, this.#lastArrival)) / steps, 1e-3);
     this.#lastArrival = now;
     if (validated) return;
-    this.#steps = fittingSteps(perStep, this.#parts.submitMs, this.#steps);
+    this.#steps = fittingSteps(perStep, this.#parts.submitMs, this.#steps, this.#mostSteps);
   }
 }
 
-/** What came of steps, by step and replica: of those that some replica did. */
-function readSteps(
+/** Of those steps that some replica did. */
+function columnsOf(
   words: Uint32Array<ArrayBuffer>,
   first: number,
   clocks: readonly Clock[],
   rates: Rates,
-  validations: readonly (ValidationResult | undefined)[] | undefined,
-): StepResult[] {
+  validations: StepColumns['validations'],
+): StepColumns {
   const replicas = clocks.length;
-  const losses = new Float32Array(words.buffer);
   const done = clocks.map(({ step, fault }) => ((fault & FAULT.halted) === 0 ? Number.POSITIVE_INFINITY : step));
-  const steps = Math.min(words.length / 2 / replicas, Math.max(...done) - first);
-  return Array.from({ length: Math.max(steps, 0) * replicas }, (_, i) => {
-    const [step, replica] = [first + Math.floor(i / replicas) + 1, i % replicas];
-    if (step > done[replica]!) return { loss: Number.NaN, lr: Number.NaN, skipped: false, halted: true };
-    const note = words[2 * i + 1]!;
+  const steps = Math.max(Math.min(words.length / 2 / replicas, Math.max(...done) - first), 0);
+  return {
+    ...{ first, steps, replicas, words, done, validations },
+    losses: new Float32Array(words.buffer),
     // Of the first group: its records come first, one per replica.
-    const lr = rates(replica, (note & ~LEFT_OUT) >>> 0);
-    const result = { loss: losses[2 * i]!, lr, skipped: note >= LEFT_OUT };
+    rate: (step, replica) => rates(replica, (words[2 * (step * replicas + replica) + 1]! & ~LEFT_OUT) >>> 0),
+  };
+}
+
+/** The same by step and replica. */
+function readSteps({ first, steps, replicas, words, losses, done, rate, validations }: StepColumns): StepResult[] {
+  return Array.from({ length: steps * replicas }, (_, i) => {
+    const [step, replica] = [Math.floor(i / replicas), i % replicas];
+    if (first + step >= done[replica]!) return { loss: Number.NaN, lr: Number.NaN, skipped: false, halted: true };
+    const result = { loss: losses[2 * i]!, lr: rate(step, replica), skipped: words[2 * i + 1]! >= LEFT_OUT };
     const validation = validations?.[replica];
-    return validation?.step === step ? { ...result, validation } : result;
+    return validation?.step === first + step + 1 ? { ...result, validation } : result;
   });
 }
