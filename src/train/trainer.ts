@@ -18,6 +18,7 @@ import { takeSnapshot } from './checkpoint.js';
 import type { CheckpointOptions, ImportOptions } from './checkpoint-types.js';
 import { Evaluator, type PlacedWeights, type Trained } from './evaluate.js';
 import { StreamedEvaluator, samplesEvaluator } from './evaluate-stream.js';
+import { opened } from './inside.js';
 import { trainLoop } from './loop.js';
 import {
   type CheckedOptions,
@@ -97,6 +98,10 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
     this.#data = options.data;
     this.#streams = options.stream;
     this.#recovery = recovery;
+    opened(this, () => {
+      this.#checkAlive();
+      return { program: this.#program, model: this.#model, data: this.#data };
+    });
   }
 
   static async create<F extends Fields>(
