@@ -1,5 +1,5 @@
 // The floors of DESIGN section 2. A floor imports lower floors only; siblings never import each other; no cycles.
-//   shaders -> gpu -> kernels -> space -> optim | nn | data -> train -> store | checks -> (index, node) -> app | harness
+//   shaders -> gpu -> kernels -> space -> optim | nn | data -> train -> store | checks | landscape -> (index, node) -> app | harness
 const floors = {
   shaders: [],
   gpu: ['shaders'],
@@ -14,6 +14,8 @@ const floors = {
   onnx: ['gpu', 'nn', 'train'],
   // What is tried before a training: the one floor that runs kernels beside the oracle.
   checks: ['gpu', 'kernels', 'space', 'optim', 'nn', 'data', 'train', 'reference'],
+  // The loss round a network's weights.
+  landscape: ['gpu', 'kernels', 'space', 'nn', 'data', 'train'],
   // Where checkpoints are kept: on a disk, in a browser.
   store: ['gpu', 'train'],
   node: ['gpu', 'data', 'train', 'store'],
@@ -74,7 +76,7 @@ module.exports = {
       to: {
         path: '^src/',
         pathNot:
-          '^src/(index|node/index|onnx/index|checks/index|kernels/index|reference/index|csv|fields|interop/[a-z]+|optim/schedules)\\.ts$',
+          '^src/(index|node/index|onnx/index|checks/index|landscape/index|kernels/index|reference/index|csv|fields|interop/[a-z]+|optim/schedules)\\.ts$',
       },
     },
     {
