@@ -191,11 +191,10 @@ function checkInterval(where: string, given: unknown): Interval {
   throw new DownhillError('OPTION-RANGE', `${where} must grow, got [${from}, ${to}].`, 'Swap them.');
 }
 
-/** So many samples of a data set, evenly spread over it: it may be sorted by class. */
+/** So many samples of a data set, in memory, evenly spread over it: it may be sorted by class. */
 export async function spread(data: Dataset, samples: number): Promise<Dataset> {
   if (samples === data.samples && !isSource(data)) return data;
-  return rowsOf(
-    data,
-    Uint32Array.from({ length: samples }, (_, i) => Math.floor((i * data.samples) / samples)),
-  );
+  const indices = Uint32Array.from({ length: samples }, (_, i) => Math.floor((i * data.samples) / samples));
+  const { read: _, ...rows } = (await rowsOf(data, indices)) as Dataset & { readonly read?: unknown };
+  return Object.freeze(rows);
 }
