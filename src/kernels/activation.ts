@@ -112,18 +112,46 @@ export function activationGradient(
   };
 }
 
-const WORKGROUP = 32;
+export type ActivationProductOp = Op<'activation-product', ActivationGradientOp['shape']>;
+
+/**
+ * R dx = R dy ⊙ act' + dy ⊙ act'' ⊙ R x: what {@link activationGradient} is when everything moves along a direction of the
+ * parameters. (R y = act' ⊙ R x is that op itself.)
+ *
+ * @param saved, dy as {@link activationGradient} has them
+ * @param rdx as saved, written
+ */
+export function activationProduct(
+  operands: ActivationOperands & {
+    readonly saved: BufferRange;
+    readonly dy: BufferRange;
+    readonly rdy: BufferRange;
+    readonly rx: BufferRange;
+    readonly rdx: BufferRange;
+  },
+): ActivationProductOp {
+  const { label, rows, width, replicas = 1, saved, dy, rdy, rx, rdx } = operands;
+  return {
+    kind: 'activation-product',
+    label,
+    shape: { rows, width, activation: operands.activation, alpha: operands.alpha },
+    buffers: { saved, dy, rdy, rx, rdx },
+    replicas,
+  };
+}
+
+export const QUAD_LANES = 32;
 
 /** Workgroups for a matrix, four columns an invocation. */
-const quads = ({ rows, width }: { readonly rows: number; readonly width: number }) =>
-  Math.ceil((rows * rowStride(width)) / (4 * WORKGROUP));
+export const quads = ({ rows, width }: { readonly rows: number; readonly width: number }) =>
+  Math.ceil((rows * rowStride(width)) / (4 * QUAD_LANES));
 
 export const activationForms = [
   formOf<ActivationOp>('activation/quads', 'activation', ({ label, shape, buffers, replicas }) => [
     {
       label,
       shader: activationShader,
-      constants: { ...activationConstants(shape), WORKGROUP, ...inputConstants(shape) },
+      constants: { ...activationConstants(shape), WORKGROUP: QUAD_LANES, ...inputConstants(shape) },
       shape: { rows: shape.rows, stride: rowStride(shape.width) },
       buffers: { ...inputBindings(shape, buffers), y: buffers.y },
       groups: quads(shape),
@@ -137,7 +165,7 @@ export const activationForms = [
       {
         label,
         shader: activationGradientShader,
-        constants: { ...activationConstants(shape), WORKGROUP },
+        constants: { ...activationConstants(shape), WORKGROUP: QUAD_LANES },
         shape: { rows: shape.rows, stride: rowStride(shape.width) },
         buffers,
         groups: quads(shape),

@@ -53,6 +53,8 @@ export interface DenseShape extends InputShape {
   readonly outputs: number;
   /** Of the buffers 'weight-0', 'weight-1' …: inputs [begin, begin + inputs). */
   readonly pieces: readonly { readonly begin: number; readonly inputs: number; readonly stride: number }[];
+  /** Adds to what stands at y. */
+  readonly onto?: boolean | undefined;
   /** There where there is a bias, in the buffer 'bias'. */
   readonly biasStride?: number | undefined;
 }
@@ -69,9 +71,19 @@ export const wholePiece = (range: BufferRange, elements: number, stride = 0): Pi
   elements,
 });
 
-/** y = x·W + b. @param y [rows, rowStride(outputs)], written */
+/**
+ * y = x·W + b.
+ *
+ * @param y [rows, rowStride(outputs)], written
+ * @param onto adds to what stands there. Default false.
+ */
 export const dense = (
-  operands: DenseOperands & InputOperands & { readonly bias?: Piece | undefined; readonly y: BufferRange },
+  operands: DenseOperands &
+    InputOperands & {
+      readonly bias?: Piece | undefined;
+      readonly y: BufferRange;
+      readonly onto?: boolean | undefined;
+    },
 ): DenseOp => product('dense', operands, { ...inputBuffers(operands), y: operands.y });
 
 /**
@@ -97,10 +109,11 @@ export const denseWeightGradient = (
 
 function product<K extends string>(
   kind: K,
-  operands: DenseOperands & Partial<InputOperands> & { readonly bias?: Piece | undefined },
+  operands: DenseOperands &
+    Partial<InputOperands> & { readonly bias?: Piece | undefined; readonly onto?: boolean | undefined },
   buffers: Record<string, BufferRange | undefined>,
 ): Op<K, DenseShape> {
-  const { label, rows, inputs, outputs, replicas = 1, weight, bias, batch } = operands;
+  const { label, rows, inputs, outputs, replicas = 1, weight, bias, batch, onto } = operands;
   let next = 0;
   const pieces = weight.map(({ start, elements, stride }) => {
     if (start !== next || start % (4 * outputs) !== 0 || elements % outputs !== 0) throw noPieces(label);
@@ -117,6 +130,7 @@ function product<K extends string>(
       outputs,
       pieces,
       biasStride: bias?.stride,
+      ...(onto && { onto }),
       ...(batch && inputShape({ x: batch.indices, batch })),
     },
     buffers: {
@@ -169,7 +183,7 @@ const IDENTITY = { activation: 'identity' } as const;
  * @param next takes the product's output in the same pass
  */
 export function forwardPass({ shape, buffers }: DenseOp, i: number, next?: ActivationOp): ProductPass {
-  const { rows, inputs, outputs, pieces, biasStride } = shape;
+  const { rows, inputs, outputs, pieces, biasStride, onto = false } = shape;
   const piece = pieces[i]!;
   const last = i === pieces.length - 1;
   const bias = last && biasStride !== undefined;
@@ -177,7 +191,7 @@ export function forwardPass({ shape, buffers }: DenseOp, i: number, next?: Activ
   return {
     constants: {
       ...activationConstants(next?.shape ?? IDENTITY),
-      FIRST: i === 0,
+      FIRST: i === 0 && !onto,
       LAST: last,
       BIAS: bias,
       SAVE: save,

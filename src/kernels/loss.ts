@@ -1,4 +1,5 @@
 import type { BufferRange } from '../gpu/buffers.js';
+import type { PassSpec } from '../gpu/pipelines.js';
 import { classWeightShader } from '../shaders/nn/class_weight.gen.js';
 import type { Shader } from '../shaders/shader.js';
 import { formOf } from './lower.js';
@@ -55,6 +56,29 @@ export function loss(operands: LossOperands, kernel: LossKernel): LossOp {
   };
 }
 
+/** What the product of a loss's second derivatives with a tangent takes. */
+export interface LossProductOperands extends Omit<LossOperands, 'dz' | 'result'> {
+  /** As z: R z, its derivative along a direction of the parameters. */
+  readonly rz: BufferRange;
+  /** As z, written: R dz. */
+  readonly rdz: BufferRange;
+}
+
+export type LossProductOp = Op<'loss-product', LossOp['shape']>;
+
+/** R dz of R z. @param kernel with the bindings `z, targets, batch, stream, rz, rdz`; else as {@link loss} has it */
+export function lossProduct(operands: LossProductOperands, kernel: LossKernel): LossProductOp {
+  const { label, rows, outputs, replicas = 1, ...buffers } = operands;
+  const { shader, constants = {}, shape = {}, buffers: own } = kernel;
+  return {
+    kind: 'loss-product',
+    label,
+    shape: { rows, outputs, shader, constants, shape },
+    buffers: { ...buffers, ...own },
+    replicas,
+  };
+}
+
 type ClassWeightOp = Op<'class-weight', { readonly rows: number }>;
 
 /** The mean weight of the labels of a batch's valid rows, one float32 per replica. */
@@ -71,18 +95,22 @@ export const classWeight = (
 
 const WORKGROUP = 32;
 
+/** One row to an invocation. */
+const inRows = ({ label, shape, buffers, replicas }: LossOp | LossProductOp): PassSpec[] => [
+  {
+    label,
+    shader: shape.shader,
+    constants: { WORKGROUP, ...shape.constants },
+    shape: { rows: shape.rows, n: shape.outputs, z_stride: rowStride(shape.outputs), ...shape.shape },
+    buffers,
+    groups: Math.ceil(shape.rows / WORKGROUP),
+    replicas,
+  },
+];
+
 export const lossForms = [
-  formOf<LossOp>('loss/rows', 'loss', ({ label, shape, buffers, replicas }) => [
-    {
-      label,
-      shader: shape.shader,
-      constants: { WORKGROUP, ...shape.constants },
-      shape: { rows: shape.rows, n: shape.outputs, z_stride: rowStride(shape.outputs), ...shape.shape },
-      buffers,
-      groups: Math.ceil(shape.rows / WORKGROUP),
-      replicas,
-    },
-  ]),
+  formOf<LossOp>('loss/rows', 'loss', inRows),
+  formOf<LossProductOp>('loss-product/rows', 'loss-product', inRows),
   formOf<ClassWeightOp>('class-weight/workgroup', 'class-weight', ({ label, shape, buffers, replicas }) => [
     { label, shader: classWeightShader, constants: {}, shape, buffers, groups: 1, replicas },
   ]),

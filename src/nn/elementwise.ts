@@ -1,5 +1,11 @@
 import type { Fields } from '../gpu/fields.js';
-import { activation, activationGradient, type KernelActivation, savesInput } from '../kernels/activation.js';
+import {
+  activation,
+  activationGradient,
+  activationProduct,
+  type KernelActivation,
+  savesInput,
+} from '../kernels/activation.js';
 import type { LayerBinding, LayerRow } from './layer.js';
 
 /** What makes the row of an activation. */
@@ -35,6 +41,24 @@ export function elementwise<const N extends string, S = unknown>(made: Elementwi
       const { label, x, y, dy, dx } = b;
       const saved = savesInput(kernel) ? x : y;
       return dx ? [activationGradient({ ...shared(b), label: label(`${name}-gradient`), saved, dy, dx })] : [];
+    },
+    curvature: {
+      // R y = act'(x) ⊙ R x
+      tangent({ rx, ry, ...b }) {
+        const saved = savesInput(kernel) ? b.x : b.y;
+        return rx
+          ? [activationGradient({ ...shared(b), label: b.label(`${name}-tangent`), saved, dy: rx, dx: ry })]
+          : [];
+      },
+      product({ rx, rdy, rdx, ...b }) {
+        if (!rx || !rdx) return [];
+        const own = { ...shared(b), label: b.label(`${name}-product`), saved: savesInput(kernel) ? b.x : b.y };
+        return [
+          b.gaussNewton
+            ? activationGradient({ ...own, dy: rdy, dx: rdx })
+            : activationProduct({ ...own, dy: b.dy, rdy, rx, rdx }),
+        ];
+      },
     },
   };
 }

@@ -83,6 +83,35 @@ export interface LayerCommit<S = Settings> extends LayerBinding<S> {
   readonly clock: BufferRange;
 }
 
+/**
+ * What a layer has for the product of the Hessian with a vector: R M is the derivative of a matrix M of the batch along the
+ * vector, a direction of the parameters. Of the batch, every x, y and dy is there.
+ */
+export interface LayerProduct<S = Settings> extends LayerGradients<S> {
+  /** R x; absent where that is 0, below the first layer that is trained. */
+  readonly rx?: BufferRange | undefined;
+  /** R y, which `tangent` writes. */
+  readonly ry: BufferRange;
+  /** R dy. */
+  readonly rdy: BufferRange;
+  /** R dx, which `product` writes; absent where nothing below is trained. */
+  readonly rdx?: BufferRange | undefined;
+  /** The direction's share of one of its tensors. */
+  direction(name: string): readonly Piece[];
+  /** R of the gradient of one of its tensors is the sum of what goes to `grad` and what goes here; this starts at 0. */
+  part(name: string): readonly Piece[];
+  /** The Gauss-Newton matrix instead of the Hessian: without all terms that have dy. */
+  readonly gaussNewton: boolean;
+}
+
+/** Pearlmutter's R-operator: what the passes of a layer are when the parameters move along a direction. */
+export interface LayerCurvature<S = Settings> {
+  /** R y. */
+  tangent(binding: LayerProduct<S>): readonly Op[];
+  /** R of the gradients of its tensors, and R dx. */
+  product(binding: LayerProduct<S>): readonly Op[];
+}
+
 /** One kind of layer. */
 export interface LayerRow<S = Settings> {
   readonly name: string;
@@ -114,6 +143,8 @@ export interface LayerRow<S = Settings> {
   forward(binding: LayerBinding<S>): readonly Op[];
   /** The gradients of its tensors, and at its input. */
   backward(binding: LayerGradients<S>): readonly Op[];
+  /** Products with second derivatives; or why there are none ('it draws random numbers'). */
+  readonly curvature?: LayerCurvature<S> | string;
   /** Changes its buffers, after the update: only here, so that a step which does not count leaves nothing behind. */
   commit?(binding: LayerCommit<S>): readonly Op[];
 }

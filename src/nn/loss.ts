@@ -1,6 +1,7 @@
 import type { BufferRange } from '../gpu/buffers.js';
-import type { LossOperands } from '../kernels/loss.js';
+import type { LossOperands, LossProductOperands } from '../kernels/loss.js';
 import type { Op } from '../kernels/op.js';
+import type { Shader } from '../shaders/shader.js';
 import type { SettingFields, Settings } from './layer.js';
 
 /** What a network is to predict, by kind: as data sets have it. */
@@ -39,6 +40,17 @@ export interface LossBinding<S = Settings> extends LossOperands {
   scratch(name: string, bytes: number): BufferRange;
 }
 
+/** What the product of its second derivatives with a tangent of the outputs computes with. */
+export type LossProduct<S = Settings> = Omit<LossBinding<S>, 'dz' | 'result'> & Pick<LossProductOperands, 'rz' | 'rdz'>;
+
+/** How a loss bends. */
+export interface LossCurvature<S = Settings> {
+  /** Loads the kernel: few trainers need it. */
+  shader(): Promise<Shader>;
+  /** R dz of R z, behind the `ops` of the same binding. */
+  product(binding: LossProduct<S>, shader: Shader): readonly Op[];
+}
+
 /** One loss (src/nn/losses). */
 export interface LossRow<S = Settings> {
   readonly name: string;
@@ -58,6 +70,8 @@ export interface LossRow<S = Settings> {
   readonly counts: 'accuracy' | 'mse';
   /** Of every row of a batch, and the gradient at the outputs. */
   ops(binding: LossBinding<S>): readonly Op[];
+  /** Products with second derivatives; absent where there are none. */
+  readonly curvature?: LossCurvature<S>;
   /**
    * That the settings fit a network with so many outputs.
    *
@@ -89,3 +103,17 @@ export const operandsOf = ({
   dz,
   result,
 }: LossBinding): LossOperands => ({ label, rows, outputs, replicas, z, targets, batch, stream, dz, result });
+
+/** The same of a product's. */
+export const productOperandsOf = ({
+  label,
+  rows,
+  outputs,
+  replicas,
+  z,
+  targets,
+  batch,
+  stream,
+  rz,
+  rdz,
+}: LossProduct): LossProductOperands => ({ label, rows, outputs, replicas, z, targets, batch, stream, rz, rdz });

@@ -2,8 +2,8 @@ import { type BufferRange, type BufferSet, range } from '../gpu/buffers.js';
 import type { Piece } from '../kernels/dense.js';
 import { checkActivations, type DenseBatch, matrixBytes } from '../kernels/matrix.js';
 import type { Op } from '../kernels/op.js';
-import type { LayerBinding } from './layer.js';
-import type { TargetKind } from './loss.js';
+import type { LayerGradients, LayerRow } from './layer.js';
+import type { LossBinding, TargetKind } from './loss.js';
 import type { Model } from './model.js';
 
 /*
@@ -68,6 +68,9 @@ export interface BoundNetwork {
   readonly backward: readonly Op[];
   /** Once the step is decided, by the optimizer's clocks: what layers keep of it. */
   commit(clock: BufferRange): readonly Op[];
+  /** What layers and loss compute with: for ops beside these. */
+  readonly layers: readonly BoundLayer[];
+  readonly lossBinding: LossBinding;
   /** [rows, rowStride(model.output)]: the last layer's output. */
   readonly outputs: BufferRange;
   readonly memory: BatchMemory;
@@ -108,26 +111,28 @@ function batchMemory({ buffers, model, rows, replicas }: NetworkBinding): BatchM
   };
 }
 
-/**
- * The ops of a network on the matrices of a batch. Creates nothing but a loss's constants: the matrices are made when
- * passes bind them.
- */
-export function bindNetwork(binding: NetworkBinding): BoundNetwork {
-  const { label, model, rows, replicas, input, targets, batch, stream, result, train } = binding;
-  const { params, grads, statistics } = binding;
-  const { layers, loss } = model;
-  const memory = binding.memory ?? batchMemory(binding);
+/** A layer with what it computes with. */
+export interface BoundLayer {
+  readonly row: LayerRow;
+  /** In training; where nothing below is trained, without dx. */
+  readonly binding: LayerGradients;
+  /** Whether it has a gradient: itself or one below it is trained. */
+  readonly train: boolean;
+}
+
+/** The layers' bindings, from the first on. */
+function bindLayers(binding: NetworkBinding, memory: BatchMemory): BoundLayer[] {
+  const { label, model, rows, replicas, input, stream, train, params, grads, statistics } = binding;
+  const { layers } = model;
   // Below the first layer that is trained no gradient is wanted.
   const lowest = train ? layers.findIndex(({ tensors }) => tensors.length > 0) : layers.length;
   const counts = new Map<string, number>();
-
-  const bound = layers.map((layer, i) => {
-    const { row, settings } = layer;
+  return layers.map(({ row, ...layer }, i) => {
     const nth = counts.get(row.name) ?? 0;
     counts.set(row.name, nth + 1);
     const pieces = (find: typeof params) => (name: string) => find(`${i}.${name}`);
-    const base: LayerBinding = {
-      settings,
+    const own: LayerGradients = {
+      settings: layer.settings,
       place: i,
       mode: train ? 'train' : 'evaluate',
       stream,
@@ -139,49 +144,57 @@ export function bindNetwork(binding: NetworkBinding): BoundNetwork {
       label: (pass) => `${label}/${pass}-${nth}`,
       ...(i === 0 ? input : { x: memory.outputs[i - 1]! }),
       y: memory.outputs[i]!,
+      dy: memory.deltas[i]!,
+      dx: i > lowest ? memory.deltas[i - 1]! : undefined,
       param: pieces(params),
+      grad: pieces(grads!),
       buffer: pieces(statistics!),
       scratch: (name, bytes) => memory.scratch(i, name, bytes),
     };
-    return {
-      commit: (clock: BufferRange) => row.commit?.({ ...base, clock }) ?? [],
-      forward: row.forward(base),
-      backward:
-        i >= lowest
-          ? row.backward({
-              ...base,
-              dy: memory.deltas[i]!,
-              dx: i > lowest ? memory.deltas[i - 1]! : undefined,
-              grad: pieces(grads!),
-            })
-          : [],
-    };
+    return { row, binding: own, train: i >= lowest };
   });
-  const [outputs, dz] = [memory.outputs.at(-1)!, memory.deltas.at(-1)!];
+}
+
+/** What the loss computes with; its gradient goes to the last layer's. */
+function bindLoss(binding: NetworkBinding, memory: BatchMemory): LossBinding {
+  const { label, model, rows, replicas, targets, batch, stream, result, kind, meanWeight } = binding;
+  const { loss, layers } = model;
   return {
-    forward: bound.flatMap(({ forward }) => forward),
-    loss: loss.row.ops({
-      ...{
-        label: `${label}/loss`,
-        rows,
-        outputs: model.output,
-        replicas,
-        z: outputs,
-        targets,
-        batch,
-        stream,
-        dz,
-        result,
-      },
-      settings: loss.settings,
-      kind: binding.kind ?? loss.row.targets,
-      meanWeight: binding.meanWeight,
-      constant: memory.constant,
-      scratch: (name, bytes) => memory.scratch(layers.length, name, bytes),
-    }),
-    backward: bound.toReversed().flatMap(({ backward }) => backward),
-    commit: (clock) => bound.flatMap(({ commit }) => commit(clock)),
-    outputs,
+    label: `${label}/loss`,
+    rows,
+    outputs: model.output,
+    replicas,
+    z: memory.outputs.at(-1)!,
+    targets,
+    batch,
+    stream,
+    dz: memory.deltas.at(-1)!,
+    result,
+    settings: loss.settings,
+    kind: kind ?? loss.row.targets,
+    meanWeight,
+    constant: memory.constant,
+    scratch: (name, bytes) => memory.scratch(layers.length, name, bytes),
+  };
+}
+
+/**
+ * The ops of a network on the matrices of a batch. Creates nothing but a loss's constants: the matrices are made when
+ * passes bind them.
+ */
+export function bindNetwork(binding: NetworkBinding): BoundNetwork {
+  const { loss } = binding.model;
+  const memory = binding.memory ?? batchMemory(binding);
+  const layers = bindLayers(binding, memory);
+  const lossBinding = bindLoss(binding, memory);
+  return {
+    forward: layers.flatMap(({ row, binding: own }) => row.forward(own)),
+    loss: loss.row.ops(lossBinding),
+    backward: layers.toReversed().flatMap(({ row, binding: own, train }) => (train ? row.backward(own) : [])),
+    commit: (clock) => layers.flatMap(({ row, binding: own }) => row.commit?.({ ...own, clock }) ?? []),
+    layers,
+    lossBinding,
+    outputs: memory.outputs.at(-1)!,
     memory,
   };
 }

@@ -56,6 +56,7 @@ const row: LayerRow<BatchNormSettings> & { name: 'batch-norm' } = {
     { name: 'running_var', shape: [input], initial: 1 },
     { name: 'num_batches_tracked', shape: [], initial: 0, dtype: 'u32' },
   ],
+  curvature: 'its outputs depend on all rows of the batch at once',
   forward: (b) => [
     ...gatherInput(b, 'batch-norm-input'),
     batchNormOp({

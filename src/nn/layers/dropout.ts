@@ -27,6 +27,7 @@ const row: LayerRow<DropoutSettings> & { name: 'dropout' } = {
   random: true,
   output: (input) => input,
   tensors: () => [],
+  curvature: 'it draws another mask in every step',
   forward(b) {
     if (b.mode === 'train') return [...gatherInput(b, 'dropout-input'), masked(b, 'dropout', inputMatrix(b), b.y)];
     // Nothing: a form of the product in front takes it along.

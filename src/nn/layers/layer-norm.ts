@@ -41,6 +41,7 @@ const row: LayerRow<LayerNormSettings> & { name: 'layer-norm' } = {
           { name: 'bias', shape: [input], role: 'bias', initial: 0 },
         ]
       : [],
+  curvature: 'second derivatives of its mean and deviation are not written',
   forward: (b) => [
     ...gatherInput(b, 'layer-norm-input'),
     layerNormOp({

@@ -1,6 +1,16 @@
 import { flag } from '../../gpu/fields.js';
+import { add } from '../../kernels/add.js';
 import { dense, denseInputGradient, denseWeightGradient } from '../../kernels/dense.js';
-import { checkWidth, type Layer, type LayerBinding, type LayerRow, resolveSettings } from '../layer.js';
+import { matrixBytes, rowStride } from '../../kernels/matrix.js';
+import type { Op } from '../../kernels/op.js';
+import {
+  checkWidth,
+  type Layer,
+  type LayerBinding,
+  type LayerProduct,
+  type LayerRow,
+  resolveSettings,
+} from '../layer.js';
 
 type LinearSettings = { readonly out: number; readonly bias: boolean };
 
@@ -60,7 +70,81 @@ const row: LayerRow<LinearSettings> & { name: 'linear' } = {
         ]
       : []),
   ],
+  curvature: {
+    // R y = R x·W + x·V + v
+    tangent: (b) => [
+      ...(b.rx
+        ? [dense({ ...sizes(b), label: b.label('tangent-of-x'), x: b.rx, weight: b.param('weight'), y: b.ry })]
+        : []),
+      dense({
+        ...sizes(b),
+        label: b.label('tangent'),
+        x: b.x,
+        batch: b.batch,
+        weight: b.direction('weight'),
+        bias: b.settings.bias ? b.direction('bias')[0] : undefined,
+        y: b.ry,
+        onto: b.rx !== undefined,
+      }),
+    ],
+    product: (b) => [...weightProduct(b), ...inputProduct(b)],
+  },
 };
+
+/** R dW = xᵀ·R dy + R xᵀ·dy, R db = Σ R dy. */
+const weightProduct = (b: LayerProduct<LinearSettings>) => [
+  denseWeightGradient({
+    ...sizes(b),
+    label: b.label('weight-product'),
+    x: b.x,
+    batch: b.batch,
+    dy: b.rdy,
+    weight: b.grad('weight'),
+    bias: b.settings.bias ? b.grad('bias')[0] : undefined,
+  }),
+  ...(b.rx && !b.gaussNewton
+    ? [
+        denseWeightGradient({
+          ...sizes(b),
+          label: b.label('weight-product-of-x'),
+          x: b.rx,
+          dy: b.dy,
+          weight: b.part('weight'),
+        }),
+      ]
+    : []),
+];
+
+/** R dx = R dy·Wᵀ + dy·Vᵀ. */
+function inputProduct(b: LayerProduct<LinearSettings>): Op[] {
+  const { rdx, rows, replicas, input } = b;
+  if (!rdx) return [];
+  const product = denseInputGradient({
+    ...sizes(b),
+    label: b.label('input-product'),
+    dy: b.rdy,
+    weight: b.param('weight'),
+    dx: rdx,
+  });
+  if (b.gaussNewton) return [product];
+  const part = b.scratch('input-product', matrixBytes(rows, input, replicas));
+  return [
+    product,
+    denseInputGradient({
+      ...sizes(b),
+      label: b.label('input-product-of-w'),
+      dy: b.dy,
+      weight: b.direction('weight'),
+      dx: part,
+    }),
+    add({
+      label: b.label('input-product-sum'),
+      source: part,
+      goal: rdx,
+      elements: rows * rowStride(input) * replicas,
+    }),
+  ];
+}
 
 /**
  * A fully connected layer, as torch.nn.Linear. Weights are [in, out] on the GPU; files have PyTorch's [out, in].

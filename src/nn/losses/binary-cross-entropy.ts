@@ -1,9 +1,9 @@
 import { DownhillError } from '../../gpu/errors.js';
 import { list } from '../../gpu/fields.js';
-import { loss } from '../../kernels/loss.js';
+import { loss, lossProduct } from '../../kernels/loss.js';
 import { binaryCrossEntropyShader } from '../../shaders/nn/binary_cross_entropy.gen.js';
 import { factoryOf } from '../layer.js';
-import { type LossRow, operandsOf } from '../loss.js';
+import { type LossRow, operandsOf, productOperandsOf } from '../loss.js';
 
 type Settings = { readonly posWeight: readonly number[] };
 
@@ -32,6 +32,18 @@ const row: LossRow<Settings> & { name: 'binary-cross-entropy' } = {
         buffers: { weights: weighted ? b.constant('pos-weight', posWeight) : undefined },
       }),
     ];
+  },
+  curvature: {
+    shader: () =>
+      import('../../shaders/nn/binary_cross_entropy_product.gen.js').then(
+        (module) => module.binaryCrossEntropyProductShader,
+      ),
+    product(b, shader) {
+      const { posWeight } = b.settings;
+      const weighted = posWeight.length > 0;
+      const weights = weighted ? b.constant('pos-weight', posWeight) : undefined;
+      return [lossProduct(productOperandsOf(b), { shader, constants: { WEIGHTED: weighted }, buffers: { weights } })];
+    },
   },
   /** σ of each output, in float64. */
   predict: (outputs) => outputs.map((z) => 1 / (1 + Math.exp(-z))),

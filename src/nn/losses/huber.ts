@@ -1,8 +1,9 @@
 import { number } from '../../gpu/fields.js';
-import { loss } from '../../kernels/loss.js';
+import { loss, lossProduct } from '../../kernels/loss.js';
 import { huberShader } from '../../shaders/nn/huber.gen.js';
 import { factoryOf } from '../layer.js';
-import { type LossRow, operandsOf } from '../loss.js';
+import { type LossRow, operandsOf, productOperandsOf } from '../loss.js';
+import { residualProduct } from '../residual.js';
 
 const row: LossRow<{ readonly delta: number }> & { name: 'huber' } = {
   name: 'huber',
@@ -17,6 +18,12 @@ const row: LossRow<{ readonly delta: number }> & { name: 'huber' } = {
       shape: { delta: b.settings.delta },
     }),
   ],
+  curvature: {
+    shader: residualProduct,
+    product: (b, shader) => [
+      lossProduct(productOperandsOf(b), { shader, shape: { bend: 1, delta: b.settings.delta } }),
+    ],
+  },
 };
 
 /** Options of {@link huber}. */

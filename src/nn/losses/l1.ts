@@ -1,7 +1,8 @@
-import { loss } from '../../kernels/loss.js';
+import { loss, lossProduct } from '../../kernels/loss.js';
 import { l1Shader } from '../../shaders/nn/l1.gen.js';
 import { factoryOf } from '../layer.js';
-import { type LossRow, operandsOf } from '../loss.js';
+import { type LossRow, operandsOf, productOperandsOf } from '../loss.js';
+import { LARGEST, residualProduct } from '../residual.js';
 
 const row: LossRow & { name: 'l1' } = {
   name: 'l1',
@@ -10,6 +11,11 @@ const row: LossRow & { name: 'l1' } = {
   targets: 'values',
   counts: 'mse',
   ops: (b) => [loss(operandsOf(b), { shader: l1Shader, constants: { N: b.outputs } })],
+  // Straight but where an error is 0.
+  curvature: {
+    shader: residualProduct,
+    product: (b, shader) => [lossProduct(productOperandsOf(b), { shader, shape: { bend: 0, delta: LARGEST } })],
+  },
 };
 
 /**

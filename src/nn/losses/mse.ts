@@ -1,7 +1,8 @@
-import { loss } from '../../kernels/loss.js';
+import { loss, lossProduct } from '../../kernels/loss.js';
 import { mseShader } from '../../shaders/nn/mse.gen.js';
 import { factoryOf } from '../layer.js';
-import { type LossRow, operandsOf } from '../loss.js';
+import { type LossRow, operandsOf, productOperandsOf } from '../loss.js';
+import { LARGEST, residualProduct } from '../residual.js';
 
 const row: LossRow & { name: 'mse' } = {
   name: 'mse',
@@ -10,6 +11,10 @@ const row: LossRow & { name: 'mse' } = {
   targets: 'values',
   counts: 'mse',
   ops: (b) => [loss(operandsOf(b), { shader: mseShader, constants: { N: b.outputs } })],
+  curvature: {
+    shader: residualProduct,
+    product: (b, shader) => [lossProduct(productOperandsOf(b), { shader, shape: { bend: 2, delta: LARGEST } })],
+  },
 };
 
 /**

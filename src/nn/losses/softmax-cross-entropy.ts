@@ -1,9 +1,10 @@
 import { DownhillError } from '../../gpu/errors.js';
 import { list, number } from '../../gpu/fields.js';
-import { classWeight, loss } from '../../kernels/loss.js';
+import { classWeight, loss, lossProduct } from '../../kernels/loss.js';
 import { softmaxCrossEntropyShader } from '../../shaders/nn/softmax_cross_entropy.gen.js';
+import type { Shader } from '../../shaders/shader.js';
 import { factoryOf } from '../layer.js';
-import { type LossBinding, type LossRow, operandsOf } from '../loss.js';
+import { type LossBinding, type LossRow, operandsOf, productOperandsOf } from '../loss.js';
 
 type Settings = { readonly labelSmoothing: number; readonly classWeights: readonly number[] };
 
@@ -26,20 +27,16 @@ const row: LossRow<Settings> & { name: 'softmax-cross-entropy' } = {
     );
   },
   ops(b) {
-    const { labelSmoothing, classWeights } = b.settings;
-    const weights = classWeights.length > 0 ? b.constant('class-weights', classWeights) : undefined;
-    const mean = weights && b.kind === 'classes' ? meanOf(b, weights) : undefined;
-    const kernel = {
-      shader: softmaxCrossEntropyShader,
-      constants: {
-        PROBABILITIES: b.kind === 'probabilities',
-        WEIGHTED: weights !== undefined,
-        SPREAD: b.kind === 'probabilities' || weights !== undefined || labelSmoothing > 0,
-      },
-      shape: { keep: 1 - labelSmoothing, spread: labelSmoothing / b.outputs },
-      buffers: { weights, mean_weight: mean?.range },
-    };
-    return [...(mean?.ops ?? []), loss(operandsOf(b), kernel)];
+    const { kernel, ops } = kernelOf(b, softmaxCrossEntropyShader);
+    return [...ops, loss(operandsOf(b), kernel)];
+  },
+  curvature: {
+    shader: () =>
+      import('../../shaders/nn/softmax_cross_entropy_product.gen.js').then(
+        (module) => module.softmaxCrossEntropyProductShader,
+      ),
+    // The mean weight is there since `ops`.
+    product: (b, shader) => [lossProduct(productOperandsOf(b), kernelOf(b, shader).kernel)],
   },
   meanWeight(targets, { classWeights }) {
     if (classWeights.length === 0 || targets.kind !== 'classes') return undefined;
@@ -61,8 +58,28 @@ const row: LossRow<Settings> & { name: 'softmax-cross-entropy' } = {
   },
 };
 
+type Binding = Omit<LossBinding<Settings>, 'z' | 'dz' | 'result'>;
+
+/** What loss and product share, and the ops in front of the loss. */
+function kernelOf(b: Binding, shader: Shader) {
+  const { labelSmoothing, classWeights } = b.settings;
+  const weights = classWeights.length > 0 ? b.constant('class-weights', classWeights) : undefined;
+  const mean = weights && b.kind === 'classes' ? meanOf(b, weights) : undefined;
+  const kernel = {
+    shader,
+    constants: {
+      PROBABILITIES: b.kind === 'probabilities',
+      WEIGHTED: weights !== undefined,
+      SPREAD: b.kind === 'probabilities' || weights !== undefined || labelSmoothing > 0,
+    },
+    shape: { keep: 1 - labelSmoothing, spread: labelSmoothing / b.outputs },
+    buffers: { weights, mean_weight: mean?.range },
+  };
+  return { kernel, ops: mean?.ops ?? [] };
+}
+
 /** What the loss of labels is divided by: known beforehand, or the mean of the batch. */
-function meanOf(b: LossBinding<Settings>, weights: ReturnType<typeof b.constant>) {
+function meanOf(b: Binding, weights: ReturnType<typeof b.constant>) {
   const { replicas, meanWeight } = b;
   if (meanWeight !== undefined)
     return { ops: [], range: b.constant('mean-weight', new Array(replicas).fill(meanWeight)) };
