@@ -68,7 +68,7 @@ export async function createOptimizer<R extends Rule>(
   const beside = settings.wrappers[0]?.row ?? ((row.evaluation ?? row.curvature) && row);
   const onArenas = row.passes ? row : adopted.some(hasHalves) ? { title: 'dtype f16' } : rows && beside;
   if (onArenas) rows?.checkArenas(adopted, onArenas.title);
-  checkTogether(device, row, settings, rows !== undefined);
+  checkTogether(device, row, settings, rows !== undefined && !onArenas);
   const groups = makeGroups(adopted, settings.clip?.by === 'tensor' || row.perTensor === true);
   const packed =
     state === 'f32'

@@ -8,6 +8,7 @@ import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { ensureBuild } from '../../harness/setup/build.mjs';
 import { adam, createTrainer, digits, mlp, type Optimizer, readModel, split, type Trainer } from '../../src/index.js';
 import { readFloats, testDevice } from '../support/gpu.js';
+import { halfOf, halfValue } from '../support/halves.js';
 import { EXAMPLE_FIT } from '../support/raw-webgpu.js';
 import { prices } from '../support/table.js';
 
@@ -145,6 +146,23 @@ describe('the snippets of docs/', () => {
     const { tensors: state } = await optimizer.state();
     // Of the four that were kept the first two were seen; the third is a copy, the last was not.
     expect([...state.opacity!.exp_avg_sq!].map((value) => value > 0)).toEqual([true, true, false, false, false]);
+  });
+
+  it('halves: the master moves where float16 does not', async () => {
+    const { makeMixed } = await snippet('halves');
+    const device = await testDevice();
+    const [weights, gradients] = [await buffer(new Uint16Array(20).fill(halfOf(1))), await buffer(new Uint16Array(20))];
+    const optimizer = keep(await makeMixed(device, { weights, gradients, lossScale: 1024 }));
+    const halvesOf = async () => [...new Uint16Array((await valuesOf(weights)).buffer)].map(halfValue);
+    for (let i = 0; i < 4; i++) {
+      device.queue.writeBuffer(gradients, 0, new Uint16Array(20).fill(i === 1 ? 0x7c00 : halfOf(512)));
+      await step(optimizer);
+    }
+    // Adam's steps are the rate, and a decay of a millionth; float16 below 1 goes by 4.9e-4.
+    const { tensors } = await optimizer.state();
+    for (const { master } of Object.values(tensors)) expect(master!.at(-1)).toBeCloseTo(1 - 3 * 1.01e-4, 6);
+    expect(await halvesOf()).toEqual(new Array(20).fill(1 - 2 ** -11));
+    expect(await optimizer.read()).toMatchObject({ count: 3, skipped: 1 });
   });
 
   it('guard: clips, skips, and says when it stopped', async () => {

@@ -345,9 +345,8 @@ describe('as float32 parameters', () => {
   });
 
   it('may have its state in fewer bytes', async () => {
-    const tensors = TENSORS.filter(({ stride }) => !stride);
-    const own = await makeCase(adam({ lr: 0.01 }) as Rule, { state: '8bit' }, tensors);
-    for (let step = 1; step <= 3; step++) own.step(gradientsOf(step, tensors));
+    const own = await makeCase(adam({ lr: 0.01 }) as Rule, { state: '8bit' });
+    for (let step = 1; step <= 3; step++) own.step(gradientsOf(step));
     await own.values();
     expect(own.optimizer.describe().state).toEqual({ master: 'f32', exp_avg: '8bit', exp_avg_sq: '8bit' });
   });
