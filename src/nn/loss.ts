@@ -80,6 +80,12 @@ export interface LossRow<S = Settings> {
   check?(outputs: number, settings: S): void;
   /** Mean weight of samples, where some count more than others. */
   meanWeight?(targets: TargetsOf[TargetKind], settings: S): number | undefined;
+  /**
+   * Of a loss that is a likelihood: loads the kernel to stand in the place of its own, with the same constants, shape and bindings, that
+   * writes gradients at the outputs for targets drawn from what the outputs say. Those of a row are 0 on average, with a covariance
+   * that is the Hessian of the row's loss at its outputs, over valid rows times rows.
+   */
+  drawn?(): Promise<Shader>;
   /** What outputs say where that is not the outputs themselves: [rows, width], of outputs [rows, width]. */
   predict?(outputs: Float32Array, width: number): Float32Array;
 }

@@ -1,5 +1,6 @@
 import { DownhillError } from '../gpu/errors.js';
 import type { TargetKind } from '../nn/loss.js';
+import { hash } from './hash.js';
 
 /** A loss: the mean over rows of one number per row. */
 export interface ReferenceLoss {
@@ -20,7 +21,37 @@ export interface ReferenceLoss {
   ): void;
   /** R of that gradient, for R of the outputs: the second derivatives by the outputs, applied to `tangents`. */
   product(outputs: Float64Array, targets: Float64Array, width: number, tangents: Float64Array): Float64Array;
+  /**
+   * Of a likelihood: writes into `gradient` that for targets drawn from what the outputs say, as a trainer draws them for a rule
+   * that divides by a curvature. `batch` times its products are on average the Hessian of the mean loss at the outputs.
+   *
+   * @param targets those of the data: they say what a row counts
+   * @param batch rows of a whole batch
+   */
+  drawn?(
+    outputs: Float64Array,
+    targets: Float64Array,
+    width: number,
+    gradient: Float64Array,
+    numbers: DrawnNumbers,
+    batch: number,
+  ): void;
 }
+
+/** The random numbers of one step: 32 bits, by their number. */
+export type DrawnNumbers = (index: number) => number;
+
+/** Keeps these numbers apart from others of the same seed: 'LB'. */
+const STREAM = 0x4c42_0000;
+
+/** Those of a trainer's step (from 0). */
+export function drawnNumbers(seed: number, step: number): DrawnNumbers {
+  const key = hash(seed, STREAM, 0);
+  return (index) => hash(key, step, index);
+}
+
+/** In (0, 1), from 23 of the bits. */
+export const uniformOf = (bits: number): number => ((bits >>> 9) + 0.5) / 2 ** 23;
 
 /** Makes the oracle of a loss with these settings, for targets of a kind; by default the one the loss takes first of all. */
 export type ReferenceLossOf = (settings?: Readonly<Record<string, unknown>>, kind?: TargetKind) => ReferenceLoss;

@@ -4,7 +4,7 @@ import type { TargetKind } from '../nn/loss.js';
 import { buffersOf, type Model, tensorsOf } from '../nn/model.js';
 import type { ReferenceLayer, ReferencePass } from './layer.js';
 import { referenceLayers } from './layers.js';
-import { checkLabel, type ReferenceLoss, type ReferenceLossOf } from './loss.js';
+import { checkLabel, drawnNumbers, type ReferenceLoss, type ReferenceLossOf } from './loss.js';
 import { referenceLosses } from './losses.js';
 
 /** What one pass through the network yields. */
@@ -75,6 +75,20 @@ export interface ReferenceNetwork {
     rows: number,
     v: readonly Numbers[],
     options?: { readonly gaussNewton?: boolean },
+  ): Float64Array[];
+  /**
+   * Of a loss that is a likelihood: the gradients for targets drawn from the network, as a trainer draws them by seed and step for a
+   * rule that divides by a curvature (Gauss-Newton-Bartlett).
+   *
+   * @param targets those of the data, as for `lossAndGradients`: they say what a row counts
+   * @param options with `batch`, the rows of a whole batch, where these are fewer
+   */
+  drawnGradients(
+    parameters: readonly Numbers[],
+    x: Numbers,
+    targets: Numbers,
+    rows: number,
+    options?: ReferenceOptions & { readonly batch?: number },
   ): Float64Array[];
   /** Share of rows whose largest output is the one of their label, the first of equal ones; a row with a NaN is wrong. */
   accuracy(outputs: Numbers, labels: Numbers, rows: number): number;
@@ -155,12 +169,30 @@ export function referenceNetwork(model: Model, kind: TargetKind = model.loss.row
       const wanted = float64('targets', targets, rows * loss.targetsPerRow(width));
       return product(layers, loss, tensors, first, direction, wanted, { rows, width, gaussNewton });
     },
+    drawnGradients(parameters, x, targets, rows, { batch = rows, ...options } = {}) {
+      const { tensors, first } = inputs(parameters, x, rows);
+      const wanted = float64('targets', targets, rows * loss.targetsPerRow(width));
+      const made = { rows, mode: 'train', seed: 0, step: 0, buffers: initialBuffers(), ...options } as const;
+      if (!loss.drawn) throw noLikelihood(model.loss.row.name);
+      // What layers keep of a pass is kept of the step's own.
+      const pass = forward(layers, tensors, first, { ...made, buffers: made.buffers.map((each) => each.slice()) });
+      const delta = new Float64Array(rows * width);
+      loss.drawn(pass.outputs, wanted, width, delta, drawnNumbers(made.seed, made.step), batch);
+      return backward(layers, tensors, first, pass, delta, made);
+    },
     accuracy(outputs, labels, rows) {
       checkInteger('rows', rows, 1);
       return accuracy(float64('outputs', outputs, rows * width), float64('labels', labels, rows), width);
     },
   };
 }
+
+const noLikelihood = (name: string) =>
+  new DownhillError(
+    'OPTION-RANGE',
+    `${name} is no likelihood to draw targets from.`,
+    'Take a model with softmax or binary cross-entropy, or mean squared error.',
+  );
 
 interface PlacedLayer {
   readonly layer: ReferenceLayer;

@@ -1,3 +1,5 @@
+import { hash } from './hash.js';
+
 /*
  * What goes round a rule, in float64, each in the form of its paper.
  */
@@ -29,25 +31,6 @@ export function referenceCentralize(
   const sums = new Float64Array(count);
   for (const [i, value] of gradient.entries()) sums[outputOf(i)] = sums[outputOf(i)]! + value;
   return gradient.map((value, i) => value - sums[outputOf(i)]! / inputs);
-}
-
-/** pcg3d (Jarzynski & Olano, JCGT 9(3), 2020), last component, finished: in big integers modulo 2^32. */
-function hash(seed: number, stream: number, index: number): number {
-  const word = (value: bigint) => BigInt.asUintN(32, value);
-  let [x, y, z] = [seed, stream, index].map((each) => word(BigInt(each) * 1664525n + 1013904223n)) as [
-    bigint,
-    bigint,
-    bigint,
-  ];
-  const mix = () => {
-    x = word(x + y * z);
-    y = word(y + z * x);
-    z = word(z + x * y);
-  };
-  mix();
-  [x, y, z] = [x ^ (x >> 16n), y ^ (y >> 16n), z ^ (z >> 16n)];
-  mix();
-  return Number(z ^ (z >> 16n));
 }
 
 /** Keeps these numbers apart from others of the same seed: 'GN'. */

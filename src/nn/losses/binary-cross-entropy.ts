@@ -45,6 +45,7 @@ const row: LossRow<Settings> & { name: 'binary-cross-entropy' } = {
       return [lossProduct(productOperandsOf(b), { shader, constants: { WEIGHTED: weighted }, buffers: { weights } })];
     },
   },
+  drawn: async () => (await import('../../shaders/nn/binary_drawn.gen.js')).binaryDrawnShader,
   /** σ of each output, in float64. */
   predict: (outputs) => outputs.map((z) => 1 / (1 + Math.exp(-z))),
 };

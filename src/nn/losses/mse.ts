@@ -15,6 +15,7 @@ const row: LossRow & { name: 'mse' } = {
     shader: residualProduct,
     product: (b, shader) => [lossProduct(productOperandsOf(b), { shader, shape: { bend: 2, delta: LARGEST } })],
   },
+  drawn: async () => (await import('../../shaders/nn/mse_drawn.gen.js')).mseDrawnShader,
 };
 
 /**

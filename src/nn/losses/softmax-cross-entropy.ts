@@ -44,6 +44,7 @@ const row: LossRow<Settings> & { name: 'softmax-cross-entropy' } = {
     for (const label of targets.labels) sum += classWeights[label]!;
     return sum / targets.labels.length;
   },
+  drawn: async () => (await import('../../shaders/nn/softmax_drawn.gen.js')).softmaxDrawnShader,
   /** softmax of each row, in float64. */
   predict(outputs, width) {
     const probabilities = new Float32Array(outputs.length);

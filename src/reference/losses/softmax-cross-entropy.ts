@@ -1,4 +1,4 @@
-import { checkLabel, type ReferenceLossOf } from '../loss.js';
+import { checkLabel, type ReferenceLossOf, uniformOf } from '../loss.js';
 
 /**
  * Σ_j q_j (log Σ_k exp(z_k) - z_j), q_j = w_j ((1 - smoothing) t_j + smoothing / classes), by log-sum-exp: with the largest
@@ -79,6 +79,26 @@ export const softmaxCrossEntropy: ReferenceLossOf = (
         for (let j = 0; j < width; j++) out[start + j] = (total * p(j) * (tangents[start + j]! - mean) * unit) / rows;
       }
       return out;
+    },
+    drawn(outputs, targets, width, gradient, numbers, batch) {
+      const rows = outputs.length / width;
+      const unit = unitOf(targets, width);
+      for (let row = 0; row < rows; row++) {
+        const share = shareOf(targets, width, row);
+        const { max, others } = sumOf(outputs, row * width, width);
+        const probabilities = outputs
+          .slice(row * width, (row + 1) * width)
+          .map((z) => Math.exp(z - max) / (1 + others));
+        const total = probabilities.reduce((sum, _, j) => sum + share(j), 0);
+        const wanted = uniformOf(numbers(row));
+        let below = 0;
+        const label = probabilities.findIndex((p) => {
+          below += p;
+          return below > wanted;
+        });
+        for (const [j, p] of probabilities.entries())
+          gradient[row * width + j] = (p - (j === label ? 1 : 0)) * Math.sqrt((total * unit) / (rows * batch));
+      }
     },
   };
 };
