@@ -31,10 +31,10 @@ const explained = <const C extends string>(help: string, words: Readonly<Record<
 });
 /** Made without options, a model has the defaults. */
 const { activation, init, loss } = mlp({ sizes: [1, 1] });
-/** Rules that a trainer takes: not those that need gradients of labels drawn from the model. */
-export const TRAINED_RULES = Object.entries<{ readonly row: RuleRow }>(rules)
-  .filter(([, { row }]) => !row.curvature)
-  .map(([name, { row }]) => [name, row] as const);
+/** Rules that a trainer takes. */
+export const TRAINED_RULES = Object.entries<{ readonly row: RuleRow }>(rules).map(
+  ([name, { row }]) => [name, row] as const,
+);
 const titles = Object.fromEntries(TRAINED_RULES.map(([name, { title }]) => [name, title]));
 const norms: Record<Norm, string> = {
   batch: 'over the batch, column by column',

@@ -43,18 +43,26 @@ const KINKED: readonly Activation[] = ['relu', 'leaky-relu'];
 const SMOOTH = ACTIVATIONS.filter((activation) => !KINKED.includes(activation));
 
 export async function selfTest(device: GPUDevice): Promise<SelfTestResult[]> {
-  // A trainer refuses those that need gradients of labels drawn from the model.
-  const names = Object.keys(rules).filter((name) => !(resolveRule(rules, name).row as RuleRow).curvature);
+  const names = Object.keys(rules);
   const pick = <T>(list: readonly T[], i: number) => list[i % list.length]!;
+  // A rule that draws labels from the model takes losses to draw them from.
+  const lossOf = (i: number) =>
+    pick(
+      drawsLabels(pick(names, i)) ? LOSSES.filter((loss) => (losses[loss].row as LossFunction['row']).drawn) : LOSSES,
+      i,
+    );
   const results: SelfTestResult[] = [];
   for (let i = 0; i < Math.max(names.length, SMOOTH.length); i++) {
-    results.push(await compare(device, pick(names, i), pick(SMOOTH, i), pick(LOSSES, i), STEPS));
+    results.push(await compare(device, pick(names, i), pick(SMOOTH, i), lossOf(i), STEPS));
   }
   for (const [i, activation] of KINKED.entries()) {
-    results.push(await compare(device, pick(names, i), activation, pick(LOSSES, i), 1));
+    results.push(await compare(device, pick(names, i), activation, lossOf(i), 1));
   }
   return results;
 }
+
+const curvatureOf = (name: string) => (resolveRule(rules, name).row as RuleRow).curvature;
+const drawsLabels = (name: string) => curvatureOf(name) !== undefined;
 
 async function compare(
   device: GPUDevice,
@@ -74,7 +82,8 @@ async function compare(
   const values = wave(SAMPLES * classes, Math.E).map((v) => low + ((high - low) * (v + 1)) / 2);
   const y = targets === 'classes' ? labels : values;
   const data = arrays({ x, y, features, ...(targets === 'classes' && { classes }) });
-  const rule = resolveRule(rules, name, { lr: LEARNING_RATE });
+  const curvature = curvatureOf(name);
+  const rule = resolveRule(rules, name, { lr: LEARNING_RATE, ...(curvature && { [curvature.samples]: SAMPLES }) });
   const model = mlp({ sizes: [...SIZES], activation, loss });
   const trainer = await createTrainer(device, { model, rule, data, sampling: 'full', label: 'self-test' });
 
@@ -85,6 +94,10 @@ async function compare(
   const network = referenceMlp(model);
   let worst = 0;
   for await (const report of trainer.run({ steps })) {
+    if (curvature && (report.step - 1) % curvature.interval(rule.hyper) === 0) {
+      const drawn = network.drawnGradients(expected, x, y, SAMPLES, { step: report.step - 1 });
+      for (const [i, grad] of drawn.entries()) reference.curvature!(grad, states[i]!, rule.hyper);
+    }
     const step = network.lossAndGradients(expected, x, y, SAMPLES);
     worst = Math.max(worst, Math.abs(report.loss / step.loss - 1));
     const tensors = step.gradients.map((grad, i) => ({

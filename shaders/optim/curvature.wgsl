@@ -4,6 +4,7 @@
 //
 //   segments  per segment: first element, elements, group, place     weights  [groups, replicas] w
 //   grad      float32, or with FIXED integers of `unit`; cleared with ZERO     hessian  updated in place
+//   clock     per replica; one that came to an end, by a validation or by gradients that were no numbers, changes nothing any more
 //
 // Vectors begin at an element of their own in their binding (that of `grad` may be below 0), and replicas lie `stride` elements apart.
 
@@ -13,11 +14,20 @@ override WORKGROUP: u32 = 64;
 
 struct Shape { segments: u32, stride: u32, grad_first: u32, hessian_first: u32, unit: f32 }
 
+struct Clock {
+  step: u32, count: u32, fault: u32, skipped: u32, streak: u32, micro: u32, grad_norm: f32, fate: u32,
+}
+
 @group(0) @binding(0) var<uniform> shape: Shape;
 @group(0) @binding(1) var<storage, read> segments: array<vec4u>;
 @group(0) @binding(2) var<storage, read> weights: array<f32>;
 @group(0) @binding(3) var<storage, read_write> grad: array<u32>;
 @group(0) @binding(4) var<storage, read_write> hessian: array<f32>;
+@group(0) @binding(5) var<storage, read> clock: array<Clock>;
+
+// Bits of `fault`.
+const STOPPED = 2u;
+const HALTED = 4u;
 
 @compute @workgroup_size(WORKGROUP)
 fn average_squares(
@@ -32,6 +42,7 @@ fn average_squares(
   }
   let segment = segments[index];
   let begin = group.z * shape.stride + segment.x;
+  let ended = (clock[group.z].fault & (STOPPED | HALTED)) != 0u;
   let weight = weights[segment.z * groups.z + group.z];
   for (var i = lane; i < segment.y; i += WORKGROUP) {
     // First elements below 0 wrap around, and back.
@@ -44,6 +55,6 @@ fn average_squares(
     let h = hessian[at];
     // By its bits: a compiler may take it for granted that no number is NaN or infinite.
     let square = bitcast<u32>(g * g);
-    if (square < 0x7f800000u) { hessian[at] = h + weight * (bitcast<f32>(square) - h); }
+    if (square < 0x7f800000u && !ended) { hessian[at] = h + weight * (bitcast<f32>(square) - h); }
   }
 }

@@ -18,7 +18,7 @@ export type CurvatureOp = Op<
   }
 >;
 
-/** h += w·(g² - h) over segments of tensors. @param buffers segments, weights, grad, hessian */
+/** h += w·(g² - h) over segments of tensors. @param buffers segments, weights, grad, hessian, clock */
 export const curvature = (
   label: string,
   shape: CurvatureOp['shape'],

@@ -22,8 +22,8 @@ interface Gradients {
 }
 
 /** The ops of one call, for gradients wherever they lie. */
-function curvatureOps({ updater, gradients }: Gradients) {
-  const { buffers, scalars, options, slots } = updater;
+export function curvatureOps({ updater, gradients }: Gradients) {
+  const { buffers, clock, scalars, options, slots } = updater;
   const { device } = buffers;
   const { space, groups, row } = options;
   const { slot, weight } = row.curvature!;
@@ -43,7 +43,7 @@ function curvatureOps({ updater, gradients }: Gradients) {
         ...{ segments: own.count, stride: space.spans[span]!.elements, zero, unit: unitOf(parts[0]!.tensor) },
         ...{ grad_first: first, hessian_first: h.first },
       };
-      const operands = { segments: own.range, weights, grad: source.range, hessian: h.range };
+      const operands = { segments: own.range, weights, grad: source.range, hessian: h.range, clock };
       return [curvature(spanName(options, 'curvature', source), shape, operands, space.replicas)];
     });
     return [...fetch, ...ops];

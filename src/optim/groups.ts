@@ -23,12 +23,25 @@ const sameRule = (a: Rule, b: Rule): boolean =>
 const same = (a: Omit<Group, 'tensors'>, b: GroupedTensor): boolean =>
   a.frozen === b.frozen && a.rules.every((rule, i) => sameRule(rule, b.rules[i]!));
 
+/** A curvature is taken in for all tensors at once. @throws DownhillError OPTION-RANGE */
+function checkIntervals(rules: readonly Rule[]): void {
+  const intervals = new Set(rules.map(({ row, hyper }) => row.curvature?.interval(hyper)));
+  if (intervals.size <= 1) return;
+  throw new DownhillError(
+    'OPTION-RANGE',
+    `${rules[0]!.row.name} takes in curvature for all tensors at once, but intervals are ${[...intervals].join(', ')}.`,
+    'Let all groups and replicas have the same one.',
+  );
+}
+
 /**
  * One group for every distinct set of hyper-parameters, or one per tensor where norms are per tensor.
  *
- * @throws DownhillError OPTION-RANGE for more records, of groups and replicas, than the kernels hold.
+ * @throws DownhillError OPTION-RANGE for more records, of groups and replicas, than the kernels hold, and where intervals of a
+ *   curvature differ.
  */
 export function makeGroups(tensors: readonly GroupedTensor[], perTensor: boolean): Group[] {
+  checkIntervals(tensors.flatMap(({ rules }) => rules));
   const groups: { tensors: string[]; frozen: boolean; rules: readonly Rule[] }[] = [];
   for (const tensor of tensors) {
     const own = perTensor ? undefined : groups.find((each) => same(each, tensor));
@@ -175,7 +188,7 @@ export function nextRules(
   }
   const some = chosen(groups, names);
   const replicas = rules.length / groups.length;
-  return rules.map((rule, record) => {
+  const all = rules.map((rule, record) => {
     if (!some.has(groups[Math.floor(record / replicas)]!)) return rule;
     const next = changed(rule, rescaled(rule, options));
     const missing = next.row.slots(next.hyper).find((slot) => !slots.includes(slot));
@@ -189,6 +202,8 @@ export function nextRules(
     checkStart(rule, next);
     return next;
   });
+  checkIntervals(all);
+  return all;
 }
 
 /** What only says how the state starts cannot change once it has. */

@@ -515,8 +515,10 @@ export interface SophiaOptions {
   readonly betas?: readonly [number | Schedule, number | Schedule];
   /** Share of the curvature in the divisor: a larger one clips less; at least 0. Default 0.04. */
   readonly rho?: number | Schedule;
-  /** Samples, or tokens, whose mean loss the gradient of drawn labels is of; at least 1. Default 5120. */
+  /** Samples, or tokens, whose mean loss the gradient of drawn labels is of: a trainer’s are its batch; at least 1. Default 5120. */
   readonly batchSize?: number | Schedule;
+  /** Steps of a trainer from one gradient of drawn labels to the next; at least 1. Default 10. */
+  readonly updateInterval?: number;
   /** Weight decay: L2, or decoupled where that is set; at least 0. Default 0.1. */
   readonly weightDecay?: number | Schedule;
   /** Take lr·weightDecay·p off the weights, instead of adding weightDecay·p to the gradient. Default true. */

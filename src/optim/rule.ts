@@ -117,9 +117,15 @@ export interface RuleRow<F extends Fields = Fields> {
   readonly evaluation?: { readonly slot: string; weight(settings: SettingsOf<F>): number };
   /**
    * Where the update divides by a curvature that it does not change: an average in a state slot of squared gradients of labels drawn
-   * from the model, slot += weight·(g² - slot), when `updateHessian` is called. A trainer draws none, so it refuses such a rule.
+   * from the model, slot += weight·(g² - slot), when `updateHessian` is called; in a trainer every `interval` updates, and `samples` is
+   * the setting that says of how many samples such a gradient is the mean: there the batch size.
    */
-  readonly curvature?: { readonly slot: string; weight(settings: SettingsOf<F>): number };
+  readonly curvature?: {
+    readonly slot: string;
+    weight(settings: SettingsOf<F>): number;
+    interval(settings: SettingsOf<F>): number;
+    readonly samples: keyof F & string;
+  };
   /**
    * Of a rule that takes more of its objective than one gradient for an update: what makes a whole step of it, loaded where it is used.
    * Such a row has no kernel and no slots (`defineMinimizer`).

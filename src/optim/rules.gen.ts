@@ -490,12 +490,19 @@ export const signum: RuleFunction<typeof signumRule, SignumOptions> = signumRule
  *
  *   p -= lr·weightDecay·p
  *   m = β₁m + (1-β₁)g;  p -= lr·clip(m / (rho·batchSize·h + 1e-15), 1)
- *   every 10 steps or so:  h = β₂h + (1-β₂)ĝ²
+ *   in front of every 10th step or so:  h = β₂h + (1-β₂)ĝ²
  *
  * ĝ is the gradient of the mean loss over `batchSize` samples (or tokens) whose labels are drawn from the model's own
- * probabilities (Gauss-Newton-Bartlett). Fill the gradient buffers with it, then call `optimizer.updateHessian(encoder)`; between
- * two such calls h stays. Until the first h is 0 and the step is the sign of m. A trainer does not draw labels: this rule is for
- * `createOptimizer`, and `createTrainer` refuses it.
+ * probabilities (Gauss-Newton-Bartlett); between two of them h stays. While h is 0 the step is the sign of m.
+ *
+ * A trainer draws them on the GPU for the batch of that step, keyed by seed and step, at its first step and every `updateInterval`-th
+ * one after it (with `accumulate`, of updates), whatever becomes of that step; `batchSize` is its own, so leave it out. A drawn label
+ * counts what the data's does (class weights; label smoothing changes nothing), so that batchSize·E[ĝ²] is the diagonal of the
+ * Gauss-Newton matrix of the loss, penalties apart. The loss must be one to draw from: softmax or binary cross-entropy, or
+ * mean squared error, whose targets are normal numbers. Activations of a batch are there twice.
+ *
+ * On your own buffers fill those of the gradient with ĝ, then call `optimizer.updateHessian(encoder)`, as often as you like:
+ * `updateInterval` is not read there.
  *
  * State: two values per parameter. Defaults as the authors', `batchSize` being their `bs`. The decay is decoupled. Take `rho` so
  * that between a tenth and a half of the weights are not clipped. `betas[1]` is no schedule.

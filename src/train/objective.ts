@@ -5,11 +5,13 @@ import { DataStream } from '../data/stream.js';
 import { checkUploadable, type Uploads } from '../data/upload.js';
 import { type BufferRange, type BufferSet, range } from '../gpu/buffers.js';
 import type { Sampling } from '../kernels/account.js';
+import type { LossOp } from '../kernels/loss.js';
 import { checkActivations } from '../kernels/matrix.js';
 import type { Op } from '../kernels/op.js';
 import { initialize } from '../nn/init.js';
 import { buffersOf, type Model, type ModelLayer, tensorsOf } from '../nn/model.js';
-import { bindNetwork, checkNetwork } from '../nn/network.js';
+import { type BoundNetwork, bindNetwork, checkNetwork, type NetworkBinding } from '../nn/network.js';
+import type { Shader } from '../shaders/shader.js';
 import type { PlacedVector, Space, TensorShape, Vector } from '../space/space.js';
 import { type Json, type Stateful, settingsState } from '../space/stateful.js';
 import { pieces } from '../space/vectors.js';
@@ -35,6 +37,8 @@ export interface Objective {
   check(device: GPUDevice, replicas: number): void;
   /** The tensors to start from, in their order. */
   initial(seed: number): readonly Float32Array[];
+  /** Of one whose values are a likelihood: loads what `BoundObjective.drawn` takes. */
+  drawn?: (() => Promise<Shader>) | undefined;
   /** Makes what it needs beside parameters and gradients. Creates buffers: call it in an error scope. */
   bind(binding: ObjectiveBinding): BoundObjective;
 }
@@ -56,6 +60,11 @@ export interface ObjectiveBinding {
 export interface BoundObjective {
   /** Writes values and gradients for the parameters as they are. */
   readonly gradient: readonly Op[];
+  /**
+   * Writes gradients for targets drawn from what it predicts, in memory of its own: before `gradient`, and none of what that
+   * leaves behind. Keyed by seed and step.
+   */
+  drawn?(kernel: Shader): readonly Op[];
   /** After the update, by the optimizer's clocks: what it keeps of the step, where that counts. */
   commit(clock: BufferRange): readonly Op[];
   /** After the update: takes the value into the ring of losses, and goes on to what the next step looks at. */
@@ -135,6 +144,7 @@ export function networkObjective(options: {
       if (options.augment) checkActivations(device, rows, [model.input, model.output], replicas);
     },
     initial: (seed) => initialize(model, seed),
+    drawn: model.loss.row.drawn,
     bind({ label, buffers, space, params, grads, statistics, seeds }) {
       const replicas = seeds.length;
       const plan = { samples: data.samples, rows, stepsPerEpoch: perEpoch, sampling };
@@ -147,7 +157,7 @@ export function networkObjective(options: {
       const { batch, stream } = batches;
       const given = { label, buffers, model, data, onGpu, rows, replicas, batch, stream };
       const augmented = options.augment && augmentBatches(options.augment, given);
-      const network = bindNetwork({
+      const binding: NetworkBinding = {
         label,
         model,
         rows,
@@ -165,11 +175,19 @@ export function networkObjective(options: {
         stream: batches.stream,
         result,
         train: true,
-      });
+      };
+      const network = bindNetwork(binding);
+      let drawn: BoundNetwork | undefined;
       const where = { label, buffers, space, params, grads, rows, stream: batches.stream, result };
       const added = options.penalty ? penaltyOps(options.penalty, where) : [];
       return {
         gradient: [...(augmented?.ops ?? []), ...network.forward, ...network.loss, ...network.backward, ...added],
+        drawn(kernel) {
+          drawn = bindNetwork(binding);
+          const withKernel = (op: Op) =>
+            op.kind === 'loss' ? { ...op, shape: { ...(op as LossOp).shape, shader: kernel } } : op;
+          return [...(augmented?.ops ?? []), ...drawn.forward, ...drawn.loss.map(withKernel), ...drawn.backward];
+        },
         commit: network.commit,
         next: (ranges, lossRing) => [batches.next(`${label}/account`, { ...ranges, result }, lossRing)],
         parts: [batches, settingsState('objective', addedTo(options))],
@@ -185,7 +203,7 @@ export function networkObjective(options: {
         result,
         bytes: {
           get activations() {
-            return network.memory.bytes + (augmented?.bytes ?? 0);
+            return network.memory.bytes + (drawn?.memory.bytes ?? 0) + (augmented?.bytes ?? 0);
           },
           data: onGpu.bytes,
         },

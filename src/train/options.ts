@@ -15,14 +15,15 @@ import {
   checkText,
 } from '../gpu/fields.js';
 import { MAX_STEP, SAMPLINGS, type Sampling } from '../kernels/account.js';
+import type { LossFunction } from '../nn/loss.js';
 import { checkMetrics, type Metric } from '../nn/metric.js';
 import { metrics } from '../nn/metrics.js';
 import { checkModel, type Model, tensorsOf } from '../nn/model.js';
 import { checkTargets } from '../nn/targets.js';
 import { checkAverage } from '../optim/averages/average.js';
-import { makeGroups } from '../optim/groups.js';
+import { changed, makeGroups } from '../optim/groups.js';
 import { checkOptimizerOptions } from '../optim/optimizer-options.js';
-import { checkRule, type RuleRow } from '../optim/rule.js';
+import { checkRule, type Rule, type RuleRow } from '../optim/rule.js';
 import { checkAugment } from './augment.js';
 import type { CheckpointOptions } from './checkpoint-types.js';
 import { groupTensors } from './groups.js';
@@ -76,7 +77,7 @@ export function checkTrainerOptions(device: GPUDevice, options: TrainerOptions) 
   checkOptions('createTrainer', options, OPTIONS);
   const { data } = options;
   const model = checkModel('createTrainer', options.model);
-  const rule = checkRule('createTrainer', options.rule);
+  const given = checkRule('createTrainer', options.rule);
   checkData(model, data);
 
   const sampling = checkChoice('sampling', options.sampling ?? TRAINER_DEFAULTS.sampling, SAMPLINGS);
@@ -91,6 +92,7 @@ export function checkTrainerOptions(device: GPUDevice, options: TrainerOptions) 
   const batchSize = full ? data.samples : (options.batchSize ?? Math.min(TRAINER_DEFAULTS.batchSize, data.samples));
   const { clip, skipNonFinite, accumulate, wrappers, state, label = 'train', plan = 'auto' } = options;
   const rows = checkInteger('batchSize', batchSize, 1, data.samples);
+  const rule = drawnRule(given, model.loss, rows);
   const dropLast = checkFlag('dropLast', options.dropLast ?? false);
   checkSmallestBatch(model, data.samples, { rows, sampling, dropLast });
   const settings = checkOptimizerOptions({
@@ -102,7 +104,6 @@ export function checkTrainerOptions(device: GPUDevice, options: TrainerOptions) 
     label: checkText('label', label),
   });
   const steps = { stepsPerEpoch: stepsPerEpoch(data.samples, rows, dropLast), micro: settings.micro };
-  checkDrawsNone(rule.row);
   const perTensor = settings.clip?.by === 'tensor' || rule.row.perTensor === true;
   const grouped = groupTensors(tensorsOf(model), [rule], options.groups);
   const frozen = new Set(grouped.filter((tensor) => tensor.frozen).map(({ name }) => name));
@@ -147,13 +148,24 @@ export function checkTrainerOptions(device: GPUDevice, options: TrainerOptions) 
   };
 }
 
-/** A trainer has gradients of the data's labels alone. */
-function checkDrawsNone({ name, curvature }: RuleRow): void {
-  if (!curvature) return;
+/** A rule that divides by a curvature: of gradients of labels drawn from the model, for the trainer's batches. */
+function drawnRule(rule: Rule, { row: loss }: LossFunction, rows: number): Rule {
+  const { name, curvature, fields } = rule.row;
+  if (!curvature) return rule;
+  if (!loss.drawn) {
+    throw new DownhillError(
+      'OPTION-RANGE',
+      `${name} draws labels from the model, but ${loss.name} is no likelihood to draw them from.`,
+      'Take softmaxCrossEntropy(), binaryCrossEntropy() or mse(), or another rule: adamw({ lr: 1e-3 }).',
+    );
+  }
+  const { samples } = curvature;
+  const given = (rule.hyper as Readonly<Record<string, unknown>>)[samples];
+  if (given === fields[samples]!.default || given === rows) return changed(rule, { [samples]: rows });
   throw new DownhillError(
     'OPTION-RANGE',
-    `${name} needs gradients of labels drawn from the model, which a trainer does not take.`,
-    'Use it with createOptimizer and updateHessian, or take another rule here: adamw({ lr: 1e-3 }).',
+    `${name}: ${samples} is ${show(given)}, but a gradient here is the mean over a batch of ${rows}.`,
+    `Leave ${samples} out: the trainer has its own.`,
   );
 }
 

@@ -23,13 +23,14 @@ export async function profileSteps(
   { steps, separate }: CheckedProfileOptions,
   train: Train,
 ): Promise<Profile> {
-  const { device, scheduler, passes, options } = program;
+  const { device, scheduler, passes, front, options } = program;
+  const longest = passes.length + (front?.passes.length ?? 0);
   const timers: PassTimer[] = [];
   try {
     // Before any step, so that a device without room for them refuses first. As many steps as fit one query set go into
     // a submit; a step of more passes than that takes several sets.
-    const most = separate ? Math.max(MAX_QUERIES / 2, passes.length) : 1;
-    const needed = Math.min(most, steps * passes.length);
+    const most = separate ? Math.max(MAX_QUERIES / 2, longest) : 1;
+    const needed = Math.min(most, steps * longest);
     await guarded(device, options.label, () => {
       while (timers.length < MAX_FLIGHTS) timers.push(new PassTimer(device, options.label, needed));
     });
@@ -90,19 +91,19 @@ class Recording {
   }
 
   submit(most: number): Flight | undefined {
-    const { scheduler, passes } = this.#program;
+    const { scheduler, passes, front } = this.#program;
     const timer = this.#free.pop();
     if (!timer) throw new DownhillError('INTERNAL', 'No timer is free.', 'Report this.');
     const first = scheduler.step + 1;
-    const record: Recorder = (encoder, _, steps, label) => {
+    const record: Recorder = (encoder, steps, label) => {
       if (this.#separate) this.#recordPasses(encoder, first, steps, timer);
       else {
-        recordSteps(encoder, passes, steps, label, timer.writes());
-        this.#passes.push({ step: first, steps, label });
+        recordSteps(encoder, steps, label, timer.writes());
+        this.#passes.push({ step: first, steps: steps.length, label });
       }
       timer.resolve(encoder);
     };
-    const fitting = this.#separate ? Math.floor(timer.passes / passes.length) : most;
+    const fitting = this.#separate ? Math.floor(timer.passes / (passes.length + (front?.passes.length ?? 0))) : most;
     const flight = scheduler.submit(Math.min(most, fitting), record);
     if (!flight) {
       this.#free.push(timer);
@@ -115,10 +116,15 @@ class Recording {
   }
 
   /** Every dispatch in a pass of its own: timestamps exist only at the ends of passes. */
-  #recordPasses(encoder: GPUCommandEncoder, first: number, steps: number, timer: PassTimer): void {
-    for (let i = 0; i < steps; i++) {
-      for (const each of this.#program.passes) {
-        recordSteps(encoder, [each], 1, each.label, timer.writes());
+  #recordPasses(
+    encoder: GPUCommandEncoder,
+    first: number,
+    steps: readonly (readonly Pass[])[],
+    timer: PassTimer,
+  ): void {
+    for (const [i, passes] of steps.entries()) {
+      for (const each of passes) {
+        recordSteps(encoder, [[each]], each.label, timer.writes());
         this.#passes.push({ step: first + i, steps: 1, label: each.label });
       }
     }
@@ -143,7 +149,8 @@ class Recording {
       const [begin, end] = intervals[i] ?? [null, null];
       return { ...pass, begin, end };
     });
-    return summarize(passes, this.#program.passes, steps, looksQuantised(stamps));
+    const { passes: plan, front } = this.#program;
+    return summarize(passes, [...(front?.passes ?? []), ...plan], steps, looksQuantised(stamps));
   }
 }
 

@@ -23,7 +23,7 @@ import { formsOf } from './forms.js';
 import type { BoundObjective, Objective, WatchedStep } from './objective.js';
 import type { Chooser, Chosen, FormChoice } from './plan-types.js';
 import type { ParameterRange, PlanReport } from './report-types.js';
-import { LOSS_BYTES, mostSteps, Scheduler, stepsAhead } from './scheduler.js';
+import { type Front, LOSS_BYTES, mostSteps, Scheduler, stepsAhead } from './scheduler.js';
 import type { Weights } from './types.js';
 import { Validation, type ValidationPlan } from './validation.js';
 
@@ -75,6 +75,8 @@ export class Program {
     readonly choice: FormChoice,
     readonly chosen: Chosen & Required<Pick<Chosen, 'notes'>>,
     readonly validation: Validation | undefined,
+    /** In front of some steps. */
+    readonly front: Front | undefined,
   ) {}
 
   static async create(device: GPUDevice, options: ProgramOptions): Promise<Program> {
@@ -123,12 +125,18 @@ export class Program {
       await loadKernels(ops, forms, device);
       const chosen = await chosenFor(options.choice, ops, forms);
       const plan = await guarded(device, label, () => lower(ops, forms, device, chosen.choice));
-      const once = await createPasses(device, plan.passes, buffers);
+      const drawn = row.curvature && (await import('./drawn.js'));
+      // A row with a curvature has an updater of its own: `minimizer` rows have no kernel that could divide by one.
+      const curved = { bound, updater: updater as Updater };
+      const extra = drawn && (await drawn.drawnPasses(objective, curved, forms, plan.choice));
+      const compiled = await createPasses(device, [...plan.passes, ...(extra?.specs ?? [])], buffers);
+      const once = compiled.slice(0, plan.passes.length);
+      const front = extra && { passes: compiled.slice(once.length), due: extra.due };
       const passes = twice && again ? again.inOrder(once, twice) : once;
       // What is evaluated, and so what is kept and put back, is the average where there is one.
       const weights = { space, params: average?.vector ?? params, statistics };
       validation = options.validation && (await Validation.create(buffers, options.validation, weights, updater.clock));
-      const parts = { passes, updater, losses, submitMs: options.submitMs, validation, feed: bound.feed };
+      const parts = { passes, front, updater, losses, submitMs: options.submitMs, validation, feed: bound.feed };
       const scheduler = await guarded(device, label, () => new Scheduler(buffers, parts));
       return new Program(
         device,
@@ -145,6 +153,7 @@ export class Program {
         plan.choice,
         { ...chosen, notes: [...(chosen.notes ?? []), ...plan.notes] },
         validation,
+        front,
       );
     } catch (error) {
       validation?.destroy();
@@ -220,7 +229,8 @@ export class Program {
   }
 
   describe(): PlanReport {
-    const { bound, space, average, chosen } = this;
+    const { bound, space, average, chosen, front } = this;
+    const shown = ({ label, kernel, grid }: Pass) => ({ label, kernel, grid });
     const { chosenBy, notes, measured } = chosen;
     const memory = this.updater.memory();
     const size = (vectors: readonly Vector[]) =>
@@ -228,7 +238,8 @@ export class Program {
     return {
       label: this.options.label,
       dispatches: this.passes.length,
-      passes: this.passes.map(({ label, kernel, grid }) => ({ label, kernel, grid })),
+      passes: this.passes.map(shown),
+      ...(front && { front: front.passes.map(shown) }),
       choice: this.choice,
       ...{ chosenBy, notes, ...(measured && { measured }) },
       state: memory.encodings,

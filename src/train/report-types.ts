@@ -77,9 +77,11 @@ export interface ParameterRange {
 /** What one step does, fixed when the trainer is made. */
 export interface PlanReport {
   readonly label: string;
-  /** Dispatches per step. */
+  /** Dispatches per step, without `front`. */
   readonly dispatches: number;
   readonly passes: readonly { readonly label: string; readonly kernel: string; readonly grid: readonly number[] }[];
+  /** What stands in front of some steps: the gradient of drawn labels, for a rule that divides by a curvature. */
+  readonly front?: PlanReport['passes'];
   /** The form of every operation, by pass name: 'forward-0' -> 'dense+activation/tile'. */
   readonly choice: FormChoice;
   /** Who chose: the traits of the adapter alone, a measurement just now, one that was kept, or whoever named the forms. */

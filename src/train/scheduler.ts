@@ -13,7 +13,7 @@ import type { WatchReport } from './watch-report.js';
 
 /*
  * Records whole steps, K at a time, and brings the losses back without waiting for them. Every step's commands are the
- * same: what changes from step to step is on the GPU (the clocks, the stream) or in the ring of records written ahead.
+ * same (but for what a rule may have in front of some): what changes from step to step is on the GPU (the clocks, the stream) or in the ring of records written ahead.
  */
 
 /** Most steps of one submit of one network. */
@@ -103,8 +103,16 @@ export interface Updates {
   readonly stopped?: unknown;
 }
 
+/** Passes in front of some steps. */
+export interface Front {
+  readonly passes: readonly Pass[];
+  /** Of this step, from 0, as it is to be submitted next. */
+  due(step: number): boolean;
+}
+
 export interface SchedulerParts {
   readonly passes: readonly Pass[];
+  readonly front?: Front | undefined;
   readonly updater: Updates;
   /** The ring of losses. */
   readonly losses: BufferRange;
@@ -124,20 +132,19 @@ export interface Feed {
   write(first: number, steps: number): void;
 }
 
-/** Records `steps` steps of `passes`. */
-export type Recorder = (encoder: GPUCommandEncoder, passes: readonly Pass[], steps: number, label: string) => void;
+/** Records steps, of which each has its passes. */
+export type Recorder = (encoder: GPUCommandEncoder, steps: readonly (readonly Pass[])[], label: string) => void;
 
 /** All steps in one compute pass. */
 export function recordSteps(
   encoder: GPUCommandEncoder,
-  passes: readonly Pass[],
-  steps: number,
+  steps: readonly (readonly Pass[])[],
   label: string,
   timestampWrites?: GPUComputePassTimestampWrites,
 ): void {
   const pass = encoder.beginComputePass(timestampWrites ? { label, timestampWrites } : { label });
   let bound: GPUComputePipeline | undefined;
-  for (let i = 0; i < steps; i++) {
+  for (const passes of steps) {
     for (const { pipeline, bindGroup, grid } of passes) {
       if (pipeline !== bound) pass.setPipeline(pipeline);
       bound = pipeline;
@@ -228,7 +235,7 @@ export class Scheduler implements Stateful {
    * @throws DownhillError HYPER-* where a schedule has no value for the next step; the steps before it were submitted.
    */
   submit(most: number, record: Recorder = recordSteps): Flight | undefined {
-    const { passes, updater, validation, feed } = this.#parts;
+    const { updater, validation, feed } = this.#parts;
     if (this.#awaited || validation?.halted || updater.stopped) return undefined;
     const { scalars } = updater;
     const first = this.#step;
@@ -240,7 +247,7 @@ export class Scheduler implements Stateful {
 
     const { queue } = this.#device;
     const encoder = this.#device.createCommandEncoder({ label: this.#label });
-    record(encoder, passes, steps, this.#label);
+    record(encoder, this.#passesOf(first, steps), this.#label);
     const validated = validation?.due(first + steps) ? validation : undefined;
     if (validated) queue.submit([encoder.finish()]);
     const last = validated?.record() ?? encoder;
@@ -261,6 +268,13 @@ export class Scheduler implements Stateful {
         return results;
       },
     };
+  }
+
+  /** What each step records: the same, but for what stands in front of some. */
+  #passesOf(first: number, steps: number): (readonly Pass[])[] {
+    const { passes, front } = this.#parts;
+    const more = front && [...front.passes, ...passes];
+    return Array.from({ length: steps }, (_, i) => (more && front.due(first + i) ? more : passes));
   }
 
   /** Resolves once the validation under way has been told to the schedules that go by it, before any step is submitted. */

@@ -141,12 +141,12 @@ export class Watcher {
     const { every } = this;
     const due = every - (scheduler.step % every);
     let staging: GPUBuffer | undefined;
-    const flight = scheduler.submit(Math.min(most, due), (encoder, passes, steps, label) => {
-      if (steps < due) return recordSteps(encoder, passes, steps, label);
-      if (steps > 1) recordSteps(encoder, passes, steps - 1, label);
+    const flight = scheduler.submit(Math.min(most, due), (encoder, steps, label) => {
+      if (steps.length < due) return recordSteps(encoder, steps, label);
+      if (steps.length > 1) recordSteps(encoder, steps.slice(0, -1), label);
       staging = this.#free.pop();
       if (!staging) throw new DownhillError('INTERNAL', 'No staging buffer is free.', 'Report this.');
-      this.#record(encoder, staging, () => recordSteps(encoder, passes, 1, label));
+      this.#record(encoder, staging, () => recordSteps(encoder, steps.slice(-1), label));
     });
     if (!flight || !staging) return flight;
     const results = this.#arrive(flight, staging);
@@ -163,7 +163,7 @@ export class Watcher {
     step();
     const { partial, counts } = results;
     if (counts) encoder.clearBuffer(counts);
-    recordSteps(encoder, this.passes, 1, `downhill:${this.buffers.label}`);
+    recordSteps(encoder, [this.passes], `downhill:${this.buffers.label}`);
     encoder.copyBufferToBuffer(partial, 0, staging, 0, countsAt);
     if (counts) encoder.copyBufferToBuffer(counts, 0, staging, countsAt, bytes - countsAt);
     encoder.copyBufferToBuffer(stream.buffer, stream.offset, staging, bytes, stream.size);

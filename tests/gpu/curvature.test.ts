@@ -1,13 +1,9 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { mlp } from '../../src/nn/mlp.js';
 import { createOptimizer } from '../../src/optim/optimizer.js';
 import type { OptimizerOptions } from '../../src/optim/optimizer-options.js';
-import type { Rule } from '../../src/optim/rule.js';
 import { adam, sophia } from '../../src/optim/rules.gen.js';
 import { Path, type ReferenceState, referenceRules, referenceState, worst } from '../../src/reference/index.js';
-import { createTrainer } from '../../src/train/trainer.js';
 import { randomFloats, readFloats, testDevice } from '../support/gpu.js';
-import { noise } from '../support/train.js';
 
 /* updateHessian: Sophia with a curvature against float64, between the steps; the rule itself, with none, is in the matrix of update.test.ts. */
 
@@ -232,7 +228,5 @@ describe('sophia with updateHessian on the caller’s buffers', () => {
     optimizer.destroy();
     expect(() => optimizer.updateHessian(encoder)).toThrow(at('RUN-DESTROYED'));
     expect(() => sophia({ betas: [0.9, () => 0.9] })).toThrow(at('HYPER-TYPE', 'betas[1]'));
-    const options = { model: mlp({ sizes: [5, 3] }), rule: sophia() as unknown as Rule, data: noise(37, 5, 3) };
-    await expect(createTrainer(gpu, options)).rejects.toThrow(at('OPTION-RANGE', 'sophia'));
   });
 });

@@ -1,5 +1,5 @@
 import { DownhillError } from '../../gpu/errors.js';
-import { number, pair } from '../../gpu/fields.js';
+import { integer, number, pair } from '../../gpu/fields.js';
 import { sophiaShader } from '../../shaders/optim/sophia.gen.js';
 import { common, defineRule, type RuleText } from '../rule.js';
 
@@ -9,12 +9,19 @@ import { common, defineRule, type RuleText } from '../rule.js';
  *
  *   p -= lr·weightDecay·p
  *   m = β₁m + (1-β₁)g;  p -= lr·clip(m / (rho·batchSize·h + 1e-15), 1)
- *   every 10 steps or so:  h = β₂h + (1-β₂)ĝ²
+ *   in front of every 10th step or so:  h = β₂h + (1-β₂)ĝ²
  *
  * ĝ is the gradient of the mean loss over `batchSize` samples (or tokens) whose labels are drawn from the model's own
- * probabilities (Gauss-Newton-Bartlett). Fill the gradient buffers with it, then call `optimizer.updateHessian(encoder)`; between
- * two such calls h stays. Until the first h is 0 and the step is the sign of m. A trainer does not draw labels: this rule is for
- * `createOptimizer`, and `createTrainer` refuses it.
+ * probabilities (Gauss-Newton-Bartlett); between two of them h stays. While h is 0 the step is the sign of m.
+ *
+ * A trainer draws them on the GPU for the batch of that step, keyed by seed and step, at its first step and every `updateInterval`-th
+ * one after it (with `accumulate`, of updates), whatever becomes of that step; `batchSize` is its own, so leave it out. A drawn label
+ * counts what the data's does (class weights; label smoothing changes nothing), so that batchSize·E[ĝ²] is the diagonal of the
+ * Gauss-Newton matrix of the loss, penalties apart. The loss must be one to draw from: softmax or binary cross-entropy, or
+ * mean squared error, whose targets are normal numbers. Activations of a batch are there twice.
+ *
+ * On your own buffers fill those of the gradient with ĝ, then call `optimizer.updateHessian(encoder)`, as often as you like:
+ * `updateInterval` is not read there.
  *
  * State: two values per parameter. Defaults as the authors', `batchSize` being their `bs`. The decay is decoupled. Take `rho` so
  * that between a tenth and a half of the weights are not clipped. `betas[1]` is no schedule.
@@ -28,26 +35,41 @@ export const sophia = defineRule({
   title: 'Sophia-G',
   formula: [
     'm = β₁m + (1-β₁)g; p -= lr·clip(m / (rho·batchSize·h + 1e-15), 1)',
-    'updateHessian, of a gradient ĝ of labels drawn from the model: h = β₂h + (1-β₂)ĝ²',
+    'every updateInterval steps, of a gradient ĝ of labels drawn from the model: h = β₂h + (1-β₂)ĝ²',
   ],
   paper: 'https://arxiv.org/abs/2305.14342',
-  use: 'Language models on your own buffers, where every tenth step may take a second gradient. Not for a trainer.',
+  use: 'Language models, and nets whose loss is a likelihood: a second gradient at every tenth step.',
   shader: sophiaShader,
   fields: {
     lr: number('learning rate: the most a weight moves per step', 1e-4, { min: 0 }),
     betas: pair('decay of the averages of g and of the curvature', [0.965, 0.99], { min: 0, below: 1 }),
     rho: number('share of the curvature in the divisor: a larger one clips less', 0.04, { min: 0 }),
-    batchSize: number('samples, or tokens, whose mean loss the gradient of drawn labels is of', 5120, { min: 1 }),
+    batchSize: {
+      ...number(
+        'samples, or tokens, whose mean loss the gradient of drawn labels is of: a trainer’s are its batch',
+        5120,
+        {
+          min: 1,
+        },
+      ),
+      flag: 'curvature-batch',
+    },
+    updateInterval: integer('steps of a trainer from one gradient of drawn labels to the next', 10, { min: 1 }),
     ...common({ weightDecay: 0.1, decoupled: true }),
   },
   slots: () => ['exp_avg', 'hessian'],
   derive: (_, { lr, betas, rho, batchSize }) => ({ lr, beta1_c: 1 - betas[0], rho_b: rho * batchSize }),
-  curvature: { slot: 'hessian', weight: ({ betas }) => 1 - (betas[1] as number) },
+  curvature: {
+    slot: 'hessian',
+    weight: ({ betas }) => 1 - (betas[1] as number),
+    interval: ({ updateInterval }) => updateInterval,
+    samples: 'batchSize',
+  },
   check({ betas }) {
     if (typeof betas[1] !== 'function') return;
     throw new DownhillError(
       'HYPER-TYPE',
-      'sophia: betas[1] is a schedule, but the curvature is averaged by updateHessian, which counts no updates.',
+      'sophia: betas[1] is a schedule, but the curvature is averaged apart from the updates that a schedule counts.',
       'Pass a number, 0.99 say, and change it with set.',
     );
   },

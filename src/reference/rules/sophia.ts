@@ -5,6 +5,8 @@ export type SophiaHyper = CommonHyper & {
   readonly betas: readonly [number, number];
   readonly rho: number;
   readonly batchSize: number;
+  /** Of a trainer: steps from one `curvature` to the next. */
+  readonly updateInterval: number;
 };
 
 /**
@@ -22,7 +24,7 @@ export type SophiaHyper = CommonHyper & {
  */
 export const sophia: ReferenceRule<SophiaHyper> = {
   defaults: {
-    ...{ lr: 1e-4, betas: [0.965, 0.99], rho: 0.04, batchSize: 5120 },
+    ...{ lr: 1e-4, betas: [0.965, 0.99], rho: 0.04, batchSize: 5120, updateInterval: 10 },
     ...{ ...commonDefaults, weightDecay: 0.1, decoupledWeightDecay: true },
   },
 
