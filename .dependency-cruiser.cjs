@@ -1,5 +1,5 @@
 // The floors of DESIGN section 2. A floor imports lower floors only; siblings never import each other; no cycles.
-//   shaders -> gpu -> kernels -> space -> optim | nn | data -> train -> store | checks | landscape -> (index, node) -> app | harness
+//   shaders -> gpu -> kernels -> space -> optim | nn | data | problems -> train -> store | checks | landscape -> (index, node) -> app | harness
 const floors = {
   shaders: [],
   gpu: ['shaders'],
@@ -8,7 +8,9 @@ const floors = {
   optim: ['shaders', 'gpu', 'kernels', 'space'],
   nn: ['shaders', 'gpu', 'kernels', 'space'],
   data: ['shaders', 'gpu', 'kernels', 'space'],
-  train: ['shaders', 'gpu', 'kernels', 'space', 'optim', 'nn', 'data'],
+  // Analytic functions to minimize.
+  problems: ['shaders', 'gpu', 'kernels'],
+  train: ['shaders', 'gpu', 'kernels', 'space', 'optim', 'nn', 'data', 'problems'],
   // The float64 oracle may read descriptions (rules' hyper-parameters, the model), never run a kernel.
   reference: ['gpu', 'optim', 'nn', 'data'],
   onnx: ['gpu', 'nn', 'train'],

@@ -4,6 +4,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { runnerImport } from 'vite';
 import { emitFile, emitForm, FORMS, ruleParts } from './emit.js';
 import { passText } from './emit-passes.js';
+import { emitProblem } from './emit-problems.js';
 import { emitRows } from './emit-rows.js';
 import { carriedFrom, emitted } from './emitted.js';
 import { optionsName } from './options.js';
@@ -30,6 +31,7 @@ const camel = (name: string) => name.replace(/[_-](\w)/g, (_, letter: string) =>
 function shaderTexts(): Map<string, string> {
   const texts = new Map(list('shaders', '.wgsl').map((path) => [path.replace(/\.wgsl$/, ''), read(`shaders/${path}`)]));
   for (const [name, code] of [...texts]) {
+    if (isProblem(name)) texts.set(name, emitProblem(name, code));
     const pass = isPass(name) ? passText(name, code) : undefined;
     if (pass !== undefined) texts.set(name, pass);
     const parts = isPass(name) ? undefined : ruleParts(basename(name), code);
@@ -44,6 +46,8 @@ function shaderTexts(): Map<string, string> {
 
 /** Whether a file is a pass of a rule of several: optim/lamb/norms. */
 const isPass = (name: string) => name.split('/').length === 3;
+/** Whether a file is a problem: problems/rosenbrock. */
+const isProblem = (name: string) => name.startsWith('problems/');
 /** The name of a shader's constant, without the ending: a pass has its rule's in front. */
 const constantName = (name: string) => camel(isPass(name) ? name.split('/').slice(1).join('_') : basename(name));
 
@@ -115,7 +119,7 @@ function shaderModules(): Record<string, string> {
     const { code: _, ...layout } = readShader(name, text);
     const { imports, expression } = codeOf(name, text, sharedTexts);
     const depth = '../'.repeat(name.split('/').length - 1);
-    if (hasForms(name, texts) || (isPass(name) && passText(name, text) !== undefined))
+    if (isProblem(name) || hasForms(name, texts) || (isPass(name) && passText(name, text) !== undefined))
       files[`shaders/${name}.wgsl`] = text;
     files[`src/shaders/${name}.gen.ts`] =
       `${HEADER}import type { Shader } from '${depth}shader.js';\n${imports}\n` +
@@ -135,10 +139,11 @@ function shaderModules(): Record<string, string> {
 }
 
 /** A table of everything in a folder, so that adding a rule is adding a file. */
-function ruleTable(folder: string, table: string, doc: string): string {
+function folderTable(folder: string, table: string, doc: string): string {
   const names = list(folder, '.ts').map((path) => basename(path, '.ts'));
+  const from = basename(folder);
   return (
-    `${HEADER}${names.map((name) => `import { ${name} } from './rules/${name}.js';\n`).join('')}\n` +
+    `${HEADER}${names.map((name) => `import { ${name} } from './${from}/${name}.js';\n`).join('')}\n` +
     `export { ${names.join(', ')} };\n\n/** ${doc} */\nexport const ${table} = { ${names.join(', ')} } as const;\n`
   );
 }
@@ -165,10 +170,16 @@ export function generate(): Record<string, string> {
   return {
     ...shaderModules(),
     'src/optim/rules.gen.ts': publicRules(),
-    'src/reference/rules.gen.ts': ruleTable(
+    'src/problems/rows.gen.ts': folderTable('src/problems/rows', 'problems', 'Every problem, by name.'),
+    'src/reference/rules.gen.ts': folderTable(
       'src/reference/rules',
       'referenceRules',
       'The float64 reference of every rule, by name.',
+    ),
+    'src/reference/problems.gen.ts': folderTable(
+      'src/reference/problems',
+      'referenceProblems',
+      'The float64 reference of every problem, by name.',
     ),
   };
 }

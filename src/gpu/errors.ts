@@ -61,6 +61,7 @@ export type ErrorCode =
   | 'OUTPUT-UNWRITABLE'
   | 'PEER-UNAVAILABLE'
   | 'PLAN-UNKNOWN'
+  | 'PROBLEM-UNKNOWN'
   | 'RUN-AHEAD'
   | 'RUN-BUSY'
   | 'RUN-DESTROYED'

@@ -7,7 +7,7 @@ import { type BufferRange, type BufferSet, range } from '../gpu/buffers.js';
 import type { Sampling } from '../kernels/account.js';
 import type { LossOp } from '../kernels/loss.js';
 import { checkActivations } from '../kernels/matrix.js';
-import type { Op } from '../kernels/op.js';
+import type { Form, Op } from '../kernels/op.js';
 import { initialize } from '../nn/init.js';
 import { buffersOf, type Model, type ModelLayer, tensorsOf } from '../nn/model.js';
 import { type BoundNetwork, bindNetwork, checkNetwork, type NetworkBinding } from '../nn/network.js';
@@ -33,6 +33,8 @@ export interface Objective {
   /** What it keeps and does not minimize over, such as running means, and what that starts at. */
   readonly statistics: readonly KeptTensor[];
   readonly stepsPerEpoch: number;
+  /** Forms of ops that a trainer does not know. Default none. */
+  readonly forms?: readonly Form[];
   /** Throws where it does not fit the device. Before any GPU work. */
   check(device: GPUDevice, replicas: number): void;
   /** The tensors to start from, in their order. */

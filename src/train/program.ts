@@ -95,6 +95,7 @@ export class Program {
     const several = row.passes && (await import('../optim/passes.js'));
     const again = wrappers.some((each) => each.row.again) ? await import('./again.js') : undefined;
     const own = [
+      ...(objective.forms ?? []),
       ...(row.forms ?? []),
       ...(several?.passForms ?? []),
       ...(evaluation?.mixForms ?? []),

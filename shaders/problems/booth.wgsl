@@ -1,0 +1,52 @@
+// Booth's function: a quadratic whose valley lies askew.
+//   f = (x + 2y - 7)² + (2x + y - 5)²,  ∇f = (10x + 8y - 34, 8x + 10y - 38),  H = [10, 8; 8, 10]
+
+alias Point = vec2f;
+
+fn value(p: Point) -> f32 {
+  let r = p + 2.0 * p.yx - vec2f(7.0, 5.0);
+  return dot(r, r);
+}
+
+fn gradient(p: Point) -> Point {
+  return 10.0 * p + 8.0 * p.yx - vec2f(34.0, 38.0);
+}
+
+fn product(p: Point, v: Point) -> Point {
+  return 10.0 * v + 8.0 * v.yx;
+}
+
+// ---- Written by `npm run gen` from here on, the same for every problem. ----
+
+override WORKGROUP: u32 = 1;
+
+// n elements of a replica, `stride` from one replica's to the next's; with `product` the Hessian times `direction` is wanted, else
+// value and gradient. (As a constant it would be a pipeline more for every problem.)
+struct Shape { n: u32, stride: u32, product: u32 }
+
+@group(0) @binding(0) var<uniform> shape: Shape;
+@group(0) @binding(1) var<storage, read> param: array<f32>;
+@group(0) @binding(2) var<storage, read> direction: array<f32>;
+@group(0) @binding(3) var<storage, read_write> grad: array<f32>;
+@group(0) @binding(4) var<storage, read_write> result: array<vec2f>;
+
+// The value and the gradient at every replica's point, or the Hessian times `direction`, and no value. z of the grid is the replica.
+//
+//   param   [replicas, stride], read      direction  as param, read for a product only
+//   grad    as param, written: the gradient, or the product      result  [replicas] (value, 0), written but for a product
+@compute @workgroup_size(WORKGROUP)
+fn evaluate(@builtin(workgroup_id) group: vec3u) {
+  let base = group.z * shape.stride;
+  var p = Point();
+  for (var i = 0u; i < shape.n; i++) { p[i] = param[base + i]; }
+  var out = Point();
+  if (shape.product != 0u) {
+    var v = Point();
+    for (var i = 0u; i < shape.n; i++) { v[i] = direction[base + i]; }
+    out = product(p, v);
+  } else {
+    out = gradient(p);
+    result[group.z] = vec2f(value(p), 0.0);
+  }
+  for (var i = 0u; i < shape.n; i++) { grad[base + i] = out[i]; }
+}

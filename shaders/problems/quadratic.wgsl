@@ -1,0 +1,68 @@
+// A quadratic of any spectrum, its axes those of the space.
+//   f = ½ Σ h x²,  ∂f/∂x = h·x,  H = diag(h);  data: h
+
+fn value(i: u32) -> f32 {
+  return 0.5 * data[i] * x(i) * x(i);
+}
+
+fn gradient(i: u32) -> f32 {
+  return data[i] * x(i);
+}
+
+fn product(i: u32) -> f32 {
+  return data[i] * v(i);
+}
+
+// ---- Written by `npm run gen` from here on, the same for every problem. ----
+
+override WORKGROUP: u32 = 64;
+
+// n elements of a replica, `stride` from one replica's to the next's; with `product` the Hessian times `direction` is wanted, else
+// value and gradient. (As a constant it would be a pipeline more for every problem.)
+struct Shape { n: u32, stride: u32, product: u32 }
+
+@group(0) @binding(0) var<uniform> shape: Shape;
+@group(0) @binding(1) var<storage, read> param: array<f32>;
+@group(0) @binding(2) var<storage, read> direction: array<f32>;
+@group(0) @binding(3) var<storage, read_write> grad: array<f32>;
+@group(0) @binding(4) var<storage, read_write> result: array<vec2f>;
+@group(0) @binding(5) var<storage, read> data: array<f32>;
+
+var<private> replica: u32;
+var<private> base: u32;
+var<workgroup> sums: array<f32, WORKGROUP>;
+
+fn x(i: u32) -> f32 {
+  return param[base + i];
+}
+
+fn v(i: u32) -> f32 {
+  return direction[base + i];
+}
+
+// The value and the gradient at every replica's point, or the Hessian times `direction`, and no value. z of the grid is the replica.
+//
+//   param   [replicas, stride], read      direction  as param, read for a product only
+//   grad    as param, written: the gradient, or the product      result  [replicas] (value, 0), written but for a product
+// The value is the sum of the elements' shares: each lane adds its own in order, then lane 0 adds the lanes in order.
+@compute @workgroup_size(WORKGROUP)
+fn evaluate(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  replica = group.z;
+  base = replica * shape.stride;
+  var sum = 0.0;
+  for (var i = lane; i < shape.n; i += WORKGROUP) {
+    if (shape.product != 0u) {
+      grad[base + i] = product(i);
+    } else {
+      sum += value(i);
+      grad[base + i] = gradient(i);
+    }
+  }
+  sums[lane] = sum;
+  workgroupBarrier();
+  if (lane == 0u && shape.product == 0u) {
+    var total = 0.0;
+    for (var i = 0u; i < WORKGROUP; i++) { total += sums[i]; }
+    result[replica] = vec2f(total, 0.0);
+  }
+}

@@ -1,0 +1,75 @@
+import { DataStream } from '../data/stream.js';
+import { type BufferRange, checkBindable, range } from '../gpu/buffers.js';
+import type { Op } from '../kernels/op.js';
+import { problem as evaluateProblem, type ProblemOperands, problemForms, problemProduct } from '../kernels/problem.js';
+import type { Problem } from '../problems/problem.js';
+import type { Vector } from '../space/space.js';
+import type { BoundObjective, Objective, ObjectiveBinding } from './objective.js';
+
+/** The tensor that an analytic function is minimized over. */
+export const POINT = 'x';
+
+/** One sample that is always the batch: a step of a problem draws nothing. */
+const PLAN = { samples: 1, rows: 1, stepsPerEpoch: 1, sampling: 'full' } as const;
+
+/** An analytic function on the GPU. */
+export interface BoundProblem extends BoundObjective {
+  /** Writes its Hessian at the parameters as they are, times `direction`, to `out`: vectors of the same space. */
+  product(direction: Vector, out: Vector): readonly Op[];
+}
+
+/**
+ * An analytic function as something to minimize: one tensor, 'x', of its n numbers. Every replica has a point of its own, whose
+ * value and gradient one dispatch writes.
+ *
+ * @param start where every replica starts; default the problem's own
+ */
+export function problemObjective(
+  problem: Problem,
+  start: ArrayLike<number> = problem.start,
+): Objective & { bind(binding: ObjectiveBinding): BoundProblem } {
+  const { row, n, data } = problem;
+  return {
+    tensors: [{ name: POINT, shape: [n] }],
+    statistics: [],
+    stepsPerEpoch: 1,
+    forms: problemForms,
+    check(device, replicas) {
+      const fix = 'Take fewer dimensions, or fewer starts at once.';
+      checkBindable(device, `${row.title}: ${replicas} points of ${n} numbers`, 4 * n * replicas, fix);
+    },
+    initial: () => [Float32Array.from(start)],
+    bind({ label, buffers, space, params, grads, seeds }) {
+      const replicas = seeds.length;
+      const result = range(buffers.storage('result', 8 * replicas), 0, 8 * replicas);
+      const steps = new DataStream(buffers, PLAN, seeds);
+      const numbers: BufferRange | undefined = data.length > 0 ? range(buffers.upload('data', data)) : undefined;
+      // A tensor of one axis is never cut: it has one span.
+      const stride = space.spans[0]!.elements;
+      const param = params.ranges[0]!;
+      const operands = { shader: row.shader, n, stride, replicas, param, data: numbers } satisfies Omit<
+        ProblemOperands,
+        'label'
+      >;
+      const { stream } = steps;
+      const gradient = { ...operands, label: `${label}/problem`, grad: grads.ranges[0]!, result, stream };
+      return {
+        gradient: [evaluateProblem(gradient)],
+        product: (direction, out) => [
+          problemProduct({
+            ...operands,
+            label: `${label}/problem-product`,
+            direction: direction.ranges[0]!,
+            product: out.ranges[0]!,
+          }),
+        ],
+        commit: () => [],
+        next: (ranges, lossRing) => [steps.next(`${label}/account`, { ...ranges, result }, lossRing)],
+        watched: { rows: 1, stream, layers: [] },
+        parts: [steps],
+        result,
+        bytes: { activations: 0, data: numbers?.size ?? 0 },
+      };
+    },
+  };
+}
