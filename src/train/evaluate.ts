@@ -198,12 +198,18 @@ export class Evaluator {
   }
 }
 
-/** As many rows as a layer's activations may take in one binding, in multiples of 64. */
-export function chunkRows(device: GPUDevice, { layers }: Model, samples: number, replicas: number): number {
+/** As many rows as a layer's activations may take in one binding, in multiples of 64, and at most `most`. */
+export function chunkRows(
+  device: GPUDevice,
+  { layers }: Model,
+  samples: number,
+  replicas: number,
+  most = CHUNK,
+): number {
   const limit = Math.min(device.limits.maxStorageBufferBindingSize, device.limits.maxBufferSize);
   const widest = Math.max(...layers.map(({ output }) => output));
   const fitting = Math.floor(limit / matrixBytes(1, widest, replicas) / 64) * 64;
-  return Math.min(CHUNK, roundUp(samples, 64), Math.max(fitting, 64));
+  return Math.min(most, roundUp(samples, 64), Math.max(fitting, 64));
 }
 
 function makeChunks(

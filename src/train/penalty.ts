@@ -63,7 +63,15 @@ function segmentsOf({ spans }: Space, { tensors }: Penalty) {
 
 /** Behind the backward pass: a dispatch per span for the gradients, and a small one for the loss. */
 export function penaltyOps(own: Penalty, binding: PenaltyBinding): Op[] {
-  const { label, buffers, space, params, grads, rows, stream, result } = binding;
+  const { label, rows, stream, result } = binding;
+  const { ops, partial, all } = gradientOps(own, binding);
+  const total = { partial, stream, result };
+  return [...ops, penaltyTotal(`${label}/penalty-total`, { rows, all }, total, binding.space.replicas)];
+}
+
+/** The gradient added to that of the parameters, a dispatch per span. */
+function gradientOps(own: Penalty, binding: Omit<PenaltyBinding, 'rows' | 'stream' | 'result'>) {
+  const { label, buffers, space, params, grads } = binding;
   const { replicas, spans } = space;
   const { l1, l2 } = own;
   const { tables, all } = segmentsOf(space, own);
@@ -75,5 +83,21 @@ export function penaltyOps(own: Penalty, binding: PenaltyBinding): Op[] {
     const ranges = { param: params.ranges[i]!, grad: grads.ranges[i]!, segments, partial };
     return [penalty(`${label}/penalty${spans.length > 1 ? `-${i}` : ''}`, shape, ranges, replicas)];
   });
-  return [...ops, penaltyTotal(`${label}/penalty-total`, { rows, all }, { partial, stream, result }, replicas)];
+  return { ops, partial, all };
+}
+
+/** Behind a product of the Hessian with v: the penalty's own, 2·l2·v, is its gradient at v. */
+export function penaltyProduct(
+  own: Penalty,
+  binding: {
+    readonly label: string;
+    readonly buffers: BufferSet;
+    readonly space: Space;
+    readonly v: Vector;
+    readonly product: Vector;
+  },
+): Op[] {
+  const { v, product, ...rest } = binding;
+  if (own.l2 === 0) return [];
+  return gradientOps({ ...own, l1: 0 }, { ...rest, params: v, grads: product }).ops;
 }

@@ -16,6 +16,7 @@ import type { Vector } from '../space/space.js';
 import { type Built, buildAgain, buildProgram, choiceOf } from './build.js';
 import { takeSnapshot } from './checkpoint.js';
 import type { CheckpointOptions, ImportOptions } from './checkpoint-types.js';
+import type { Curvature, CurvatureOptions } from './curvature-types.js';
 import { Evaluator, type PlacedWeights, type Trained } from './evaluate.js';
 import { StreamedEvaluator, samplesEvaluator } from './evaluate-stream.js';
 import { opened } from './inside.js';
@@ -295,6 +296,14 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
     const input = metricInput(this.#model.loss, targets, outputs, this.#model.output);
     const metrics = Object.fromEntries(asked.map(({ row, settings }) => [row.name, row.compute(input, settings)]));
     return { ...evaluation, metrics };
+  }
+
+  async curvature(options: CurvatureOptions = {}): Promise<Curvature> {
+    this.#checkAlive();
+    const { curvatureOf } = await import('./curvature.js');
+    this.#checkAlive();
+    const { penalty } = this.#options;
+    return curvatureOf({ program: this.#program, model: this.#model, data: this.#data, penalty }, options);
   }
 
   /** Those of the last few data sets stay ready. */

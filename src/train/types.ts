@@ -11,6 +11,7 @@ import type { ClipOptions, OptimizerOptions } from '../optim/optimizer-options.j
 import type { OptimizerState } from '../optim/optimizer-types.js';
 import type { Rule } from '../optim/rule.js';
 import type { CheckpointOptions, Imported, ImportOptions, Restored } from './checkpoint-types.js';
+import type { Curvature, CurvatureOptions } from './curvature-types.js';
 import type { PlanOption, PlanStore } from './plan-types.js';
 import type { RecoverOptions } from './recover-types.js';
 import type {
@@ -314,6 +315,17 @@ export interface Trainer<F extends Fields = Fields> {
    *   those trained on.
    */
   evaluate(data: Dataset, options?: EvaluateOptions): Promise<Evaluation>;
+  /**
+   * How the training loss bends at the weights after everything submitted so far, by Lanczos' iteration with exact products of
+   * the Hessian: its largest and smallest eigenvalues, the condition number, directions that bend down, and the rate up to
+   * which gradient descent is stable. Of a sample of the training data, as they are: without augmentation; with the penalty
+   * of the loss, and without a rule's weight decay. Training is not disturbed and may go on meanwhile.
+   *
+   * @example const { largest, stabilityLimit } = await trainer.curvature({ eigenvalues: 3 });
+   * @throws DownhillError OPTION-RANGE also for models with batch norm, layer norm or dropout, which have no products;
+   *   LIMIT-BINDING, GRADIENT-NONFINITE, GPU-OUT-OF-MEMORY
+   */
+  curvature(options?: CurvatureOptions): Promise<Curvature>;
   /**
    * What the network says of samples, with the weights after everything submitted so far: as `evaluate`.
    *

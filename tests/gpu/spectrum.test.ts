@@ -1,0 +1,181 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { arrays } from '../../src/data/arrays.js';
+import type { Dataset } from '../../src/data/index.js';
+import { batchNorm, dropout, gelu, linear, relu, tanh } from '../../src/nn/layers.js';
+import { mse, softmaxCrossEntropy } from '../../src/nn/losses.js';
+import { type Model, sequential } from '../../src/nn/model.js';
+import { ema } from '../../src/optim/averages.js';
+import { adam, sgd } from '../../src/optim/rules.gen.js';
+import { referenceNetwork } from '../../src/reference/index.js';
+import { createTrainer } from '../../src/train/trainer.js';
+import type { Trainer, TrainerOptions } from '../../src/train/types.js';
+import { eigenvalues } from '../support/eigenvalues.js';
+import { randomFloats, testDevice } from '../support/gpu.js';
+import { collect, losses, noise } from '../support/train.js';
+
+/* `trainer.curvature` against the eigenvalues of dense float64 Hessians, and what it leaves alone. */
+
+const made: Trainer[] = [];
+async function trainer(options: Omit<TrainerOptions, 'rule'>) {
+  const one = await createTrainer(await testDevice(), { rule: sgd({ lr: 0.1 }), submitMs: 500, ...options });
+  made.push(one);
+  return one;
+}
+afterEach(() => {
+  for (const one of made.splice(0)) one.destroy();
+});
+
+/** Eigenvalues of the Hessian of the mean loss over all data, at a trainer's weights; and the loss. */
+async function dense(one: Trainer, model: Model, { x, targets, samples }: Dataset, l2 = 0, gaussNewton = false) {
+  const network = referenceNetwork(model, targets.kind);
+  const parameters = Object.values(await one.readParameters({ weights: 'current' }));
+  const wanted = targets.kind === 'classes' ? targets.labels : targets.values;
+  const n = parameters.reduce((sum, { length }) => sum + length, 0);
+  const hessian = new Float64Array(n * n);
+  const penalised = network.shapes.flatMap((shape, i) => new Array(parameters[i]!.length).fill(shape.length > 1));
+  for (let k = 0; k < n; k++) {
+    let at = 0;
+    const v = parameters.map(({ length }) => {
+      const own = Float64Array.from({ length }, (_, i) => (at + i === k ? 1 : 0));
+      at += length;
+      return own;
+    });
+    const hv = network.hessianProduct(parameters, x, wanted, samples, v, { gaussNewton });
+    hessian.set(
+      hv.flatMap((tensor) => [...tensor]),
+      k * n,
+    );
+    if (penalised[k]) hessian[k * n + k]! += 2 * l2;
+  }
+  return {
+    values: eigenvalues(hessian, n),
+    loss: network.lossAndGradients(parameters, x, wanted, samples).loss,
+  };
+}
+
+const labels = noise(90, 5, 3);
+const outputs = arrays({
+  x: randomFloats(70 * 4, 3),
+  y: Array.from({ length: 70 }, (_, i) => [Math.sin(i), Math.cos(3 * i)]),
+});
+const CASES: readonly (readonly [string, Model, Dataset, Partial<TrainerOptions>])[] = [
+  [
+    'tanh, cross-entropy',
+    sequential({ input: 5, layers: [linear(7), tanh(), linear(3)], init: 'pytorch' }),
+    labels,
+    {},
+  ],
+  [
+    'relu, class weights',
+    sequential({
+      input: 5,
+      layers: [linear(6), relu(), linear(5), relu(), linear(3)],
+      init: 'he-normal',
+      loss: softmaxCrossEntropy({ classWeights: [1, 2, 0.5] }),
+    }),
+    labels,
+    {},
+  ],
+  [
+    'gelu, squares, a penalty',
+    sequential({ input: 4, layers: [linear(8), gelu(), linear(2)], init: 'pytorch', loss: mse() }),
+    outputs,
+    { penalty: { l2: 0.05 } },
+  ],
+];
+
+describe.each(CASES)('%s', (_, model, data, more) => {
+  it('finds the largest and the smallest eigenvalue to 1e-3, before and after training', async () => {
+    const one = await trainer({ model, data, batchSize: 32, seed: 2, ...more });
+    for (const steps of [0, 60]) {
+      if (steps > 0) await collect(one, { steps });
+      const { values, loss } = await dense(one, model, data, more.penalty?.l2);
+      const found = await one.curvature({ iterations: 40, samples: data.samples });
+      const top = values.at(-1)!;
+      const near = (value: number, wanted: number) => expect(Math.abs(value - wanted) / top).toBeLessThan(1e-3);
+      near(found.largest[0]!.value, top);
+      near(found.smallest[0]!.value, values[0]!);
+      expect(found.loss).toBeCloseTo(loss, 5);
+      expect(found).toMatchObject({ step: steps, samples: data.samples, parameters: values.length, iterations: 40 });
+      expect(found.stabilityLimit).toBeCloseTo(2 / found.largest[0]!.value, 10);
+      // A lower bound of the saddle index; with 40 of about 60 vectors nearly all of it.
+      const index = values.filter((value) => value < -1e-3 * top).length;
+      expect(found.negative.count).toBeLessThanOrEqual(index);
+      expect(found.negative.count).toBeGreaterThanOrEqual(Math.min(index, 1));
+      expect(found.negative.share).toBeLessThan(0.6);
+      // Each value is as near to an eigenvalue as is said, up to rounding.
+      for (const { value, error } of [...found.largest, ...found.smallest]) {
+        const distance = Math.min(...values.map((each) => Math.abs(each - value)));
+        expect(distance).toBeLessThan(error + 1e-4 * top);
+      }
+    }
+  });
+});
+
+it('the Gauss-Newton matrix has no negative eigenvalues', async () => {
+  const [, model, data] = CASES[0]!;
+  const one = await trainer({ model, data, batchSize: 32, seed: 2 });
+  const { values } = await dense(one, model, data, 0, true);
+  const found = await one.curvature({ iterations: 40, samples: data.samples, gaussNewton: true });
+  expect(found.largest[0]!.value / values.at(-1)!).toBeCloseTo(1, 3);
+  expect(found.negative.count).toBe(0);
+});
+
+it('finds every eigenvalue of a few dimensions, and so the condition number', async () => {
+  // Two weights without a bias: the Hessian is that of the data, whatever the weights.
+  const data = arrays({ x: Float32Array.from([1, 0.5, -0.25, 2, 0.75, -1, 0.125, 0.5]), y: [[1], [0], [2], [1]] });
+  const model = sequential({ input: 2, layers: [linear(1, { bias: false })], loss: mse() });
+  const one = await trainer({ model, data });
+  const { values } = await dense(one, model, data);
+  const found = await one.curvature();
+  expect(found).toMatchObject({ iterations: 2, conditionRank: 2, negative: { count: 0, share: 0 } });
+  expect(found.conditionNumber / (values[1]! / values[0]!)).toBeCloseTo(1, 5);
+});
+
+it('goes through more samples than a pass takes, and gives their mean', async () => {
+  const data = noise(2300, 5, 3);
+  const model = sequential({ input: 5, layers: [linear(4), tanh(), linear(3)], init: 'pytorch' });
+  const one = await trainer({ model, data, penalty: { l2: 0.01 } });
+  const { values, loss } = await dense(one, model, data, 0.01);
+  const found = await one.curvature({ samples: 2300, iterations: 20 });
+  expect(found.largest[0]!.value / values.at(-1)!).toBeCloseTo(1, 3);
+  expect(found.loss).toBeCloseTo(loss, 5);
+});
+
+it('is the same every time and by seed, takes a sample, and disturbs no training', async () => {
+  const [, model, data] = CASES[0]!;
+  const options = { model, data, batchSize: 16, seed: 4, average: ema({ decay: 0.9 }) };
+  const [one, alone] = [await trainer(options), await trainer(options)];
+  const wanted = losses(await collect(alone, { steps: 20 }));
+  const seen: number[] = [];
+  let first: unknown;
+  for await (const { loss, step } of one.run({ steps: 20 })) {
+    seen.push(loss);
+    if (step === 7) first = await one.curvature({ samples: 40, iterations: 8 });
+  }
+  expect(seen).toEqual(wanted);
+  expect(await one.readParameters()).toEqual(await alone.readParameters());
+  expect(first).toMatchObject({ samples: 40, iterations: 8 });
+  const again = () => one.curvature({ samples: 40, iterations: 8, weights: 'current' });
+  expect(await again()).toEqual(await again());
+  expect((await one.curvature({ samples: 40, iterations: 8 })).loss).not.toBe((await again()).loss);
+  expect((await one.curvature({ samples: 40, iterations: 8, seed: 1, weights: 'current' })).loss).not.toBe(
+    (await again()).loss,
+  );
+});
+
+it('refuses what it cannot do, and says why', async () => {
+  const data = labels;
+  const net = (layer: unknown) => sequential({ input: 5, layers: [linear(4), layer, linear(3)] as never });
+  const one = await trainer({ model: net(batchNorm()), data });
+  await expect(one.curvature()).rejects.toThrow(/layers\[1\] \(batch-norm\) has not: its outputs depend on all rows/);
+  const other = await trainer({ model: net(dropout()), data });
+  await expect(other.curvature()).rejects.toThrow(/dropout.*another mask/);
+  const [, model] = CASES[0]!;
+  const fine = await trainer({ model, data, rule: adam() } as never);
+  await expect(fine.curvature({ samples: 91 })).rejects.toMatchObject({ code: 'OPTION-RANGE' });
+  await expect(fine.curvature({ eigenvalues: 31 })).rejects.toMatchObject({ code: 'OPTION-RANGE' });
+  await expect(fine.curvature({ iterations: 0 })).rejects.toMatchObject({ code: 'OPTION-RANGE' });
+  await expect(fine.curvature({ steps: 3 } as never)).rejects.toMatchObject({ code: 'OPTION-UNKNOWN' });
+  await expect(fine.curvature({ weights: 'average' })).rejects.toMatchObject({ code: 'OPTION-RANGE' });
+});
