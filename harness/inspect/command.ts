@@ -9,6 +9,7 @@ import { defaultFolder, outputError } from '../common/output.js';
 import { findGpu } from '../common/quiet.js';
 import { dataOf } from '../train/command.js';
 import { startsSvg } from './chart.js';
+import { curvatureLines } from './curvature-lines.js';
 import { type Inspected, inspectLines } from './lines.js';
 import { type InspectCommand, inspectHelp, modelOf, parseInspect } from './options.js';
 
@@ -40,7 +41,7 @@ export async function inspect(args: readonly string[], io: Io): Promise<number> 
 type Adapter = ReturnType<typeof describeAdapter>;
 
 async function inspectAll(
-  { config, starts, batchSize }: InspectCommand,
+  { config, starts, batchSize, curvature }: InspectCommand,
   data: Parameters<typeof inspectModel>[1]['data'],
   signal: AbortSignal,
 ): Promise<{ adapter: Adapter; inspected: Inspected[] }> {
@@ -51,7 +52,13 @@ async function inspectAll(
     const { seed } = config;
     for (const start of starts) {
       signal.throwIfAborted();
-      const options = { model: modelOf(config, start), data, seed, ...(batchSize !== undefined && { batchSize }) };
+      const options = {
+        model: modelOf(config, start),
+        data,
+        seed,
+        curvature,
+        ...(batchSize !== undefined && { batchSize }),
+      };
       inspected.push({ start, ...(await inspectModel(device, options)) });
     }
     return { adapter: describeAdapter(device), inspected };
@@ -109,9 +116,9 @@ export function report(
 ): void {
   const files = { svg: join(folder, SVG), json: join(folder, JSON_FILE) };
   if (command.json) {
-    const inspections = inspected.map(({ start, verdict, loss, layers }) => ({
+    const inspections = inspected.map(({ start, verdict, loss, layers, curvature }) => ({
       ...start,
-      ...{ verdict, loss },
+      ...{ verdict, loss, curvature },
       layers: layers.map(({ output: { histogram: _, ...output }, ...layer }) => ({ ...layer, output })),
     }));
     io.stdout.write(`${JSON.stringify({ adapter, inspections, files })}\n`);
@@ -126,6 +133,7 @@ export function report(
     `  ${paint('gray', adapter.name)}`,
     '',
     ...inspectLines(inspected, paint, io.stdout.columns ?? COLUMNS),
+    ...curvatureLines(inspected, paint, io.stdout.columns ?? COLUMNS),
     '',
     `  ${paint('cyan', 'picture')}  ${files.svg}`,
     `  ${paint('cyan', 'numbers')}  ${files.json}`,

@@ -29,6 +29,7 @@ export interface InspectCommand {
   readonly starts: readonly Start[];
   /** Samples shown; undefined for the library's default. */
   readonly batchSize: number | undefined;
+  readonly curvature: boolean;
   /** As given; undefined for a new folder under runs/. */
   readonly out: string | undefined;
   readonly force: boolean;
@@ -63,6 +64,7 @@ export const FLAGS: Readonly<Record<string, Flags>> = {
     seed: { value: 'N', help: 'seed of the weights and of the samples shown', default: '0' },
   },
   output: {
+    curvature: { help: "also the outermost eigenvalues of the loss's Hessian, by 30 products with it (1000 samples)" },
     out: { value: 'DIR', help: 'folder of activations.svg and activations.json', default: 'runs/<time>-inspect' },
     force: { help: 'overwrite what is in --out' },
     json: { help: 'one JSON object on stdout instead of text' },
@@ -130,6 +132,7 @@ export function parseInspect(args: readonly string[]): InspectCommand | 'help' {
     open,
     starts,
     batchSize: given.has('batch') ? checkInteger('--batch', toNumber(given.get('batch')!), 1) : undefined,
+    curvature: given.has('curvature'),
     out: given.get('out'),
     force: given.has('force'),
     json: given.has('json'),

@@ -3,6 +3,7 @@ import { DownhillError } from '../gpu/errors.js';
 import { checkInteger, checkOptions } from '../gpu/fields.js';
 import type { Model } from '../nn/model.js';
 import { sgd } from '../optim/rules/sgd.js';
+import type { Curvature, CurvatureOptions } from './curvature-types.js';
 import { createTrainer } from './trainer.js';
 import type { LayerWatch, OutputWatch, WatchReport } from './watch-report.js';
 
@@ -14,6 +15,8 @@ export interface InspectOptions {
   readonly seed?: number;
   /** Samples shown, all in one batch. Default 512, or as many as there are if fewer. */
   readonly batchSize?: number;
+  /** Also the curvature of the loss there, of a sample of the data: see `trainer.curvature`. Default false. */
+  readonly curvature?: boolean | CurvatureOptions;
   /** Also counts how weights, gradients and outputs are spread. Default true. */
   readonly histograms?: boolean;
 }
@@ -41,6 +44,8 @@ export interface Inspection {
   /** Mean over the samples shown. */
   readonly loss: number;
   readonly samples: number;
+  /** Where it was asked for. */
+  readonly curvature?: Curvature;
   /** Of the last layer in front of the outputs: what reaches them. */
   readonly verdict: Verdict;
 }
@@ -61,7 +66,7 @@ export function verdictOf({ unitStd, std, nonFinite }: OutputWatch): Verdict {
  * @throws DownhillError OPTION-*, SHAPE-MISMATCH, DATA-*, LIMIT-BINDING, DEVICE-LOST, GPU-OUT-OF-MEMORY
  */
 export async function inspect(device: GPUDevice, options: InspectOptions): Promise<Inspection> {
-  checkOptions('inspect', options, ['model', 'data', 'seed', 'batchSize', 'histograms']);
+  checkOptions('inspect', options, ['model', 'data', 'seed', 'batchSize', 'histograms', 'curvature']);
   const { model, data, seed = 0, histograms = true } = options;
   const most = (data as Dataset | undefined)?.samples ?? 1;
   const batchSize = checkInteger('batchSize', options.batchSize ?? Math.min(512, most), 1, most);
@@ -74,7 +79,17 @@ export async function inspect(device: GPUDevice, options: InspectOptions): Promi
       const kept = layers.flatMap((layer): InspectedLayer[] =>
         layer.output ? [{ ...layer, output: layer.output, verdict: verdictOf(layer.output) }] : [],
       );
-      return { layers: kept, tensors, loss, samples: batchSize, verdict: (kept.at(-2) ?? kept.at(-1)!).verdict };
+      const { curvature = false } = options;
+      // The step was none: the weights are as they were drawn.
+      const bent = curvature && (await trainer.curvature({ seed, ...(curvature !== true && curvature) }));
+      return {
+        ...(bent && { curvature: bent }),
+        layers: kept,
+        tensors,
+        loss,
+        samples: batchSize,
+        verdict: (kept.at(-2) ?? kept.at(-1)!).verdict,
+      };
     }
     throw new DownhillError('INTERNAL', 'The step to inspect gave no report.', 'Report this.');
   } finally {

@@ -81,7 +81,7 @@ describe('inspect', () => {
 });
 
 describe('downhill inspect', () => {
-  const args = ['--model', '784-16-16-10', '--init', 'he-normal,zeros', '--samples', '300', '--batch', '64'];
+  const args = ['--model', '784-16-16-10', '--init', 'he-normal,zeros', '--samples', '300', '--batch', '64', '--curvature'];
 
   it('prints a table, and leaves a picture and the numbers', async () => {
     const io = fakeIo();
@@ -90,6 +90,7 @@ describe('downhill inspect', () => {
     const text = io.out();
     expect(text).toMatch(/he-normal +relu 1 +[\d.]+ +[\d.]+ +[\d.]+ +0 % +healthy/);
     expect(text).toMatch(/zeros +relu 1 +0 +0 +0 +100 % +vanishing/);
+    expect(text).toMatch(/curvature +largest +smallest +below 0[\s\S]*he-normal, relu +[\d.]+ +-[\d.]+ +>= \d+/);
     expect(text).toContain(`picture  ${out}/activations.svg`);
     expect(readFileSync(`${out}/activations.svg`, 'utf8')).toMatch(/^<svg [\s\S]*he-normal[\s\S]*<\/svg>/);
     const { inspections } = JSON.parse(readFileSync(`${out}/activations.json`, 'utf8'));
