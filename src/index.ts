@@ -145,7 +145,7 @@ export type {
 } from './store/store.js';
 export { type ModelTensor, readModel, type SavedModel } from './train/checkpoint-file.js';
 export type { CheckpointOptions, Imported, ImportOptions, Restored } from './train/checkpoint-types.js';
-export type { Curvature, CurvatureOptions, RitzValue, Spectrum } from './train/curvature-types.js';
+export type { Curvature, RitzValue, Spectrum } from './train/curvature-types.js';
 export type { SavedData, SavedScale } from './train/data-json.js';
 export { type Dtype, type SafeTensor, toFloats } from './train/dtypes.js';
 export {
@@ -178,6 +178,7 @@ export { floatTensor } from './train/saved-tensor.js';
 export { createTrainer } from './train/trainer.js';
 export type {
   AugmentOptions,
+  CurvatureOptions,
   EarlyStoppingOptions,
   EvaluateOptions,
   PenaltyOptions,

@@ -1,19 +1,3 @@
-import type { WeightsOptions } from './types.js';
-
-/** Options of `trainer.curvature`. */
-export interface CurvatureOptions extends WeightsOptions {
-  /** How many of the largest and of the smallest eigenvalues are told; the condition number is about the last of as many. Default 5. */
-  readonly eigenvalues?: number;
-  /** Steps of Lanczos' iteration, one product with the Hessian each: 1 to 512. Default 30, or the number of parameters where that is less. */
-  readonly iterations?: number;
-  /** Samples of the training data, drawn by the seed. Default 1000, or all where there are fewer. */
-  readonly samples?: number;
-  /** Of the samples and of the first vector: an integer from 0 to 2^32 - 1. Default 0. */
-  readonly seed?: number;
-  /** The Gauss-Newton matrix Jᵀ·L''·J instead of the Hessian: what is left without the network's own curvature. Default false. */
-  readonly gaussNewton?: boolean;
-}
-
 /** An eigenvalue as Lanczos found it. */
 export interface RitzValue {
   readonly value: number;

@@ -21,12 +21,13 @@ import { type BatchMemory, bindNetwork } from '../nn/network.js';
 import { bindProduct, checkProduct, loadProduct, type ProductKernels } from '../nn/product.js';
 import { elementsOf, type Vector } from '../space/space.js';
 import { pieces } from '../space/vectors.js';
-import type { Curvature, CurvatureOptions } from './curvature-types.js';
+import type { Curvature } from './curvature-types.js';
 import { chunkRows } from './evaluate.js';
 import { Lanczos } from './lanczos.js';
 import { type Penalty, penaltyProduct } from './penalty.js';
 import type { Program } from './program.js';
 import { spectrumOf } from './spectrum.js';
+import type { CurvatureOptions } from './types.js';
 
 const MAX_SEED = 2 ** 32 - 1;
 /** So that samples and batches of one seed are orders of their own. */

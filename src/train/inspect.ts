@@ -3,8 +3,9 @@ import { DownhillError } from '../gpu/errors.js';
 import { checkInteger, checkOptions } from '../gpu/fields.js';
 import type { Model } from '../nn/model.js';
 import { sgd } from '../optim/rules/sgd.js';
-import type { Curvature, CurvatureOptions } from './curvature-types.js';
+import type { Curvature } from './curvature-types.js';
 import { createTrainer } from './trainer.js';
+import type { CurvatureOptions } from './types.js';
 import type { LayerWatch, OutputWatch, WatchReport } from './watch-report.js';
 
 /** Options of {@link inspect}. */

@@ -16,7 +16,7 @@ import type { Vector } from '../space/space.js';
 import { type Built, buildAgain, buildProgram, choiceOf } from './build.js';
 import { takeSnapshot } from './checkpoint.js';
 import type { CheckpointOptions, ImportOptions } from './checkpoint-types.js';
-import type { Curvature, CurvatureOptions } from './curvature-types.js';
+import type { Curvature } from './curvature-types.js';
 import { Evaluator, type PlacedWeights, type Trained } from './evaluate.js';
 import { StreamedEvaluator, samplesEvaluator } from './evaluate-stream.js';
 import { opened } from './inside.js';
@@ -40,7 +40,15 @@ import type { Program, ProgramOptions } from './program.js';
 import type { Recovery } from './recover.js';
 import type { Evaluation, Profile, StepReport, Stopped, ValidationReport } from './report-types.js';
 import type { StepResult } from './scheduler.js';
-import type { EvaluateOptions, ProfileOptions, RunOptions, Trainer, TrainerOptions, WeightsOptions } from './types.js';
+import type {
+  CurvatureOptions,
+  EvaluateOptions,
+  ProfileOptions,
+  RunOptions,
+  Trainer,
+  TrainerOptions,
+  WeightsOptions,
+} from './types.js';
 import { checkReportedValues, namedMeans, validationReport } from './validation-options.js';
 
 /**

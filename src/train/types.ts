@@ -11,7 +11,7 @@ import type { ClipOptions, OptimizerOptions } from '../optim/optimizer-options.j
 import type { OptimizerState } from '../optim/optimizer-types.js';
 import type { Rule } from '../optim/rule.js';
 import type { CheckpointOptions, Imported, ImportOptions, Restored } from './checkpoint-types.js';
-import type { Curvature, CurvatureOptions } from './curvature-types.js';
+import type { Curvature } from './curvature-types.js';
 import type { PlanOption, PlanStore } from './plan-types.js';
 import type { RecoverOptions } from './recover-types.js';
 import type {
@@ -252,6 +252,20 @@ export interface ProfileOptions {
   readonly steps?: number;
   /** Default true: each dispatch in a compute pass of its own. False: all of a submit in one pass, as `run` records them. */
   readonly separate?: boolean;
+}
+
+/** Options of `trainer.curvature`. */
+export interface CurvatureOptions extends WeightsOptions {
+  /** How many of the largest and of the smallest eigenvalues are told; the condition number is about the last of as many. Default 5. */
+  readonly eigenvalues?: number;
+  /** Steps of Lanczos' iteration, one product with the Hessian each: 1 to 512. Default 30, or the number of parameters where that is less. */
+  readonly iterations?: number;
+  /** Samples of the training data, drawn by the seed. Default 1000, or all where there are fewer. */
+  readonly samples?: number;
+  /** Of the samples and of the first vector: an integer from 0 to 2^32 - 1. Default 0. */
+  readonly seed?: number;
+  /** The Gauss-Newton matrix Jᵀ·L''·J instead of the Hessian: what is left without the network's own curvature. Default false. */
+  readonly gaussNewton?: boolean;
 }
 
 /** A network in training. Made by {@link createTrainer}. */

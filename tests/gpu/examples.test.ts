@@ -405,6 +405,24 @@ describe('the snippets of docs/', () => {
     expect(said.join()).toContain('step 100: 0.weight changes by 0 of its size');
   });
 
+  it('curvature: what the loss looks like', async () => {
+    const { shape } = await snippet('curvature');
+    const data = digits({ samples: 100, seed: 2 });
+    const trainer = await createTrainer(await testDevice(), {
+      model: mlp({ sizes: [784, 8, 10] }),
+      rule: adam(),
+      data,
+    });
+    made.push(trainer);
+    const said: string[] = [];
+    await shape(trainer, (text: string) => said.push(text));
+    expect(said).toEqual([
+      expect.stringMatching(/^step 0, loss 2\.\d+: eigenvalues from -[\d.]+ to \d/),
+      expect.stringMatching(/times the 5-th; at least \d+ directions bend down/),
+      expect.stringMatching(/below a rate of 0\.\d/),
+    ]);
+  });
+
   it('plan: measured once, taken up from then on', async () => {
     const { trainFast } = await snippet('plan');
     const { folderPlans } = await import('../../src/node/index.js');

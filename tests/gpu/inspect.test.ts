@@ -81,7 +81,17 @@ describe('inspect', () => {
 });
 
 describe('downhill inspect', () => {
-  const args = ['--model', '784-16-16-10', '--init', 'he-normal,zeros', '--samples', '300', '--batch', '64', '--curvature'];
+  const args = [
+    '--model',
+    '784-16-16-10',
+    '--init',
+    'he-normal,zeros',
+    '--samples',
+    '300',
+    '--batch',
+    '64',
+    '--curvature',
+  ];
 
   it('prints a table, and leaves a picture and the numbers', async () => {
     const io = fakeIo();
