@@ -186,7 +186,7 @@ export class Watcher {
 
   #report(bytes: ArrayBuffer, replica: number): WatchReport {
     const { layout, watched } = this.made;
-    const { watched: step } = this.program.bound;
+    const { watched: step } = this.program;
     const [valid] = new Uint32Array(bytes, layout.bytes + replica * STREAM_BYTES + 4 * streamWord('valid'), 1);
     const read = watched.map((each, i) => readWatched(each, layout.places[i]!, bytes, replica, valid!));
     const [gradient, weight, update, ...outputs] = read;
