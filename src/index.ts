@@ -103,6 +103,7 @@ export { type ModelJson, modelFromJson, modelToJson, type NamedSettings } from '
 export type { ActiveRows, ForeignDtype, ForeignRange, GradientForm, TensorOptions } from './optim/adopt.js';
 export { type Average, averages, type EmaOptions, ema, type SwaOptions, swa } from './optim/averages.js';
 export type { SetOptions } from './optim/groups.js';
+export * from './optim/minimizers.gen.js';
 export { createOptimizer } from './optim/optimizer.js';
 export type { ClipOptions, OptimizerOptions, StateEncoding } from './optim/optimizer-options.js';
 export type {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Field, type RuleRow, rules } from '../../src/index.js';
+import { type Field, minimizers, type RuleRow, rules } from '../../src/index.js';
 import type { LayerRow } from '../../src/nn/layer.js';
 import { layerRows } from '../../src/nn/layers.js';
 import type { LossRow } from '../../src/nn/loss.js';
@@ -19,6 +19,10 @@ import { numeral, optionsModule, show, span } from './options.js';
 type Settings = Readonly<Record<string, unknown>>;
 
 const rows = Object.values(rules as unknown as Readonly<Record<string, { readonly row: RuleRow }>>).map(
+  ({ row }) => row,
+);
+
+const minimizerRows = Object.values(minimizers as unknown as Readonly<Record<string, { readonly row: RuleRow }>>).map(
   ({ row }) => row,
 );
 
@@ -252,7 +256,7 @@ export const FOLDERS = ['docs/rules', 'docs/losses', 'docs/layers'] as const;
 /** Path to text, of every generated page, and the types of the rules' options. */
 export function generateDocs(root: string): Record<string, string> {
   const files: Record<string, string> = {
-    'src/optim/options.gen.ts': optionsModule(rows),
+    'src/optim/options.gen.ts': optionsModule([...rows, ...minimizerRows]),
     'docs/rules/README.md': indexPage(readFileSync(join(root, 'harness/generate/disagreements.md'), 'utf8')),
   };
   for (const row of rows) {

@@ -148,28 +148,40 @@ function folderTable(folder: string, table: string, doc: string): string {
   );
 }
 
-/** The rules as a user has them: their functions with named options, whose texts options.gen.ts has. */
-function publicRules(): string {
-  const names = list('src/optim/rules', '.ts').map((path) => basename(path, '.ts'));
-  const imports = names.map((name) => `import { ${name} as ${name}Rule } from './rules/${name}.js';\n`).join('');
+/**
+ * The rules of a folder as a user has them: their functions with named options, whose texts options.gen.ts has.
+ *
+ * @param define what makes them; the folder's other modules are none
+ */
+function publicRules(folder: 'rules' | 'minimizers', define: string, doc: string): string {
+  const defined = (name: string) => `export const ${name} = ${define}(`;
+  const names = list(`src/optim/${folder}`, '.ts')
+    .map((path) => basename(path, '.ts'))
+    .filter((name) => read(`src/optim/${folder}/${name}.ts`).includes(defined(name)));
+  const imports = names.map((name) => `import { ${name} as ${name}Rule } from './${folder}/${name}.js';\n`).join('');
   const types = names.map(optionsName).join(', ');
   const functions = names.map((name) => {
-    const source = read(`src/optim/rules/${name}.ts`);
-    const end = source.indexOf(`export const ${name} = defineRule(`);
+    const source = read(`src/optim/${folder}/${name}.ts`);
+    const end = source.indexOf(defined(name));
     const comment = source.slice(source.lastIndexOf('/**', end), end);
     return `${comment}export const ${name}: RuleFunction<typeof ${name}Rule, ${optionsName(name)}> = ${name}Rule;\n\n`;
   });
   return (
     `${HEADER}import type { ${types} } from './options.gen.js';\nimport type { RuleFunction } from './rule.js';\n${imports}\n` +
-    `export type * from './options.gen.js';\n\n${functions.join('')}/** Every update rule, by name. */\n` +
-    `export const rules = { ${names.join(', ')} } as const;\n`
+    `${folder === 'rules' ? "export type * from './options.gen.js';\n\n" : ''}${functions.join('')}/** ${doc} */\n` +
+    `export const ${folder} = { ${names.join(', ')} } as const;\n`
   );
 }
 
 export function generate(): Record<string, string> {
   return {
     ...shaderModules(),
-    'src/optim/rules.gen.ts': publicRules(),
+    'src/optim/rules.gen.ts': publicRules('rules', 'defineRule', 'Every update rule, by name.'),
+    'src/optim/minimizers.gen.ts': publicRules(
+      'minimizers',
+      'defineMinimizer',
+      'Rules that look at their objective at several points for a step, by name: for `createTrainer`, `minimize` and `createMinimizer`.',
+    ),
     'src/problems/rows.gen.ts': folderTable('src/problems/rows', 'problems', 'Every problem, by name.'),
     'src/reference/rules.gen.ts': folderTable(
       'src/reference/rules',

@@ -20,7 +20,7 @@ export const span = (field: Field | ListField): string =>
 function typeOf(field: Field): string {
   switch (field.kind) {
     case 'number':
-      return 'number | Schedule';
+      return field.fixed ? 'number' : 'number | Schedule';
     case 'integer':
       return 'number';
     case 'flag':

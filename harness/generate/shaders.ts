@@ -63,7 +63,8 @@ export function readShader(name: string, code: string): Shader {
 
   const structs: Record<string, ShaderStruct> = {};
   for (const struct of reflect.structs) {
-    if (!['Hyper', 'Clock', 'Control', 'Shape', 'Stream', 'Layer', 'Stage', 'State', 'Settings'].includes(struct.name)) continue;
+    if (!['Hyper', 'Clock', 'Control', 'Shape', 'Stream', 'Layer', 'Stage', 'State', 'Settings'].includes(struct.name))
+      continue;
     const fields: Record<string, { offset: number; type: Scalar }> = {};
     for (const member of struct.members) {
       const type = member.type.name as Scalar;

@@ -30,6 +30,8 @@ export interface Range {
 }
 export interface NumberField extends FieldBase<number>, Range {
   readonly kind: 'number';
+  /** Never a schedule. Default false. */
+  readonly fixed?: boolean;
 }
 /** A whole number; never a schedule. */
 export interface IntegerField extends FieldBase<number>, Range {
@@ -73,7 +75,7 @@ export type SettingsOf<F extends Fields> = { readonly [K in keyof F]: OptionOf<F
 /** What a user passes: any subset; the rest are the defaults. Every number may be a schedule. */
 export type OptionsOf<F extends Fields> = Partial<SettingsOf<F>>;
 
-export const number = (help: string, value: number, range: Range = {}): NumberField => ({
+export const number = (help: string, value: number, range: Range & Pick<NumberField, 'fixed'> = {}): NumberField => ({
   kind: 'number',
   help,
   default: value,
@@ -279,6 +281,7 @@ export function checkField(where: string, field: Field | ListField, value: unkno
       if (Number.isInteger(value)) return value;
       throw new DownhillError(`${area}-RANGE`, `${where} must be an integer, got ${value}.`, 'Choose a whole number.');
     case 'number':
+      if (field.fixed) return checkNumber(where, value, field, { area, single: true });
       return checkSetting(where, field, value, area);
     case 'list':
       if (Array.isArray(value) || ArrayBuffer.isView(value))

@@ -28,6 +28,10 @@ const KERNELS = {
 
 const stateLayout = lbfgsControlShader.structs.State!;
 export const LBFGS_STATE_BYTES = stateLayout.size;
+const settingsLayout = lbfgsCoefficientsShader.structs.Settings!;
+export const LBFGS_SETTINGS_BYTES = settingsLayout.size;
+/** Workgroups of what goes over whole spans: the kernels stride over the rest. */
+export const LBFGS_GROUPS = 4096;
 /** Most points of a round. */
 export const LBFGS_POINTS = 16;
 /** Most slots of the history: one more than pairs. */
@@ -58,6 +62,15 @@ export function readLbfgs(bytes: ArrayBuffer): LbfgsState {
     (type === 'f32' ? f32 : u32)[offset / 4],
   ]);
   return Object.fromEntries(entries) as LbfgsState;
+}
+
+/** What may change from round to round, as the kernels take it. */
+export function lbfgsSettings(
+  values: Readonly<Record<'lr' | 'tolerance_grad' | 'tolerance_change', number>>,
+): Float32Array<ArrayBuffer> {
+  const words = new Float32Array(settingsLayout.size / 4);
+  for (const [name, value] of Object.entries(values)) words[settingsLayout.fields[name]!.offset / 4] = value;
+  return words;
 }
 
 /** One pass of a round: a kernel with its sizes. */

@@ -546,3 +546,23 @@ export interface YogiOptions {
   /** Climb instead of descend. Default false. */
   readonly maximize?: boolean;
 }
+
+/** Options of `lbfgs`: L-BFGS. */
+export interface LbfgsOptions {
+  /** Length of the step that is tried first, as a share of the direction; above 0. Default 1. */
+  readonly lr?: number;
+  /** Pairs that the curvature is known by; at least 1 and at most 100. Default 10. */
+  readonly history?: number;
+  /** What a step must fulfil: both Wolfe conditions where a trial does, else the first; the first; nothing. Default strong-wolfe. */
+  readonly lineSearch?: 'strong-wolfe' | 'armijo' | 'none';
+  /** Step lengths that are looked at together; 1 without a line search; at least 1 and at most 8. Default 4. */
+  readonly trials?: number;
+  /** Largest |g| of an element at which it ends; at least 0. Default 1e-5, 0 with convention 'optax'. */
+  readonly toleranceGrad?: number;
+  /** Change of the loss, or of all weights, at which it ends; at least 0. Default 0. */
+  readonly toleranceChange?: number;
+  /** Take mini-batches: pairs of one batch, damped. Default false. */
+  readonly stochastic?: boolean;
+  /** Whose formula and defaults: PyTorch's, or another framework's. Default pytorch. */
+  readonly convention?: 'pytorch' | 'optax';
+}

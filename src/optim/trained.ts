@@ -5,7 +5,7 @@ import type { Source } from './source.js';
 
 /* Tensors cut into segments, of which a workgroup takes one: what goes over all that is trained, in memory of any layout. */
 
-/** Longest segment. */
+/** Longest segment, where nothing else is asked for. */
 const LONGEST = 16_384;
 
 /** What a span has of them. */
@@ -33,7 +33,8 @@ export interface Segments {
 export function trainedSegments(
   buffers: BufferSet,
   { spans, tensors, partsOf }: Space,
-  groups: readonly Group[],
+  groups: readonly Pick<Group, 'tensors' | 'frozen'>[],
+  longest = LONGEST,
 ): Segments {
   const trained = groups.flatMap(({ tensors: own, frozen }, group) =>
     frozen ? [] : own.map((name) => ({ name, group })),
@@ -48,8 +49,8 @@ export function trainedSegments(
     if (group === undefined) continue;
     const [begin, parts] = [place, partsOf(name)];
     for (const { span, at, elements } of parts) {
-      for (let first = 0; first < elements; first += LONGEST) {
-        rows[span]!.push(at + first, Math.min(LONGEST, elements - first), group, place++);
+      for (let first = 0; first < elements; first += longest) {
+        rows[span]!.push(at + first, Math.min(longest, elements - first), group, place++);
         numbers.push(number + first);
       }
       number += elements;
