@@ -102,7 +102,15 @@ export { type Gain, INITS, type Init, type Model, type SequentialOptions, sequen
 export { type ModelJson, modelFromJson, modelToJson, type NamedSettings } from './nn/model-json.js';
 export type { ActiveRows, ForeignDtype, ForeignRange, GradientForm, TensorOptions } from './optim/adopt.js';
 export { type Average, averages, type EmaOptions, ema, type SwaOptions, swa } from './optim/averages.js';
+export {
+  type CallerMinimizer,
+  type CreateMinimizerOptions,
+  createMinimizer,
+  type MinimizedTensor,
+  type MinimizerPoint,
+} from './optim/create-minimizer.js';
 export type { SetOptions } from './optim/groups.js';
+export type { MinimizerReport, StopReason } from './optim/minimizer.js';
 export * from './optim/minimizers.gen.js';
 export { createOptimizer } from './optim/optimizer.js';
 export type { ClipOptions, OptimizerOptions, StateEncoding } from './optim/optimizer-options.js';

@@ -212,7 +212,8 @@ export function checkGradients(where: string, gradients: unknown): number | unde
   return checkNumber(`${where}.fixed`, (gradients as { fixed: unknown }).fixed, { above: 0 }, { single: true });
 }
 
-function countElements(where: string, shape: unknown): number {
+/** @throws DownhillError SHAPE-INVALID */
+export function countElements(where: string, shape: unknown): number {
   // Holes of a sparse list count as what they read as: undefined.
   const sizes = Array.isArray(shape) ? [...(shape as unknown[])] : undefined;
   if (!sizes?.every((size) => typeof size === 'number' && Number.isInteger(size) && size >= 0)) {

@@ -94,8 +94,24 @@ export interface MinimizerBinding<R, B extends BoundPoints = BoundPoints> {
   /** Gets (loss, note) of every step at its number modulo `ring`. */
   readonly losses: BufferRange;
   readonly ring: number;
+  /** Nobody else halts its clock, and nobody tells it of its rounds. Default false. */
+  readonly alone?: boolean;
   /** Binds the objective to points, all on one batch. To be called once. */
   objective(points: Points): B;
+}
+
+/** What came of the rounds so far. */
+export interface MinimizerReport {
+  /** Steps done: rounds. */
+  readonly rounds: number;
+  /** Of these, those that moved the parameters. */
+  readonly iterations: number;
+  /** At the parameters. */
+  readonly value: number;
+  /** Largest magnitude of an element of the gradient there. */
+  readonly gradMax: number;
+  /** Why it ended; undefined while it has not. */
+  readonly stopped: StopReason | undefined;
 }
 
 /** A minimizer with the ops of a whole step, in order. */
@@ -103,6 +119,8 @@ export interface BoundMinimizer<R> extends Minimizer<R> {
   readonly ops: readonly Op[];
   /** What it remembers, after everything submitted so far. */
   state(): Promise<OptimizerState>;
+  /** A few numbers of it. There where it can be used on an objective of the caller's. */
+  read?(): Promise<MinimizerReport>;
 }
 
 /** What the row of a minimizer loads. */

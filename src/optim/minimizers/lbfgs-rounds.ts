@@ -15,7 +15,7 @@ import type { PlacedVector, Space, Vector } from '../../space/space.js';
 import { type Copies, checkAlike, type Json, type NamedRange } from '../../space/stateful.js';
 import { readTensors } from '../../space/vectors.js';
 import { changed, nextRules } from '../groups.js';
-import type { BoundMinimizer, MinimizerBinding, MinimizerMemory, StopReason } from '../minimizer.js';
+import type { BoundMinimizer, MinimizerBinding, MinimizerMemory, MinimizerReport, StopReason } from '../minimizer.js';
 import type { Rule } from '../rule.js';
 import type { OptimizerState } from '../state-types.js';
 import { hyperOf, type LbfgsHyper, type LbfgsMemory, memoryOf, pointsOf, slotsOf } from './lbfgs-memory.js';
@@ -107,7 +107,7 @@ class Lbfgs implements BoundMinimizer<Rule> {
       );
     }
     this.scalars.change(rules);
-    if (this.stopped) this.#goOn([0, 0, 0, 0], lbfgsOffset('stop'));
+    if (this.stopped || this.#binding.alone) this.#goOn([0, 0, 0, 0], lbfgsOffset('stop'));
   }
 
   /** x was set from outside: nothing is known of it. */
@@ -122,7 +122,7 @@ class Lbfgs implements BoundMinimizer<Rule> {
     const { state, clock } = this.#memory;
     const { queue } = this.buffers.device;
     queue.writeBuffer(state.buffer, state.offset + offset, Uint32Array.from(words));
-    if (!this.stopped) return;
+    if (!this.stopped && !this.#binding.alone) return;
     const fault = Uint32Array.of(goingOn(this.scalars.fault));
     queue.writeBuffer(clock.buffer, clock.offset + clockOffset('fault'), fault);
     this.scalars.resumed();
@@ -171,6 +171,17 @@ class Lbfgs implements BoundMinimizer<Rule> {
       tensors: Object.fromEntries(tensors),
       scalars: { value: Float32Array.of(value), gradMax: Float32Array.of(grad_max), pairs: Float32Array.of(pairs) },
     };
+  }
+
+  async read(): Promise<MinimizerReport> {
+    const { device, label } = this.buffers;
+    const { clock, state } = this.#memory;
+    const [clockBytes, stateBytes] = await readRanges(device, label, [clock, state]);
+    const clocks = readClocks(clockBytes!);
+    this.scalars.see(clocks);
+    const { value, grad_max } = readLbfgs(stateBytes!);
+    const { step, count } = clocks[0]!;
+    return { rounds: step, iterations: count, value, gradMax: grad_max, stopped: this.stopped };
   }
 
   freeze() {
