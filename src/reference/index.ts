@@ -11,6 +11,7 @@ export { blockScale, dynamicMap, neighbours, type ReferenceEncoding } from './en
 export { erf, erfc } from './erf.js';
 export type { ReferenceActivation, ReferenceLayer, ReferencePass } from './layer.js';
 export { referenceActivations, referenceLayers } from './layers.js';
+export { type ReferenceLbfgsOptions, type ReferenceMinimum, type ReferenceObjective, referenceLbfgs } from './lbfgs.js';
 export type { DrawnNumbers, ReferenceLoss, ReferenceLossOf } from './loss.js';
 export { referenceLosses } from './losses.js';
 export {

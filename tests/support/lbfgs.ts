@@ -9,7 +9,8 @@ import type { StepResult } from '../../src/train/scheduler.js';
 
 /*
  * The 14 problems of shared/research/search-and-second-order.md, section 1.4, each with the counts there of T = 4 and T = 8
- * in float32: iterations and rounds to max|g| 1e-5, or to where float32 ends ('flat').
+ * in float32: iterations to max|g| 1e-5, or to where float32 ends ('flat'). The samples of the logistic regression are others here than
+ * there, so its value is that of the float64 reference; it takes fewer.
  */
 
 export interface LbfgsCase {
@@ -36,7 +37,7 @@ export const lbfgsCases: Readonly<Record<string, LbfgsCase>> = {
   'trigonometric (10)': { problem: problems.trigonometric(), value: 2.795e-5, four: 26, eight: 29 },
   'penalty I (10)': { problem: problems.penaltyI(), value: 7.088e-5, four: 40, eight: 36 },
   'x²/64 + y²': { problem: problems.ravine(), start: [-8, 1], value: 0, four: 6, eight: 6 },
-  'logistic regression': { problem: problems.logisticRegression(), value: 0.214, four: 28, eight: 28 },
+  'logistic regression': { problem: problems.logisticRegression(), value: 0.33287, four: 28, eight: 28 },
 };
 
 /** A problem with a minimizer, as a program. */
