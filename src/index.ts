@@ -167,6 +167,22 @@ export {
 } from './train/inspect.js';
 export { MAX_SEED, TRAINER_DEFAULTS } from './train/options.js';
 export type { FormChoice, MeasuredForm, MeasuredPlan, PlanOption, PlanStore } from './train/plan-types.js';
+export { createPopulation, populationMemory } from './train/population.js';
+export type {
+  BestMember,
+  Member,
+  MemberReport,
+  MemberStopReason,
+  MemberWeights,
+  Population,
+  PopulationEvaluation,
+  PopulationMemory,
+  PopulationOptions,
+  PopulationReport,
+  PopulationRunOptions,
+  PopulationStep,
+  Refill,
+} from './train/population-types.js';
 export { type Askable, createPredictor, type Predictor } from './train/predict.js';
 export type { RecoverEvent, RecoverOptions } from './train/recover-types.js';
 export type {

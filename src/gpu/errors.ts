@@ -30,6 +30,7 @@ export type ErrorCode =
   | 'GPU-OUT-OF-MEMORY'
   | 'SHADER-COMPILE'
   | 'LIMIT-BINDING'
+  | 'LIMIT-MEMORY'
   | 'HYPER-RANGE'
   | 'HYPER-TYPE'
   | 'HYPER-UNKNOWN'

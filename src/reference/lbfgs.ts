@@ -62,7 +62,7 @@ interface Pair {
 }
 
 /** -H·g by the two loops (Nocedal & Wright, algorithm 7.4). */
-function direction(g: ArrayLike<number>, pairs: readonly Pair[]): Float64Array {
+function direction(g: ArrayLike<number>, pairs: readonly Pair[]): Float64Array<ArrayBuffer> {
   const d = Float64Array.from(g, (value) => -value);
   const alphas: number[] = [];
   for (const { s, y } of pairs.toReversed()) {

@@ -144,6 +144,17 @@ export class Evaluator {
     return { loss: loss! / this.samples, counted: counted! / this.samples };
   }
 
+  /** Mean loss of every replica, and share of what the metric counts. */
+  async means(): Promise<{ readonly loss: Float64Array<ArrayBuffer>; readonly counted: Float64Array<ArrayBuffer> }> {
+    const { device, label } = this.buffers;
+    device.queue.submit([this.record().finish()]);
+    const [bytes] = await readRanges(device, label, [this.sums!.range]);
+    const sums = new Float32Array(bytes!);
+    const column = (at: number) =>
+      Float64Array.from({ length: sums.length / 2 }, (_, i) => sums[2 * i + at]! / this.samples);
+    return { loss: column(0), counted: column(1) };
+  }
+
   /** The loss, and where they are wanted the outputs: both submit before they wait, so they are of the same parameters. */
   async evaluate(wantOutputs: boolean) {
     const [loss, outputs] = await Promise.all([this.loss(), wantOutputs ? this.outputs() : undefined]);

@@ -1,0 +1,102 @@
+import type { Dataset } from '../data/dataset.js';
+import type { Uploads } from '../data/upload.js';
+import { CLOCK_BYTES, clockOffset, FAULT } from '../kernels/advance.js';
+import { Evaluator, type PlacedWeights } from './evaluate.js';
+import { networkObjective } from './objective.js';
+import type { CheckedPopulation } from './population-options.js';
+import type { PassPlan } from './population-plan.js';
+import { Program, type ProgramOptions } from './program.js';
+
+/** Data sets whose evaluation stays ready on the GPU. */
+const KEPT_EVALUATORS = 3;
+
+const release = (evaluator: Promise<Evaluator>) => void evaluator.then((made) => made.destroy()).catch(() => {});
+
+/** Members that train in the same dispatches: one program. */
+export class PopulationPass {
+  readonly #evaluators = new Map<PlacedWeights['params'], Map<Dataset, Promise<Evaluator>>>();
+
+  private constructor(
+    readonly plan: PassPlan,
+    readonly program: Program,
+    readonly checked: CheckedPopulation,
+    readonly uploads: Uploads,
+  ) {}
+
+  static async create(
+    device: GPUDevice,
+    checked: CheckedPopulation,
+    plan: PassPlan,
+    uploads: Uploads,
+    choice: ProgramOptions['choice'],
+  ): Promise<PopulationPass> {
+    const { model, validation, settings } = checked;
+    const members = plan.members.map((member) => checked.members[member]!);
+    const [kind] = plan.kinds;
+    const program = await Program.create(device, {
+      ...checked,
+      label: settings.label,
+      objective: networkObjective({ ...checked, uploads }),
+      row: kind!.row,
+      groups: checked.groupsOf(
+        kind!,
+        members.map(({ rule }) => rule),
+      ),
+      seeds: members.map(({ batchSeed }) => batchSeed),
+      initialSeeds: members.map(({ seed }) => seed),
+      validation: validation && {
+        settings: validation.settings,
+        evaluator: (weights) => Evaluator.ofDataset(device, { ...weights, model }, validation.data, uploads),
+      },
+      packed: undefined,
+      choice,
+    });
+    return new PopulationPass(plan, program, checked, uploads);
+  }
+
+  get replicas(): number {
+    return this.plan.members.length;
+  }
+
+  /** Halts the clocks of replicas, in queue order. */
+  halt(replicas: readonly number[]): void {
+    const { device, updater } = this.program;
+    for (const replica of replicas) {
+      const at = updater.clock.offset + CLOCK_BYTES * replica + clockOffset('fault');
+      device.queue.writeBuffer(updater.clock.buffer, at, Uint32Array.of(FAULT.halted));
+    }
+  }
+
+  /** Mean loss and share of what is counted, of each replica: of weights after everything submitted so far. */
+  async evaluate(data: Dataset, weights: PlacedWeights) {
+    return (await this.#evaluatorOf(data, weights)).means();
+  }
+
+  /** Those of the last few data sets stay ready. */
+  #evaluatorOf(data: Dataset, placed: PlacedWeights): Promise<Evaluator> {
+    const kept = this.#evaluators.get(placed.params) ?? new Map<Dataset, Promise<Evaluator>>();
+    this.#evaluators.set(placed.params, kept);
+    const { device, options } = this.program;
+    const trained = {
+      ...placed,
+      label: `${options.label}-evaluate`,
+      model: this.checked.model,
+      replicas: this.replicas,
+    };
+    const evaluator = kept.get(data) ?? Evaluator.ofDataset(device, trained, data, this.uploads);
+    kept.delete(data);
+    kept.set(data, evaluator);
+    evaluator.catch(() => kept.delete(data));
+    for (const [old, made] of [...kept].slice(0, -KEPT_EVALUATORS)) {
+      kept.delete(old);
+      release(made);
+    }
+    return evaluator;
+  }
+
+  destroy(): void {
+    this.program.destroy();
+    for (const kept of this.#evaluators.values()) for (const evaluator of kept.values()) release(evaluator);
+    this.#evaluators.clear();
+  }
+}
