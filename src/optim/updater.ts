@@ -53,6 +53,8 @@ export interface UpdaterOptions extends GradientSettings {
   readonly updates?: number;
   /** Updates that are written at once. Default 256. */
   readonly block?: number;
+  /** Where the clocks lie, one per replica. Default in a buffer of their own. */
+  readonly clock?: BufferRange;
 }
 
 /** State in fewer bytes. */
@@ -121,7 +123,8 @@ export class Updater implements Minimizer<Rule> {
   ) {
     const { row, space, groups, micro } = options;
     this.scalars = new ScalarRing(buffers, { ...options, replicas: space.replicas });
-    this.clock = range(buffers.storage('clock', CLOCK_BYTES * space.replicas), 0, CLOCK_BYTES * space.replicas);
+    const clocks = CLOCK_BYTES * space.replicas;
+    this.clock = options.clock ?? range(buffers.storage('clock', clocks), 0, clocks);
     this.packed = options.packed?.(buffers, space, groups);
     this.slots = this.packed ? [] : liveSlots(row, groups).map((slot) => space.vector(buffers, slot));
     this.accumulated = micro > 1 ? space.vector(buffers, 'accumulated', true) : undefined;

@@ -1,6 +1,9 @@
 import type { Dataset } from '../data/dataset.js';
 import type { Uploads } from '../data/upload.js';
+import type { BufferRange } from '../gpu/buffers.js';
 import { CLOCK_BYTES, clockOffset, FAULT } from '../kernels/advance.js';
+import type { SharedUpdates } from '../optim/shared-updates.js';
+import { Updater } from '../optim/updater.js';
 import { Evaluator, type PlacedWeights } from './evaluate.js';
 import { networkObjective } from './objective.js';
 import type { CheckedPopulation } from './population-options.js';
@@ -32,16 +35,19 @@ export class PopulationPass {
   ): Promise<PopulationPass> {
     const { model, validation, settings } = checked;
     const members = plan.members.map((member) => checked.members[member]!);
-    const [kind] = plan.kinds;
+    const shares = plan.kinds.map((kind) => ({
+      row: kind.row,
+      groups: checked.groupsOf(
+        kind,
+        kind.members.map((member) => checked.members[member]!.rule),
+      ),
+    }));
     const program = await Program.create(device, {
       ...checked,
       label: settings.label,
       objective: networkObjective({ ...checked, uploads }),
-      row: kind!.row,
-      groups: checked.groupsOf(
-        kind!,
-        members.map(({ rule }) => rule),
-      ),
+      ...shares[0]!,
+      shares: shares.length > 1 ? shares : undefined,
       seeds: members.map(({ batchSeed }) => batchSeed),
       initialSeeds: members.map(({ seed }) => seed),
       validation: validation && {
@@ -60,11 +66,28 @@ export class PopulationPass {
 
   /** Halts the clocks of replicas, in queue order. */
   halt(replicas: readonly number[]): void {
-    const { device, updater } = this.program;
     for (const replica of replicas) {
-      const at = updater.clock.offset + CLOCK_BYTES * replica + clockOffset('fault');
-      device.queue.writeBuffer(updater.clock.buffer, at, Uint32Array.of(FAULT.halted));
+      for (const { buffer, offset } of this.clocksOf(replica))
+        this.program.device.queue.writeBuffer(buffer, offset + clockOffset('fault'), Uint32Array.of(FAULT.halted));
     }
+  }
+
+  /** Who updates a replica, and which of its replicas that is. */
+  updaterOf(replica: number): { readonly updater: Updater; readonly local: number } {
+    const { updater } = this.program;
+    if (updater instanceof Updater) return { updater, local: replica };
+    const own = (updater as SharedUpdates).updaters.findLast(({ first }) => first <= replica)!;
+    return { updater: own.updater, local: replica - own.first };
+  }
+
+  /** Where a replica's clock lies: its updater's own, and that among all. */
+  clocksOf(replica: number): BufferRange[] {
+    const { updater, local } = this.updaterOf(replica);
+    const at = ({ buffer, offset }: BufferRange, i: number) => ({
+      ...{ buffer, offset: offset + CLOCK_BYTES * i, size: CLOCK_BYTES },
+    });
+    const own = at(updater.clock, local);
+    return updater === this.program.updater ? [own] : [own, at(this.program.updater.clock, replica)];
   }
 
   /** Mean loss and share of what is counted, of each replica: of weights after everything submitted so far. */

@@ -10,6 +10,7 @@ import type { Minimizer, MinimizerModule } from '../optim/minimizer.js';
 import { readState } from '../optim/optimizer-state.js';
 import type { Rule, RuleRow } from '../optim/rule.js';
 import type { Group } from '../optim/scalars.js';
+import type { RuleShare } from '../optim/shared-updates.js';
 import type { OptimizerState } from '../optim/state-types.js';
 import { arenaUpdate, type GradientSettings, Updater, type UpdaterOptions } from '../optim/updater.js';
 import { WeightAverage } from '../optim/weight-average.js';
@@ -40,6 +41,8 @@ export interface ProgramOptions {
   readonly seeds: readonly number[];
   /** One per replica, of its weights to begin with. Default the same. */
   readonly initialSeeds?: readonly number[];
+  /** Rules of several rows, each for some replicas, in order; `row` and `groups` are then the first one's. */
+  readonly shares?: readonly RuleShare[] | undefined;
   readonly submitMs: number;
   /** Of the weights, kept beside them. */
   readonly average?: Average | undefined;
@@ -91,12 +94,14 @@ export class Program {
     const kept = arenaSpace(objective.statistics, { replicas, maxBytes });
     objective.check(device, minimizer?.points(rule) ?? replicas);
     const wrappers = settings.wrappers ?? [];
+    const rows = options.shares?.map((share) => share.row) ?? [row];
+    const shared = options.shares && (await import('../optim/shared-updates.js'));
     const evaluation = row.evaluation && (await import('../optim/evaluation.js'));
-    const several = row.passes && (await import('../optim/passes.js'));
+    const several = rows.some(({ passes }) => passes) ? await import('../optim/passes.js') : undefined;
     const again = wrappers.some((each) => each.row.again) ? await import('./again.js') : undefined;
     const own = [
       ...(objective.forms ?? []),
-      ...(row.forms ?? []),
+      ...rows.flatMap(({ forms = [] }) => forms),
       ...(several?.passForms ?? []),
       ...(evaluation?.mixForms ?? []),
       ...wrappers.flatMap((each) => each.row.forms),
@@ -117,7 +122,7 @@ export class Program {
         const start = { buffers, options, space, params, statistics, losses, ring };
         const steps = minimizer
           ? minimizerSteps(start, minimizer)
-          : updaterSteps(start, { passesOf: several?.passesOf, evaluation, again });
+          : updaterSteps(start, { passesOf: several?.passesOf, evaluation, again, shared });
         follow(device, label, params, steps.updater.copies);
         return { params, statistics, losses, ...steps };
       });
@@ -136,7 +141,9 @@ export class Program {
       const passes = twice && again ? again.inOrder(once, twice) : once;
       // What is evaluated, and so what is kept and put back, is the average where there is one.
       const weights = { space, params: average?.vector ?? params, statistics };
-      validation = options.validation && (await Validation.create(buffers, options.validation, weights, updater.clock));
+      validation =
+        options.validation &&
+        (await Validation.create(buffers, options.validation, weights, { ...made, clock: updater.clock }));
       const parts = { passes, front, updater, losses, submitMs: options.submitMs, validation, feed: bound.feed };
       const scheduler = await guarded(device, label, () => new Scheduler(buffers, parts));
       return new Program(
@@ -282,6 +289,8 @@ interface Steps {
   readonly forms: readonly Form[];
   /** Where each gradient is taken twice. */
   readonly twice: ReturnType<typeof gradientAgain>;
+  /** Behind a validation. */
+  readonly judged?: readonly Op[];
 }
 
 /** A step of one gradient for each update. @param loaded what few rules need */
@@ -291,17 +300,26 @@ function updaterSteps(
     readonly passesOf: UpdaterOptions['passesOf'];
     readonly evaluation: typeof import('../optim/evaluation.js') | undefined;
     readonly again: typeof import('./again.js') | undefined;
+    readonly shared: typeof import('../optim/shared-updates.js') | undefined;
   },
 ): Steps {
   const { label, objective, row, groups, settings, seeds, packed } = options;
   const grads = space.vector(buffers, 'gradients');
   const bound = objective.bind({ label, buffers, space, params, grads, statistics, seeds });
-  const updater = new Updater(buffers, {
+  const updaterOptions = {
     ...settings,
     ...{ label, row, space, param: params, grad: grads, groups, packed, seeds },
     ...{ apply: arenaUpdate, passesOf: loaded.passesOf, copied: true },
     ...{ updates: ring, block: mostSteps(seeds.length) },
-  });
+  };
+  if (loaded.shared) {
+    const updater = new loaded.shared.SharedUpdates(buffers, updaterOptions, options.shares!);
+    const { clock, judged, forms } = updater;
+    const after = [...bound.commit(clock), ...bound.next({ clock, losses }, ring)];
+    const ops = [...bound.gradient, ...updater.ops, ...after];
+    return { updater, state: noState, bound, ops, average: undefined, forms, twice: undefined, judged };
+  }
+  const updater = new Updater(buffers, updaterOptions);
   const { clock } = updater;
   const average = loaded.evaluation
     ? new loaded.evaluation.EvaluatedWeights(updater)
@@ -315,6 +333,10 @@ function updaterSteps(
   const state = () => readState(updater);
   return { updater, state, bound, ops, average, forms: updater.packed?.forms ?? [], twice };
 }
+
+const noState = () => {
+  throw new DownhillError('INTERNAL', 'Several rules have no state of one optimizer.', 'Report this.');
+};
 
 /** A step as a minimizer makes it: it looks at the objective at points of its own, all on the batch of one seed. */
 function minimizerSteps(

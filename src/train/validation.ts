@@ -12,7 +12,7 @@ import {
   readControls,
 } from '../kernels/judge.js';
 import { lower } from '../kernels/lower.js';
-import type { Op } from '../kernels/op.js';
+import type { Form, Op } from '../kernels/op.js';
 import type { Rule } from '../optim/rule.js';
 import { reportedIn } from '../optim/schedules/core.js';
 import type { PlacedVector, Vector } from '../space/space.js';
@@ -59,6 +59,14 @@ export interface ValidationPlan {
   evaluator(weights: PlacedWeights & { readonly label: string; readonly replicas: number }): Promise<Evaluator>;
 }
 
+/** Whose clock a validation may halt. */
+export interface JudgedUpdates {
+  readonly clock: BufferRange;
+  /** What it does then, and forms of that. */
+  readonly judged?: readonly Op[];
+  readonly forms?: readonly Form[];
+}
+
 export class Validation implements Stateful {
   readonly key = 'validation';
   /** As it was read back last, by replica. */
@@ -81,13 +89,13 @@ export class Validation implements Stateful {
   /**
    * @param buffers gets the control and the best weights; an evaluator has its own
    * @param weights what is evaluated, kept, and restored
-   * @param clock the optimizer's
+   * @param updates the optimizer's clock, and what it does once that was judged
    */
   static async create(
     buffers: BufferSet,
     { settings, evaluator }: ValidationPlan,
     weights: PlacedWeights,
-    clock: BufferRange,
+    { clock, judged = [], forms = [] }: JudgedUpdates,
   ): Promise<Validation> {
     const { device, label } = buffers;
     const { replicas } = weights.space;
@@ -98,7 +106,8 @@ export class Validation implements Stateful {
         const own = range(buffers.storage('control', bytes), 0, bytes);
         const kept = settings.keepBest ? bestOf(buffers, weights) : undefined;
         const ops = judgeOps(label, settings, { control: own, clock, evaluator: made, weights, best: kept });
-        return { control: own, best: kept, specs: lower(ops, judgeForms, device).passes };
+        const all = [...judgeForms, ...forms];
+        return { control: own, best: kept, specs: lower([...ops, ...judged], all, device).passes };
       });
       const passes = await createPasses(device, specs, buffers);
       return new Validation(buffers, settings, made, best, control, clock, passes);
