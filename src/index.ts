@@ -172,7 +172,7 @@ export type {
   BestMember,
   Member,
   MemberReport,
-  MemberStopReason,
+  MemberStop,
   MemberWeights,
   Population,
   PopulationEvaluation,

@@ -17,32 +17,52 @@ export class DataStream implements Stateful {
   readonly stream: BufferRange;
   /** Sample of each row, [replicas, rows]. */
   readonly batch: BufferRange;
+  readonly #seeds: number[];
 
   constructor(
     readonly buffers: BufferSet,
     readonly plan: BatchPlan,
-    readonly seeds: readonly number[],
+    seeds: readonly number[],
     /** Batches of a replica in the ring that the host sends rows to; undefined where the samples are on the GPU. */
     readonly ring?: number,
   ) {
+    this.#seeds = [...seeds];
     this.stream = range(buffers.storage('stream', STREAM_BYTES * seeds.length), 0, STREAM_BYTES * seeds.length);
     this.batch = range(buffers.storage('batch', 4 * plan.rows * seeds.length), 0, 4 * plan.rows * seeds.length);
     this.seek(0);
   }
 
+  /** One per replica. */
+  get seeds(): readonly number[] {
+    return this.#seeds;
+  }
+
   /** Goes on from a step whose batch the GPU did not pick: the first one, or that of a checkpoint. */
   seek(step: number): void {
-    const { queue } = this.buffers.device;
-    for (const [replica, seed] of this.seeds.entries()) {
-      const { indices, valid } = batchOf(this.plan, seed, step);
-      if (this.ring !== undefined) this.#slots(indices, replica, step, valid);
-      queue.writeBuffer(this.batch.buffer, this.batch.offset + 4 * this.plan.rows * replica, indices);
-    }
-    queue.writeBuffer(
-      this.stream.buffer,
-      this.stream.offset,
+    for (const replica of this.seeds.keys()) this.#pick(replica, step);
+    const { buffer, offset } = this.stream;
+    this.buffers.device.queue.writeBuffer(
+      buffer,
+      offset,
       this.#streams(() => step),
     );
+  }
+
+  /** The same of one replica, which may get another seed. */
+  join(replica: number, step: number, seed: number): void {
+    this.#seeds[replica] = seed;
+    this.#pick(replica, step);
+    const { buffer, offset } = this.stream;
+    const words = this.#streams(() => step);
+    this.buffers.device.queue.writeBuffer(buffer, offset + STREAM_BYTES * replica, words, WORDS * replica, WORDS);
+  }
+
+  /** Writes the batch of a step. */
+  #pick(replica: number, step: number): void {
+    const { indices, valid } = batchOf(this.plan, this.seeds[replica]!, step);
+    if (this.ring !== undefined) this.#slots(indices, replica, step, valid);
+    const at = this.batch.offset + 4 * this.plan.rows * replica;
+    this.buffers.device.queue.writeBuffer(this.batch.buffer, at, indices);
   }
 
   /** What `stream` holds where each replica is at a step. */
@@ -80,7 +100,7 @@ export class DataStream implements Stateful {
   }
 
   host(): Json {
-    return { ...this.plan, seeds: this.seeds };
+    return { ...this.plan, seeds: [...this.seeds] };
   }
 
   stepIn(copies: Copies): number {

@@ -32,7 +32,7 @@ const settingsOf = ({ clip, clipValue, skip, gradScale, micro, wrappers = [], st
 });
 
 /** An updater's values as they are now, whatever is issued or set until they are asked for. */
-export function saveUpdater(options: Options, scalars: ScalarRing): Pick<Stateful, 'host'> {
+export function saveUpdater(options: Options, scalars: Pick<ScalarRing, 'rules' | 'carries'>): Pick<Stateful, 'host'> {
   const { row, groups } = options;
   const { rules } = scalars;
   const carryOf = scalars.carries();
@@ -81,7 +81,7 @@ export function checkKind(options: Options, host: Json): Readonly<Record<string,
 /** The parts of an updater's state, checked; with `check` the states of schedules stay as they are. */
 export function loadUpdater(
   options: Options,
-  scalars: ScalarRing,
+  scalars: Pick<ScalarRing, 'rules'>,
   host: Json,
   copies: Copies,
   check = false,

@@ -30,7 +30,7 @@ export function counterTest({ options, statistics }: Program): (placed: PlacedVe
 }
 
 /** What a vector's tensors are called in a file, in front of their own names. */
-const prefixOf = ({ key }: Stateful, { vector }: PlacedVector) =>
+export const prefixOf = ({ key }: Stateful, { vector }: PlacedVector) =>
   vector.name === key ? `${key}.` : `${key}.${vector.name}.`;
 
 /** Every vector of a program, and how its tensors are called. */
@@ -54,7 +54,7 @@ export const rangesOf = ({ parts }: Pick<Program, 'parts'>) =>
   );
 
 /** Words that only their owner knows to read. */
-const rawTensor = (bytes: ArrayBuffer): SafeTensor =>
+export const rawTensor = (bytes: ArrayBuffer): SafeTensor =>
   bytes.byteLength % 4 === 0
     ? { dtype: 'U32', shape: [bytes.byteLength / 4], bytes: new Uint8Array(bytes) }
     : { dtype: 'U8', shape: [bytes.byteLength], bytes: new Uint8Array(bytes) };

@@ -2,7 +2,7 @@ import { checkUploadable } from '../data/upload.js';
 import { DownhillError, show } from '../gpu/errors.js';
 import { checkChoice, checkDevice, checkInteger, checkOptions } from '../gpu/fields.js';
 import { tensorsOf } from '../nn/model.js';
-import { makeGroups } from '../optim/groups.js';
+import { type GroupedTensor, makeGroups } from '../optim/groups.js';
 import { checkRule, type Rule, type RuleRow } from '../optim/rule.js';
 import type { Group } from '../optim/scalars.js';
 import { groupTensors } from './groups.js';
@@ -77,20 +77,34 @@ export function checkPopulationOptions(device: GPUDevice, options: PopulationOpt
   const perTensor = (row: RuleRow) => settings.clip?.by === 'tensor' || row.perTensor === true;
   const ruleKinds: RuleKind[] = kinds.map((kind) => ({ ...kind, perTensor: perTensor(kind.row) }));
   const tensors = tensorsOf(model);
-  /** Groups of tensors for members of one kind. */
+  /** Groups of tensors for members of one kind, whatever their rules become: as `groups` has them. */
   const groupsOf = ({ row }: Pick<RuleKind, 'row'>, rules: readonly Rule[]): Group[] =>
-    makeGroups(groupTensors(tensors, rules, options.groups), perTensor(row));
+    groupsByPlace(groupTensors(tensors, rules, options.groups), perTensor(row));
+  /** Groups of a member alone, as a trainer makes them. */
+  const groupsAlone = (rule: Rule): Group[] =>
+    makeGroups(groupTensors(tensors, [rule], options.groups), perTensor(rule.row));
   // Every member's groups are looked at: hyper-parameters of one may not go with those of another's rule.
-  for (const { rule } of members) groupsOf(rule, [rule]);
+  for (const { rule } of members) groupsAlone(rule);
   return {
     ...checked!,
     members,
     kinds: ruleKinds,
-    groupsOf,
-    trainer,
+    ...{ groupsOf, groupsAlone, trainer },
     plan: plan === 'auto' ? ('pinned' as const) : plan,
     maxBytes: maxBytes === undefined ? undefined : checkInteger('maxBytes', maxBytes, 1),
   };
+}
+
+/** Tensors that share their rules because nobody says otherwise. */
+function groupsByPlace(tensors: readonly GroupedTensor[], perTensor: boolean): Group[] {
+  const groups = new Map<unknown, { tensors: string[]; frozen: boolean; rules: readonly Rule[] }>();
+  for (const { name, frozen, rules } of tensors) {
+    const key = perTensor ? name : rules;
+    const own = groups.get(key) ?? { tensors: [], frozen, rules };
+    own.tensors.push(name);
+    groups.set(key, own);
+  }
+  return [...groups.values()];
 }
 
 function checkMembers(members: unknown): Required<Member>[] {
@@ -135,12 +149,15 @@ function kindsOf(
 }
 
 /** Rules that are more than an update of each member's own. */
-function checkTakes({ name, title, evaluation, curvature }: RuleRow, kinds: number): void {
-  if (curvature) {
+function checkTakes({ name, evaluation, curvature, minimizer }: RuleRow, kinds: number): void {
+  const needs = minimizer
+    ? 'looks at its loss at several points for a step, which takes the replica axis itself'
+    : curvature && 'needs gradients of labels drawn from the model between steps';
+  if (needs) {
     throw new DownhillError(
       'OPTION-RANGE',
-      `${title} needs gradients of labels drawn from the model, which a population does not take.`,
-      'Take another rule for this member: adamw({ lr: 1e-3 }).',
+      `${name} ${needs}: a population does not take it.`,
+      'Train it with createTrainer, or give this member another rule: adamw({ lr: 1e-3 }).',
     );
   }
   if (!evaluation || kinds === 1) return;

@@ -17,6 +17,8 @@ const release = (evaluator: Promise<Evaluator>) => void evaluator.then((made) =>
 
 /** Members that train in the same dispatches: one program. */
 export class PopulationPass {
+  /** Replicas that were halted for gradients that were not finite, and the steps they had done. */
+  readonly unusable = new Map<number, number>();
   readonly #evaluators = new Map<PlacedWeights['params'], Map<Dataset, Promise<Evaluator>>>();
 
   private constructor(
@@ -56,12 +58,21 @@ export class PopulationPass {
       },
       packed: undefined,
       choice,
+      unusable: (replica, step) => made.stopUnusable(replica, step),
     });
-    return new PopulationPass(plan, program, checked, uploads);
+    const made = new PopulationPass(plan, program, checked, uploads);
+    return made;
   }
 
   get replicas(): number {
     return this.plan.members.length;
+  }
+
+  /** One whose gradients were not finite too often in a row is halted, once: its clock says so as long as it is read. */
+  stopUnusable(replica: number, step: number): void {
+    if (this.unusable.has(replica)) return;
+    this.unusable.set(replica, step);
+    this.halt([replica]);
   }
 
   /** Halts the clocks of replicas, in queue order. */

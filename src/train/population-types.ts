@@ -104,11 +104,11 @@ export interface MemberReport extends Required<Member> {
   /** Where it came from, if its place was refilled with a copy. */
   readonly from: number | undefined;
   /** Why it stands still; undefined where it trains. */
-  readonly stopped: (Omit<Stopped, 'reason'> & { readonly reason: MemberStopReason }) | undefined;
+  readonly stopped: (Omit<Stopped, 'reason'> & { readonly reason: MemberStop }) | undefined;
 }
 
 /** By `stop`, by its validations, or by gradients that were not finite. */
-export type MemberStopReason = 'asked' | 'early-stopping' | 'nonfinite';
+export type MemberStop = 'asked' | 'early-stopping' | 'nonfinite';
 
 /** What a stopped member's place is filled with. */
 export type Refill =

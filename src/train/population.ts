@@ -8,20 +8,22 @@ import { readTensors } from '../space/vectors.js';
 import { choiceOf } from './build.js';
 import type { PlacedWeights } from './evaluate.js';
 import { checkData, checkRunOptions } from './options.js';
+import type { Seat, SeatedMember } from './population-checkpoint.js';
 import {
   type CheckedPopulation,
   checkIndices,
   checkMember,
   checkMemberWeights,
   checkPopulationOptions,
+  checkRefill,
 } from './population-options.js';
 import { PopulationPass } from './population-pass.js';
 import { type PopulationPlan, planPopulation } from './population-plan.js';
+import type { MemberPlace } from './population-refill.js';
 import { trainTogether } from './population-run.js';
 import type {
   BestMember,
   MemberReport,
-  MemberStopReason,
   MemberWeights,
   Population,
   PopulationEvaluation,
@@ -67,24 +69,13 @@ export async function createPopulation(device: GPUDevice, options: PopulationOpt
 export const populationMemory = (device: GPUDevice, options: PopulationOptions): PopulationMemory =>
   planPopulation(device, checkPopulationOptions(device, options)).memory;
 
-/** Where a member is, and what its place was filled with. */
-interface Place {
-  readonly pass: PopulationPass;
-  readonly replica: number;
-}
-
-type Seat = { -readonly [K in 'rule' | 'seed' | 'batchSeed' | 'born' | 'from']: MemberReport[K] } & {
-  /** Why it was stopped, but by its validations, and at which step. */
-  halted: { readonly reason: Exclude<MemberStopReason, 'early-stopping'>; readonly step: number } | undefined;
-};
-
 class NetworkPopulation implements Population {
   readonly #device: GPUDevice;
   readonly #checked: CheckedPopulation;
   readonly #plan: PopulationPlan;
   readonly #uploads: Uploads;
   readonly #passes: readonly PopulationPass[];
-  readonly #places: readonly Place[];
+  readonly #places: readonly MemberPlace[];
   readonly #seats: readonly Seat[];
   #step = 0;
   #running = false;
@@ -102,7 +93,7 @@ class NetworkPopulation implements Population {
     this.#plan = plan;
     this.#uploads = uploads;
     this.#passes = passes;
-    const places: Place[] = [];
+    const places: MemberPlace[] = [];
     for (const pass of passes) {
       for (const [replica, member] of pass.plan.members.entries()) places[member] = { pass, replica };
     }
@@ -152,7 +143,9 @@ class NetworkPopulation implements Population {
     const early = validation?.stoppedAt(replica);
     if (early !== undefined) return { reason: 'early-stopping', step: early, ...best };
     const { halted } = this.#seats[member]!;
-    return halted && { ...halted, ...best };
+    if (halted) return { ...halted, ...best };
+    const unusable = pass.unusable.get(replica);
+    return unusable === undefined ? undefined : { reason: 'nonfinite', step: unusable, ...best };
   }
 
   /** Whether no replica of a pass trains any more. */
@@ -268,20 +261,45 @@ class NetworkPopulation implements Population {
   }
 
   async refill(member: number, fill: Refill): Promise<void> {
-    this.#checkAlive();
     checkMember('refill', member, this.size);
-    throw new DownhillError('INTERNAL', `refill(${member}, ${Object.keys(fill)}) comes next.`, 'Wait for it.');
+    const { rule, seed, from, batchSeed } = checkRefill(member, fill, this.#seats);
+    if (!this.#stopped(member)) {
+      throw new DownhillError(
+        'RUN-BUSY',
+        `Member ${member} trains: its place is not free.`,
+        `Stop it first: population.stop(${member}).`,
+      );
+    }
+    this.#begin();
+    try {
+      const { refillPlace, rulesFor } = await import('./population-refill.js');
+      const { groupsOf, model } = this.#checked;
+      const { pass, replica } = this.#places[member]!;
+      const { updater } = pass.updaterOf(replica);
+      const rules = rulesFor(updater, rule, groupsOf(rule, [rule]));
+      const seat = this.#seats[member]!;
+      const own = batchSeed ?? (from === undefined ? seed! : seat.batchSeed);
+      const source = from === undefined ? { seed: seed! } : { from: this.#places[from]! };
+      await refillPlace(this.#places[member]!, { model, rules, batchSeed: own, step: this.#step, ...source });
+      Object.assign(seat, { rule, batchSeed: own, born: this.#step, from, halted: undefined });
+      if (seed !== undefined) seat.seed = seed;
+      pass.unusable.delete(replica);
+    } finally {
+      this.#running = false;
+    }
   }
 
   async take(member: number, options?: MemberWeights): Promise<Trainer> {
     this.#checkAlive();
     checkMember('take', member, this.size);
     const kind = checkMemberWeights('take', options);
+    const state = await this.checkpoint({ member });
+    const weights = kind === 'best' ? await this.checkpoint({ member, weights: 'best' }) : undefined;
     const { createTrainer } = await import('./trainer.js');
     const trainer = await createTrainer(this.#device, this.#checked.trainer(this.#seats[member]!));
     try {
-      const bytes = await this.checkpoint({ member, weights: kind });
-      await trainer.importWeights(bytes);
+      await trainer.restore(state);
+      if (weights) await trainer.importWeights(weights);
       return trainer;
     } catch (error) {
       trainer.destroy();
@@ -299,22 +317,42 @@ class NetworkPopulation implements Population {
 
   async checkpoint(options: { readonly member?: number } & MemberWeights = {}): Promise<Uint8Array<ArrayBuffer>> {
     this.#checkAlive();
-    checkMemberWeights('checkpoint', options, ['member']);
-    const member = checkMember('checkpoint', options.member, this.size);
-    const { encodeWeights } = await import('./population-checkpoint.js');
+    const kind = checkMemberWeights('checkpoint', options, ['member']);
+    const member = options.member === undefined ? undefined : checkMember('checkpoint', options.member, this.size);
+    const { encodeMember, encodePopulation } = await import('./population-checkpoint.js');
+    if (member === undefined && kind === 'current') return encodePopulation(this.#checked, this.#step, this.#seated());
+    if (member === undefined) {
+      throw new DownhillError(
+        'OPTION-RANGE',
+        'A checkpoint of a population has all weights there are.',
+        'Name the member whose best weights are wanted, or leave weights out.',
+      );
+    }
     const { pass } = this.#places[member]!;
-    const { model, data } = this.#checked;
-    return encodeWeights({
-      step: this.#step,
-      model,
-      data,
-      tensors: await this.readParameters(member, { weights: options.weights ?? 'current' }),
-      space: pass.program.space,
+    const seated = this.#seated()[member]!;
+    return encodeMember(this.#checked, seated, kind === 'best' ? this.#weights(pass, kind) : undefined);
+  }
+
+  /** Members with where they are. */
+  #seated(): SeatedMember[] {
+    return this.#seats.map((seat, member) => {
+      const stopped = this.#stopped(member);
+      const halted = stopped?.reason === 'nonfinite' ? { reason: stopped.reason, step: stopped.step } : seat.halted;
+      return { ...seat, ...this.#places[member]!, halted };
     });
   }
 
-  async restore(_bytes: Uint8Array): Promise<{ readonly step: number }> {
-    throw new DownhillError('INTERNAL', 'restore comes next.', 'Wait for it.');
+  async restore(bytes: Uint8Array): Promise<{ readonly step: number }> {
+    this.#begin();
+    try {
+      const { restorePopulation } = await import('./population-checkpoint.js');
+      const { step, seats } = restorePopulation(this.#checked, this.#seated(), bytes);
+      for (const [member, seat] of seats.entries()) Object.assign(this.#seats[member]!, seat);
+      this.#step = step;
+      return { step };
+    } finally {
+      this.#running = false;
+    }
   }
 
   describe(): PopulationReport {

@@ -43,6 +43,8 @@ export interface ProgramOptions {
   readonly initialSeeds?: readonly number[];
   /** Rules of several rows, each for some replicas, in order; `row` and `groups` are then the first one's. */
   readonly shares?: readonly RuleShare[] | undefined;
+  /** Told of a replica whose gradients were not finite too often in a row; by default the training fails. */
+  readonly unusable?: (replica: number, step: number) => void;
   readonly submitMs: number;
   /** Of the weights, kept beside them. */
   readonly average?: Average | undefined;
@@ -144,7 +146,8 @@ export class Program {
       validation =
         options.validation &&
         (await Validation.create(buffers, options.validation, weights, { ...made, clock: updater.clock }));
-      const parts = { passes, front, updater, losses, submitMs: options.submitMs, validation, feed: bound.feed };
+      const { submitMs, unusable } = options;
+      const parts = { passes, front, updater, losses, submitMs, unusable, validation, feed: bound.feed };
       const scheduler = await guarded(device, label, () => new Scheduler(buffers, parts));
       return new Program(
         device,

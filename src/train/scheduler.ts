@@ -120,6 +120,8 @@ export interface SchedulerParts {
   readonly validation?: Validation | undefined;
   /** Sends the data of the steps to come, where the GPU has not all of it. */
   readonly feed?: Feed | undefined;
+  /** Told of a replica whose gradients were not finite too often in a row; by default all fail for it. */
+  readonly unusable?: ((replica: number, step: number) => void) | undefined;
 }
 
 /** What the host must bring to the GPU before steps can run. */
@@ -218,6 +220,12 @@ export class Scheduler implements Stateful {
   load(): void {
     this.#step = this.#parts.updater.scalars.issued;
     this.#failure = undefined;
+    this.#awaited = undefined;
+  }
+
+  /** Where a replica joins those that train at this step. Only while no flight is under way. */
+  goOn(step: number): void {
+    this.#step = step;
     this.#awaited = undefined;
   }
 
@@ -347,12 +355,13 @@ export class Scheduler implements Stateful {
 
   /** What the clocks say after a flight: whether it ran, and how many updates were applied. */
   #checkClocks(clocks: readonly Clock[], first: number, steps: number): void {
-    for (const { fault, step } of clocks) {
+    for (const [replica, { fault, step }] of clocks.entries()) {
       const halted = (fault & FAULT.halted) !== 0;
       if ((fault & FAULT.stale) !== 0) {
         throw new DownhillError('INTERNAL', 'A step found a record of another count in the ring.', 'Report this.');
       }
-      if ((fault & FAULT.stopped) !== 0) {
+      if ((fault & FAULT.stopped) !== 0 && this.#parts.unusable) this.#parts.unusable(replica, step);
+      else if ((fault & FAULT.stopped) !== 0) {
         // The steps before it are good, and delivered.
         this.#failure = new DownhillError(
           'GRADIENT-NONFINITE',

@@ -229,6 +229,18 @@ export class Validation implements Stateful {
     this.#seen = this.#seen.map((control) => ({ ...control, bad: 0, stop: 0 }));
   }
 
+  /** A replica begins anew: it has not been validated. In queue order, while no step is under way. */
+  restart(replica: number): void {
+    this.resume(replica, new ArrayBuffer(CONTROL_BYTES));
+  }
+
+  /** The same with what its validations came to. */
+  resume(replica: number, saved: ArrayBuffer): void {
+    const { buffer, offset } = this.control;
+    this.buffers.device.queue.writeBuffer(buffer, offset + CONTROL_BYTES * replica, saved);
+    this.#seen = this.#seen.map((control, i) => (i === replica ? readControls(saved)[0]! : control));
+  }
+
   vectors(): readonly PlacedVector[] {
     const { best } = this;
     return best ? [{ space: best.space, vector: best.params }, best.statistics] : [];
