@@ -1,5 +1,5 @@
 // The floors of DESIGN section 2. A floor imports lower floors only; siblings never import each other; no cycles.
-//   shaders -> gpu -> kernels -> space -> optim | nn | data | problems -> train -> store | checks | landscape -> (index, node) -> app | harness
+//   shaders -> gpu -> kernels -> space -> optim | nn | data | problems -> train -> store | checks | landscape | search -> (index, node) -> app | harness
 const floors = {
   shaders: [],
   gpu: ['shaders'],
@@ -20,13 +20,15 @@ const floors = {
   landscape: ['gpu', 'kernels', 'space', 'nn', 'data', 'train'],
   // Where checkpoints are kept: on a disk, in a browser.
   store: ['gpu', 'train'],
-  node: ['gpu', 'data', 'train', 'store'],
+  // Searches hyper-parameters by training; methods and logs need no GPU.
+  search: ['gpu', 'kernels', 'space', 'optim', 'nn', 'data', 'train'],
+  node: ['gpu', 'data', 'train', 'store', 'search'],
   // Other people's libraries, by their shape: none is imported.
   interop: ['gpu', 'optim'],
 };
 
 /**
- * The same of the harness' rooms: common -> pages -> train | bench | doctor; train -> inspect | checks | tune. The set-up runs before there is a package, and
+ * The same of the harness' rooms: common -> pages -> train | bench | doctor; train -> inspect | checks | tune | search. The set-up runs before there is a package, and
  * the libraries of benchmarks are built apart; what lies outside the rooms starts them, and may use all of them.
  */
 const rooms = {
@@ -37,6 +39,7 @@ const rooms = {
   model: ['common', 'train'],
   checks: ['common', 'train'],
   tune: ['common', 'train'],
+  search: ['common', 'train'],
   bench: ['common', 'pages', 'peers'],
   doctor: ['common', 'pages', 'setup'],
   peers: ['bench'],
@@ -78,7 +81,7 @@ module.exports = {
       to: {
         path: '^src/',
         pathNot:
-          '^src/(index|node/index|onnx/index|checks/index|landscape/index|kernels/index|reference/index|csv|fields|interop/[a-z]+|optim/schedules)\\.ts$',
+          '^src/(index|node/index|onnx/index|checks/index|landscape/index|search/index|kernels/index|reference/index|csv|fields|interop/[a-z]+|optim/schedules)\\.ts$',
       },
     },
     {

@@ -28,3 +28,4 @@ export { type FileSource, type IdxSourceOptions, idxSource } from './idx-source.
 export { imageFolder } from './images.js';
 /** @internal For the command line. */
 export { isAlive, lockFolder } from './lock.js';
+export { fileLog } from './search-log.js';

@@ -22,7 +22,7 @@ describe('the package', () => {
 
   it('offers its entries by name, and importing them needs no WebGPU', () => {
     const code = `
-      const entries = ['', '/node', '/kernels', '/reference', '/schedules', '/fields', '/onnx', '/checks', '/bundle', '/shaders/optim/adam',
+      const entries = ['', '/node', '/kernels', '/reference', '/schedules', '/fields', '/onnx', '/checks', '/search', '/bundle', '/shaders/optim/adam',
         '/interop/tfjs', '/interop/jax', '/interop/three', '/interop/typegpu', '/interop/ort'];
       const names = entries.map((entry) => 'downhill' + entry);
       for (const name of names) console.log(name, Object.keys(await import(name)).length);
@@ -31,7 +31,7 @@ describe('the package', () => {
       const { default: vectors } = await import('downhill/vectors/adam.json', { with: { type: 'json' } });
       console.log(vectors.kernel, manifest.kernels[vectors.kernel].entryPoint);`;
     const out = node(code);
-    expect(out.match(/^downhill\S* [1-9]\d*$/gm)).toHaveLength(15);
+    expect(out.match(/^downhill\S* [1-9]\d*$/gm)).toHaveLength(16);
     expect(out).toMatch(/shaders\/optim\/adam\.wgsl/);
     expect(out).toMatch(/^optim\/adam update$/m);
   });
