@@ -13,6 +13,10 @@ import { parseInspect } from './inspect/options.js';
 import { exportModel } from './model/export.js';
 import { parsePredict } from './model/options.js';
 import { predict } from './model/predict.js';
+import { search } from './search/command.js';
+import { parseSearch } from './search/options.js';
+import { parseRange, range } from './search/range.js';
+import { trial } from './search/trial.js';
 import { configOf } from './train/checkpoints.js';
 import { train } from './train/command.js';
 import { parseTrain } from './train/options.js';
@@ -27,6 +31,9 @@ const COMMANDS: Readonly<Record<string, (args: readonly string[], io: Io) => Pro
   export: exportModel,
   inspect,
   ...Object.fromEntries(checkNames.map((name) => [name, (args: readonly string[], io: Io) => check(name, args, io)])),
+  search,
+  trial,
+  range,
   tune,
   bench,
   doctor,
@@ -41,6 +48,9 @@ const HELP = `npx downhill <command>
   gradcheck      compare gradients: differences, float64, the GPU
   init-loss      compare the loss at the start with that of a network which knows nothing
   overfit-batch  see whether a network learns one batch by heart
+  search         search hyper-parameters: many trainings, the best of them
+  trial          run one trial of a search from a file, for queues
+  range          a learning-rate range test: which rates a network learns with
   tune           measure which form of each kernel is fastest here, for train --plan auto
   bench          measure the kernels and the trainer beside other libraries
   doctor         show the adapter and the browser of this machine, and test the kernels
@@ -89,7 +99,7 @@ export interface Needs {
 }
 
 /**
- * `train`, `tune`, `inspect`, the checks and `bench` need the place where they run. The doctor looks at what is there; help and what will be refused need
+ * `train`, `search`, `trial`, `range`, `tune`, `inspect`, the checks and `bench` need the place where they run. The doctor looks at what is there; help and what will be refused need
  * nothing: none of them may install a driver or a browser.
  */
 export function needs([command, ...args]: readonly string[]): Needs {
@@ -106,6 +116,9 @@ export function needs([command, ...args]: readonly string[]): Needs {
       if (tuned === 'help') return nothing;
       return { adapter: tuned.config.in === 'node', browser: tuned.config.in === 'chrome' };
     }
+    if (command === 'search') return { ...nothing, adapter: parseSearch(args) !== 'help' };
+    if (command === 'range') return { ...nothing, adapter: parseRange(args) !== 'help' };
+    if (command === 'trial') return { ...nothing, adapter: !args.some((each) => each === '--help' || each === '-h') };
     if (command === 'predict') return { ...nothing, adapter: parsePredict(args) !== 'help' };
     if (command === 'inspect') return { ...nothing, adapter: parseInspect(args) !== 'help' };
     const name = checkNames.find((each) => each === command);

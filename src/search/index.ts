@@ -19,7 +19,8 @@ export { pbt } from './methods/pbt.js';
 export { random } from './methods/random.js';
 export { type MethodName, methods } from './methods.js';
 export { type RangePoint, type RangeReport, type RangeTestOptions, rangeTest } from './range-test.js';
-export { type Budget, type SearchEvent, type SearchOptions, type SearchResult, search } from './search.js';
+export { type RunTrialOptions, runTrial, type TrialRun } from './run-trial.js';
+export { type Budget, type SearchEvent, type SearchOptions, type SearchResult, search, trialsOf } from './search.js';
 export * from './space.js';
 export { parseSpace } from './space-text.js';
 export {
@@ -32,6 +33,7 @@ export {
   type Tally,
   tallyOf,
 } from './statistics.js';
+export type { MemberState } from './training/member.js';
 export {
   TRAINING_METRICS,
   type TrainingMetric,
@@ -42,6 +44,7 @@ export {
   trainingFor,
 } from './training/objective.js';
 export {
+  compareValues,
   type Direction,
   type Entry,
   History,

@@ -38,7 +38,10 @@ export interface RangeReport {
   readonly minimum: RangePoint | undefined;
   /** Where the smoothed loss falls fastest with the logarithm of the rate. */
   readonly steepest: RangePoint | undefined;
-  /** The first rate from which the loss was above 4 times the lowest, or not finite; undefined where none was. */
+  /**
+   * The first rate behind the best one whose loss is not finite or too high; undefined where none is. Too high is, in a sweep, 4 times the lowest; side
+   * by side, nearer to the loss at the start than to the lowest.
+   */
   readonly blowUp: number | undefined;
   /**
    * A rate to begin with. Of a sweep: a tenth of the minimum's, Smith's rule, since a sweep blows up too late. Side by side: the rate with the
@@ -154,11 +157,15 @@ async function sideBySide(
     for (const loss of own) mean = SIDE_SMOOTHING * mean + (1 - SIDE_SMOOTHING) * loss;
     return { lr: lrs[i]!, loss: own.at(-1)!, smooth: mean / (1 - SIDE_SMOOTHING ** own.length) };
   });
-  return reportOf('parallel', points);
+  return reportOf('parallel', points, losses[0]![0]);
 }
 
-/** What is to be said of points, in the order of their rates. */
-export function reportOf(kind: RangeReport['kind'], points: readonly RangePoint[]): RangeReport {
+/**
+ * What is to be said of points, in the order of their rates.
+ *
+ * @param start of rates side by side: the loss before any update
+ */
+export function reportOf(kind: RangeReport['kind'], points: readonly RangePoint[], start?: number): RangeReport {
   const finite = points.filter(({ smooth }) => Number.isFinite(smooth));
   const minimum = finite.reduce<RangePoint | undefined>(
     (best, point) => (best && best.smooth <= point.smooth ? best : point),
@@ -176,7 +183,9 @@ export function reportOf(kind: RangeReport['kind'], points: readonly RangePoint[
     undefined,
   );
   const at = minimum ? points.indexOf(minimum) : 0;
-  const blown = points.findIndex(({ smooth }, i) => i > at && !(smooth <= BLOWN_UP * (minimum?.smooth ?? 0)));
+  const lowest = minimum?.smooth ?? 0;
+  const limit = start === undefined ? BLOWN_UP * lowest : (start + lowest) / 2;
+  const blown = points.findIndex(({ smooth }, i) => i > at && !(smooth <= limit));
   return {
     ...{ kind, points, minimum },
     steepest: steepest && steepest.slope < 0 ? steepest.point : undefined,

@@ -200,6 +200,25 @@ async function openLog(log: SearchLog, header: SearchHeader): Promise<History> {
   return history;
 }
 
+/**
+ * The trials in the text of a log, whether its search is done or not.
+ *
+ * @throws DownhillError CHECKPOINT-CORRUPT, CHECKPOINT-VERSION
+ */
+export function trialsOf(text: string): {
+  readonly trials: readonly Trial[];
+  readonly header: SearchHeader | undefined;
+} {
+  const { header, lines } = readLog(text);
+  const history = new History();
+  for (const line of lines) {
+    if (line.type === 'tasks') history.ask(line.tasks);
+    else if (line.type === 'result') history.add(line);
+  }
+  const { steps = 1 } = (header?.budget ?? {}) as Partial<Plan>;
+  return { header, trials: history.trials(steps, false) };
+}
+
 async function makeRunner(device: GPUDevice | 'cpu', { objective, plan, method }: CheckedSearch): Promise<Runner> {
   if (typeof objective === 'function') return new FunctionRunner(objective, plan.workers, method.row.copies ?? false);
   const { TrainingRunner } = await import('./training/runner.js');

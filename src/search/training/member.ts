@@ -5,10 +5,9 @@ import { createTrainer } from '../../train/trainer.js';
 import type { Trainer } from '../../train/types.js';
 import { type RunContext, reasonOf } from '../runner.js';
 import type { Params } from '../space.js';
-import type { Segment } from '../trial.js';
 import type { TrainingObjective, TrialSetup } from './objective.js';
 
-/* One network of a trial: a member. Here with a trainer of its own. */
+/* One network of a trial, a member, with a trainer of its own. */
 
 /** What a member came to. */
 export interface MemberResult {
@@ -16,29 +15,42 @@ export interface MemberResult {
   readonly value: number;
   readonly metrics: Readonly<Record<string, number>>;
   readonly reason?: string;
-  /** A checkpoint that it can go on from; there where it may. */
-  readonly state?: Uint8Array;
+  /** What it can go on from; there where it may. */
+  readonly state?: MemberState;
 }
 
-/** What it begins with: a checkpoint of step `from`, or nothing at step 0. */
-export interface MemberStart {
+/** A checkpoint of a member. */
+export interface MemberState {
   readonly step: number;
-  readonly state: Uint8Array;
+  readonly bytes: Uint8Array;
   /** Of the trial that it is of. */
   readonly params: Params;
 }
 
 export interface MemberTask {
   readonly setup: TrialSetup;
+  readonly params: Params;
   readonly seed: number;
-  /** Each goes on from the one before; the first from `start`. */
-  readonly segments: readonly Segment[];
-  readonly start: MemberStart | undefined;
+  readonly to: number;
+  /** Absent at step 0. */
+  readonly start: Pick<MemberState, 'bytes' | 'params'> | undefined;
   /** Whether it may go on later. */
   readonly keep: boolean;
+  /** Whether it is to be evaluated: not where it is only trained again, after a resume. */
+  readonly judged: boolean;
 }
 
 export const failed = (reason: string): MemberResult => ({ value: Number.NaN, metrics: {}, reason });
+
+/** What losses and accuracy come to. */
+export function judged({ metric }: TrainingObjective, loss: number, accuracy: number | undefined): MemberResult {
+  if (!Number.isFinite(loss)) return failed(`the validation loss is ${loss}`);
+  const value = metric === 'accuracy' ? (accuracy ?? Number.NaN) : loss;
+  return { value, metrics: { loss, ...(accuracy !== undefined && { accuracy }) } };
+}
+
+/** Why a member failed in its training. */
+export const badLoss = (loss: number, step: number): string => `the training loss is ${loss} at step ${step}`;
 
 /** Hyper-parameters of a rule that another of the same row has otherwise. */
 export function changesTo(rule: Rule, before: Rule): SetOptions<Fields> {
@@ -48,55 +60,65 @@ export function changesTo(rule: Rule, before: Rule): SetOptions<Fields> {
   ) as SetOptions<Fields>;
 }
 
+/** A trainer of a member, where it is to go on. */
+export async function openMember(
+  device: GPUDevice,
+  objective: TrainingObjective,
+  { setup, seed, start }: Pick<MemberTask, 'setup' | 'seed' | 'start'>,
+): Promise<Trainer> {
+  const { data, sampling } = objective.options;
+  const { model, rule, batchSize, more } = setup;
+  const rows = sampling === 'full' ? {} : { batchSize };
+  // Pinned, so that a trial has the same bits whatever was measured meanwhile.
+  const options = { model, rule, data, sampling, seed, ...rows, ...more, plan: 'pinned' as const, label: 'search' };
+  const trainer = await createTrainer(device, options);
+  if (!start) return trainer;
+  try {
+    // A checkpoint brings the hyper-parameters that it was saved with: those of another trial, where it is copied.
+    await trainer.restore(start.bytes);
+    trainer.set(changesTo(rule, objective.trial(start.params).rule));
+    return trainer;
+  } catch (error) {
+    trainer.destroy();
+    throw error;
+  }
+}
+
 /** Trains one member with a trainer of its own, and judges it. What is wrong with it alone is its result. */
 export async function trainMember(
   device: GPUDevice,
   objective: TrainingObjective,
   task: MemberTask,
-  { signal, stepped }: RunContext,
+  { signal, stepped }: Pick<RunContext, 'signal' | 'stepped'>,
+  {
+    onLoss = () => {},
+    onAbort,
+  }: {
+    readonly onLoss?: (step: number, loss: number) => void;
+    /** Takes the checkpoint of a training that was told to end. Without it none is made. */
+    readonly onAbort?: (state: MemberState) => void;
+  } = {},
 ): Promise<MemberResult> {
-  const { data, sampling, validation } = objective.options;
-  const { setup, seed, segments, start } = task;
   let trainer: Trainer | undefined;
   try {
-    // A checkpoint's hyper-parameters are those of its segment: the rule of the first segment, or of what it was copied from.
-    const { model, batchSize, more } = setup;
-    const rules = segments.map(({ params }) => objective.trial(params).rule);
-    const rows = sampling === 'full' ? {} : { batchSize };
-    const options = { model, rule: rules[0]!, data, sampling, seed, ...rows, ...more, plan: 'pinned' as const };
-    trainer = await createTrainer(device, { ...options, label: 'search' });
-    if (start) {
-      await trainer.restore(start.state);
-      trainer.set(changesTo(rules[0]!, objective.trial(start.params).rule));
+    trainer = await openMember(device, objective, task);
+    const steps = task.to - trainer.step;
+    for await (const { step, loss } of trainer.run({ steps, ...(signal && { signal }) })) {
+      stepped(1);
+      onLoss(step, loss);
+      if (!Number.isFinite(loss)) return failed(badLoss(loss, step));
     }
-    for (const [i, { from, to }] of segments.entries()) {
-      if (i > 0) trainer.set(changesTo(rules[i]!, rules[i - 1]!));
-      const bad = await advance(trainer, to - from, signal, stepped);
-      if (bad) return failed(bad);
-    }
-    const { loss, accuracy } = await trainer.evaluate(validation);
-    const value = objective.metric === 'accuracy' ? (accuracy ?? Number.NaN) : loss;
-    const metrics = { loss, ...(accuracy !== undefined && { accuracy }) };
-    const reason = Number.isFinite(loss) ? {} : { reason: `the validation loss is ${loss}` };
-    const state = task.keep ? { state: await trainer.checkpoint() } : {};
-    return { value: Number.isFinite(loss) ? value : Number.NaN, metrics, ...reason, ...state };
+    const evaluated = task.judged ? await trainer.evaluate(objective.options.validation) : undefined;
+    const result = evaluated
+      ? judged(objective, evaluated.loss, evaluated.accuracy)
+      : { value: Number.NaN, metrics: {} };
+    if (!task.keep || (evaluated && result.reason !== undefined)) return result;
+    return { ...result, state: { step: task.to, bytes: await trainer.checkpoint(), params: task.params } };
   } catch (error) {
+    if (trainer && signal?.aborted && error === signal.reason)
+      onAbort?.({ step: trainer.step, bytes: await trainer.checkpoint(), params: task.params });
     return failed(reasonOf(error, signal));
   } finally {
     trainer?.destroy();
   }
-}
-
-/** @returns what went wrong, where a loss is no number */
-async function advance(
-  trainer: Trainer,
-  steps: number,
-  signal: AbortSignal | undefined,
-  stepped: (steps: number) => void,
-): Promise<string | undefined> {
-  for await (const { step, loss } of trainer.run({ steps, ...(signal && { signal }) })) {
-    stepped(1);
-    if (!Number.isFinite(loss)) return `the training loss is ${loss} at step ${step}`;
-  }
-  return undefined;
 }

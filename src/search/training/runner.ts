@@ -1,13 +1,13 @@
 import type { Plan } from '../method.js';
 import { outcomeOf, type RunContext, type Runner, reasonOf } from '../runner.js';
-import type { Outcome, Segment, Task } from '../trial.js';
-import { failed, type MemberResult, type MemberStart, trainMember } from './member.js';
+import { type History, keyOf, type Outcome, type Task } from '../trial.js';
+import { failed, type MemberResult, type MemberState, trainMember } from './member.js';
 import type { TrainingObjective, TrialSetup } from './objective.js';
 
 /** Runs the tasks of a search by training networks. */
 export class TrainingRunner implements Runner {
   /** Checkpoints by trial and seed: of trials that may go on. */
-  readonly #kept = new Map<string, MemberStart>();
+  readonly #kept = new Map<string, MemberState>();
 
   private constructor(
     readonly device: GPUDevice,
@@ -21,38 +21,43 @@ export class TrainingRunner implements Runner {
   }
 
   async run(tasks: readonly Task[], context: RunContext): Promise<void> {
+    const { history, seeds } = context;
+    const isKept = ({ trial, to }: Task) => seeds.every((seed) => this.#kept.get(`${trial}:${seed}`)?.step === to);
+    for (const again of lostBefore(tasks, history, isKept)) await this.#run(again, context, false);
+    await this.#run(tasks, context, true);
+  }
+
+  async #run(tasks: readonly Task[], context: RunContext, judged: boolean): Promise<void> {
     const { seeds, signal } = context;
     // All of them first: a trial that others go on from may go on itself.
-    const starts = tasks.map((task) => seeds.map((seed) => this.#start(task, seed)));
+    const starts = tasks.map(({ trial, copy }) => seeds.map((seed) => this.#kept.get(`${copy ?? trial}:${seed}`)));
     for (const [i, task] of tasks.entries()) {
       signal?.throwIfAborted();
-      await context.done(task, await this.#task(task, starts[i]!, context));
+      const outcome = await this.#task(task, task.from > 0 ? starts[i]! : [], context, judged);
+      if (judged) await context.done(task, outcome);
     }
   }
 
-  #start({ trial, copy, from }: Task, seed: number): MemberStart | undefined {
-    const kept = this.#kept.get(`${copy ?? trial}:${seed}`);
-    return from > 0 && kept?.step === from ? kept : undefined;
-  }
-
-  async #task(task: Task, starts: readonly (MemberStart | undefined)[], context: RunContext): Promise<Outcome> {
+  async #task(
+    task: Task,
+    starts: readonly (MemberState | undefined)[],
+    context: RunContext,
+    judged: boolean,
+  ): Promise<Outcome> {
+    const { params, trial, to } = task;
     let setup: TrialSetup;
     try {
-      setup = this.objective.trial(task.params);
+      setup = this.objective.trial(params);
     } catch (error) {
       const reason = reasonOf(error, context.signal);
       return memberOutcome(context.seeds.map(() => failed(reason)));
     }
-    const own: Segment = { trial: task.trial, params: task.params, from: task.from, to: task.to };
     const results: MemberResult[] = [];
     for (const [i, seed] of context.seeds.entries()) {
-      const start = starts[i];
-      const before = start || task.from === 0 ? [] : context.history.lineage(task.copy ?? task.trial, task.from);
-      const keep = task.to < this.plan.steps;
-      const member = { setup, seed, segments: [...before, own], start, keep };
+      const member = { setup, params, seed, to, start: starts[i], keep: to < this.plan.steps, judged };
       const result = await trainMember(this.device, this.objective, member, context);
-      const key = `${task.trial}:${seed}`;
-      if (result.state) this.#kept.set(key, { step: task.to, state: result.state, params: task.params });
+      const key = `${trial}:${seed}`;
+      if (result.state) this.#kept.set(key, result.state);
       else this.#kept.delete(key);
       results.push(result);
     }
@@ -62,6 +67,25 @@ export class TrainingRunner implements Runner {
   destroy(): void {
     this.#kept.clear();
   }
+}
+
+/**
+ * The tasks that must be done again before these can go on, since the states they left are gone: after a resume. In batches, earlier ones
+ * first.
+ */
+export function lostBefore(tasks: readonly Task[], history: History, isKept: (task: Task) => boolean): Task[][] {
+  const lost = new Map<string, Task>();
+  const look = ({ trial, copy, from }: Task): void => {
+    if (from === 0) return;
+    const before = history.tasksOf(copy ?? trial).find(({ to }) => to === from)!;
+    if (lost.has(keyOf(before)) || isKept(before)) return;
+    lost.set(keyOf(before), before);
+    look(before);
+  };
+  tasks.forEach(look);
+  const batches = new Map<number, Task[]>();
+  for (const task of lost.values()) batches.set(task.to, [...(batches.get(task.to) ?? []), task]);
+  return [...batches].sort(([a], [b]) => a - b).map(([, batch]) => batch);
 }
 
 /** Of the members of a task, one for each seed. */

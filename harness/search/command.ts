@@ -1,0 +1,194 @@
+/** `downhill search`: hyper-parameters, searched by training. */
+import { describeAdapter } from '../../src/index.js';
+import { requestDevice } from '../../src/node/index.js';
+import {
+  type Direction,
+  methods,
+  ranked,
+  type SearchEvent,
+  type SearchResult,
+  search as searchFor,
+  type Trial,
+  trialsOf,
+} from '../../src/search/index.js';
+import { count, duration, plural } from '../common/format.js';
+import { type Io, interruptible, painter } from '../common/io.js';
+import { defaultFolder } from '../common/output.js';
+import { findGpu } from '../common/quiet.js';
+import { dataOf } from '../train/command.js';
+import type { TrainConfig } from '../train/config.js';
+import type { JobData, Open } from '../train/data.js';
+import { writeJson } from '../train/reporter.js';
+import { runSteps } from '../train/schedule.js';
+import { writePictures } from './charts.js';
+import { BEST, JOURNAL, LOG, SearchFolder, TRIALS } from './folder.js';
+import { searchLines, spaceText } from './lines.js';
+import { parseSearch, type SearchCommand, searchHelp } from './options.js';
+import { plannedSteps, SearchProgress } from './progress.js';
+import { baseOf, objectiveOf, type SearchSpec, trialArgs } from './spec.js';
+
+/** Characters of a line where there is no terminal. */
+const COLUMNS = 120;
+
+/** What a search works with, once its data is read. */
+interface Prepared {
+  readonly config: TrainConfig;
+  readonly data: JobData;
+  readonly open: Open;
+  /** Of a trial that is trained to its end. */
+  readonly steps: number;
+}
+
+/**
+ * @returns the exit code
+ * @throws DownhillError for whatever is wrong
+ */
+export async function search(args: readonly string[], io: Io): Promise<number> {
+  const command = parseSearch(args);
+  if (command === 'help') {
+    io.stdout.write(searchHelp());
+    return 0;
+  }
+  return interruptible(io, async (signal) => {
+    const prepared = await prepare(command.spec, io, command.json, signal);
+    const { resume, out, force, spec } = command;
+    const path = resume ?? out ?? defaultFolder('search');
+    const folder = new SearchFolder(path, spec, resume !== undefined ? 'resume' : force ? 'force' : 'new');
+    try {
+      return await runSearch(command, prepared, folder, io, signal);
+    } finally {
+      folder.close();
+    }
+  });
+}
+
+/** Reads the data, and looks whether it goes with the network. */
+export async function prepare(
+  spec: Pick<SearchSpec, 'train'>,
+  io: Io,
+  json: boolean,
+  signal: AbortSignal,
+): Promise<Prepared> {
+  const { config: wanted, open } = baseOf(spec.train);
+  const { config, data } = await dataOf({ config: wanted, open, json }, io, signal);
+  return { config, data, open, steps: runSteps(config, data.train.samples) };
+}
+
+async function runSearch(
+  { spec, json }: SearchCommand,
+  prepared: Prepared,
+  folder: SearchFolder,
+  io: Io,
+  signal: AbortSignal,
+): Promise<number> {
+  const { steps } = prepared;
+  const { space, method, trials, seed, seeds, metric } = spec;
+  const objective = objectiveOf(spec, prepared, steps);
+  const planned = { metric, seeds: seeds.length, trials, steps: await plannedSteps(spec, steps) };
+  await findGpu();
+  const device = await requestDevice({ label: 'downhill:search' });
+  const adapter = describeAdapter(device).name;
+  const progress = json ? undefined : new SearchProgress(io, planned);
+  if (!json) io.stderr.write(`${headLines(spec, prepared, adapter, planned.steps).join('\n')}\n\n`);
+  const started = performance.now();
+  const { log } = folder;
+  let ended: Pick<SearchResult, 'trials' | 'notes'> & { readonly interrupted?: true };
+  try {
+    const onEvent = (event: SearchEvent) => (json ? writeEvent(io, event) : progress!.event(event));
+    const made = methods[method.name](method.options);
+    const budget = { trials, steps };
+    ended = await searchFor(device, { space, method: made, objective, budget, seed, seeds, log, onEvent, signal });
+  } catch (error) {
+    if (!signal.aborted || error !== signal.reason) throw error;
+    ended = { trials: trialsOf(await log.read()).trials, notes: [], interrupted: true };
+  } finally {
+    progress?.end();
+    device.destroy();
+  }
+  finish({ spec, ended, adapter, seconds: (performance.now() - started) / 1000, json }, folder, io);
+  if (ended.interrupted) throw signal.reason;
+  return ended.trials.some(({ state }) => state === 'complete') ? 0 : 3;
+}
+
+interface Finished {
+  readonly spec: SearchSpec;
+  readonly ended: Pick<SearchResult, 'trials' | 'notes'> & { readonly interrupted?: true };
+  readonly adapter: string;
+  readonly seconds: number;
+  readonly json: boolean;
+}
+
+/** Writes what came of it, and says it. */
+function finish({ spec, ended, adapter, seconds, json }: Finished, folder: SearchFolder, io: Io): void {
+  const { space, metric } = spec;
+  const { trials, notes } = ended;
+  const direction = metric === 'accuracy' ? 'maximize' : 'minimize';
+  const report = { trials, space, direction, metric, notes } as const;
+  const best = bestTrial(ended, direction);
+  const command = best && `downhill train ${trialArgs(spec.train, best.params).map(quoted).join(' ')}`;
+  folder.results({ trials, best, direction }, space, command);
+  const pictures = writePictures(folder, {
+    ...report,
+    title: titleOf(spec),
+    subtitle: `${adapter}; ${spaceText(space)}`,
+  });
+  const files = [TRIALS, BEST, JOURNAL, LOG, ...pictures].map((file) => folder.shown(file));
+  if (json) {
+    const state = ended.interrupted ? 'interrupted' : 'done';
+    writeJson(io, { type: 'end', state, best: best ?? null, notes, seconds, folder: folder.folder, files });
+    return;
+  }
+  const paint = painter(io.stdout);
+  const room = (io.stdout.columns ?? COLUMNS) - 1;
+  const lines = [
+    '',
+    ...searchLines(report, paint, room),
+    '',
+    ...(command ? [`  ${paint('cyan', 'train it')}  npx ${command}`] : []),
+    `  ${paint('cyan', 'results')}   ${files.slice(0, 4).join(', ')}`,
+    ...(pictures.length > 0 ? [`  ${paint('cyan', 'pictures')}  ${files.slice(4).join(', ')}`] : []),
+    ...(ended.interrupted
+      ? [
+          `  ${paint('yellow', 'stopped')}   after ${duration(seconds)}; go on with: npx downhill search --resume ${folder.folder}`,
+        ]
+      : [`  ${paint('green', 'done')}      in ${duration(seconds)}`]),
+    '',
+  ];
+  io.stdout.write(`${lines.join('\n')}\n`);
+}
+
+function bestTrial({ trials }: Finished['ended'], direction: Direction): Trial | undefined {
+  const [best] = ranked(trials, direction);
+  return best?.value === null ? undefined : best;
+}
+
+/** A word of a command line as a shell takes it. */
+const quoted = (word: string): string => (/^[\w.,:/=+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
+
+export const titleOf = ({ method, trials, metric }: SearchSpec): string =>
+  `Search by ${method.name}: ${plural(trials, 'trial')}, validation ${metric}`;
+
+/** What is going to be done. */
+function headLines(spec: SearchSpec, { config, data, steps }: Prepared, adapter: string, planned: number): string[] {
+  const { method, trials, seeds, metric, space } = spec;
+  const network = config.model.sizes.join('-');
+  const of = config.data.kind === 'named' ? config.data.name : config.data.kind;
+  const work = planned * seeds.length;
+  return [
+    '',
+    `  ${network}  ${plural(data.train.samples, 'sample')} of ${of}, judged by the ${metric} of ${count(data.validation!.samples)} others`,
+    `  ${adapter}`,
+    `  ${method.name}: ${plural(trials, 'trial')} of up to ${plural(steps, 'step')}${seeds.length > 1 ? `, ${seeds.length} seeds each` : ''}; ${plural(work, 'step')} in all, ${Math.round((100 * planned) / (trials * steps))} % of training every one to its end`,
+    `  ${spaceText(space)}`,
+  ];
+}
+
+/** Events as JSON lines; steps would be too many. */
+function writeEvent(io: Io, event: SearchEvent): void {
+  if (event.type === 'begin') writeJson(io, { type: 'begin', trials: event.trials.length, notes: event.notes });
+  if (event.type === 'tasks') writeJson(io, { type: 'tasks', tasks: event.tasks });
+  if (event.type === 'result') {
+    const { task, entry, best } = event;
+    writeJson(io, { type: 'result', ...task, ...entry, best: best?.trial });
+  }
+}

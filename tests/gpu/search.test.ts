@@ -1,0 +1,156 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { adam, type Dataset, digits, mlp, sgd, split } from '../../src/index.js';
+import type { SearchOptions, SearchResult } from '../../src/search/index.js';
+import { choice, logUniform, memoryLog, pbt, rangeTest, search, training, uniform } from '../../src/search/index.js';
+import { testDevice } from '../support/gpu.js';
+
+/* Searches that train: that they resume bit for bit, and that what fails does not end them. */
+
+let device: GPUDevice;
+let data: Dataset;
+let validation: Dataset;
+beforeAll(async () => {
+  device = await testDevice();
+  [data, validation] = split(digits({ samples: 256, seed: 3 }), { share: 0.75, seed: 0 }) as [Dataset, Dataset];
+});
+
+const model = mlp({ sizes: [784, 8, 10] });
+const space = { lr: logUniform(1e-3, 10), momentum: uniform(0, 0.99) };
+
+const run = (more: Partial<SearchOptions<typeof space>> = {}): Promise<SearchResult> =>
+  search(device, {
+    space,
+    objective: training<{ lr: number; momentum: number }>({
+      ...{ model, data, validation, batchSize: 32 },
+      rule: ({ lr, momentum }) => sgd({ lr, momentum }),
+    }),
+    budget: { trials: 8, steps: 16 },
+    ...more,
+  });
+
+describe('a search that trains', () => {
+  const methods = { halving: 'halving', asha: 'asha', pbt: pbt({ generations: 3 }), random: 'random' } as const;
+  it.each(Object.keys(methods) as (keyof typeof methods)[])(
+    'by %s resumes from any place to the same bits',
+    async (name) => {
+      const method = methods[name];
+      const [log, seeds] = [memoryLog(), 2];
+      const expected = await run({ method, log, seeds });
+      expect(expected.best!.value).toBeLessThan(2.4);
+      for (const share of [0.35, 0.8]) {
+        const cut = memoryLog(log.text.slice(0, Math.round(share * log.text.length)));
+        expect(await run({ method, log: cut, seeds })).toEqual(expected);
+      }
+    },
+  );
+
+  it('goes on where trials diverge, which rank last and say why', async () => {
+    const wild = { lr: choice([0.1, 1e30]), momentum: uniform(0, 0.5) };
+    const result = await run({
+      space: wild as unknown as typeof space,
+      method: 'random',
+      budget: { trials: 6, steps: 8 },
+    });
+    const failed = result.trials.filter(({ params }) => params.lr === 1e30);
+    expect(failed.length).toBeGreaterThan(0);
+    for (const { state, value, reason } of failed) {
+      expect([state, value]).toEqual(['failed', null]);
+      expect(reason).toMatch(/^the (training|validation) loss is (NaN|Infinity)/);
+    }
+    expect(result.best!.params.lr).toBe(0.1);
+  });
+
+  it('takes networks of several shapes, and rules of several kinds', async () => {
+    const result = await search(device, {
+      space: { width: choice([4, 6]), rule: choice(['adam', 'sgd']), batch: choice([16, 500]) },
+      objective: training<{ width: number; rule: string; batch: number }>({
+        ...{ data, validation, metric: 'accuracy' },
+        model: ({ width }) => mlp({ sizes: [784, width, 10] }),
+        rule: ({ rule }) => (rule === 'adam' ? adam({ lr: 0.01 }) : sgd({ lr: 0.05 })),
+        batchSize: ({ batch }) => batch,
+      }),
+      method: 'grid',
+      budget: { trials: 8, steps: 12 },
+    });
+    expect(result.direction).toBe('maximize');
+    // 500 rows are more than there are: those trials fail, and say so.
+    const tooLarge = result.trials.filter(({ params }) => params.batch === 500);
+    expect(tooLarge).toHaveLength(4);
+    for (const { reason } of tooLarge) expect(reason).toMatch(/batchSize must be an integer from 1 to 192/);
+    const others = result.trials.filter(({ params }) => params.batch === 16);
+    for (const { state, value, metrics } of others) {
+      expect(state).toBe('complete');
+      expect(metrics!.accuracy).toEqual([value]);
+    }
+    expect(result.best!.value).toBe(Math.max(...others.map(({ value }) => value!)));
+  });
+
+  it('refuses before it trains what cannot be', async () => {
+    const shapes = { width: choice([4, 8]) };
+    const objective = training<{ width: number }>({
+      ...{ data, validation },
+      model: ({ width }) => mlp({ sizes: [784, width, 10] }),
+      rule: () => sgd({ lr: 0.1 }),
+    });
+    const budget = { trials: 4, steps: 8 };
+    await expect(search(device, { space: shapes, method: pbt({ generations: 2 }), objective, budget })).rejects.toThrow(
+      /pbt copies weights and state from trial to trial, but width changes the network/,
+    );
+    const misfit = training({ data, validation, model: () => mlp({ sizes: [4, 2] }), rule: () => sgd({ lr: 0.1 }) });
+    await expect(search(device, { space: shapes, objective: misfit, budget })).rejects.toMatchObject({
+      code: 'SHAPE-MISMATCH',
+    });
+    await expect(search('cpu', { space: shapes, objective, budget })).rejects.toMatchObject({ code: 'OPTION-TYPE' });
+    expect(() => training({ data, validation, model, rule: sgd() as never })).toThrow(/rule must be a function/);
+    expect(() => training({ data, validation, model, rule: () => sgd(), metric: 'f1' as 'loss' })).toThrow(/metric/);
+  });
+
+  it('ends where it is told to, and keeps what is done', async () => {
+    const controller = new AbortController();
+    const log = memoryLog();
+    let steps = 0;
+    const onEvent = ({ type }: { readonly type: string }) => {
+      if (type === 'steps' && ++steps === 40) controller.abort();
+    };
+    const ended = await run({ log, onEvent, signal: controller.signal, method: 'random' }).catch((error) => error);
+    expect(ended).toBe(controller.signal.reason);
+    expect(log.text).toContain('"result"');
+    expect(await run({ log, method: 'random' })).toEqual(await run({ method: 'random' }));
+  });
+});
+
+describe('the learning-rate range test', () => {
+  it('sweeps, and ends where the loss is 4 times the lowest', async () => {
+    const options = { model, data, batchSize: 32, rule: sgd({ momentum: 0.9 }), from: 1e-5, to: 100, steps: 120 };
+    const { points, minimum, steepest, blowUp, suggestion } = await rangeTest(device, options);
+    expect(points.length).toBeLessThan(120);
+    for (const [i, { lr }] of points.entries()) expect(lr / (1e-5 * 1e7 ** (i / 119))).toBeCloseTo(1, 10);
+    expect(minimum!.lr).toBeGreaterThan(1e-3);
+    expect(minimum!.lr).toBeLessThan(3);
+    expect(steepest!.lr).toBeLessThan(minimum!.lr);
+    expect(blowUp).toBe(points.at(-1)!.lr);
+    expect(suggestion! / (minimum!.lr / 10)).toBeCloseTo(1, 2);
+  });
+
+  it('trains constant rates side by side, which shows the late ones', async () => {
+    const options = { model, data, batchSize: 32, rule: sgd(), from: 1e-3, to: 1e3, steps: 24 };
+    const { points, minimum, blowUp, suggestion } = await rangeTest(device, { ...options, parallel: 7 });
+    expect(points.map(({ lr }) => lr)).toEqual([1e-3, 1e-2, 0.1, 1, 10, 100, 1e3]);
+    expect(suggestion).toBe(minimum!.lr);
+    expect(minimum!.lr).toBeGreaterThanOrEqual(0.01);
+    expect(blowUp).toBeGreaterThan(minimum!.lr);
+  });
+
+  it.each([
+    [{ from: 1, to: 0.1 }, 'OPTION-RANGE'],
+    [{ from: 0 }, 'OPTION-RANGE'],
+    [{ to: Number.NaN }, 'OPTION-RANGE'],
+    [{ steps: 3 }, 'OPTION-RANGE'],
+    [{ parallel: 2 }, 'OPTION-RANGE'],
+    [{ form: 1 }, 'OPTION-UNKNOWN'],
+    [{ rule: 'sgd' }, 'OPTION-TYPE'],
+  ])('refuses %j', async (more, code) => {
+    const options = { model, data, rule: sgd(), ...more } as Parameters<typeof rangeTest>[1];
+    await expect(rangeTest(device, options)).rejects.toMatchObject({ code });
+  });
+});
