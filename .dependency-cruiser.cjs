@@ -28,7 +28,7 @@ const floors = {
 };
 
 /**
- * The same of the harness' rooms: common -> pages -> train | bench | doctor; train -> inspect | checks | tune | search. The set-up runs before there is a package, and
+ * The same of the harness' rooms: common -> pages -> train | bench | doctor; train -> inspect | checks | tune | search | plane. The set-up runs before there is a package, and
  * the libraries of benchmarks are built apart; what lies outside the rooms starts them, and may use all of them.
  */
 const rooms = {
@@ -40,6 +40,7 @@ const rooms = {
   checks: ['common', 'train'],
   tune: ['common', 'train'],
   search: ['common', 'train'],
+  plane: ['common', 'train'],
   bench: ['common', 'pages', 'peers'],
   doctor: ['common', 'pages', 'setup'],
   peers: ['bench'],

@@ -13,6 +13,8 @@ import { parseInspect } from './inspect/options.js';
 import { exportModel } from './model/export.js';
 import { parsePredict } from './model/options.js';
 import { predict } from './model/predict.js';
+import { lossPlane } from './plane/command.js';
+import { parsePlane } from './plane/options.js';
 import { search } from './search/command.js';
 import { parseSearch } from './search/options.js';
 import { parseRange, range } from './search/range.js';
@@ -34,6 +36,7 @@ const COMMANDS: Readonly<Record<string, (args: readonly string[], io: Io) => Pro
   search,
   trial,
   range,
+  'loss-plane': lossPlane,
   tune,
   bench,
   doctor,
@@ -51,6 +54,7 @@ const HELP = `npx downhill <command>
   search         search hyper-parameters: many trainings, the best of them
   trial          run one trial of a search from a file, for queues
   range          a learning-rate range test: which rates a network learns with
+  loss-plane     draw the loss round a trained network, with the way that training took
   tune           measure which form of each kernel is fastest here, for train --plan auto
   bench          measure the kernels and the trainer beside other libraries
   doctor         show the adapter and the browser of this machine, and test the kernels
@@ -99,7 +103,7 @@ export interface Needs {
 }
 
 /**
- * `train`, `search`, `trial`, `range`, `tune`, `inspect`, the checks and `bench` need the place where they run. The doctor looks at what is there; help and what will be refused need
+ * Commands that train, inspect, check or measure need the place where they run. The doctor looks at what is there; help and what will be refused need
  * nothing: none of them may install a driver or a browser.
  */
 export function needs([command, ...args]: readonly string[]): Needs {
@@ -121,6 +125,7 @@ export function needs([command, ...args]: readonly string[]): Needs {
     if (command === 'trial') return { ...nothing, adapter: !args.some((each) => each === '--help' || each === '-h') };
     if (command === 'predict') return { ...nothing, adapter: parsePredict(args) !== 'help' };
     if (command === 'inspect') return { ...nothing, adapter: parseInspect(args) !== 'help' };
+    if (command === 'loss-plane') return { ...nothing, adapter: parsePlane(args) !== 'help' };
     const name = checkNames.find((each) => each === command);
     if (name) return { ...nothing, adapter: parseCheck(name, args) !== 'help' };
     if (command !== 'bench') return nothing;

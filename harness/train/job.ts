@@ -40,18 +40,8 @@ export async function runJob(
   if (config.profile) checkTimestamps(device); // before anything is trained
   const steps = runSteps(config, data.train.samples);
   const schedule = scheduleOf(config, steps);
-  const { name, hyper } = config.optimizer;
   const trainer = await createTrainer(device, {
-    model: modelOf(config),
-    rule: resolveRule(rules, name, schedule ? { ...hyper, lr: schedule } : hyper),
-    data: data.train,
-    batchSize: config.batchSize,
-    sampling: config.sampling,
-    ...(config.dropLast && { dropLast: true }),
-    seed: config.seed,
-    ...(config.wrappers && { wrappers: config.wrappers.map(wrapperOf) }),
-    ...(config.penalty && { penalty: config.penalty }),
-    ...(config.augment && { augment: config.augment }),
+    ...trainerOptions(config, data, schedule),
     ...validationOptions(config, data.validation),
     ...planOptions(config, checkpoints),
   });
@@ -80,6 +70,23 @@ export async function runJob(
   } finally {
     trainer.destroy();
   }
+}
+
+/** What a run trains, and how. */
+export function trainerOptions(config: TrainConfig, data: JobData, schedule: ReturnType<typeof scheduleOf>) {
+  const { name, hyper } = config.optimizer;
+  return {
+    model: modelOf(config),
+    rule: resolveRule(rules, name, schedule ? { ...hyper, lr: schedule } : hyper),
+    data: data.train,
+    batchSize: config.batchSize,
+    sampling: config.sampling,
+    ...(config.dropLast && { dropLast: true }),
+    seed: config.seed,
+    ...(config.wrappers && { wrappers: config.wrappers.map(wrapperOf) }),
+    ...(config.penalty && { penalty: config.penalty }),
+    ...(config.augment && { augment: config.augment }),
+  };
 }
 
 /** Of a run that goes on, the checkpoint says which forms compute what. */

@@ -1,0 +1,234 @@
+/** `downhill loss-plane`: the loss round a network's weights, as pictures. */
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { createTrainer, DownhillError, describeAdapter, type Trainer } from '../../src/index.js';
+import {
+  type Landscape,
+  type LandscapeOptions,
+  landscape,
+  type NamedWeights,
+  type PlaneKind,
+  recordPath,
+  type WeightPath,
+} from '../../src/landscape/index.js';
+import { requestDevice } from '../../src/node/index.js';
+import { plural } from '../common/format.js';
+import { type Io, interruptible, painter } from '../common/io.js';
+import { defaultFolder, outputError } from '../common/output.js';
+import { Progress } from '../common/progress.js';
+import { findGpu } from '../common/quiet.js';
+import { dataOf } from '../train/command.js';
+import type { JobData } from '../train/data.js';
+import { trainerOptions } from '../train/job.js';
+import { CHECKPOINTS, MODEL } from '../train/run-folder.js';
+import { runSteps, scheduleOf } from '../train/schedule.js';
+import { planeSvg } from './chart.js';
+import { type PlaneCommand, parsePlane, planeHelp } from './options.js';
+
+const NAMES: Readonly<Record<PlaneKind, string>> = {
+  random: 'random plane',
+  pca: 'plane of the path',
+  line: 'line from the start',
+};
+
+/**
+ * @returns the exit code
+ * @throws DownhillError for whatever is wrong
+ */
+export async function lossPlane(args: readonly string[], io: Io): Promise<number> {
+  const command = parsePlane(args);
+  if (command === 'help') {
+    io.stdout.write(planeHelp());
+    return 0;
+  }
+  return interruptible(io, async (signal) => {
+    const { config, data } = await dataOf(command, io, signal);
+    const folder = makeFolder(command);
+    const whole = { ...command, config };
+    const progress = new Progress(io.stderr);
+    try {
+      const { adapter, made } = await drawAll(whole, data, progress, signal);
+      const files = write(folder, whole, adapter, made);
+      progress.clear();
+      report(whole, adapter, made, files, io);
+    } finally {
+      progress.clear();
+    }
+    return 0;
+  });
+}
+
+interface Drawn {
+  readonly landscape: Landscape;
+  readonly seconds: number;
+}
+
+async function drawAll(command: PlaneCommand, data: JobData, progress: Progress, signal: AbortSignal) {
+  const files = command.run === undefined ? undefined : runFiles(command.run, command.planes);
+  await findGpu();
+  const device = await requestDevice({ label: 'downhill:loss-plane' });
+  const steps = runSteps(command.config, data.train.samples);
+  const options = trainerOptions(command.config, data, scheduleOf(command.config, steps));
+  const trainer = await createTrainer(device, options);
+  try {
+    const path = files ? await readPath(trainer, files) : await trainNow(trainer, command, steps, progress, signal);
+    const made: Drawn[] = [];
+    for (const plane of command.planes) {
+      const start = performance.now();
+      const onProgress = (done: number, total: number) =>
+        progress.draw([NAMES[plane], `${done} of ${plural(total, 'point')}`], done / total);
+      const drawn = await landscape(trainer, { ...planeOptions(command, plane, path), signal, onProgress });
+      made.push({ landscape: drawn, seconds: (performance.now() - start) / 1000 });
+    }
+    return { adapter: describeAdapter(device), made };
+  } finally {
+    trainer.destroy();
+    device.destroy();
+  }
+}
+
+function planeOptions(command: PlaneCommand, plane: PlaneKind, path: LandscapeOptions['path']): LandscapeOptions {
+  const { grid, range, samples, directions } = command;
+  return {
+    plane,
+    ...(grid !== undefined && plane !== 'line' && { grid }),
+    ...(range !== undefined && plane === 'random' && { range }),
+    ...(samples !== undefined && { samples }),
+    ...(plane === 'random' ? { seed: directions } : { path: path! }),
+  };
+}
+
+/** Trains, and keeps the path. */
+async function trainNow(
+  trainer: Trainer,
+  { every, config }: PlaneCommand,
+  steps: number,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<WeightPath> {
+  // Of a short training no fewer than some twenty snapshots.
+  const path = await recordPath(trainer, { every: every ?? Math.max(1, Math.min(10, Math.floor(steps / 20))) });
+  for await (const { step, loss } of path.run({ steps, signal }))
+    progress.draw([config.optimizer.name, `step ${step} of ${steps}`, `loss ${loss.toPrecision(3)}`], step / steps);
+  return path;
+}
+
+/** What a run left: its checkpoints in order, where the planes need them, and its network. */
+function runFiles(folder: string, planes: readonly PlaneKind[]) {
+  const model = join(resolve(folder), MODEL);
+  const kept = join(resolve(folder), CHECKPOINTS);
+  if (!existsSync(model)) {
+    throw new DownhillError(
+      'DATA-NOT-FOUND',
+      `The run in ${folder} has no ${MODEL}.`,
+      'Let it end: npx downhill train --resume.',
+    );
+  }
+  const names = existsSync(kept) ? readdirSync(kept).filter((name) => /^step-\d+\.safetensors$/.test(name)) : [];
+  const checkpoints = names.sort().map((name) => join(kept, name));
+  const needed = planes.includes('pca') ? 3 : planes.includes('line') ? 1 : 0;
+  if (checkpoints.length >= needed) return { model, checkpoints: needed > 0 ? checkpoints : [] };
+  throw new DownhillError(
+    'OPTION-RANGE',
+    `The run in ${folder} has ${plural(checkpoints.length, 'checkpoint')}; ${planes.includes('pca') ? 'the plane of a path' : 'a line'} needs ${needed}.`,
+    'Train with --save-every 50 --keep 100, or draw --planes random.',
+  );
+}
+
+/** The weights of the checkpoints; the trainer then has those of the network. */
+async function readPath(
+  trainer: Trainer,
+  { model, checkpoints }: ReturnType<typeof runFiles>,
+): Promise<NamedWeights[]> {
+  const path: NamedWeights[] = [];
+  for (const file of checkpoints) {
+    await trainer.importWeights(readFileSync(file));
+    path.push(await trainer.readParameters());
+  }
+  await trainer.importWeights(readFileSync(model));
+  return path;
+}
+
+/** @returns its path, as it is shown */
+function makeFolder({ out, force, planes }: PlaneCommand): string {
+  const folder = out ?? defaultFolder('loss-plane');
+  try {
+    mkdirSync(resolve(folder), { recursive: true });
+  } catch (cause) {
+    throw outputError(folder, cause);
+  }
+  const taken = planes
+    .flatMap((plane) => [`${plane}.svg`, `${plane}.json`])
+    .find((file) => existsSync(join(folder, file)));
+  if (force || taken === undefined) return folder;
+  throw new DownhillError(
+    'OUTPUT-UNWRITABLE',
+    `The folder ${folder} has a ${taken} already.`,
+    'Name another folder, or add --force.',
+  );
+}
+
+/** What was trained, in words. */
+const trained = ({ config, run }: PlaneCommand, { step }: Landscape): string =>
+  run === undefined ? `after ${plural(step, 'step')} of ${config.optimizer.name}` : `of the run in ${run}`;
+
+type Adapter = ReturnType<typeof describeAdapter>;
+
+function write(folder: string, command: PlaneCommand, adapter: Adapter, made: readonly Drawn[]) {
+  const { sizes } = command.config.model;
+  try {
+    return made.map(({ landscape }) => {
+      const { plane, data, ...numbers } = landscape;
+      const files = { svg: join(folder, `${plane}.svg`), json: join(folder, `${plane}.json`) };
+      const subtitle = [`${trained(command, landscape)}; mean over ${plural(data.samples, 'sample')}`, adapter.name];
+      writeFileSync(
+        files.svg,
+        planeSvg({ title: `Loss round ${sizes.join('-')}: ${NAMES[plane]}`, subtitle, landscape }),
+      );
+      writeFileSync(
+        files.json,
+        `${JSON.stringify({ plane, adapter, samples: data.samples, ...numbers }, plainArrays)}\n`,
+      );
+      return files;
+    });
+  } catch (cause) {
+    throw outputError(folder, cause, 'it is no longer there');
+  }
+}
+
+/** Typed arrays as lists; what is no number as null. */
+const plainArrays = (_: string, value: unknown) => (ArrayBuffer.isView(value) ? [...(value as Float32Array)] : value);
+
+/** Says it on stdout: as text, or as one JSON object without the grids. */
+function report(
+  command: PlaneCommand,
+  adapter: Adapter,
+  made: readonly Drawn[],
+  files: ReturnType<typeof write>,
+  io: Io,
+): void {
+  if (command.json) {
+    const planes = made.map(({ landscape: { data, loss, accuracy, x, y, path, ...rest }, seconds }, i) => ({
+      ...rest,
+      ...{ samples: data.samples, points: loss.length, seconds, files: files[i] },
+    }));
+    io.stdout.write(`${JSON.stringify({ adapter, planes })}\n`);
+    return;
+  }
+  const paint = painter(io.stdout);
+  const lines = made.flatMap(({ landscape, seconds }, i) => {
+    const { loss, centre, share, members, passes, plane } = landscape;
+    const right = centre.accuracy === undefined ? '' : `, accuracy ${(100 * centre.accuracy).toFixed(1)} %`;
+    const of = share ? `, ${(100 * (share[0] + share[1])).toFixed(1)} % of the path's squared distance` : '';
+    return [
+      `  ${paint('bold', NAMES[plane])}  ${plural(loss.length, 'point')}, ${members} at a time in ${plural(passes, 'pass', 'passes')}, ${seconds.toFixed(1)} s`,
+      `  ${paint('gray', `loss ${centre.loss.toPrecision(4)}${right} at the weights${of}`)}`,
+      `  ${paint('cyan', 'picture')}  ${files[i]!.svg}`,
+      `  ${paint('cyan', 'numbers')}  ${files[i]!.json}`,
+      '',
+    ];
+  });
+  const { sizes } = command.config.model;
+  const head = `  ${paint('bold', sizes.join('-'))}  ${trained(command, made[0]!.landscape)}`;
+  io.stdout.write(`${['', head, `  ${paint('gray', adapter.name)}`, '', ...lines].join('\n')}\n`);
+}
