@@ -16,7 +16,7 @@ const ACCURACY = '#2f855a';
 const COLOURS = ['#0b2a4a', '#114a7b', '#1f6fa8', '#3d95c0', '#6fb7cf', '#a5d3dc', '#d5eae6', '#f6f7ee'];
 /** Bands of colour. */
 const LEVELS = 18;
-/** Of the losses beyond this quantile a picture shows that they are large, and not how large. */
+/** Of a random plane's losses beyond this quantile a picture shows that they are large, and not how large. */
 const CUT = 0.97;
 
 const WIDTH = 760;
@@ -66,7 +66,7 @@ export function logLoss(landscape: Landscape): { values: number[]; low: number; 
   const own = Number.isFinite(centre.loss) && centre.loss > 0 ? [Math.log10(centre.loss)] : [];
   if (finite.length === 0) return { values: [...loss].map(() => 0), low: 0, high: 1 };
   const low = Math.min(...finite, ...own);
-  const high = Math.max(quantile(finite, landscape.y.length === 1 ? 1 : CUT), low + 1e-6);
+  const high = Math.max(quantile(finite, landscape.plane === 'random' ? CUT : 1), low + 1e-6);
   const values = [...loss].map((value) => {
     const log = value <= 0 ? low : Math.log10(value);
     return Number.isFinite(log) ? Math.min(log, high) : high;
@@ -143,7 +143,7 @@ function contours(landscape: Landscape): string {
     star(x(centre.x), y(centre.y)),
     `<rect x="${LEFT}" y="${TOP}" width="${SIDE}" height="${SIDE}" fill="none" stroke="${INK}" stroke-opacity=".5"/>`,
     axes(x, y, at, axisNames(landscape), SIDE),
-    bar(low, high),
+    bar(low, high, landscape.plane === 'random'),
   ].join('\n');
 }
 
@@ -178,7 +178,7 @@ const star = (x: number, y: number) => {
 };
 
 /** What the colours mean. */
-function bar(low: number, high: number): string {
+function bar(low: number, high: number, cut: boolean): string {
   const left = LEFT + SIDE + 28;
   const step = SIDE / LEVELS;
   const cells = Array.from(
@@ -189,7 +189,7 @@ function bar(low: number, high: number): string {
   const marks = Array.from({ length: 7 }, (_, i) => {
     const share = i / 6;
     const y = TOP + SIDE * (1 - share);
-    const words = `${i === 6 ? '≥ ' : ''}${digits(10 ** (low + share * (high - low)))}`;
+    const words = `${i === 6 && cut ? '≥ ' : ''}${digits(10 ** (low + share * (high - low)))}`;
     return text(left + BAR + 8, y + 4, words, `fill="${MUTED}"`);
   });
   const frame = `<rect x="${left}" y="${TOP}" width="${BAR}" height="${SIDE}" fill="none" stroke="${INK}" stroke-opacity=".5"/>`;

@@ -81,7 +81,8 @@ const TURN_MS = 30;
 export async function gramOf(path: readonly Flat[], centre: Flat, signal?: AbortSignal): Promise<Float64Array> {
   const count = path.length;
   const gram = new Float64Array(count * count);
-  const block = new Float64Array(count * BLOCK);
+  // Rows of nothing behind the last, since rows are multiplied with four at a time.
+  const block = new Float64Array((count + 3) * BLOCK);
   let turn = performance.now();
   for (let first = 0; first < centre.length; first += BLOCK) {
     const size = Math.min(BLOCK, centre.length - first);
@@ -89,13 +90,7 @@ export async function gramOf(path: readonly Flat[], centre: Flat, signal?: Abort
       const point = path[i]!;
       for (let k = 0; k < size; k++) block[i * BLOCK + k] = point[first + k]! - centre[first + k]!;
     }
-    for (let i = 0; i < count; i++) {
-      for (let j = 0; j <= i; j++) {
-        let sum = 0;
-        for (let k = 0; k < size; k++) sum += block[i * BLOCK + k]! * block[j * BLOCK + k]!;
-        gram[i * count + j]! += sum;
-      }
-    }
+    addProducts(gram, block, count, size);
     if (performance.now() - turn < TURN_MS) continue;
     await new Promise((resolve) => setTimeout(resolve));
     signal?.throwIfAborted();
@@ -103,6 +98,28 @@ export async function gramOf(path: readonly Flat[], centre: Flat, signal?: Abort
   }
   for (let i = 0; i < count; i++) for (let j = 0; j < i; j++) gram[j * count + i] = gram[i * count + j]!;
   return gram;
+}
+
+/** Adds the products of rows of a block to the lower half: one with four others at a time, which share what is loaded. */
+function addProducts(gram: Float64Array, block: Float64Array, count: number, size: number): void {
+  for (let i = 0; i < count; i++) {
+    const own = i * BLOCK;
+    for (let j = 0; j <= i; j += 4) {
+      let [at, a, b, c, d] = [j * BLOCK, 0, 0, 0, 0];
+      for (let k = 0; k < size; k++, at++) {
+        const value = block[own + k]!;
+        a += value * block[at]!;
+        b += value * block[at + BLOCK]!;
+        c += value * block[at + 2 * BLOCK]!;
+        d += value * block[at + 3 * BLOCK]!;
+      }
+      const to = i * count + j;
+      gram[to]! += a;
+      if (j + 1 <= i) gram[to + 1]! += b;
+      if (j + 2 <= i) gram[to + 2]! += c;
+      if (j + 3 <= i) gram[to + 3]! += d;
+    }
+  }
 }
 
 /** Below this share of the first, a second component is what rounding leaves. */

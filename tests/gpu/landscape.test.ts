@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { arrays } from '../../src/data/arrays.js';
 import { source } from '../../src/data/source.js';
 import { byTensor, filterNormalised, flatten } from '../../src/landscape/directions.js';
 import { landscape, recordPath } from '../../src/landscape/index.js';
@@ -8,10 +9,12 @@ import { dropout } from '../../src/nn/layers/dropout.js';
 import { layerNorm } from '../../src/nn/layers/layer-norm.js';
 import { linear } from '../../src/nn/layers/linear.js';
 import { tanh } from '../../src/nn/layers/tanh.js';
+import { softmaxCrossEntropy } from '../../src/nn/losses.js';
 import { mlp } from '../../src/nn/mlp.js';
 import { buffersOf, type Model, sequential, tensorsOf } from '../../src/nn/model.js';
 import { ema } from '../../src/optim/averages/ema.js';
 import { adam } from '../../src/optim/rules/adam.js';
+import { scheduleFreeSgd } from '../../src/optim/rules/scheduleFreeSgd.js';
 import { referenceNetwork } from '../../src/reference/index.js';
 import { readTensors } from '../../src/space/vectors.js';
 import { insideOf } from '../../src/train/inside.js';
@@ -107,6 +110,23 @@ describe('landscape', () => {
       trainer.destroy();
     },
   );
+
+  it('has no accuracy of values, and weighs classes as evaluate does', async () => {
+    const values = arrays({ x: data.x, y: data.x.filter((_, i) => i % 6 < 2), features: 12 });
+    const regression = mlp({ sizes: [12, 6, 4], loss: 'mse' });
+    const weighted = mlp({ sizes: [12, 6, 4], loss: softmaxCrossEntropy({ classWeights: [1, 4, 0.5, 2] }) });
+    for (const [model, own, rule] of [
+      [regression, values, adam()],
+      [weighted, data, scheduleFreeSgd({ lr: 0.1 })],
+    ] as const) {
+      const trainer = await trained(model, 8, { data: own, rule } as Partial<TrainerOptions>);
+      const made = await landscape(trainer, { plane: 'random', grid: 3, samples: 70 });
+      const { loss, accuracy } = await trainer.evaluate(made.data);
+      expect(made.centre).toEqual({ x: 0, y: 0, loss, accuracy });
+      expect(made.accuracy === undefined).toBe(own === values);
+      trainer.destroy();
+    }
+  });
 
   it('leaves the training as it was, to the bit, also while it runs', async () => {
     const alone = await trained(normed, 0);
