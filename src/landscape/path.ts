@@ -54,7 +54,7 @@ export function checkTrainer(where: string, trainer: Trainer): Inside {
   throw new DownhillError(
     'OPTION-TYPE',
     `${where} needs a trainer first.`,
-    'Pass what `await createTrainer(device, …)` gave.',
+    "Pass what `await createTrainer(device, …)` of 'downhill' gave: one of 'downhill/bundle', or of another copy, is not known here.",
   );
 }
 

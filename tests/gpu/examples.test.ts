@@ -405,6 +405,20 @@ describe('the snippets of docs/', () => {
     expect(said.join()).toContain('step 100: 0.weight changes by 0 of its size');
   });
 
+  it('loss-plane: where a training ended, and the way there', async () => {
+    const { look } = await snippet('loss-plane');
+    const data = digits({ samples: 60, seed: 2 });
+    // Trainer and snippet are of the built package: what stands beside a trainer knows only its own.
+    const built = await import(/* @vite-ignore */ pathToFileURL(resolve(root, 'dist/lib/index.js')).href);
+    const options = { model: built.mlp({ sizes: [784, 4, 10] }), rule: built.adam(), data };
+    const trainer: Trainer = await built.createTrainer(await testDevice(), options);
+    made.push(trainer);
+    const { random, along, line } = await look(trainer, 15);
+    expect(random.loss).toHaveLength(625);
+    expect(along.path.steps).toEqual([0, 5, 10, 15]);
+    expect(line.loss.at(-1)).toBe(Math.fround(along.centre.loss));
+  });
+
   it('curvature: what the loss looks like', async () => {
     const { shape } = await snippet('curvature');
     const data = digits({ samples: 100, seed: 2 });

@@ -31,6 +31,7 @@ import { tensors as tfTensors } from 'downhill/interop/tfjs';
 import { tensor as threeTensor } from 'downhill/interop/three';
 import { tensor as typeGpuTensor } from 'downhill/interop/typegpu';
 import { type BufferRange, createPasses, encodePass, range } from 'downhill/kernels';
+import { type Landscape, landscape, recordPath } from 'downhill/landscape';
 import { requestDevice as requestNodeDevice } from 'downhill/node';
 import { toOnnx } from 'downhill/onnx';
 import { referenceRules } from 'downhill/reference';
@@ -116,3 +117,9 @@ const own: OptionsOf<typeof fields> = { lr: schedule };
 const hosts = [jaxTensors, ortTensor, tfTensors, threeTensor, typeGpuTensor];
 
 export const used = [own, hosts, defineRule, texts, same, rules, createPasses, encodePass, referenceRules];
+export const planes = async (trainer: Trainer): Promise<Landscape> => {
+  const path = await recordPath(trainer, { every: 5 });
+  // @ts-expect-error: no such plane
+  await landscape(trainer, { plane: 'flat' });
+  return landscape(trainer, { plane: 'pca', path, grid: 9 });
+};
