@@ -47,10 +47,10 @@ export async function lossPlane(args: readonly string[], io: Io): Promise<number
     const whole = { ...command, config };
     const progress = new Progress(io.stderr);
     try {
-      const { adapter, made } = await drawAll(whole, data, progress, signal);
-      const files = write(folder, whole, adapter, made);
+      const drawn = await drawAll(whole, data, progress, signal);
+      const files = write(folder, whole, drawn);
       progress.clear();
-      report(whole, adapter, made, files, io);
+      report(whole, drawn, files, io);
     } finally {
       progress.clear();
     }
@@ -80,12 +80,34 @@ async function drawAll(command: PlaneCommand, data: JobData, progress: Progress,
       const drawn = await landscape(trainer, { ...planeOptions(command, plane, path), signal, onProgress });
       made.push({ landscape: drawn, seconds: (performance.now() - start) / 1000 });
     }
-    return { adapter: describeAdapter(device), made };
+    const bends = command.planes.some((plane) => plane !== 'line') ? await bendOf(trainer, command, signal) : undefined;
+    return { adapter: describeAdapter(device), made, bends };
   } finally {
     trainer.destroy();
     device.destroy();
   }
 }
+
+/** The least and the largest eigenvalue of the Hessian: what a slice does not show. */
+type Bend = readonly [least: number, largest: number];
+
+/** Undefined for networks whose layers have no products with the Hessian. */
+async function bendOf(trainer: Trainer, { samples }: PlaneCommand, signal: AbortSignal): Promise<Bend | undefined> {
+  signal.throwIfAborted();
+  try {
+    const { smallest, largest } = await trainer.curvature({
+      eigenvalues: 1,
+      ...(samples !== undefined && { samples }),
+    });
+    return [smallest[0]!.value, largest[0]!.value];
+  } catch (error) {
+    if (error instanceof DownhillError && ['OPTION-RANGE', 'GRADIENT-NONFINITE'].includes(error.code)) return undefined;
+    throw error;
+  }
+}
+
+const bendText = ([least, largest]: Bend) =>
+  `eigenvalues of the Hessian at the weights: ${least.toPrecision(3)} to ${largest.toPrecision(3)}`;
 
 function planeOptions(command: PlaneCommand, plane: PlaneKind, path: LandscapeOptions['path']): LandscapeOptions {
   const { grid, range, samples, directions } = command;
@@ -172,22 +194,26 @@ function makeFolder({ out, force, planes }: PlaneCommand): string {
 const trained = ({ config, run }: PlaneCommand, { step }: Landscape): string =>
   run === undefined ? `after ${plural(step, 'step')} of ${config.optimizer.name}` : `of the run in ${run}`;
 
-type Adapter = ReturnType<typeof describeAdapter>;
+type All = Awaited<ReturnType<typeof drawAll>>;
 
-function write(folder: string, command: PlaneCommand, adapter: Adapter, made: readonly Drawn[]) {
+function write(folder: string, command: PlaneCommand, { adapter, made, bends }: All) {
   const { sizes } = command.config.model;
   try {
     return made.map(({ landscape }) => {
       const { plane, data, ...numbers } = landscape;
       const files = { svg: join(folder, `${plane}.svg`), json: join(folder, `${plane}.json`) };
-      const subtitle = [`${trained(command, landscape)}; mean over ${plural(data.samples, 'sample')}`, adapter.name];
+      const subtitle = [
+        `${trained(command, landscape)}; mean over ${plural(data.samples, 'sample')}`,
+        ...(bends && plane !== 'line' ? [bendText(bends)] : []),
+        adapter.name,
+      ];
       writeFileSync(
         files.svg,
         planeSvg({ title: `Loss round ${sizes.join('-')}: ${NAMES[plane]}`, subtitle, landscape }),
       );
       writeFileSync(
         files.json,
-        `${JSON.stringify({ plane, adapter, samples: data.samples, ...numbers }, plainArrays)}\n`,
+        `${JSON.stringify({ plane, adapter, samples: data.samples, ...numbers, eigenvalues: bends }, plainArrays)}\n`,
       );
       return files;
     });
@@ -200,19 +226,13 @@ function write(folder: string, command: PlaneCommand, adapter: Adapter, made: re
 const plainArrays = (_: string, value: unknown) => (ArrayBuffer.isView(value) ? [...(value as Float32Array)] : value);
 
 /** Says it on stdout: as text, or as one JSON object without the grids. */
-function report(
-  command: PlaneCommand,
-  adapter: Adapter,
-  made: readonly Drawn[],
-  files: ReturnType<typeof write>,
-  io: Io,
-): void {
+function report(command: PlaneCommand, { adapter, made, bends }: All, files: ReturnType<typeof write>, io: Io): void {
   if (command.json) {
     const planes = made.map(({ landscape: { data, loss, accuracy, x, y, path, ...rest }, seconds }, i) => ({
       ...rest,
       ...{ samples: data.samples, points: loss.length, seconds, files: files[i] },
     }));
-    io.stdout.write(`${JSON.stringify({ adapter, planes })}\n`);
+    io.stdout.write(`${JSON.stringify({ adapter, planes, eigenvalues: bends })}\n`);
     return;
   }
   const paint = painter(io.stdout);
@@ -230,5 +250,6 @@ function report(
   });
   const { sizes } = command.config.model;
   const head = `  ${paint('bold', sizes.join('-'))}  ${trained(command, made[0]!.landscape)}`;
-  io.stdout.write(`${['', head, `  ${paint('gray', adapter.name)}`, '', ...lines].join('\n')}\n`);
+  const about = [adapter.name, ...(bends ? [bendText(bends)] : [])].map((line) => `  ${paint('gray', line)}`);
+  io.stdout.write(`${['', head, ...about, '', ...lines].join('\n')}\n`);
 }

@@ -46,3 +46,28 @@ it('loss-plane draws a run of train, with its checkpoints as the path', async ()
   await lossPlane([...net, ...small, '--steps', '12', '--every', '4', '--planes', 'random', '--out', again], fakeIo());
   expect(numbers('again/random.json').loss).toEqual(numbers('drawn/random.json').loss);
 });
+
+it('loss-plane says how the loss bends at the weights, where the layers have products with the Hessian', async () => {
+  const io = fakeIo();
+  const out = folder.path('bent');
+  const line = [
+    '--samples',
+    '100',
+    '--model',
+    '784-4-10',
+    '--steps',
+    '3',
+    '--planes',
+    'random',
+    '--grid',
+    '3',
+    '--out',
+    out,
+  ];
+  expect(await lossPlane(line, io)).toBe(0);
+  expect(io.out()).toMatch(/eigenvalues of the Hessian at the weights: -?\d\S* to \d\S*\n/);
+  expect(readFileSync(`${out}/random.svg`, 'utf8')).toContain('eigenvalues of the Hessian');
+  const [least, largest] = numbers('bent/random.json').eigenvalues;
+  expect(least).toBeLessThan(largest);
+  expect(numbers('own/random.json').eigenvalues).toBeUndefined();
+});
