@@ -23,17 +23,25 @@ const sameRule = (a: Rule, b: Rule): boolean =>
 const same = (a: Omit<Group, 'tensors'>, b: GroupedTensor): boolean =>
   a.frozen === b.frozen && a.rules.every((rule, i) => sameRule(rule, b.rules[i]!));
 
-/** What a rule asks of all its groups and replicas together. */
-const checkTogether = (rules: readonly Rule[]) => rules[0]?.row.checkTogether?.(rules.map(({ hyper }) => hyper));
+/** A curvature is taken in for all tensors at once. @throws DownhillError OPTION-RANGE */
+function checkIntervals(rules: readonly Rule[]): void {
+  const intervals = new Set(rules.map(({ row, hyper }) => row.curvature?.interval(hyper)));
+  if (intervals.size <= 1) return;
+  throw new DownhillError(
+    'OPTION-RANGE',
+    `${rules[0]!.row.name} takes in curvature for all tensors at once, but intervals are ${[...intervals].join(', ')}.`,
+    'Let all groups and replicas have the same one.',
+  );
+}
 
 /**
  * One group for every distinct set of hyper-parameters, or one per tensor where norms are per tensor.
  *
- * @throws DownhillError OPTION-RANGE for more records, of groups and replicas, than the kernels hold; what a rule has
- *   against settings side by side.
+ * @throws DownhillError OPTION-RANGE for more records, of groups and replicas, than the kernels hold, and where intervals of a
+ *   curvature differ.
  */
 export function makeGroups(tensors: readonly GroupedTensor[], perTensor: boolean): Group[] {
-  checkTogether(tensors.flatMap(({ rules }) => rules));
+  checkIntervals(tensors.flatMap(({ rules }) => rules));
   const groups: { tensors: string[]; frozen: boolean; rules: readonly Rule[] }[] = [];
   for (const tensor of tensors) {
     const own = perTensor ? undefined : groups.find((each) => same(each, tensor));
@@ -194,7 +202,7 @@ export function nextRules(
     checkStart(rule, next);
     return next;
   });
-  checkTogether(all);
+  checkIntervals(all);
   return all;
 }
 
