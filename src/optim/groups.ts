@@ -23,25 +23,17 @@ const sameRule = (a: Rule, b: Rule): boolean =>
 const same = (a: Omit<Group, 'tensors'>, b: GroupedTensor): boolean =>
   a.frozen === b.frozen && a.rules.every((rule, i) => sameRule(rule, b.rules[i]!));
 
-/** A curvature is taken in for all tensors at once. @throws DownhillError OPTION-RANGE */
-function checkIntervals(rules: readonly Rule[]): void {
-  const intervals = new Set(rules.map(({ row, hyper }) => row.curvature?.interval(hyper)));
-  if (intervals.size <= 1) return;
-  throw new DownhillError(
-    'OPTION-RANGE',
-    `${rules[0]!.row.name} takes in curvature for all tensors at once, but intervals are ${[...intervals].join(', ')}.`,
-    'Let all groups and replicas have the same one.',
-  );
-}
+/** What a rule asks of all its groups and replicas together. */
+const checkTogether = (rules: readonly Rule[]) => rules[0]?.row.checkTogether?.(rules.map(({ hyper }) => hyper));
 
 /**
  * One group for every distinct set of hyper-parameters, or one per tensor where norms are per tensor.
  *
- * @throws DownhillError OPTION-RANGE for more records, of groups and replicas, than the kernels hold, and where intervals of a
- *   curvature differ.
+ * @throws DownhillError OPTION-RANGE for more records, of groups and replicas, than the kernels hold; what a rule has
+ *   against settings side by side.
  */
 export function makeGroups(tensors: readonly GroupedTensor[], perTensor: boolean): Group[] {
-  checkIntervals(tensors.flatMap(({ rules }) => rules));
+  checkTogether(tensors.flatMap(({ rules }) => rules));
   const groups: { tensors: string[]; frozen: boolean; rules: readonly Rule[] }[] = [];
   for (const tensor of tensors) {
     const own = perTensor ? undefined : groups.find((each) => same(each, tensor));
@@ -202,7 +194,7 @@ export function nextRules(
     checkStart(rule, next);
     return next;
   });
-  checkIntervals(all);
+  checkTogether(all);
   return all;
 }
 

@@ -133,6 +133,8 @@ export interface RuleRow<F extends Fields = Fields> {
   minimizer?(): Promise<MinimizerModule<Rule>>;
   /** Checks that need more than one field. */
   check?(settings: SettingsOf<F>): void;
+  /** Checks that need those of all groups and replicas. */
+  checkTogether?(settings: readonly SettingsOf<F>[]): void;
 }
 
 /**

@@ -264,7 +264,7 @@ describe('sophia in a trainer', () => {
     ['absolute errors', { model: net(l1()), data: arrays({ x, y: parts }) }, 'OPTION-RANGE', 'l1'],
     ['Huber’s loss', { model: net(huber()), data: arrays({ x, y: parts }) }, 'OPTION-RANGE', 'huber'],
     ['another batch size', { rule: rule({ batchSize: 480 }) }, 'OPTION-RANGE', 'batchSize is 480'],
-    ['intervals of groups', { groups: [{ tensors: '*.bias', updateInterval: 5 }] }, 'OPTION-RANGE', '4, 5'],
+    ['intervals of groups', { groups: [{ tensors: '*.bias', updateInterval: 5 }] }, 'OPTION-RANGE', '4 and 5'],
     ['an interval of 0', { groups: [{ tensors: '*', updateInterval: 0 }] }, 'HYPER-RANGE', 'updateInterval'],
   ])('refuses %s before any GPU work', async (_, options, code, words) => {
     await expect(trainer(options)).rejects.toThrow(at(code, words));

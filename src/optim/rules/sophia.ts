@@ -65,6 +65,15 @@ export const sophia = defineRule({
     interval: ({ updateInterval }) => updateInterval,
     samples: 'batchSize',
   },
+  checkTogether(settings) {
+    const intervals = new Set(settings.map(({ updateInterval }) => updateInterval));
+    if (intervals.size <= 1) return;
+    throw new DownhillError(
+      'OPTION-RANGE',
+      `sophia: the curvature of all tensors is taken in at once, but updateInterval is ${[...intervals].join(' and ')}.`,
+      'Let all groups have the same one.',
+    );
+  },
   check({ betas }) {
     if (typeof betas[1] !== 'function') return;
     throw new DownhillError(
