@@ -7,8 +7,8 @@ import { type Access, around, CLIP, type RuleParts } from './emit.js';
  * shaders/optim/encode.wgsl. A block has up to 256 elements of one tensor, and its own 64 places of four values in every state
  * array, wherever its parameters lie: so all loops share one layout, and no two lanes one word.
  *
- * A scale is known only when the whole block was computed. A lane that walks its block computes it twice, first for the largest
- * magnitudes; the 64 lanes of a team have four elements each, and find them together.
+ * A scale is known only when the whole block was computed. A lane that walks its block keeps what has one meanwhile; the 64 lanes of
+ * a team have four elements each, and find the largest magnitudes together.
  */
 
 /** Bits of the smallest encoding in a text. */
@@ -126,16 +126,13 @@ function computed(
   return withoutBlanks(text.replace(/rule\(.*\);/, `${call};`));
 }
 
-/** The last part: new values into their words. */
-function stored(text: Text, indent: string): string {
-  const { slots, width, access, at, quad } = text;
-  const store = (array: string, value: string) => {
-    if (array === 'param') return access.storeParam(value);
-    const index = slots.findIndex(({ name }) => name === array);
-    return `${array}[${at}] = ${encode(slots[index]!, index, width, value)};`;
-  };
-  return lines(indent, [`let bits = random(key, place.w * 64u + ${quad});`, computed(text, indent, store)]);
+/** A new value into its words, with the quad's random bits. */
+function stored({ slots, width, at }: Text, name: string, value: string): string {
+  const index = slots.findIndex((slot) => slot.name === name);
+  return `${name}[${at}] = ${encode(slots[index]!, index, width, value)};`;
 }
+
+const bits = ({ quad }: Text) => `let bits = random(key, place.w * 64u + ${quad});`;
 
 const scaledOf = (slots: readonly Slot[]) => slots.filter(({ scale }) => scale !== undefined);
 const place = (slots: readonly Slot[], { scale }: Slot) => `scales[own * ${scaledOf(slots).length}u + ${scale}u]`;
@@ -145,18 +142,14 @@ const oldScales = ({ slots }: Text) => scaledOf(slots).map((slot) => `let old_${
 /** The scales of new values, by their largest magnitudes: (scale, 1 / scale). */
 const newScales = ({ slots, width }: Text, most: (slot: Slot) => string) =>
   scaledOf(slots).map((slot) => {
-    if (width === '16') return `if (F16) { new_${slot.name} = scale_f16(${most(slot)}); }`;
+    if (width === '16') return `new_${slot.name} = scale_f16(${most(slot)});`;
     return behind(
       slot,
       `new_${slot.name} = scale_8bit(${most(slot)}, ${slot.positive ? 'MOST_POSITIVE' : 'MOST_SIGNED'});`,
     );
   });
 
-const storeScales = ({ slots, width }: Text) =>
-  scaledOf(slots).map((slot) => {
-    const text = `${place(slots, slot)} = new_${slot.name}.x;`;
-    return width === '16' ? `if (F16) { ${text} }` : text;
-  });
+const storeScales = ({ slots }: Text) => scaledOf(slots).map((slot) => `${place(slots, slot)} = new_${slot.name}.x;`);
 
 /** What is done only where a slot of the text has a scale. */
 const whereScaled = ({ slots, width }: Text, text: string) => {
@@ -178,16 +171,29 @@ const head = (z: string, clear: string) => `let place = table[1u + b];
     let own = ${z} * blocks + b;
     let key = key_of(table[1u + blocks + ${z}].x, h.count);`;
 
-/** A lane walks its block: for magnitudes where there are scales, then to update it. */
+/** What becomes of a new value of a slot while its block is walked: it is stored, or kept where its scale is not known yet. */
+function walked(text: Text, name: string, value: string): string {
+  const { slots, width } = text;
+  const { scale } = slots.find((slot) => slot.name === name)!;
+  const keep = `kept_${name}[i] = ${value}; most_${name} = higher(most_${name}, abs(${value}));`;
+  if (width === '16') return `if (F16) { ${keep} } else { ${stored(text, name, value)} }`;
+  return scale === undefined ? `${bits(text)} ${stored(text, name, value)}` : keep;
+}
+
+/** A lane walks its block; where there are scales, another time over what it kept. */
 function walkLoop(text: Text, quads: string, clear: string, prepare: readonly string[]): string {
-  const { slots } = text;
+  const { slots, width, access } = text;
   const scaled = scaledOf(slots);
-  const most = `      for (var i = 0u; i < ${quads}; i++) {
+  const store = (array: string, value: string) =>
+    array === 'param' ? access.storeParam(value) : walked(text, array, value);
+  const encoded = `      ${lines('      ', [
+    ...newScales(text, ({ name }) => `largest(most_${name})`),
+    ...storeScales(text),
+  ])}
+      for (var i = 0u; i < ${quads}; i++) {
         ${lines('        ', [
-          ...prepare,
-          computed(text, '        ', (array, value) =>
-            scaled.some(({ name }) => name === array) ? `most_${array} = max(most_${array}, abs(${value}));` : '',
-          ),
+          bits(text),
+          ...scaled.map((slot) => behind(slot, stored(text, slot.name, `kept_${slot.name}[i]`))),
         ])}
       }`;
   return `// Each lane takes a stretch of the blocks. z is the replica.
@@ -197,19 +203,21 @@ fn update(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gro
   let replica = id.z * (arrayLength(&param) / groups.z);
   let share = (blocks + groups.x * WORKGROUP - 1u) / (groups.x * WORKGROUP);
   let end = min(id.x * share + share, blocks);
+  ${lines(
+    '  ',
+    scaled.map(({ name }) => `var kept_${name}: array<vec4f, 64>;`),
+  )}
   for (var b = id.x * share; b < end; b++) {
     ${head('id.z', clear)}
     ${lines('    ', [
       ...oldScales(text),
       ...scaled.map(({ name }) => `var most_${name} = vec4f();`),
       ...scaled.map(({ name }) => `var new_${name} = vec2f(1.0);`),
-      whereScaled(text, most),
-      ...newScales(text, ({ name }) => `largest(most_${name})`),
-      ...storeScales(text),
     ])}
     for (var i = 0u; i < ${quads}; i++) {
-      ${lines('      ', [...prepare, stored(text, '      ')])}
+      ${lines('      ', [...prepare, ...(width === '16' ? [bits(text)] : []), computed(text, '      ', store)])}
     }
+    ${whereScaled(text, encoded)}
   }
 }`;
 }
@@ -254,12 +262,12 @@ fn update(
       ...scaled.map(({ name }) => `var new_${name} = vec2f(1.0);`),
       computed(text, '    ', () => ''),
       whereScaled(text, exchange),
-      'let bits = random(key, place.w * 64u + lane);',
+      bits(text),
     ])}
     if (inside) {
       ${lines('      ', [access.storeParam('out.p'), ...stores])}
     }
-    if (lane == 0u) {
+    if (${width === '16' ? 'F16 && ' : ''}lane == 0u) {
       ${lines('      ', storeScales(text))}
     }
   }
@@ -336,8 +344,8 @@ const RAW = `fn raw(bits: vec4u) -> vec4f {
 export function emitLibrary(width: Width, library: string): string {
   const used =
     width === '16'
-      ? `${SIXTEEN} scale_f16`
-      : 'from_8bit to_8bit from_8bit_positive to_8bit_positive scale_8bit MOST_SIGNED MOST_POSITIVE from_bf16 to_bf16';
+      ? `${SIXTEEN} scale_f16 higher`
+      : 'from_8bit to_8bit from_8bit_positive to_8bit_positive scale_8bit higher MOST_SIGNED MOST_POSITIVE from_bf16 to_bf16';
   const functions = needed(library, `${used} key_of random other largest`);
   return [CLIP, functions, ...(width === '16' ? [SIXTEEN] : []), RAW].join('\n\n');
 }

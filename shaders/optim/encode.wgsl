@@ -24,45 +24,51 @@ fn key_of(key: u32, count: u32) -> u32 {
   return v.z ^ (v.z >> 16u);
 }
 
+// The upper halves of words, as x >> 16 gives them. SwiftShader shifts each of four neighbours on its own, which took a fifth of
+// Adam's update there with state in bf16; all of these are one instruction. What is converted and added has 16 bits: it is exact.
+fn high(x: vec2u) -> vec2u {
+  let halves = vec2f(bitcast<vec2i>(x & vec2u(0xffff0000u))) * 0x1p-16f;
+  return bitcast<vec2u>(halves + vec2f(0x1.8p23f)) & vec2u(0xffffu);
+}
+
 // 16 bits for each of four neighbours: pcg2d. (pcg4d, with bits for two slots, took a sixth of Adam on SwiftShader.)
 fn random(key: u32, quad: u32) -> vec4u {
   var v = vec2u(quad, key) * 1664525u + 1013904223u;
   v.x += v.y * 1664525u;
   v.y += v.x * 1664525u;
-  v ^= v >> vec2u(16u);
+  v ^= high(v);
   v.x += v.y * 1664525u;
   v.y += v.x * 1664525u;
-  v ^= v >> vec2u(16u);
-  return vec4u(v, v >> vec2u(16u)).xzyw & vec4u(0xffffu);
+  v ^= high(v);
+  return vec4u(v & vec2u(0xffffu), high(v)).xzyw;
 }
 
 // Another slot's: moved on, around 2^16, so far that the two do not correlate.
 fn other(bits: vec4u, slot: u32) -> vec4u { return (bits + vec4u(slot * 13849u)) & vec4u(0xffffu); }
 
-// x to a whole number, up as often as its fraction says: x is below 2^(23 - places) and has so many binary places, once that is
-// added. (The rest are integers: lavapipe takes sums of three floats in any order. A conversion must keep to the range of integers,
-// which takes five times as long there.)
-fn rounded(x: vec4f, places: u32, random: vec4u) -> vec4u {
-  let fixed = bitcast<vec4u>(x + vec4f(f32(1u << (23u - places)))) & vec4u(0x7fffffu);
-  return (fixed + (random >> vec4u(16u - places))) >> vec4u(places);
-}
+// They as fractions: x + fraction, rounded down, is x rounded up as often as its fraction says. Less than 1 by so much that a whole x
+// is not rounded up with the sum.
+fn fraction(random: vec4u) -> vec4f { return vec4f(bitcast<vec4i>(random)) * (0x1p-16f * (1.0 - 0x1p-13)); }
 
 // Of floats that are not negative, as integers, which needs no care for NaN: half the time of a minimum on SwiftShader. Of two for
 // the maximum one may be negative.
 fn lower(a: vec4f, b: vec4f) -> vec4f { return bitcast<vec4f>(min(bitcast<vec4i>(a), bitcast<vec4i>(b))); }
 fn higher(a: vec4f, b: vec4f) -> vec4f { return bitcast<vec4f>(max(bitcast<vec4i>(a), bitcast<vec4i>(b))); }
 
-fn largest(x: vec4f) -> f32 { return max(max(x.x, x.y), max(x.z, x.w)); }
+fn largest(x: vec4f) -> f32 {
+  let pairs = max(bitcast<vec4i>(x).xy, bitcast<vec4i>(x).zw);
+  return bitcast<f32>(max(pairs.x, pairs.y));
+}
 
 // Infinity and NaN stay what they are; a finite value in the last half step below 2^128 may become infinite.
 fn to_bf16(x: vec4f, random: vec4u) -> vec2u {
   let bits = bitcast<vec4u>(x);
   let up = select(bits + random, bits, (bits & vec4u(0x7f800000u)) == vec4u(0x7f800000u));
-  return (up.xz >> vec2u(16u)) | (up.yw & vec2u(0xffff0000u));
+  return high(up.xz) | (up.yw & vec2u(0xffff0000u));
 }
 
 fn from_bf16(words: vec2u) -> vec4f {
-  return bitcast<vec4f>(vec4u(words.x << 16u, words.x & 0xffff0000u, words.y << 16u, words.y & 0xffff0000u));
+  return bitcast<vec4f>(vec4u(words.x * 65536u, words.x & 0xffff0000u, words.y * 65536u, words.y & 0xffff0000u));
 }
 
 // (scale, 1 / scale) of a block for f16: powers of two, both within f32. One that holds what is not finite becomes NaN.
@@ -71,23 +77,30 @@ fn scale_f16(most: f32) -> vec2f {
   return bitcast<vec2f>(select(vec2u(exponent - 14u, 268u - exponent) << vec2u(23u), vec2u(0x7fc00000u), exponent == 255u));
 }
 
-// Halves are put together from integers, since a packing of floats rounds as the device likes. Below 2^-14 a half is a number of
-// steps of 2^-24, which are its bits.
-fn half_bits(x: vec4f, random: vec4u) -> vec4u {
-  let bits = bitcast<vec4u>(x) & vec4u(0x7fffffffu);
-  let normal = ((bits + (random >> vec4u(3u))) >> vec4u(13u)) - vec4u(0x1c000u);
-  let tiny = rounded(bitcast<vec4f>(bits) * 0x1p24f, 13u, random);
-  return min(select(normal, tiny, bits < vec4u(0x38800000u)), vec4u(0x7e00u));
+// Of y from 0 up the bits of a half, as a whole number: put together here, since a packing of floats rounds as the device likes.
+// Below 2^-14 they are the steps of 2^-24 that it has.
+fn half_codes(y: vec4f, random: vec4u) -> vec4f {
+  let part = fraction(random);
+  let step = bitcast<vec4f>(bitcast<vec4u>(y) & vec4u(0x7f800000u)) * 0x1p-10f;
+  let bits = bitcast<vec4u>(y + part * step) & vec4u(0xffffe000u);
+  let normal = vec4f(bitcast<vec4i>(bits - vec4u(0x38000000u))) * 0x1p-13f;
+  let tiny = floor(y * 0x1p24f + part);
+  return min(select(normal, tiny, y < vec4f(0x1p-14f)), vec4f(31744.0));
 }
 
-fn pair_up(halves: vec4u) -> vec2u { return halves.xz | (halves.yw << vec2u(16u)); }
+// Two to a word, each below 2^16.
+fn pair_up(codes: vec4f) -> vec2u {
+  let bits = bitcast<vec4u>(codes + vec4f(0x1p23f));
+  return (bits.xz & vec2u(0xffffu)) | (bits.yw * vec2u(65536u));
+}
 
 fn to_f16(x: vec4f, per_scale: f32, random: vec4u) -> vec2u {
-  return pair_up(half_bits(x * per_scale, random) | ((bitcast<vec4u>(x) >> vec4u(16u)) & vec4u(0x8000u)));
+  let codes = half_codes(abs(x) * per_scale, random);
+  return pair_up(select(codes, codes + vec4f(32768.0), x < vec4f()));
 }
 
 fn to_f16_positive(x: vec4f, per_scale: f32, random: vec4u) -> vec2u {
-  return pair_up(max(half_bits(x * per_scale, random), select(vec4u(), vec4u(1u), x > vec4f())));
+  return pair_up(max(half_codes(x * per_scale, random), select(vec4f(), vec4f(1.0), x > vec4f())));
 }
 
 fn from_f16(words: vec2u, scale: f32) -> vec4f {
@@ -162,27 +175,37 @@ fn place_positive(y: vec4f) -> vec4f {
   return lower(n, y * (128.0 / 0.9) + (0.8 * 128.0 - 1.35) / 0.9);
 }
 
-fn pack(bytes: vec4u) -> u32 { return bytes.x | (bytes.y << 8u) | (bytes.z << 16u) | (bytes.w << 24u); }
-fn unpack(word: u32) -> vec4u { return (vec4u(word) >> vec4u(0u, 8u, 16u, 24u)) & vec4u(0xffu); }
+// Four codes below 2^8, to a word.
+fn pack(codes: vec4f) -> u32 {
+  let bits = bitcast<vec2u>(codes.xz + codes.yw * 256.0 + vec2f(0x1p23f));
+  return (bits.x & 0xffffu) | (bits.y * 65536u);
+}
+
+// A byte where it lies in a word, as a whole number.
+const PLACES = vec4f(1.0, 0x1p-8, 0x1p-16, 0x1p-24);
 
 // The sign is the upper bit.
 fn to_8bit(x: vec4f, per_scale: f32, random: vec4u) -> u32 {
-  let n = rounded(place_signed(abs(x) * per_scale), 16u, random);
-  return pack(min(n, vec4u(127u)) | ((bitcast<vec4u>(x) >> vec4u(24u)) & vec4u(0x80u)));
+  let n = min(floor(place_signed(abs(x) * per_scale) + fraction(random)), vec4f(127.0));
+  return pack(select(n, n + vec4f(128.0), x < vec4f()));
 }
 
 fn from_8bit(word: u32, scale: f32) -> vec4f {
-  let bytes = unpack(word);
-  let y = entry_signed(vec4f(bitcast<vec4i>(bytes & vec4u(0x7fu)))) * scale;
-  return bitcast<vec4f>(bitcast<vec4u>(y) | ((bytes & vec4u(0x80u)) << vec4u(24u)));
+  let n = vec4f(bitcast<vec4i>(vec4u(word) & vec4u(0x7fu, 0x7f00u, 0x7f0000u, 0x7f000000u))) * PLACES;
+  let sign = (vec4u(word) * vec4u(0x1000000u, 0x10000u, 0x100u, 1u)) & vec4u(0x80000000u);
+  return bitcast<vec4f>(bitcast<vec4u>(entry_signed(n) * scale) | sign);
 }
 
 fn to_8bit_positive(x: vec4f, per_scale: f32, random: vec4u) -> u32 {
-  let n = rounded(place_positive(abs(x) * per_scale), 15u, random);
-  return pack(clamp(n, select(vec4u(), vec4u(1u), x > vec4f()), vec4u(254u)));
+  let n = min(floor(place_positive(abs(x) * per_scale) + fraction(random)), vec4f(254.0));
+  return pack(max(n, select(vec4f(), vec4f(1.0), x > vec4f())));
 }
 
-fn from_8bit_positive(word: u32, scale: f32) -> vec4f { return entry_positive(vec4f(bitcast<vec4i>(unpack(word)))) * scale; }
+fn from_8bit_positive(word: u32, scale: f32) -> vec4f {
+  var n = vec4f(bitcast<vec4i>(vec4u(word) & vec4u(0xffu, 0xff00u, 0xff0000u, 0x7f000000u))) * PLACES;
+  n.w += select(0.0, 128.0, word >= 0x80000000u);
+  return entry_positive(n) * scale;
+}
 
 // ---- One block, encoded and decoded again: to be compared with the reference. The rest is what the emitter carries. ----
 
