@@ -39,6 +39,7 @@ export function lower(
     const form = forms.find((each) => {
       if (wanted !== undefined && each.name !== wanted) return false;
       taken = each.match(ops, at, device);
+      if (taken > 1 && ops.slice(at, at + taken).some(({ alone }) => alone)) return false;
       return taken > 0 && (wanted !== undefined || free(each, taken)) && !lacks(each);
     });
     if (!form) throw noForm(op, wanted, Object.keys(lacking).at(-1));

@@ -17,6 +17,8 @@ export interface Op<K extends string = string, S = unknown> {
   readonly buffers: Readonly<Record<string, BufferRange | undefined>>;
   /** Copies of everything that run in the same dispatches: the z axis of the grid. */
   readonly replicas: number;
+  /** Others read what it writes: no form takes it together with its neighbours, and leaves that out. Default false. */
+  readonly alone?: boolean;
 }
 
 /** One way to compute ops of some kinds. All forms of an op are compared with the same reference. */

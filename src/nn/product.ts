@@ -67,10 +67,10 @@ export interface ProductBinding {
   readonly gaussNewton?: boolean;
 }
 
-/**
- * The ops of a product, behind a pass of the network in training, all of whose outputs and gradients are stored: lowered with
- * forms that leave none out.
- */
+/** A pass of the network that a product stands behind: every form stores what it reads. */
+export const stored = (ops: readonly Op[]): Op[] => ops.map((op) => ({ ...op, alone: true }));
+
+/** The ops of a product, behind a pass of the network in training that is {@link stored}. */
 export function bindProduct(network: BoundNetwork, kernels: ProductKernels, binding: ProductBinding): Op[] {
   const { layers, lossBinding, memory } = network;
   const { gaussNewton = false } = binding;

@@ -107,6 +107,13 @@ export async function createMinimizer<R extends Rule>(
   }
   const owned = tensorsOf(tensors);
   const module = await given.row.minimizer();
+  if (module.product) {
+    throw new DownhillError(
+      'OPTION-RANGE',
+      `${given.row.name} needs products with the Hessian, and evaluate has values and gradients alone.`,
+      'Use lbfgs(), or createTrainer.',
+    );
+  }
   const space = arenaSpace(owned, { maxBytes: Math.floor(largestArena(device) / module.together(given)) });
   const cut = owned.find(({ name }) => space.partsOf(name).length !== 1);
   if (cut) {

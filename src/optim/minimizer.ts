@@ -70,6 +70,8 @@ export interface Points {
 export interface BoundPoints {
   /** Writes values and gradients at the points as they are. */
   readonly gradient: readonly Op[];
+  /** Behind `gradient`: the Hessian times `direction`, or the Gauss-Newton matrix; of minimizers that say `product`. */
+  product?(direction: Vector, out: Vector, gaussNewton?: boolean): readonly Op[];
   /** Takes the mean value of each point into a ring of losses [ring, points] at the clocks' step, and goes on to the next batch. */
   next(ranges: { readonly clock: BufferRange; readonly losses: BufferRange }, lossRing: number): readonly Op[];
 }
@@ -126,6 +128,8 @@ export interface BoundMinimizer<R> extends Minimizer<R> {
 /** What the row of a minimizer loads. */
 export interface MinimizerModule<R> {
   readonly forms: readonly Form[];
+  /** Needs the objective's products with its Hessian. Default false. */
+  readonly product?: boolean;
   /** Points at which the objective is looked at together. */
   points(rule: R): number;
   /** Vectors of the space that a kernel binds as one: a span's must fit a binding. */

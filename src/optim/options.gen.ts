@@ -547,6 +547,16 @@ export interface YogiOptions {
   readonly maximize?: boolean;
 }
 
+/** Options of `gaussNewton`: Gauss-Newton (Levenberg-Marquardt). */
+export interface GaussNewtonOptions {
+  /** Most products with the Gauss-Newton matrix for one step; at least 1 and at most 1000. Default 20. */
+  readonly products?: number;
+  /** First radius of the trust region; above 0. Default 1. */
+  readonly radius?: number;
+  /** Largest |g| of an element at which it ends; at least 0. Default 1e-5. */
+  readonly toleranceGrad?: number;
+}
+
 /** Options of `lbfgs`: L-BFGS. */
 export interface LbfgsOptions {
   /** Length of the step that is tried first, as a share of the direction; above 0. Default 1. */
@@ -565,4 +575,14 @@ export interface LbfgsOptions {
   readonly stochastic?: boolean;
   /** Whose formula and defaults: PyTorch's, or another framework's. Default pytorch. */
   readonly convention?: 'pytorch' | 'optax';
+}
+
+/** Options of `newtonCg`: Newton-CG. */
+export interface NewtonCgOptions {
+  /** Most products with the Hessian for one step; at least 1 and at most 1000. Default 20. */
+  readonly products?: number;
+  /** First radius of the trust region; above 0. Default 1. */
+  readonly radius?: number;
+  /** Largest |g| of an element at which it ends; at least 0. Default 1e-5. */
+  readonly toleranceGrad?: number;
 }

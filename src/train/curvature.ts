@@ -6,19 +6,19 @@ import { type BufferRange, BufferSet, guarded, range, readRanges, roundUp } from
 import { DownhillError } from '../gpu/errors.js';
 import { checkFlag, checkInteger, checkOptions } from '../gpu/fields.js';
 import { untilLost } from '../gpu/lost.js';
-import { createPasses, encodePasses, type Pass, type PassSpec } from '../gpu/pipelines.js';
+import { createPasses, encodePasses, type Pass } from '../gpu/pipelines.js';
 import { STREAM_BYTES, streamWord } from '../kernels/account.js';
 import { add } from '../kernels/add.js';
 import { loadKernels, lower } from '../kernels/lower.js';
 import { checkActivations } from '../kernels/matrix.js';
 import { loadForms } from '../kernels/nn-forms.js';
-import type { Form, Op } from '../kernels/op.js';
+import type { Op } from '../kernels/op.js';
 import { penaltyForms } from '../kernels/penalty.js';
 import { productForms } from '../kernels/product-forms.js';
 import { pcgHash } from '../kernels/random.js';
 import type { Model } from '../nn/model.js';
 import { type BatchMemory, bindNetwork } from '../nn/network.js';
-import { bindProduct, checkProduct, loadProduct, type ProductKernels } from '../nn/product.js';
+import { bindProduct, checkProduct, loadProduct, type ProductKernels, stored } from '../nn/product.js';
 import { elementsOf, type Vector } from '../space/space.js';
 import { pieces } from '../space/vectors.js';
 import type { Curvature } from './curvature-types.js';
@@ -156,10 +156,8 @@ async function makeChunks(buffers: BufferSet, making: Making) {
   const { ops, result } = await guarded(device, label, () => chunkOps(buffers, making));
   const all = ops.flatMap(({ once, product }) => [...once, ...product]);
   await loadKernels(all, forms, device);
-  const specs = ops.map(({ once, product }) => ({
-    once: alone(once, forms, device),
-    product: alone(product, forms, device),
-  }));
+  const passesOf = (own: readonly Op[]) => lower(own, forms, device).passes;
+  const specs = ops.map(({ once, product }) => ({ once: passesOf(once), product: passesOf(product) }));
   const passes = await createPasses(
     device,
     specs.flatMap(({ once, product }) => [...once, ...product]),
@@ -172,10 +170,6 @@ async function makeChunks(buffers: BufferSet, making: Making) {
     result,
   };
 }
-
-/** Each op in passes of its own: no form leaves out what the product reads. */
-const alone = (ops: readonly Op[], forms: readonly Form[], device: GPUDevice): PassSpec[] =>
-  ops.flatMap((op) => lower([op], forms, device).passes);
 
 function chunkOps(buffers: BufferSet, making: Making) {
   const { model, program, weights, sample, rows, lanczos, kernels, penalty, checked } = making;
@@ -226,7 +220,7 @@ function chunkOps(buffers: BufferSet, making: Making) {
     });
     const share = { chunk, scale: valid / samples, gaussNewton: checked.gaussNewton };
     return {
-      once: [...network.forward, ...network.loss, ...network.backward],
+      once: stored([...network.forward, ...network.loss, ...network.backward]),
       product: [...product, ...sumOps(label, lanczos, hv, part, share)],
     };
   });

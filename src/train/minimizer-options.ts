@@ -44,6 +44,12 @@ export function checkMinimizer(
   if (options.state !== undefined && options.state !== 'f32')
     refuse(`its state is kept as f32 alone, but state is '${options.state}'`, 'Leave state out.');
   if (sampling !== 'full' && !stochastic) {
+    if (!('stochastic' in row.fields)) {
+      refuse(
+        `it compares losses at points that a model of one batch foretold, over several steps of the trainer; sampling is '${sampling}'`,
+        "Pass sampling: 'full'.",
+      );
+    }
     refuse(
       `it builds its curvature from differences of gradients, and those of two mini-batches differ by the batches more than by the step; sampling is '${sampling}'`,
       "Pass sampling: 'full'. With stochastic: true it takes both gradients of a pair on one batch, and damps the pair.",

@@ -37,6 +37,13 @@ export interface Objective {
   readonly forms?: readonly Form[];
   /** Throws where it does not fit the device. Before any GPU work. */
   check(device: GPUDevice, replicas: number): void;
+  /**
+   * Loads what products with the Hessian need; bound from then on, it has them.
+   *
+   * @param what asks, for the message
+   * @throws DownhillError OPTION-RANGE where it has none
+   */
+  loadProduct?(what: string): Promise<void>;
   /** The tensors to start from, in their order. */
   initial(seed: number): readonly Float32Array[];
   /** Of one whose values are a likelihood: loads what `BoundObjective.drawn` takes. */
@@ -67,6 +74,11 @@ export interface BoundObjective {
    * leaves behind. Keyed by seed and step.
    */
   drawn?(kernel: Shader): readonly Op[];
+  /**
+   * Behind `gradient`, at the same parameters: writes the Hessian times `direction` to `out`, vectors of the parameters' spans, or
+   * the Gauss-Newton matrix times it. There where products were loaded. To be called once: makes memory of its own.
+   */
+  product?(direction: Vector, out: Vector, gaussNewton?: boolean): readonly Op[];
   /** After the update, by the optimizer's clocks: what it keeps of the step, where that counts. */
   commit(clock: BufferRange): readonly Op[];
   /** After the update: takes the value into the ring of losses, and goes on to what the next step looks at. */
@@ -120,6 +132,12 @@ const addedTo = ({
     augment: augment ? { mixup: augment.mixup ?? null, cutout: augment.cutout ?? null } : null,
   }) satisfies Json;
 
+type NetworkProducts = Awaited<ReturnType<typeof loadNetworkProducts>>;
+
+/** @throws DownhillError OPTION-RANGE */
+const loadNetworkProducts = async (what: string, model: Model) =>
+  (await import('./network-product.js')).loadNetworkProducts(what, model);
+
 /** The mean loss of a network over the batches of a data set. */
 export function networkObjective(options: {
   readonly model: Model;
@@ -135,7 +153,11 @@ export function networkObjective(options: {
 }): Objective {
   const { model, data, rows, sampling, uploads } = options;
   const perEpoch = stepsPerEpoch(data.samples, rows, options.dropLast);
+  let products: NetworkProducts | undefined;
   return {
+    async loadProduct(what) {
+      products = await loadNetworkProducts(what, model);
+    },
     tensors: tensorsOf(model),
     statistics: buffersOf(model),
     stepsPerEpoch: perEpoch,
@@ -182,8 +204,14 @@ export function networkObjective(options: {
       let drawn: BoundNetwork | undefined;
       const where = { label, buffers, space, params, grads, rows, stream: batches.stream, result };
       const added = options.penalty ? penaltyOps(options.penalty, where) : [];
+      const pass = [...network.forward, ...network.loss, ...network.backward];
+      const made = products;
       return {
-        gradient: [...(augmented?.ops ?? []), ...network.forward, ...network.loss, ...network.backward, ...added],
+        gradient: [...(augmented?.ops ?? []), ...(made ? made.stored(pass) : pass), ...added],
+        ...(made && {
+          product: (direction: Vector, out: Vector, gaussNewton = false) =>
+            made.ops(network, { label, buffers, space, direction, out, gaussNewton, penalty: options.penalty }),
+        }),
         drawn(kernel) {
           drawn = bindNetwork(binding);
           const withKernel = (op: Op) =>

@@ -1,5 +1,6 @@
 import { DataStream } from '../data/stream.js';
 import { type BufferRange, checkBindable, range } from '../gpu/buffers.js';
+import { DownhillError } from '../gpu/errors.js';
 import type { Op } from '../kernels/op.js';
 import { problem as evaluateProblem, type ProblemOperands, problemForms, problemProduct } from '../kernels/problem.js';
 import type { Problem } from '../problems/problem.js';
@@ -9,13 +10,24 @@ import type { BoundObjective, Objective, ObjectiveBinding } from './objective.js
 /** The tensor that an analytic function is minimized over. */
 export const POINT = 'x';
 
+const noGaussNewton = (title: string) =>
+  new DownhillError(
+    'OPTION-RANGE',
+    `${title} is no loss of a network's outputs: it has no Gauss-Newton matrix.`,
+    'Use newtonCg().',
+  );
+
 /** One sample that is always the batch: a step of a problem draws nothing. */
 const PLAN = { samples: 1, rows: 1, stepsPerEpoch: 1, sampling: 'full' } as const;
 
 /** An analytic function on the GPU. */
 export interface BoundProblem extends BoundObjective {
-  /** Writes its Hessian at the parameters as they are, times `direction`, to `out`: vectors of the same space. */
-  product(direction: Vector, out: Vector): readonly Op[];
+  /**
+   * Writes its Hessian at the parameters as they are, times `direction`, to `out`: vectors of the same space.
+   *
+   * @throws DownhillError OPTION-RANGE for the Gauss-Newton matrix: a problem is no function of outputs
+   */
+  product(direction: Vector, out: Vector, gaussNewton?: boolean): readonly Op[];
 }
 
 /**
@@ -55,14 +67,11 @@ export function problemObjective(
       const gradient = { ...operands, label: `${label}/problem`, grad: grads.ranges[0]!, result, stream };
       return {
         gradient: [evaluateProblem(gradient)],
-        product: (direction, out) => [
-          problemProduct({
-            ...operands,
-            label: `${label}/problem-product`,
-            direction: direction.ranges[0]!,
-            product: out.ranges[0]!,
-          }),
-        ],
+        product(direction, out, gaussNewton = false) {
+          if (gaussNewton) throw noGaussNewton(row.title);
+          const vectors = { direction: direction.ranges[0]!, product: out.ranges[0]! };
+          return [problemProduct({ ...operands, ...vectors, label: `${label}/problem-product` })];
+        },
         commit: () => [],
         next: (ranges, lossRing) => [steps.next(`${label}/account`, { ...ranges, result }, lossRing)],
         watched: { rows: 1, stream, layers: [] },

@@ -90,6 +90,7 @@ export class Program {
     const maxBytes = options.maxArenaBytes ?? limit;
     const replicas = seeds.length;
     const minimizer = await row.minimizer?.();
+    if (minimizer?.product) await objective.loadProduct?.(row.name);
     const rule = (groups.find(({ frozen }) => !frozen) ?? groups[0]!).rules[0]!;
     const largest = Math.floor(maxBytes / (minimizer?.together(rule) ?? 1));
     const space = arenaSpace(objective.tensors, { replicas, maxBytes: largest, separate: options.separate });

@@ -6,7 +6,6 @@ import { dense, wholePiece } from '../../src/kernels/dense.js';
 import { lower } from '../../src/kernels/lower.js';
 import { rowStride } from '../../src/kernels/matrix.js';
 import { loadForms } from '../../src/kernels/nn-forms.js';
-import type { Op } from '../../src/kernels/op.js';
 import { productForms } from '../../src/kernels/product-forms.js';
 import { initialize } from '../../src/nn/init.js';
 import { batchNorm, dropout, layerNorm, linear, tanh } from '../../src/nn/layers.js';
@@ -14,7 +13,7 @@ import type { LossFunction } from '../../src/nn/loss.js';
 import { mse } from '../../src/nn/losses.js';
 import { sequential, tensorsOf } from '../../src/nn/model.js';
 import { bindNetwork } from '../../src/nn/network.js';
-import { bindProduct, checkProduct, loadProduct } from '../../src/nn/product.js';
+import { bindProduct, checkProduct, loadProduct, stored } from '../../src/nn/product.js';
 import { referenceNetwork } from '../../src/reference/index.js';
 import { arenaSpace } from '../../src/space/arena.js';
 import { pieces, readTensors, writeTensor } from '../../src/space/vectors.js';
@@ -30,11 +29,6 @@ const LIMIT = 128 * 2 ** -24;
 
 const [SAMPLES, ROWS, VALID] = [12, 9, 7];
 const PICKED = Uint32Array.from({ length: ROWS }, (_, row) => (row * 5 + 2) % SAMPLES);
-/** A pass each: no form leaves out what the product reads. */
-async function alone(ops: readonly Op[], gpu: GPUDevice) {
-  const forms = [...(await loadForms(gpu)), ...productForms];
-  return ops.flatMap((op) => lower([op], forms, gpu).passes);
-}
 
 interface Run {
   readonly seeds?: readonly number[];
@@ -93,7 +87,8 @@ async function products(each: ProductCase, { seeds = [1], gaussNewton = false, m
     add({ label: `test/sum-${i}`, source: part!.ranges[i]!, goal: hv!.ranges[i]!, elements, replicas }),
   );
   const pass = [...network.forward, ...network.loss, ...network.backward];
-  await dispatch(gpu, await alone([...pass, ...ops, ...sums], gpu));
+  const forms = [...(await loadForms(gpu)), ...productForms];
+  await dispatch(gpu, lower([...stored(pass), ...ops, ...sums], forms, gpu).passes);
   const read = await Promise.all(
     seeds.map(async (_, replica) => [...(await readTensors(gpu, 'test', space, [hv!], replica))[0]!.values()]),
   );
