@@ -1,5 +1,5 @@
 // The floors of DESIGN section 2. A floor imports lower floors only; siblings never import each other; no cycles.
-//   shaders -> gpu -> kernels -> space -> optim | nn | data | problems -> train -> store | checks | landscape | search -> (index, node) -> app | harness
+//   shaders -> gpu -> kernels -> space -> optim | nn | data | problems -> train -> store | checks | landscape | trajectory | search -> (index, node) -> app | harness
 const floors = {
   shaders: [],
   gpu: ['shaders'],
@@ -18,6 +18,8 @@ const floors = {
   checks: ['gpu', 'kernels', 'space', 'optim', 'nn', 'data', 'train', 'reference'],
   // The loss round a network's weights.
   landscape: ['gpu', 'kernels', 'space', 'nn', 'data', 'train'],
+  // Ways down analytic functions: on the oracle, or on a device.
+  trajectory: ['gpu', 'kernels', 'space', 'optim', 'problems', 'train', 'reference'],
   // Where checkpoints are kept: on a disk, in a browser.
   store: ['gpu', 'train'],
   // Searches hyper-parameters by training; methods and logs need no GPU.
@@ -82,7 +84,7 @@ module.exports = {
       to: {
         path: '^src/',
         pathNot:
-          '^src/(index|node/index|onnx/index|checks/index|landscape/index|search/index|kernels/index|reference/index|csv|fields|interop/[a-z]+|optim/schedules)\\.ts$',
+          '^src/(index|node/index|onnx/index|checks/index|landscape/index|search/index|kernels/index|reference/index|trajectory/index|csv|fields|interop/[a-z]+|optim/schedules)\\.ts$',
       },
     },
     {

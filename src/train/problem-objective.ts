@@ -34,13 +34,13 @@ export interface BoundProblem extends BoundObjective {
  * An analytic function as something to minimize: one tensor, 'x', of its n numbers. Every replica has a point of its own, whose
  * value and gradient one dispatch writes.
  *
- * @param start where every replica starts; default the problem's own
+ * @param starts where replicas start, each at that of its seed modulo their number; default the problem's own
  */
 export function problemObjective(
   problem: Problem,
-  start: ArrayLike<number> = problem.start,
+  ...starts: readonly ArrayLike<number>[]
 ): Objective & { bind(binding: ObjectiveBinding): BoundProblem } {
-  const { row, n, data } = problem;
+  const { row, n, data, start } = problem;
   return {
     tensors: [{ name: POINT, shape: [n] }],
     statistics: [],
@@ -50,7 +50,7 @@ export function problemObjective(
       const fix = 'Take fewer dimensions, or fewer starts at once.';
       checkBindable(device, `${row.title}: ${replicas} points of ${n} numbers`, 4 * n * replicas, fix);
     },
-    initial: () => [Float32Array.from(start)],
+    initial: (seed) => [Float32Array.from(starts[seed % starts.length] ?? start)],
     bind({ label, buffers, space, params, grads, seeds }) {
       const replicas = seeds.length;
       const result = range(buffers.storage('result', 8 * replicas), 0, 8 * replicas);

@@ -51,10 +51,21 @@ export interface ProgramOptions {
   readonly validation?: ValidationPlan | undefined;
   /** Forms by pass name, where another plan than the heuristic's is wanted; or who chooses them, once the ops are known. */
   readonly choice?: FormChoice | Chooser | undefined;
+  /** What each step does behind all else, with the parameters as it left them. */
+  readonly behind?: (step: StepEnd) => { readonly ops: readonly Op[]; readonly forms: readonly Form[] };
   /** Every parameter in a buffer of its own. */
   readonly separate?: boolean;
   /** Largest arena, in bytes; default what the device binds. Tests lower it to see arenas split. */
   readonly maxArenaBytes?: number;
+}
+
+/** What a step leaves. */
+export interface StepEnd {
+  readonly buffers: BufferSet;
+  readonly space: Space;
+  readonly params: Vector;
+  /** One per replica, as `advance` has them. */
+  readonly clock: BufferRange;
 }
 
 /**
@@ -127,7 +138,10 @@ export class Program {
           ? minimizerSteps(start, minimizer)
           : updaterSteps(start, { passesOf: several?.passesOf, evaluation, again, shared });
         follow(device, label, params, steps.updater.copies);
-        return { params, statistics, losses, ...steps };
+        const behind = options.behind?.({ buffers, space, params, clock: steps.updater.clock });
+        const ops = [...steps.ops, ...(behind?.ops ?? [])];
+        const forms = [...steps.forms, ...(behind?.forms ?? [])];
+        return { params, statistics, losses, ...steps, ops, forms };
       });
       const { params, statistics, updater, average, bound, losses, ops, twice } = made;
       const forms = [...known, ...made.forms];

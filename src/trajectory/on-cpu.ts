@@ -1,0 +1,44 @@
+import { DownhillError, show } from '../gpu/errors.js';
+import { hyperAt, type Rule } from '../optim/rule.js';
+import type { Problem } from '../problems/problem.js';
+import { type ReferenceRule, type ReferenceTensor, referenceState, referenceStep } from '../reference/rule.js';
+import { functionOf } from './function.js';
+import type { CheckedRun, Trajectory } from './types.js';
+
+/** A way in float64: the references of problem and rule. They are loaded here, so that a page has them only with `'cpu'`. */
+export async function minimizeOnCpu(problem: Problem, run: CheckedRun, steps: number): Promise<Trajectory> {
+  const { rule, start, seed } = run;
+  const { n } = problem;
+  const reference = await referenceOf(rule);
+  const { value, gradient } = functionOf(problem);
+  const points = new Float64Array((steps + 1) * n);
+  const values = new Float64Array(steps + 1);
+  const lr = new Float64Array(steps);
+  const shape = [n];
+  const param = Float64Array.from(start);
+  let state: ReferenceTensor['state'] | undefined;
+  points.set(param);
+  values[0] = value(param);
+  for (let step = 0; step < steps; step++) {
+    const hyper = hyperAt(rule, step) as Readonly<Record<string, unknown>>;
+    // Slots of a whole run, as a device has them: those of its first settings.
+    state ??= referenceState(reference, shape, hyper);
+    lr[step] = (hyper as { readonly lr: number }).lr;
+    const tensor = { shape, param, grad: gradient(param, { seed, step }), state };
+    referenceStep(reference, [tensor], step + 1, hyper);
+    points.set(param, (step + 1) * n);
+    values[step + 1] = value(param);
+  }
+  return { problem, rule, steps, points, values, lr };
+}
+
+async function referenceOf({ row }: Rule): Promise<ReferenceRule> {
+  const { referenceRules } = await import('../reference/rules.gen.js');
+  const own = (referenceRules as Readonly<Record<string, ReferenceRule>>)[row.name];
+  if (own && !row.minimizer) return own;
+  throw new DownhillError(
+    'OPTION-RANGE',
+    `There is no float64 reference of the rule ${show(row.name)}.`,
+    "Pass a device in place of 'cpu'.",
+  );
+}
