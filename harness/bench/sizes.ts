@@ -29,6 +29,7 @@ const USES: readonly { name: string; code: string; gate?: number }[] = [
   { name: 'all schedules', code: "export * from 'downhill/schedules';" },
   { name: 'all kernels', code: "export * from 'downhill/kernels';" },
   { name: 'the float64 reference', code: "export * from 'downhill/reference';" },
+  { name: 'analytic functions, without a device', code: "export * from 'downhill/problems';" },
   { name: 'one shader', code: "export * from 'downhill/shaders/optim/adam';" },
 ];
 

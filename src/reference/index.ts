@@ -1,5 +1,5 @@
 /**
- * `downhill/reference`: every update rule and every layer and loss in plain float64 on the CPU, and the comparer
+ * `downhill/reference`: every update rule, every layer and loss and every analytic function in plain float64 on the CPU, and the comparer
  * that says how far an f32 result may lie from them. For tests, this project's and those of embedders.
  */
 
@@ -24,6 +24,8 @@ export {
   referenceNetwork as referenceMlp,
 } from './network.js';
 export { referencePenalty } from './penalty.js';
+export type { NoiseAt, ReferenceGiven, ReferenceProblem } from './problem.js';
+export { referenceProblems } from './problems.gen.js';
 export {
   type ReferenceRule,
   type ReferenceState,

@@ -77,7 +77,7 @@ describe('an installed package', () => {
   const bin = () => at('node_modules/downhill/harness/downhill.mjs');
 
   it('is imported by Node', () => {
-    const code = `for (const name of ['', '/node', '/kernels', '/reference', '/schedules', '/fields', '/csv', '/onnx', '/checks', '/bundle', '/shaders/optim/adam'])
+    const code = `for (const name of ['', '/node', '/kernels', '/reference', '/schedules', '/fields', '/csv', '/onnx', '/checks', '/problems', '/bundle', '/shaders/optim/adam'])
       console.log(Object.keys(await import('downhill' + name)).length > 0);`;
     expect(node('--input-type=module', '-e', code)).toBe('true\n'.repeat(11));
   });

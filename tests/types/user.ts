@@ -34,6 +34,7 @@ import { type BufferRange, createPasses, encodePass, range } from 'downhill/kern
 import { type Landscape, landscape, recordPath } from 'downhill/landscape';
 import { requestDevice as requestNodeDevice } from 'downhill/node';
 import { toOnnx } from 'downhill/onnx';
+import { minimize, minimizeAll, type Problem, resolveProblem, rosenbrock, type Trajectory } from 'downhill/problems';
 import { referenceRules } from 'downhill/reference';
 import { linear } from 'downhill/schedules';
 import { adamShader } from 'downhill/shaders/optim/adam';
@@ -109,6 +110,19 @@ export async function check(device: GPUDevice): Promise<Uint8Array<ArrayBuffer>>
   if (!(start.loss > 0) || Object.keys({ ...gradients, ...batch }).length === 0) throw new Error('none');
   const trainer = await createTrainer(device, { model, rule: adam(), data });
   return toOnnx(await trainer.checkpoint({ state: false }));
+}
+
+/** Ways down analytic functions, with and without a device. */
+export async function walk(device: GPUDevice): Promise<Trajectory[]> {
+  const problem: Problem = rosenbrock({ n: 4 });
+  // @ts-expect-error: no option of this name
+  rosenbrock({ dimensions: 4 });
+  const way = await minimize('cpu', problem, adam({ lr: 0.1 }), { start: [0, 0, 0, 0], steps: 10 });
+  const points: Float64Array | Float32Array = way.points;
+  // @ts-expect-error: 'cpu' or a device
+  minimize('gpu', problem, adam());
+  const runs = [{ rule: sgd() }, { rule: adam(), seed: 1 }];
+  return points.length > 0 ? minimizeAll(device, resolveProblem({ rosenbrock }, 'rosenbrock'), runs, { steps: 3 }) : [];
 }
 
 const fields = { lr: number('step size', 0.1, { min: 0 }) };

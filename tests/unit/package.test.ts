@@ -22,7 +22,7 @@ describe('the package', () => {
 
   it('offers its entries by name, and importing them needs no WebGPU', () => {
     const code = `
-      const entries = ['', '/node', '/kernels', '/reference', '/schedules', '/fields', '/onnx', '/checks', '/search', '/bundle', '/shaders/optim/adam',
+      const entries = ['', '/node', '/kernels', '/reference', '/schedules', '/fields', '/onnx', '/checks', '/problems', '/search', '/landscape', '/bundle', '/shaders/optim/adam',
         '/interop/tfjs', '/interop/jax', '/interop/three', '/interop/typegpu', '/interop/ort'];
       const names = entries.map((entry) => 'downhill' + entry);
       for (const name of names) console.log(name, Object.keys(await import(name)).length);
