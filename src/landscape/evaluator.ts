@@ -99,11 +99,14 @@ export class PlaneEvaluator {
     const { members } = this.options;
     const sums = { loss: new Float64Array(total), counted: new Float64Array(total) };
     let reading: Promise<void> | undefined;
+    const pending: Promise<void>[] = [];
     try {
       for (let first = 0; first < total; first += members) {
         await this.#submit(coefficients, first, signal);
         const count = Math.min(members, total - first);
         const read = this.#read(sums, first, count);
+        read.catch(() => {}); // it may fail before it is waited for
+        pending.push(read);
         // The next points are submitted before these are back.
         await reading;
         if (reading) done(first);
@@ -113,7 +116,7 @@ export class PlaneEvaluator {
       done(total);
       return sums;
     } finally {
-      await reading?.catch(() => {});
+      await Promise.allSettled(pending);
     }
   }
 
@@ -135,10 +138,10 @@ export class PlaneEvaluator {
       encodePasses(encoder, label, [...(from === 0 ? this.place : []), ...passes, ...(last ? sums!.passes : [])]);
       device.queue.submit([encoder.finish()]);
       const after = untilLost(device, device.queue.onSubmittedWorkDone());
+      after.catch(() => {}); // whoever reads what came of it is told
       await before;
       before = after;
     }
-    before?.catch(() => {});
   }
 
   async #read(sums: PointSums, first: number, count: number): Promise<void> {

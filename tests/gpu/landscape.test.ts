@@ -12,6 +12,7 @@ import { tanh } from '../../src/nn/layers/tanh.js';
 import { softmaxCrossEntropy } from '../../src/nn/losses.js';
 import { mlp } from '../../src/nn/mlp.js';
 import { buffersOf, type Model, sequential, tensorsOf } from '../../src/nn/model.js';
+import { requestDevice } from '../../src/node/index.js';
 import { ema } from '../../src/optim/averages/ema.js';
 import { adam } from '../../src/optim/rules/adam.js';
 import { scheduleFreeSgd } from '../../src/optim/rules/scheduleFreeSgd.js';
@@ -316,4 +317,22 @@ describe('bad input', () => {
     await expect(landscape(zero, { plane: 'random' })).rejects.toThrow(/All weights are 0/);
     zero.destroy();
   });
+});
+
+it('a lost device is told', async () => {
+  const device = await requestDevice();
+  const trainer = await createTrainer(device, { model: plain, rule: adam(), data, batchSize: 32 });
+  const path = await recordPath(trainer);
+  let told = 0;
+  const onProgress = () => {
+    told++;
+    device.destroy();
+  };
+  const lost = landscape(trainer, { plane: 'random', grid: 9, members: 2, onProgress });
+  await expect(lost).rejects.toMatchObject({ code: 'DEVICE-LOST' });
+  expect(told).toBeLessThan(41);
+  await expect(landscape(trainer, { plane: 'random', grid: 3 })).rejects.toMatchObject({ code: 'DEVICE-LOST' });
+  await expect(path.read()).rejects.toMatchObject({ code: 'DEVICE-LOST' });
+  path.destroy();
+  trainer.destroy();
 });
