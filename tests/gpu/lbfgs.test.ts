@@ -87,7 +87,7 @@ describe('rounds', () => {
       close.push(program);
       for (let done = 0; done < 64; done += together) {
         const encoder = gpu.createCommandEncoder();
-        recordSteps(encoder, program.passes, together, 'test');
+        recordSteps(encoder, Array(together).fill(program.passes), 'test');
         gpu.queue.submit([encoder.finish()]);
       }
       runs.push([await program.state(), await bitsOf(program)]);

@@ -50,7 +50,7 @@ export function problemProgram(
   const tensors = [{ name: POINT, frozen: false, rules: [rule] }];
   return Program.create(device, {
     label: 'test',
-    objective: problemObjective(problem, start),
+    objective: problemObjective(problem, ...(start ? [start] : [])),
     row: rule.row,
     groups: makeGroups(tensors, false),
     settings: checkOptimizerOptions({}),
