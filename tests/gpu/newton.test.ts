@@ -1,6 +1,5 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, it } from 'vitest';
 import { newtonCg } from '../../src/optim/minimizers.gen.js';
-import { problems } from '../../src/problems/rows.gen.js';
 import type { Program } from '../../src/train/program.js';
 import { testDevice } from '../support/gpu.js';
 import { lbfgsCases, problemProgram, runOut } from '../support/lbfgs.js';
