@@ -40,6 +40,7 @@ export {
   standardize,
   standardizeTargets,
   statistics,
+  subset,
   targetStatistics,
   unitRange,
 } from './data/index.js';
@@ -203,6 +204,7 @@ export { floatTensor } from './train/saved-tensor.js';
 export { createTrainer } from './train/trainer.js';
 export type {
   AugmentOptions,
+  Batch,
   CurvatureOptions,
   EarlyStoppingOptions,
   EvaluateOptions,

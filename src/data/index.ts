@@ -7,7 +7,7 @@ export { type NpyOptions, npy } from './npy.js';
 export { encodeNpy, type Npy, type NpyValues, parseNpy } from './npy-format.js';
 export type { Pixels } from './resize.js';
 export { type DataSource, type Rows, type SourceOptions, source } from './source.js';
-export { type FoldOptions, kFold, type SplitOptions, split } from './split.js';
+export { type FoldOptions, kFold, type SplitOptions, split, subset } from './split.js';
 export {
   type ByOptions,
   type Statistics,

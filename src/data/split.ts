@@ -109,6 +109,21 @@ export function kFold(dataset: Dataset, options: FoldOptions = {}): Iterable<[Da
   };
 }
 
+/**
+ * Some samples of a data set, in the order given, copied; one may come several times. PyTorch's `Subset`.
+ *
+ * @param indices of samples, from 0: at least one
+ * @throws DownhillError OPTION-TYPE, OPTION-RANGE
+ * @example const looked = subset(data, trainer.batch(100).samples); // what step 101 sees
+ */
+export function subset(dataset: Dataset, indices: ArrayLike<number>): Dataset {
+  checkDataset('subset', dataset, true);
+  const { samples } = dataset;
+  const length = checkInteger('subset: the number of indices', (indices as ArrayLike<number> | undefined)?.length, 1);
+  const chosen = Uint32Array.from({ length }, (_, i) => checkInteger(`subset: index ${i}`, indices[i], 0, samples - 1));
+  return pick(dataset, chosen);
+}
+
 /** All samples in an order drawn by the seed; and the same apart by class, where they are to be stratified. */
 function drawn(where: string, { samples, targets }: Dataset, options: Omit<FoldOptions, 'k'>) {
   const seed = checkInteger(`${where}.seed`, options.seed ?? 0, 0, MAX_SEED);

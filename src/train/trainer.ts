@@ -1,10 +1,11 @@
+import { batchOf } from '../data/batching.js';
 import type { Dataset } from '../data/dataset.js';
 import { isUploadable } from '../data/ring.js';
 import { checkSameScaling, checkSameTargets, unscaleOutputs } from '../data/scaling.js';
 import { isSource, targetsOf } from '../data/source.js';
 import type { Samples, Uploads } from '../data/upload.js';
 import { DownhillError } from '../gpu/errors.js';
-import type { Fields } from '../gpu/fields.js';
+import { checkInteger, type Fields } from '../gpu/fields.js';
 import { checkNotLost, isLost } from '../gpu/lost.js';
 import { checkTimestamps } from '../gpu/timing.js';
 import { MAX_STEP } from '../kernels/account.js';
@@ -41,6 +42,7 @@ import type { Recovery } from './recover.js';
 import type { Evaluation, Profile, StepReport, Stopped, ValidationReport } from './report-types.js';
 import type { StepResult } from './scheduler.js';
 import type {
+  Batch,
   CurvatureOptions,
   EvaluateOptions,
   ProfileOptions,
@@ -171,6 +173,14 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
     this.#checkAlive();
     const steps = checkRunOptions(options, this);
     return this.#run(steps, options.signal, options.watch === undefined ? undefined : checkWatchOptions(options.watch));
+  }
+
+  batch(step: number): Batch {
+    const { rows, sampling, seed } = this.#options;
+    const index = checkInteger('batch: the step', step, 0, MAX_STEP);
+    const plan = { samples: this.#data.samples, rows, stepsPerEpoch: this.stepsPerEpoch, sampling };
+    const { indices, valid, epoch } = batchOf(plan, seed, index);
+    return { samples: indices.slice(0, valid), epoch };
   }
 
   async profile(options: ProfileOptions = {}): Promise<Profile> {

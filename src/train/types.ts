@@ -254,6 +254,13 @@ export interface ProfileOptions {
   readonly separate?: boolean;
 }
 
+/** Which samples a step takes. */
+export interface Batch {
+  /** Indices into the data, row by row: fewer than `batchSize` in a short last batch. */
+  readonly samples: Uint32Array<ArrayBuffer>;
+  readonly epoch: number;
+}
+
 /** Options of `trainer.curvature`. */
 export interface CurvatureOptions extends WeightsOptions {
   /** How many of the largest and of the smallest eigenvalues are told; the condition number is about the last of as many. Default 5. */
@@ -287,6 +294,14 @@ export interface Trainer<F extends Fields = Fields> {
    * has no good value for an update: those before it are done and were yielded.
    */
   run(options: RunOptions): AsyncGenerator<StepReport, void, void>;
+  /**
+   * Which samples a step takes, done or to come: computed on the host, where the GPU picks the same.
+   *
+   * @param step from 0: the one that is reported as step + 1
+   * @throws DownhillError OPTION-*
+   * @example const { samples } = trainer.batch(99); // evaluate(subset(data, samples)) is their loss after step 100
+   */
+  batch(step: number): Batch;
   /**
    * Holds a run, from another place than its loop: what was submitted is still delivered, then `run` waits for `resume`, an
    * abort or `destroy`, and the GPU is free. Within the loop it is enough not to pull, or to `break` and `run` again later.

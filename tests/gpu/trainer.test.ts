@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { arrays } from '../../src/data/arrays.js';
 import { batchOf } from '../../src/data/batching.js';
-import { type Dataset, standardize, standardizeTargets } from '../../src/data/index.js';
+import { type Dataset, standardize, standardizeTargets, subset } from '../../src/data/index.js';
 import { traitsOf } from '../../src/gpu/traits.js';
 import { initialize } from '../../src/nn/init.js';
 import { type Activation, type Mlp, mlp } from '../../src/nn/mlp.js';
@@ -560,4 +560,24 @@ describe('parameters', () => {
     const values = await one.readParameters();
     expect(Object.values(values)).toEqual(initialize(mlp({ sizes: [9, 5, 4] }), 2));
   });
+});
+
+describe('batch', () => {
+  it.each(['shuffle', 'replacement', 'sequential', 'full'] as const)(
+    'says what a step looks at: %s',
+    async (sampling) => {
+      const data = noise(50, 8, 3);
+      const settings = { model: mlp({ sizes: [8, 5, 3] }), data, sampling, seed: 5 };
+      const rule = sgd({ lr: 0 }); // the weights stay, so the loss of a batch is that of its samples at any time
+      const one = await trainer({ ...settings, rule, ...(sampling !== 'full' && { batchSize: 16 }) });
+      const reports = await collect(one, { steps: 5 });
+      for (const { step, epoch, loss } of reports) {
+        const batch = one.batch(step - 1);
+        expect(batch.epoch).toBe(epoch);
+        const { loss: own } = await one.evaluate(subset(data, batch.samples));
+        expect(Math.abs(own - loss)).toBeLessThan(1e-6); // the same losses of rows, summed in another order
+      }
+      expect(() => one.batch(-1)).toThrow(expect.objectContaining({ code: 'OPTION-RANGE' }));
+    },
+  );
 });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { arrays, type Dataset, kFold, type SplitOptions, split } from '../../src/data/index.js';
+import { arrays, type Dataset, kFold, type SplitOptions, split, subset } from '../../src/data/index.js';
 import { DownhillError } from '../../src/gpu/errors.js';
 
 /** Sample i has the features (i, -i) and the class that `of` says. */
@@ -116,5 +116,24 @@ describe('kFold', () => {
     for (const k of [1, 11, 2.5]) expect(code(() => kFold(data, { k }))).toBe('OPTION-RANGE');
     expect(code(() => kFold(data, { folds: 3 } as object))).toBe('OPTION-UNKNOWN');
     expect(code(() => kFold(arrays({ x: [[1], [2]], y: [1, 2] }), { k: 2, stratify: true }))).toBe('DATA-MISMATCH');
+  });
+});
+
+describe('subset', () => {
+  it('takes the samples asked for, in order, as often as asked', () => {
+    const data = dataOf(5, (i) => i % 3);
+    const some = subset(data, Uint32Array.of(4, 0, 4));
+    expect(samplesOf(some)).toEqual([4, 0, 4]);
+    expect(labelsOf(some)).toEqual([1, 0, 1]);
+    expect(some.samples).toBe(3);
+    expect(labelsOf(subset(data, [2]))).toEqual([2]);
+  });
+
+  it('refuses what is no sample', () => {
+    const data = dataOf(5, () => 0);
+    expect(code(() => subset(data, []))).toBe('OPTION-RANGE');
+    expect(code(() => subset(data, [5]))).toBe('OPTION-RANGE');
+    expect(code(() => subset(data, [0.5]))).toBe('OPTION-RANGE');
+    expect(code(() => subset(data, undefined as never))).toBe('OPTION-TYPE');
   });
 });
