@@ -7,6 +7,8 @@ import { check } from './checks/command.js';
 import { parseCheck } from './checks/options.js';
 import { type Io, printError, processIo } from './common/io.js';
 import { versionOf } from './common/versions.js';
+import { compare } from './compare/command.js';
+import { parseCompare } from './compare/options.js';
 import { doctor } from './doctor/command.js';
 import { inspect } from './inspect/command.js';
 import { parseInspect } from './inspect/options.js';
@@ -33,6 +35,7 @@ const COMMANDS: Readonly<Record<string, (args: readonly string[], io: Io) => Pro
   export: exportModel,
   inspect,
   ...Object.fromEntries(checkNames.map((name) => [name, (args: readonly string[], io: Io) => check(name, args, io)])),
+  compare,
   search,
   trial,
   range,
@@ -51,6 +54,7 @@ const HELP = `npx downhill <command>
   gradcheck      compare gradients: differences, float64, the GPU
   init-loss      compare the loss at the start with that of a network which knows nothing
   overfit-batch  see whether a network learns one batch by heart
+  compare        reproduce a chapter of the lecture, with its picture
   search         search hyper-parameters: many trainings, the best of them
   trial          run one trial of a search from a file, for queues
   range          a learning-rate range test: which rates a network learns with
@@ -124,6 +128,7 @@ export function needs([command, ...args]: readonly string[]): Needs {
     if (command === 'range') return { ...nothing, adapter: parseRange(args) !== 'help' };
     if (command === 'trial') return { ...nothing, adapter: !args.some((each) => each === '--help' || each === '-h') };
     if (command === 'predict') return { ...nothing, adapter: parsePredict(args) !== 'help' };
+    if (command === 'compare') return { ...nothing, adapter: !('help' in parseCompare(args)) };
     if (command === 'inspect') return { ...nothing, adapter: parseInspect(args) !== 'help' };
     if (command === 'loss-plane') return { ...nothing, adapter: parsePlane(args) !== 'help' };
     const name = checkNames.find((each) => each === command);

@@ -1,0 +1,116 @@
+/** Gradient descent on all samples, on one, and on a few. */
+import { sgd } from '../../../src/index.js';
+import { duration, lossText } from '../../common/format.js';
+import type { Chapter, Claim, Lab, Outcome } from '../chapter.js';
+import { ALONG, lookedCurves, lossCurves } from '../curves.js';
+import { lectureNet } from '../network.js';
+import { lossOver, type RunSpec, type Trained } from '../runs.js';
+import { median } from '../smooth.js';
+
+/** As the notes print. */
+const EVERY = 100;
+/** The batch sizes and rates of the notes. */
+const WAYS = [
+  { name: 'GD (all samples, lr 0.01)', batchSize: undefined, lr: 0.01 },
+  { name: 'SGD (1 sample, lr 0.01)', batchSize: 1, lr: 0.01 },
+  { name: 'mini-batch SGD (64, lr 0.64)', batchSize: 64, lr: 0.64 },
+] as const;
+
+export const batching: Chapter = {
+  name: 'batching',
+  title: 'Gradient descent, SGD and mini-batch SGD',
+  claim:
+    'After as many updates, a gradient of one sample gets about as far as a gradient of all samples, for a tiny part of the work, but ' +
+    'noisily; a mini-batch is nearly as cheap, far less noisy, and takes a larger rate.',
+  // As the notes: a rate of 0.64 is too large for inputs of variance 1.
+  scale: 'unit',
+  usual: { images: 60_000, iterations: 2000, seeds: 1 },
+  quick: { images: 1000, iterations: 200, seeds: 1 },
+  plan: (_, { iterations }) => ({ largestBatch: 64, run: (lab) => run(lab, iterations) }),
+};
+
+async function run(lab: Lab, steps: number): Promise<Outcome> {
+  const model = lectureNet(lab.train);
+  const every = Math.min(EVERY, Math.ceil(steps / 2));
+  const specs = WAYS.map(
+    ({ name, batchSize, lr }): RunSpec => ({
+      ...{ name, model, steps, afterEvery: every, rule: () => sgd({ lr }) },
+      ...(batchSize === undefined ? { sampling: 'full' } : { sampling: 'replacement', batchSize }),
+    }),
+  );
+  const trained = await lab.runs(specs);
+  const log = lab.log === true;
+  // As the notes plot it, where all curves get there.
+  const below = trained.every(({ runs }) => runs.every((each) => lossOver(each, 0.25) < 1));
+  const view = { y: 'loss', logY: log, ...(!log && { range: [0, below ? 1 : 2.5] as const }) };
+  const done = trained.every(({ runs }) => runs.every(({ final }) => final));
+  return {
+    panels: [
+      { title: 'Loss of each batch, smoothed', x: ALONG.step, ...view, curves: lossCurves(trained) },
+      {
+        title: `Loss of the batch after its update, every ${every}`,
+        ...{ x: ALONG.step, ...view, curves: lookedCurves(trained, ({ after }) => after) },
+      },
+      { title: 'Against epochs', x: ALONG.epoch, ...view, logX: true, curves: lossCurves(trained, 'epoch') },
+      { title: 'Against time', x: ALONG.seconds, ...view, logX: true, curves: lossCurves(trained, 'seconds') },
+    ],
+    table: [
+      ['', 'batch', 'iterations', 'epochs', `loss after, last ${every}`, 'test loss', 'accuracy', 'time'],
+      ...trained.map(({ spec, runs }) => {
+        const one = runs[0];
+        const steps = one?.losses.length ?? 0;
+        return [
+          spec.name,
+          spec.batchSize ?? lab.train.samples,
+          steps,
+          one && Number((steps / one.stepsPerEpoch).toPrecision(3)),
+          lastOf({ spec, runs }),
+          one?.final?.loss,
+          one?.final?.accuracy === undefined ? undefined : `${(100 * one.final.accuracy).toFixed(1)} %`,
+          one && duration(one.seconds.at(-1) ?? 0),
+        ];
+      }),
+    ],
+    claims: done ? claims(trained, lab) : [],
+    notes: [
+      `The notes train on 60,000 images; here there are ${lab.train.samples.toLocaleString('en-US')}, so that ${steps} single samples are ` +
+        `${(steps / lab.train.samples).toPrecision(2)} epochs, and ${steps} mini-batches ${((64 * steps) / lab.train.samples).toPrecision(3)}.`,
+    ],
+  };
+}
+
+/** The median over the seeds of the last losses after the update. */
+const lastOf = ({ runs }: Trained): number | undefined =>
+  runs.length > 0 ? median(runs.map(({ after }) => after.at(-1)?.loss ?? Number.NaN)) : undefined;
+
+/** How much a loss jumps from batch to batch in the last half: the standard deviation of differences, over √2. */
+function noise({ runs }: Trained): number {
+  const of = (losses: readonly number[]) => {
+    const half = losses.slice(losses.length >> 1);
+    const jumps = half.slice(1).map((loss, i) => (loss - half[i]!) ** 2);
+    return Math.sqrt(jumps.reduce((sum, each) => sum + each, 0) / jumps.length / 2);
+  };
+  return median(runs.map(({ losses }) => of(losses)));
+}
+
+function claims([gd, single, mini]: readonly Trained[], _: Lab): Claim[] {
+  const seconds = (of: Trained) => median(of.runs.map((run) => run.seconds.at(-1)!));
+  const test = (of: Trained) => median(of.runs.map((run) => run.final!.loss));
+  return [
+    {
+      text: 'an update of one sample or of 64 costs a small part of one of all samples',
+      holds: seconds(mini!) < seconds(gd!) / 2 && seconds(single!) < seconds(gd!) / 2,
+      measured: `${duration(seconds(gd!))}, ${duration(seconds(single!))}, ${duration(seconds(mini!))}`,
+    },
+    {
+      text: 'single samples are the noisiest, all samples have no noise',
+      holds: noise(single!) > noise(mini!) && noise(mini!) > noise(gd!),
+      measured: `${[gd!, single!, mini!].map((each) => lossText(noise(each))).join(', ')} from batch to batch`,
+    },
+    {
+      text: 'after as many updates mini-batches have the lowest test loss',
+      holds: test(mini!) < test(gd!) && test(mini!) < test(single!),
+      measured: [gd!, single!, mini!].map((each) => lossText(test(each))).join(', '),
+    },
+  ];
+}

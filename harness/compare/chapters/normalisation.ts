@@ -1,0 +1,103 @@
+/** Inputs as they are, centred, standardised; and batch norm. */
+import { type Dataset, type MlpOptions, standardize, statistics } from '../../../src/index.js';
+import { lossText } from '../../common/format.js';
+import { OPTIMIZERS } from '../../common/optimizers.js';
+import type { Chapter, Lab, Outcome } from '../chapter.js';
+import { ALONG, lookedCurves, lossCurves } from '../curves.js';
+import { lectureNet } from '../network.js';
+import { lossOver, type RunSpec } from '../runs.js';
+import { median } from '../smooth.js';
+
+const BATCH = 64;
+const LR = 0.05;
+
+interface Way {
+  readonly name: string;
+  readonly data: readonly [train: Dataset, test: Dataset];
+  readonly options?: Partial<MlpOptions>;
+}
+
+export const normalisation: Chapter = {
+  name: 'normalisation',
+  title: 'Normalising the inputs, and the layers',
+  claim:
+    'Centred and standardised inputs make the surface rounder, so that the same rate gets further; batch norm does so for every layer.',
+  usual: { images: 60_000, iterations: 1000, seeds: 1 },
+  quick: { images: 1000, iterations: 120, seeds: 1 },
+  plan: (_, { iterations }) => ({ largestBatch: BATCH, run: (lab) => run(lab, iterations) }),
+};
+
+/** Both parts, with what the network sees of a raw value as given. */
+const seen = ({ train, test }: Lab, scale: Dataset['scale'], shift: Dataset['shift']) =>
+  [train, test].map((part) => Object.freeze({ ...part, scale, shift })) as unknown as readonly [Dataset, Dataset];
+
+function waysOf(lab: Lab): Way[] {
+  const known = statistics(lab.train);
+  const means = typeof known.mean === 'number' ? [known.mean] : [...known.mean];
+  const raw = lab.train.x instanceof Uint8Array ? 1 / 255 : 1;
+  const mean = means.reduce((sum, each) => sum + each, 0) / means.length;
+  const standard = [standardize(lab.train, known), standardize(lab.test, known)] as const;
+  return [
+    { name: 'raw, from 0 to 1', data: seen(lab, raw, 0) },
+    { name: 'centred', data: seen(lab, raw, -mean * raw) },
+    { name: 'standardised', data: standard },
+    { name: 'standardised, batch norm', data: standard, options: { norm: 'batch' } },
+  ];
+}
+
+async function run(lab: Lab, steps: number): Promise<Outcome> {
+  const specs = waysOf(lab).map(
+    ({ name, data: [data, test], options }): RunSpec => ({
+      ...{ name, data, test, model: lectureNet(lab.train, options), steps, sampling: 'shuffle', batchSize: BATCH },
+      ...{ rule: () => OPTIMIZERS.sgd!.make(LR), testEvery: Math.max(1, Math.round(steps / 20)) },
+      options: { dropLast: true },
+    }),
+  );
+  const trained = await lab.runs(specs);
+  const ends = trained.map(({ runs }) =>
+    runs.length > 0 ? median(runs.map((each) => lossOver(each, 0.1))) : undefined,
+  );
+  const [raw, centred, standard, norm] = ends;
+  const known = ends.every((each) => each !== undefined);
+  return {
+    panels: [
+      {
+        title: `Training loss, SGD with rate ${LR}`,
+        x: ALONG.step,
+        y: 'loss',
+        logY: lab.log !== false,
+        curves: lossCurves(trained),
+      },
+      {
+        title: 'Accuracy on the test part',
+        x: ALONG.step,
+        y: 'accuracy',
+        curves: lookedCurves(trained, ({ tests }) => tests, 'accuracy'),
+      },
+    ],
+    table: [
+      ['', 'training loss, last tenth', 'test loss', 'accuracy'],
+      ...trained.map(({ spec: { name }, runs }, i) => [
+        name,
+        ends[i],
+        runs[0]?.final?.loss,
+        runs[0]?.final?.accuracy === undefined ? undefined : `${(100 * runs[0].final.accuracy).toFixed(1)} %`,
+      ]),
+    ],
+    claims: known
+      ? [
+          {
+            text: 'centred is faster than raw, standardised faster than centred',
+            holds: centred! < raw! && standard! < centred!,
+            measured: [raw!, centred!, standard!].map(lossText).join(', '),
+          },
+          {
+            text: 'batch norm is faster still',
+            holds: norm! < standard!,
+            measured: `${lossText(norm!)} against ${lossText(standard!)}`,
+          },
+        ]
+      : [],
+    notes: [],
+  };
+}

@@ -1,0 +1,156 @@
+/** Update rules side by side. */
+import { checkChoice, type Model } from '../../../src/index.js';
+import { lossText } from '../../common/format.js';
+import { LECTURE_OPTIMIZERS, OPTIMIZERS, readOptimizers } from '../../common/optimizers.js';
+import type { Chapter, Lab, Outcome } from '../chapter.js';
+import { ALONG, lookedCurves, lossCurves } from '../curves.js';
+import { lectureNet } from '../network.js';
+import { readRate } from '../read.js';
+import { lossOver, type RunSpec, type Trained } from '../runs.js';
+import { median } from '../smooth.js';
+
+const RATES = ['equal', 'default', 'tuned'] as const;
+type Rates = (typeof RATES)[number];
+
+/** Rates that a short search tries. */
+const TRIED = Array.from({ length: 11 }, (_, i) => 10 ** (-4 + i * 0.4));
+/** Of the steps, for a try. */
+const TRY_SHARE = 0.1;
+const TRY_LEAST = 40;
+const BATCH = 64;
+
+interface Asked {
+  readonly names: readonly string[];
+  readonly rates: Rates;
+  readonly lr: number;
+}
+
+export const optimizers: Chapter = {
+  name: 'optimizers',
+  title: 'Update rules side by side',
+  claim:
+    'Momentum and Nesterov get further than plain SGD at the same rate; AdaGrad, RMSProp and Adam scale every parameter by its ' +
+    'gradients, and do well without a rate found for the problem.',
+  flags: {
+    optimizers: {
+      value: 'NAMES',
+      help: 'which ones, by the names of --optimizer, momentum and nesterov',
+      default: LECTURE_OPTIMIZERS.join(','),
+    },
+    rates: {
+      value: 'WAY',
+      help: 'equal (the rate of --lr for all), default (each rule its own), tuned (each by a short search)',
+      default: 'tuned',
+    },
+    lr: { value: 'X', help: 'the rate, with --rates equal', default: '0.01' },
+  },
+  usual: { images: 60_000, iterations: 2000, seeds: 1 },
+  quick: { images: 1000, iterations: 150, seeds: 1 },
+  plan(given, { iterations }) {
+    const rates = checkChoice('--rates', given.get('rates') ?? (given.has('lr') ? 'equal' : 'tuned'), RATES);
+    const asked = {
+      names: readOptimizers('--optimizers', given.get('optimizers') ?? LECTURE_OPTIMIZERS.join(',')),
+      rates,
+      lr: readRate('--lr', given.get('lr') ?? '0.01'),
+    };
+    return { largestBatch: BATCH, run: (lab) => run(lab, asked, iterations) };
+  },
+};
+
+async function run(lab: Lab, { names, rates, lr }: Asked, steps: number): Promise<Outcome> {
+  const model = lectureNet(lab.train);
+  const given =
+    rates === 'tuned' ? await tuned(lab, model, names, steps) : names.map(() => (rates === 'equal' ? lr : undefined));
+  const specs = names.map((name, i) => specOf(name, model, given[i], steps));
+  const trained = await lab.runs(specs);
+  const log = lab.log !== false;
+  const way = {
+    equal: `the rate ${lr} for all`,
+    default: 'the default rate of each',
+    tuned: 'the rate of each found by a short search',
+  };
+  const curves = lossCurves(trained);
+  return {
+    panels: [
+      { title: `Training loss, ${way[rates]}`, x: ALONG.step, y: 'loss', logY: log, curves },
+      {
+        title: 'Accuracy on the test part',
+        x: ALONG.step,
+        y: 'accuracy',
+        curves: lookedCurves(trained, ({ tests }) => tests, 'accuracy'),
+      },
+    ],
+    table: [
+      ['', 'rate', 'training loss, last tenth', 'test loss', 'accuracy'],
+      ...trained.map(({ spec, runs }, i) => {
+        const finals = runs.flatMap(({ final }) => (final ? [final] : []));
+        return [
+          spec.name,
+          given[i] === undefined ? String(ruleRate(names[i]!)) : Number(given[i]!.toPrecision(2)).toString(),
+          runs.length > 0 ? median(runs.map((each) => lossOver(each, 0.1))) : undefined,
+          finals.length > 0 ? median(finals.map((each) => each.loss)) : undefined,
+          finals.length > 0
+            ? `${(100 * median(finals.map((each) => each.accuracy ?? Number.NaN))).toFixed(1)} %`
+            : undefined,
+        ];
+      }),
+    ],
+    claims: claims(names, trained, rates),
+    notes: rates === 'tuned' ? [tries(lab, steps)] : [],
+    more: { rates, given },
+  };
+}
+
+const ruleRate = (name: string) => OPTIMIZERS[name]!.make().hyper.lr;
+
+const specOf = (name: string, model: Model, lr: number | undefined, steps: number): RunSpec => ({
+  ...{ name, model, steps, sampling: 'shuffle', batchSize: BATCH },
+  rule: () => OPTIMIZERS[name]!.make(lr),
+  testEvery: Math.max(1, Math.round(steps / 20)),
+});
+
+const trySteps = (steps: number) => Math.min(steps, Math.max(TRY_LEAST, Math.round(TRY_SHARE * steps)));
+const tries = (_: Lab, steps: number) =>
+  `Each rate is the best of ${TRIED.length} from ${TRIED[0]} to ${TRIED.at(-1)!.toPrecision(1)}, by the loss at the end of ${trySteps(steps)} steps.`;
+
+/** The rate of each, by a short training with each of some. */
+async function tuned(lab: Lab, model: Model, names: readonly string[], steps: number): Promise<number[]> {
+  lab.phase('looking for rates');
+  const tried = names.flatMap((name) => TRIED.map((lr) => ({ name, lr })));
+  const specs = tried.map(({ name, lr }): RunSpec => {
+    const { testEvery: _, ...spec } = specOf(name, model, lr, trySteps(steps));
+    return { ...spec, name: `${name}, rate ${lr.toPrecision(1)}` };
+  });
+  const trained = await lab.runs(specs, { seeds: 1 });
+  return names.map((name) => {
+    const own = tried.flatMap((each, i) => {
+      const one = trained[i]?.runs[0];
+      return each.name === name && one ? [{ lr: each.lr, loss: lossOver(one, 0.25) }] : [];
+    });
+    const best = own.reduce(
+      (a, b) => (b.loss < a.loss || Number.isNaN(a.loss) ? b : a),
+      own[0] ?? { lr: TRIED[0]!, loss: Number.NaN },
+    );
+    return best.lr;
+  });
+}
+
+function claims(names: readonly string[], trained: readonly Trained[], rates: Rates) {
+  if (trained.some(({ runs }) => runs.length === 0)) return [];
+  const loss = (name: string) => {
+    const at = names.indexOf(name);
+    return at < 0 ? undefined : median(trained[at]!.runs.map((each) => lossOver(each, 0.1)));
+  };
+  const before = (text: string, a: string, b: string) => {
+    const [low, high] = [loss(a), loss(b)];
+    if (low === undefined || high === undefined) return [];
+    return [{ text, holds: low < high, measured: `${lossText(low)}, ${lossText(high)}` }];
+  };
+  const how =
+    rates === 'tuned' ? 'with rates found for each' : rates === 'equal' ? 'at the same rate' : 'with the default rates';
+  return [
+    ...before(`momentum gets further than SGD ${how}`, 'momentum', 'sgd'),
+    ...before(`Nesterov's gets further than SGD ${how}`, 'nesterov', 'sgd'),
+    ...before(`Adam gets further than SGD ${how}`, 'adam', 'sgd'),
+  ];
+}

@@ -1,0 +1,221 @@
+/** `downhill compare`: the lecture's experiments, as a picture, a table and JSON. */
+import { existsSync, mkdirSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { type Dataset, DownhillError, describeAdapter, split } from '../../src/index.js';
+import { requestDevice } from '../../src/node/index.js';
+import { count, duration, lossText, plural } from '../common/format.js';
+import { type Io, interruptible, painter } from '../common/io.js';
+import { defaultFolder, outputError } from '../common/output.js';
+import { Progress } from '../common/progress.js';
+import { findGpu } from '../common/quiet.js';
+import { type Column, INDENT, textTable, wrap } from '../common/table.js';
+import { versionOf } from '../common/versions.js';
+import { writeWhole } from '../common/whole-file.js';
+import { dataOf } from '../train/command.js';
+import type { JobData } from '../train/data.js';
+import type { Amounts, Cell, Lab, Outcome } from './chapter.js';
+import { experimentSvg } from './chart.js';
+import { type CompareCommand, compareHelp, parseCompare } from './options.js';
+import { trainAll } from './runs.js';
+
+/** Characters of a line where there is no terminal. */
+const COLUMNS = 110;
+/** Images of the test part that are evaluated: enough for an accuracy to half a per cent. */
+const TEST_IMAGES = 2000;
+
+/**
+ * @returns the exit code
+ * @throws DownhillError for whatever is wrong
+ */
+export async function compare(args: readonly string[], io: Io): Promise<number> {
+  const command = parseCompare(args);
+  if ('help' in command) {
+    io.stdout.write(compareHelp(command.help));
+    return 0;
+  }
+  return interruptible(io, async (signal) => {
+    const { data } = await dataOf(command, io, signal);
+    const parts = chosen(command, data);
+    const folder = makeFolder(command);
+    const done = await experiment(command, parts, io, signal);
+    const files = await write(folder, command, parts, done);
+    report(command, parts, done, files, io);
+    signal.throwIfAborted(); // what was measured is kept; the exit code says that it is not all
+    return 0;
+  });
+}
+
+interface Parts {
+  readonly train: Dataset;
+  readonly test: Dataset;
+  readonly amounts: Amounts;
+}
+
+/** The images asked for. @throws DownhillError OPTION-RANGE where a batch takes more than there are */
+function chosen({ amounts, experiment, chapter }: CompareCommand, { train, test }: JobData): Parts {
+  const images = Math.min(amounts.images, train.samples);
+  const { largestBatch = 1 } = experiment;
+  if (images < largestBatch) {
+    throw new DownhillError(
+      'OPTION-RANGE',
+      `${chapter.name} has batches of ${largestBatch}, but there are ${plural(images, 'image')} to train on.`,
+      'Set a larger --images, or --samples.',
+    );
+  }
+  return {
+    train: images < train.samples ? split(train, images)[0] : train,
+    test: test.samples > TEST_IMAGES ? split(test, TEST_IMAGES)[0] : test,
+    amounts: { ...amounts, images },
+  };
+}
+
+type Done = Outcome & { readonly adapter: ReturnType<typeof describeAdapter>; readonly seconds: number };
+
+async function experiment(
+  command: CompareCommand,
+  { train, test, amounts }: Parts,
+  io: Io,
+  signal: AbortSignal,
+): Promise<Done> {
+  await findGpu();
+  const device = await requestDevice({ label: `downhill:compare-${command.chapter.name}` });
+  const progress = new Progress(io.stderr);
+  const start = performance.now();
+  try {
+    const place = { device, train, test, amounts, signal };
+    const lab: Lab = {
+      ...place,
+      log: command.log,
+      phase: (text) => progress.say(text),
+      runs: (specs, how) =>
+        trainAll(
+          place,
+          specs,
+          {
+            plan: (seconds, trainings) => progress.say(`${plural(trainings, 'run')}, about ${duration(seconds)}`),
+            step: (name, seed, step, steps, loss, share) =>
+              progress.draw(
+                [
+                  `${Math.floor(100 * share)} %`,
+                  name + (seed > 0 ? `, seed ${seed}` : ''),
+                  `${count(step)}/${count(steps)}`,
+                  `loss ${lossText(loss)}`,
+                ],
+                share,
+              ),
+          },
+          how,
+        ),
+    };
+    const outcome = await command.experiment.run(lab);
+    return { ...outcome, adapter: describeAdapter(device), seconds: (performance.now() - start) / 1000 };
+  } finally {
+    progress.clear();
+    device.destroy();
+  }
+}
+
+const FILES = { svg: 'comparison.svg', png: 'comparison.png', json: 'comparison.json' };
+
+/** @returns its path, as it is shown */
+function makeFolder({ out, force, chapter }: CompareCommand): string {
+  const folder = out ?? defaultFolder(chapter.name);
+  try {
+    mkdirSync(resolve(folder), { recursive: true });
+  } catch (cause) {
+    throw outputError(folder, cause);
+  }
+  if (!force && Object.values(FILES).some((file) => existsSync(join(folder, file)))) {
+    throw new DownhillError(
+      'OUTPUT-UNWRITABLE',
+      `The folder ${folder} has a comparison in it already.`,
+      'Name another folder, or add --force.',
+    );
+  }
+  return folder;
+}
+
+const dataText = ({ config }: CompareCommand): string =>
+  config.data.kind === 'digits' ? 'drawn digits' : config.data.kind === 'named' ? config.data.name : config.data.kind;
+
+const shown = (command: CompareCommand, { train, amounts }: Parts): string =>
+  `${plural(train.samples, 'image')} of ${dataText(command)}, ${plural(amounts.iterations, 'iteration')}, ${plural(amounts.seeds, 'seed')}`;
+
+/** All files, each whole or not at all. A picture in pixels where its library is there. */
+async function write(
+  folder: string,
+  command: CompareCommand,
+  parts: Parts,
+  done: Done,
+): Promise<Record<string, string>> {
+  const { chapter, own, quick, log, config } = command;
+  const { adapter, seconds, panels, heatMaps, table, claims, notes, more } = done;
+  const subtitle = `${shown(command, parts)}, on ${adapter.name}`;
+  const svg = experimentSvg({ title: chapter.title, subtitle, panels, ...(heatMaps && { heatMaps }) });
+  const numbers = {
+    ...{ chapter: chapter.name, title: chapter.title, claim: chapter.claim },
+    ...{ amounts: parts.amounts, quick, flags: own, log, data: config.data, scale: config.scale, adapter, seconds },
+    versions: { downhill: versionOf('downhill') ?? 'unknown', node: process.versions.node },
+    ...{ claims, notes, table, panels, heatMaps, ...more },
+  };
+  try {
+    writeWhole(join(folder, FILES.svg), svg);
+    writeWhole(join(folder, FILES.json), `${JSON.stringify(numbers, null, 1)}\n`);
+    const { canDraw, svgPng } = await import('../bench/report/draw.js');
+    if (canDraw()) writeWhole(join(folder, FILES.png), await svgPng(svg));
+    const { svg: _, json, png } = FILES;
+    return {
+      picture: join(folder, FILES.svg),
+      ...(canDraw() && { png: join(folder, png) }),
+      numbers: join(folder, json),
+    };
+  } catch (cause) {
+    throw outputError(folder, cause, 'it is no longer there');
+  }
+}
+
+const cellText = (cell: Cell): string =>
+  cell === undefined ? '' : typeof cell === 'string' ? cell : Number.isInteger(cell) ? count(cell) : lossText(cell);
+
+function report(
+  command: CompareCommand,
+  parts: Parts,
+  done: Done,
+  files: Readonly<Record<string, string>>,
+  io: Io,
+): void {
+  const { chapter } = command;
+  const { table, claims, notes, adapter, seconds } = done;
+  if (command.json) {
+    const said = { chapter: chapter.name, amounts: parts.amounts, adapter, seconds, table, claims, notes, files };
+    io.stdout.write(`${JSON.stringify(said)}\n`);
+    return;
+  }
+  const paint = painter(io.stdout);
+  const room = (io.stdout.columns ?? COLUMNS) - 1;
+  const [titles, ...rows] = table;
+  const columns = titles!.map(
+    (title, i): Column<readonly Cell[]> => ({
+      title: String(title ?? ''),
+      ...(i === 0 && { align: 'left' as const }),
+      text: (row) => cellText(row[i]),
+    }),
+  );
+  const lines = [
+    '',
+    `${INDENT}${paint('bold', chapter.title)}  ${shown(command, parts)}`,
+    `${INDENT}${paint('gray', `${adapter.name}, ${duration(seconds)}`)}`,
+    '',
+    ...textTable(columns, rows, { paint, room }),
+    '',
+    ...claims.flatMap(({ text, holds, measured }) => [
+      `${INDENT}${holds ? paint('green', 'holds') : paint('red', 'does not hold')}  ${text}: ${measured}`,
+    ]),
+    ...(claims.length > 0 ? [''] : []),
+    ...notes.flatMap((note) => wrap(note, room - INDENT.length, false).map((line) => INDENT + line)),
+    ...(notes.length > 0 ? [''] : []),
+    ...Object.entries(files).map(([what, file]) => `${INDENT}${paint('cyan', what.padEnd(7))}  ${file}`),
+    '',
+  ];
+  io.stdout.write(`${lines.join('\n')}\n`);
+}
