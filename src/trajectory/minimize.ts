@@ -59,7 +59,7 @@ export async function minimizeAll(
   checkProblem('minimize', problem);
   checkOptions('minimize', options, ['steps']);
   if (!Array.isArray(runs))
-    throw new DownhillError('OPTION-TYPE', `runs must be a list, got ${show(runs)}.`, 'Pass [{ rule: sgd() }].');
+    throw new DownhillError('OPTION-TYPE', `runs must be a list, got ${show(runs)}.`, 'Pass [{ rule }].');
   const checked = runs.map((run, i) => checkRun(runs.length > 1 ? `runs[${i}]` : 'minimize', problem, run));
   const numbers = Math.max(problem.n * runs.length, 1);
   const steps = checkInteger('steps', options.steps ?? 100, 1, Math.floor(MOST_NUMBERS / numbers) - 1);
