@@ -193,7 +193,10 @@ describe('a rule’s name', () => {
     const files = readdirSync(src, { recursive: true })
       .map(String)
       .filter(
-        (path) => path.endsWith('.ts') && !path.endsWith('.gen.ts') && !/(optim|reference)[\\/](rules|minimizers)[\\/]/.test(path),
+        (path) =>
+          path.endsWith('.ts') &&
+          !path.endsWith('.gen.ts') &&
+          !/(optim|reference)[\\/](rules|minimizers)[\\/]/.test(path),
       );
     const names = table.map(([name]) => name);
     const found = files.flatMap((path) => {
