@@ -68,8 +68,8 @@ export const updatePacked = (operands: {
 /** What every device can dispatch along one dimension; the kernels go over the rest. */
 const MAX_GROUPS = 65_535;
 const WORKGROUP = 16;
-/** Blocks to a lane, where there are many; of a few, so that all cores have some. */
-const STRETCH = 8;
+/** Blocks to a lane, where there are many (each lane clears what it keeps a block in); of a few, so that all cores have some. */
+const STRETCH = 16;
 const LEAST_GROUPS = 16;
 
 const passOf = (
