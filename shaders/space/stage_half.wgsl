@@ -1,10 +1,10 @@
 // Half-precision numbers (IEEE 754 binary16, two to a word) out of somebody else's memory into padded arenas of ours, where they
 // are float32, and back: rounded to the nearest, ties to even, to infinity from 65520 on.
 //
-// All is done on integers: packing and unpacking of the language may round, flush and overflow as the device likes. Pieces are
-// those of stage.wgsl, places in `foreign` counted in halves, at any of them: where a row begins or ends within a word, the other
-// half of it may be another tensor's, which another lane writes at the same time. So words are atomic, and of such a one only the
-// own bits change.
+// Halves are put together and taken apart here, exactly: packing and unpacking of the language may round, flush and overflow as the
+// device likes. Pieces are those of stage.wgsl, places in `foreign` counted in halves, at any of them: where a row begins or ends
+// within a word, the other half of it may be another tensor's, which another lane writes at the same time. So words are atomic, and
+// of such a one only the own bits change.
 //
 //   foreign  halves
 //   own      the arena
@@ -19,38 +19,74 @@ override ZERO: bool = false;
 override WORKGROUP: u32 = 64;
 
 @group(0) @binding(0) var<storage, read_write> foreign: array<atomic<u32>>;
-@group(0) @binding(1) var<storage, read_write> own: array<u32>;
+@group(0) @binding(1) var<storage, read_write> own: array<vec4u>;
 @group(0) @binding(2) var<storage, read> pieces: array<vec4u>;
 
-// The bits of a half from those of a float.
-fn half_of(bits: u32) -> u32 {
-  let sign = (bits >> 16u) & 0x8000u;
-  let magnitude = bits & 0x7fffffffu;
-  if (magnitude > 0x7f800000u) {
-    // NaN stays one, and what came from a half gets its bits back.
-    let payload = (magnitude >> 13u) & 0x3ffu;
-    return sign | 0x7c00u | select(payload, 0x200u, payload == 0u);
-  }
-  if (magnitude < 0x38800000u) {
-    // Below 2^-14 a half is a number of steps of 2^-24; below half a step it is 0.
-    let shift = min(126u - (magnitude >> 23u), 25u);
-    let mantissa = (magnitude & 0x7fffffu) | 0x800000u;
-    return sign | ((mantissa + (1u << (shift - 1u)) - 1u + ((mantissa >> shift) & 1u)) >> shift);
-  }
-  return sign | min(((magnitude + 0xfffu + ((magnitude >> 13u) & 1u)) >> 13u) - 0x1c000u, 0x7c00u);
+// The bits of halves, in words' order, from those of floats. Within a power of two 2^e a half has 1024 steps, and as many below
+// 2^-14; with E the bits of that power's exponent its code is round(|x| / 2^e · 1024) + (E >> 13) - (113 << 10). Products with powers
+// of two are exact, and `round` takes ties to even. By floats and masks: SwiftShader shifts each of four neighbours on its own.
+fn halves_of(bits: vec4u) -> vec2u {
+  let magnitude = bits & vec4u(0x7fffffffu);
+  let exponent = clamp(bits & vec4u(0x7f800000u), vec4u(0x38800000u), vec4u(0x47800000u));
+  let steps = round(bitcast<vec4f>(magnitude) * bitcast<vec4f>(vec4u(0x7f000000u) - exponent) * 1024.0);
+  var codes = min(steps + vec4f(bitcast<vec4i>(exponent)) * 0x1p-13f - 115712.0, vec4f(31744.0));
+  // NaN stays one, and what came from a half gets its bits back.
+  let payload = vec4f(bitcast<vec4i>(magnitude & vec4u(0x7fe000u))) * 0x1p-13f;
+  let nan = select(payload, vec4f(512.0), payload == vec4f()) + 31744.0;
+  codes = select(codes, nan, magnitude > vec4u(0x7f800000u));
+  codes = select(codes, codes + 32768.0, bits != magnitude);
+  let whole = bitcast<vec4u>(codes + vec4f(0x1p23f));
+  return (whole.xz & vec2u(0xffffu)) | (whole.yw * vec2u(65536u));
 }
 
-// The bits of a float from those of a half: every half is one.
-fn float_of(half: u32) -> u32 {
-  let sign = (half & 0x8000u) << 16u;
-  let magnitude = half & 0x7fffu;
-  if (magnitude >= 0x7c00u) { return sign | 0x7f800000u | ((magnitude & 0x3ffu) << 13u); }
-  if (magnitude < 0x400u) { return sign | bitcast<u32>(f32(magnitude) * 0x1p-24f); }
-  return sign | ((magnitude << 13u) + 0x38000000u);
+// The bits of floats from those of halves: every half is one.
+fn floats_of(words: vec2u) -> vec4u {
+  let halves = vec4u(words.x & 0xffffu, words.x >> 16u, words.y & 0xffffu, words.y >> 16u);
+  let magnitude = halves & vec4u(0x7fffu);
+  let tiny = bitcast<vec4u>(vec4f(bitcast<vec4i>(magnitude)) * 0x1p-24f);
+  let rest = magnitude * 8192u + select(vec4u(0x38000000u), vec4u(0x70000000u), magnitude >= vec4u(0x7c00u));
+  return select(rest, tiny, magnitude < vec4u(0x400u)) | ((halves & vec4u(0x8000u)) * 65536u);
 }
 
-fn take(at: u32, half: u32) {
-  if (!KEEP || half_of(own[at]) != half) { own[at] = float_of(half); }
+// What becomes of numbers in the arena once the caller's halves are read.
+fn taken(now: vec4u, words: vec2u) -> vec4u {
+  let given = floats_of(words);
+  if (!KEEP) { return given; }
+  let differ = (halves_of(now) ^ words).xxyy & vec4u(0xffffu, 0xffff0000u, 0xffffu, 0xffff0000u);
+  return select(now, given, differ != vec4u());
+}
+
+// Whole words of one row, where four of the arena's numbers are two words.
+fn copy_quad(at: u32, word: u32) {
+  if (OUT) {
+    let halves = halves_of(own[at]);
+    atomicStore(&foreign[word], halves.x);
+    atomicStore(&foreign[word + 1u], halves.y);
+    return;
+  }
+  own[at] = taken(own[at], vec2u(atomicLoad(&foreign[word]), atomicLoad(&foreign[word + 1u])));
+  if (ZERO) {
+    atomicStore(&foreign[word], 0u);
+    atomicStore(&foreign[word + 1u], 0u);
+  }
+}
+
+// A word of which `mine` is a row's: its first half is number `at` of the arena, its second the one behind.
+fn copy_word(at: u32, word: u32, mine: u32) {
+  let first = (mine & 0xffffu) != 0u;
+  let second = (mine & 0xffff0000u) != 0u;
+  var now = vec4u();
+  if (first) { now.x = own[at / 4u][at % 4u]; }
+  if (second) { now.y = own[(at + 1u) / 4u][(at + 1u) % 4u]; }
+  if (OUT) {
+    atomicAnd(&foreign[word], ~mine);
+    atomicOr(&foreign[word], halves_of(now).x & mine);
+    return;
+  }
+  let next = taken(now, vec2u(atomicLoad(&foreign[word]), 0u));
+  if (first) { own[at / 4u][at % 4u] = next.x; }
+  if (second) { own[(at + 1u) / 4u][(at + 1u) % 4u] = next.y; }
+  if (ZERO) { atomicAnd(&foreign[word], ~mine); }
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -65,37 +101,21 @@ fn stage_half(
   }
   let piece = pieces[2u * index];
   let rows = pieces[2u * index + 1u];
-  // A lane has a word; so many may hold a part of a row.
-  let words = rows.x / 2u + 1u;
-  for (var i = lane; i < (piece.z + rows.x - 1u) / rows.x * words; i += WORKGROUP) {
+  let quads = select(0u, piece.z / 4u, rows.x >= piece.z && piece.x % 2u == 0u && piece.y % 4u == 0u);
+  for (var i = lane; i < quads; i += WORKGROUP) { copy_quad(piece.y / 4u + i, piece.x / 2u + 2u * i); }
+  // What is left, a lane to a word; so many may hold a part of a row.
+  let done = 4u * quads;
+  let width = min(rows.x, piece.z) - done;
+  let words = width / 2u + 1u;
+  let count = select((piece.z + rows.x - 1u) / rows.x * words, 0u, width == 0u);
+  for (var i = lane; i < count; i += WORKGROUP) {
     let row = i / words;
-    let start = piece.x + row * rows.y;
+    let start = piece.x + done + row * rows.y;
     let word = start / 2u + i % words;
     // Which elements of the row the word's halves are: the first may be the one in front of it, the second the one behind.
     let column = 2u * word - start;
-    let length = min(rows.x, piece.z - row * rows.x);
-    let first = column < length;
-    let second = column + 1u < length;
-    let at = piece.y + row * rows.x + column;
-    let mine = select(0u, 0xffffu, first) | select(0u, 0xffff0000u, second);
-    if (mine == 0u) {
-      continue;
-    }
-    if (OUT) {
-      var bits = 0u;
-      if (first) { bits = half_of(own[at]); }
-      if (second) { bits |= half_of(own[at + 1u]) << 16u; }
-      if (mine == 0xffffffffu) {
-        atomicStore(&foreign[word], bits);
-      } else {
-        atomicAnd(&foreign[word], ~mine);
-        atomicOr(&foreign[word], bits);
-      }
-      continue;
-    }
-    let bits = atomicLoad(&foreign[word]);
-    if (first) { take(at, bits & 0xffffu); }
-    if (second) { take(at + 1u, bits >> 16u); }
-    if (ZERO) { atomicAnd(&foreign[word], ~mine); }
+    let length = min(width, piece.z - done - row * rows.x);
+    let mine = select(0u, 0xffffu, column < length) | select(0u, 0xffff0000u, column + 1u < length);
+    if (mine != 0u) { copy_word(piece.y + done + row * rows.x + column, word, mine); }
   }
 }
