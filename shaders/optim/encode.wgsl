@@ -77,15 +77,12 @@ fn scale_f16(most: f32) -> vec2f {
   return bitcast<vec2f>(select(vec2u(exponent - 14u, 268u - exponent) << vec2u(23u), vec2u(0x7fc00000u), exponent == 255u));
 }
 
-// Of y from 0 up the bits of a half, as a whole number: put together here, since a packing of floats rounds as the device likes.
-// Below 2^-14 they are the steps of 2^-24 that it has.
+// Of y from 0 to below 2^16 the bits of a half, as a whole number: put together here, since a packing of floats rounds as the device
+// likes. Within a power of two 2^e a half has 1024 steps, and as many below 2^-14; products with powers of two are exact.
 fn half_codes(y: vec4f, random: vec4u) -> vec4f {
-  let part = fraction(random);
-  let step = bitcast<vec4f>(bitcast<vec4u>(y) & vec4u(0x7f800000u)) * 0x1p-10f;
-  let bits = bitcast<vec4u>(y + part * step) & vec4u(0xffffe000u);
-  let normal = vec4f(bitcast<vec4i>(bits - vec4u(0x38000000u))) * 0x1p-13f;
-  let tiny = floor(y * 0x1p24f + part);
-  return min(select(normal, tiny, y < vec4f(0x1p-14f)), vec4f(31744.0));
+  let exponent = max(bitcast<vec4u>(y) & vec4u(0x7f800000u), vec4u(0x38800000u));
+  let steps = floor(y * bitcast<vec4f>(vec4u(0x7f000000u) - exponent) * 1024.0 + fraction(random));
+  return steps + vec4f(bitcast<vec4i>(exponent)) * 0x1p-13f - 115712.0;
 }
 
 // Two to a word, each below 2^16.
