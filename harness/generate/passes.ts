@@ -96,7 +96,7 @@ export function recordPasses({ row, hyper }: Rule, shape: readonly number[]): Pa
     label: row.name,
     buffers: set,
     space,
-    groups: [{ tensors: ['p'], frozen: false, rules: [] }],
+    groups: [{ tensors: ['p'], frozen: false, rules: [{ row, hyper }] }],
     param: vector('param'),
     grad: vector('grad'),
     clock: named('clock', 32),

@@ -23,8 +23,23 @@ const sameRule = (a: Rule, b: Rule): boolean =>
 const same = (a: Omit<Group, 'tensors'>, b: GroupedTensor): boolean =>
   a.frozen === b.frozen && a.rules.every((rule, i) => sameRule(rule, b.rules[i]!));
 
+/** Settings that a rule's passes are made for stay, and are everybody's. @throws DownhillError OPTION-RANGE */
+function checkFixed({ row, hyper }: Rule, next: Rule['hyper']): void {
+  const valueIn = (settings: object, key: string) => (settings as Readonly<Record<string, unknown>>)[key];
+  const key = row.fixed?.find((each) => valueIn(hyper, each) !== valueIn(next, each));
+  if (key === undefined) return;
+  throw new DownhillError(
+    'OPTION-RANGE',
+    `${row.name} is made for ${key} ${show(valueIn(hyper, key))}: ${show(valueIn(next, key))} is another rule.`,
+    'Give it to the rule itself, for all tensors.',
+  );
+}
+
 /** What a rule asks of all its groups and replicas together. */
-const checkTogether = (rules: readonly Rule[]) => rules[0]?.row.checkTogether?.(rules.map(({ hyper }) => hyper));
+function checkTogether(rules: readonly Rule[]): void {
+  for (const { hyper } of rules) checkFixed(rules[0]!, hyper);
+  rules[0]?.row.checkTogether?.(rules.map(({ hyper }) => hyper));
+}
 
 /**
  * One group for every distinct set of hyper-parameters, or one per tensor where norms are per tensor.
@@ -58,6 +73,7 @@ export function makeGroups(tensors: readonly GroupedTensor[], perTensor: boolean
 export function changed({ row, hyper }: Rule, options: object): Rule {
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
   const next = resolveHyper(row, { ...hyper, ...given } as OptionsOf<RuleRow['fields']>);
+  checkFixed({ row, hyper }, next);
   const [before, after] = [hyper, next].map((each) => (each as { convention?: unknown }).convention);
   if (before === after) return { row, hyper: next };
   throw new DownhillError(

@@ -485,6 +485,12 @@ export interface ShampooOptions {
   readonly preconditionFrequency?: number;
   /** Added to the denominator of tensors that are not matrices; above 0. Default 1e-10. */
   readonly adagradEps?: number | Schedule;
+  /** Share of the step before that is added to a step; at least 0 and below 1. Default 0. */
+  readonly momentum?: number | Schedule;
+  /** Whose length the step of a matrix has: its own, or that of another rule. Default none. */
+  readonly grafting?: 'none' | 'sgd' | 'adagrad';
+  /** Longest side with a whole preconditioner; longer ones keep its diagonal; at least 0. Default 1024. */
+  readonly maxPreconditionerSize?: number;
   /** Weight decay: L2, or decoupled where that is set; at least 0. Default 0. */
   readonly weightDecay?: number | Schedule;
   /** Take lr·weightDecay·p off the weights, instead of adding weightDecay·p to the gradient. Default false. */

@@ -29,7 +29,12 @@ export interface RulePasses {
   readonly space: Space;
   readonly replicas: number;
   /** Records of `hyper` are per group and replica: record = group · replicas + replica. */
-  readonly groups: readonly { readonly tensors: readonly string[]; readonly frozen: boolean }[];
+  readonly groups: readonly {
+    readonly tensors: readonly string[];
+    readonly frozen: boolean;
+    /** By replica. Settings that are `fixed` in the row are the same for all. */
+    readonly rules: readonly { readonly hyper: Readonly<Record<string, unknown>> }[];
+  }[];
   /** The group of a tensor. */
   groupOf(tensor: string): number;
   /** Tensors that are trained. */

@@ -73,6 +73,8 @@ export interface RuleRow<F extends Fields = Fields> {
    * whose `Hyper` the records have, like all that read them.
    */
   passes?(step: RulePasses): readonly Op[];
+  /** Settings that its passes are made for: the same in all groups and replicas, and as they are at first. */
+  readonly fixed?: readonly (keyof F & string)[];
   /** Every tensor has records of its own, which passes change: layer-wise rates. Default false. */
   readonly perTensor?: boolean;
   /** What its passes remember in other shapes than slots', bytes of it and bytes moved per parameter: for its page. */

@@ -453,19 +453,27 @@ export const sgd: RuleFunction<typeof sgdRule, SgdOptions> = sgdRule;
  *   L += G·Gᵀ;  R += Gᵀ·G
  *   p -= lr·L^(-1/4)·G·R^(-1/4), of each preconditioner A taken as A + eps·F·I, F its largest sum of magnitudes in a row
  *
- * A side longer than 1024 keeps the diagonal of its preconditioner only. Tensors that do not have two axes take AdaGrad's step,
- * s += g²; p -= lr·g / (√s + adagradEps), with the same `lr`. Roots are computed anew every `preconditionFrequency` updates, and at
- * each of the first so many. State: of a matrix [r, c] 2·(r² + c²) values, rounded up to multiples of 4; of other tensors one per parameter. No
- * momentum, and no grafting of another rule's step length, which many implementations add: its steps are its own.
+ * A side longer than `maxPreconditionerSize` keeps the diagonal of its preconditioner only. Tensors that do not have two axes take
+ * AdaGrad's step, s += g²; p -= lr·g / (√s + adagradEps), with the same `lr`. Roots are computed anew every `preconditionFrequency`
+ * updates, and at each of the first so many.
+ *
+ * `grafting` gives each matrix' step U the length of another rule's step S (Anil et al. 2020): U·‖S‖/‖U‖, with S = G for 'sgd' and
+ * S = g / (√Σg² + adagradEps) for 'adagrad'; then a rate that is right for that rule is right for this one. With `momentum` steps add up,
+ * m = momentum·m + U; p -= lr·m, those of other tensors too. Both are as the rule is made with: `grafting` and
+ * `maxPreconditionerSize` are the same for all tensors, and `set` does not change them.
+ *
+ * State: of a matrix [r, c] 2·(r² + c²) values, rounded up to multiples of 4; of other tensors one per parameter; `momentum`, and
+ * `grafting: 'adagrad'`, another one per parameter.
  *
  * The inverse fourth roots are 20 coupled Newton steps (Guo & Higham 2006), products only: no eigenvalues, no host; SOAP would need
  * eigenvectors or a QR decomposition, which products are not. In f32 an update lies within 1e-3 of float64's while a preconditioner is
  * close to singular, as in the first steps (measured: 5e-4), and within 1e-5 at 25 steps: what eps = 1e-6 leaves of 24 bits. Hence eps
- * is at least 2^-20. 86 dispatches a step, however many matrices there are; where roots are not due, their kernels return at once.
+ * is at least 2^-20. 86 dispatches a step, 87 with `grafting`, however many matrices there are; where roots are not due, their kernels return at once.
  *
  * @example shampoo({ lr: 0.1, preconditionFrequency: 10 })
  * @throws DownhillError HYPER-RANGE, HYPER-TYPE, HYPER-UNKNOWN; LIMIT-BINDING for a matrix that no binding holds.
- * Paper: Gupta et al. 2018, Shampoo: preconditioned stochastic tensor optimization, https://arxiv.org/abs/1802.09568.
+ * Paper: Gupta et al. 2018, Shampoo: preconditioned stochastic tensor optimization, https://arxiv.org/abs/1802.09568; grafting: Anil et
+ * al. 2020, Scalable second order optimization for deep learning, https://arxiv.org/abs/2002.09018.
  */
 export const shampoo: RuleFunction<typeof shampooRule, ShampooOptions> = shampooRule;
 

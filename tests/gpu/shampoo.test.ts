@@ -4,13 +4,21 @@ import { shampoo } from '../../src/optim/rules.gen.js';
 import { Path, pathTolerance, referenceRules, referenceState, worst } from '../../src/reference/index.js';
 import { randomFloats, readFloats, testDevice } from '../support/gpu.js';
 
-/* What passes.test.ts does not reach: sides with a diagonal, alone and beside others, and roots that are kept for some updates. */
+/*
+ * What passes.test.ts does not reach: sides with a diagonal, alone and beside others, roots that are kept for some updates, and
+ * grafting with momentum.
+ */
 
 const SHAPES = [[1030, 3], [6, 1100], [7, 5], [9]];
 
-it('keeps diagonals of long sides, and roots for as many updates as it is told', async () => {
+it.each([
+  ['keeps diagonals of long sides, and roots for as many updates as it is told', {}],
+  ['has steps of SGD’s length, with momentum', { grafting: 'sgd', momentum: 0.9, maxPreconditionerSize: 6 }],
+  ['has steps of AdaGrad’s length, with momentum and decay', { grafting: 'adagrad', momentum: 0.5, weightDecay: 0.1 }],
+  ['keeps diagonals alone', { grafting: 'adagrad', maxPreconditionerSize: 0, maximize: true }],
+] as const)('%s', async (_, options) => {
   const device = await testDevice();
-  const hyper = { preconditionFrequency: 3, eps: 1e-4 };
+  const hyper = { preconditionFrequency: 3, eps: 1e-4, ...options };
   const reference = referenceRules.shampoo;
   const made: GPUBuffer[] = [];
   const upload = (values: Float32Array<ArrayBuffer>) => {
@@ -51,6 +59,22 @@ it('keeps diagonals of long sides, and roots for as many updates as it is told',
     const found = worst(actual, own.param, limit);
     expect(found.ratio, JSON.stringify({ shape, ...found })).toBeLessThanOrEqual(1);
   }
+  optimizer.destroy();
+  for (const buffer of made) buffer.destroy();
+});
+
+it('is the same rule for all tensors, from the start on', async () => {
+  const device = await testDevice();
+  const made = [0, 1].map(() => device.createBuffer({ size: 128, usage: 0x80 | 0x04 | 0x08 }));
+  const [param, grad] = made as [GPUBuffer, GPUBuffer];
+  const tensor = { name: 'w', shape: [4, 4], param, grad };
+  const at = (words: string) =>
+    expect.objectContaining({ code: 'OPTION-RANGE', message: expect.stringContaining(words) });
+  const apart = [{ ...tensor, group: { grafting: 'sgd' } as object }];
+  await expect(createOptimizer(device, shampoo(), apart)).rejects.toThrow(at('grafting'));
+  const optimizer = await createOptimizer(device, shampoo({ momentum: 0.9 }), [tensor]);
+  expect(() => optimizer.set({ maxPreconditionerSize: 2 })).toThrow(at('maxPreconditionerSize 1024'));
+  optimizer.set({ momentum: 0, maxPreconditionerSize: 1024 });
   optimizer.destroy();
   for (const buffer of made) buffer.destroy();
 });

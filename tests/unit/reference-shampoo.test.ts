@@ -70,6 +70,27 @@ describe('shampoo', () => {
     );
   });
 
+  it('has the length of another rule’s step where it is grafted, and adds steps up with momentum', () => {
+    const eps = 1e-3;
+    // As in the first test: u = (9, 4) / √(…), whose norm becomes that of (9, 4), or of AdaGrad's first step, (1, 1).
+    const own = [9 / Math.sqrt(81 * 1.001), 4 / Math.sqrt(16.081)] as const;
+    const unit = own.map((value) => value / Math.hypot(...own)) as [number, number];
+    const [sgd, adagrad] = [Math.hypot(9, 4), Math.SQRT2];
+    near(step([2, 2], [[9, 0, 0, 4]], { eps, grafting: 'sgd' }), [-unit[0] * sgd, 0, 0, -unit[1] * sgd]);
+    const options = { eps, grafting: 'adagrad', adagradEps: 1e-30 };
+    near(step([2, 2], [[9, 0, 0, 4]], options), [-unit[0] * adagrad, 0, 0, -unit[1] * adagrad]);
+    // One element: steps of SGD's length are g; with momentum 0.5 they are 2, 1 + 3, 2 + 1.
+    const moved = step([1, 1], [[2], [3], [1]], { grafting: 'sgd', momentum: 0.5 });
+    near(moved, [-(2 + 4 + 3)]);
+    // Of a vector AdaGrad's: 1, then 0.5 + 1/√2.
+    near(step([1], [[1], [1]], { momentum: 0.5, adagradEps: 1e-30 }), [-(1 + 0.5 + Math.SQRT1_2)]);
+  });
+
+  it('keeps whole preconditioners up to the side it is told', () => {
+    expect(referenceState(shampoo, [3, 5], { maxPreconditionerSize: 3 }).roots).toHaveLength(9 + 5);
+    expect(referenceState(shampoo, [3, 5], { maxPreconditionerSize: 0 }).roots).toHaveLength(3 + 5);
+  });
+
   it('stays where there never was a gradient', () => {
     near(step([2, 3], [[0, 0, 0, 0, 0, 0]]), [0, 0, 0, 0, 0, 0]);
   });

@@ -1,7 +1,9 @@
 // Shampoo's other tensors, those that are no matrices: AdaGrad.
 //
 //   p -= decay·p;  s = s + g²;  p -= lr·g / (√s + eps)
+//   MOMENTUM: m = momentum·m + g / (√s + eps);  p -= lr·m
 
+override MOMENTUM: bool = false;
 override WORKGROUP: u32 = 64;
 
 struct Hyper {
@@ -16,6 +18,7 @@ struct Hyper {
   ridge: f32,
   frequency: u32,
   adagrad_eps: f32,
+  momentum: f32,
 }
 
 @group(0) @binding(0) var<uniform> hyper: array<Hyper, 1024>;
@@ -24,6 +27,7 @@ struct Hyper {
 @group(0) @binding(3) var<storage, read_write> sum: array<vec4f>;
 // Group, elements, and where they begin in param and grad, and in the state, in vec4s.
 @group(0) @binding(4) var<storage, read> segments: array<vec4u>;
+@group(0) @binding(5) var<storage, read_write> momentum_buffer: array<vec4f>;
 
 // A workgroup takes a segment, lanes every WORKGROUP-th vec4 of it. z is the replica.
 @compute @workgroup_size(WORKGROUP)
@@ -48,7 +52,12 @@ fn adagrad(
     let g = clip(h.grad_scale * grad[first + i], h.clip_value) + h.l2 * p;
     let s = sum[state + i] + g * g;
     sum[state + i] = s;
-    param[first + i] = select(p, p - h.decay * p, h.decay != 0.0) - h.lr * g / (sqrt(s) + h.adagrad_eps);
+    var change = g / (sqrt(s) + h.adagrad_eps);
+    if (MOMENTUM) {
+      change += h.momentum * momentum_buffer[first + i];
+      momentum_buffer[first + i] = change;
+    }
+    param[first + i] = select(p, p - h.decay * p, h.decay != 0.0) - h.lr * change;
   }
 }
 

@@ -1,5 +1,11 @@
-// Shampoo, last pass: p -= lr·U, after the decay.
+// Shampoo, last pass, after the decay:
+//
+//   GRAFT: U = U·‖S‖ / ‖U‖, S the step whose length is wanted (graft.wgsl)
+//   MOMENTUM: m = momentum·m + U, and m in the place of U
+//   p -= lr·U
 
+override GRAFT: bool = false;
+override MOMENTUM: bool = false;
 override WORKGROUP: u32 = 64;
 
 struct Hyper {
@@ -14,6 +20,7 @@ struct Hyper {
   ridge: f32,
   frequency: u32,
   adagrad_eps: f32,
+  momentum: f32,
 }
 
 // Up to 4,096 elements of a matrix [rows, cols] from `start` on: where they are in vec4s, and where [rows, cols] and its transposed
@@ -28,12 +35,27 @@ struct Segment {
   x_row: u32,
   other: u32,
   other_row: u32,
+  // Its place among the segments of its matrix, where these begin among all of them, and how many they are.
+  place: u32,
+  first: u32,
+  all: u32,
 }
 
 @group(0) @binding(0) var<uniform> hyper: array<Hyper, 1024>;
 @group(0) @binding(1) var<storage, read_write> param: array<vec4f>;
 @group(0) @binding(2) var<storage, read> u: array<f32>;
 @group(0) @binding(3) var<storage, read> segments: array<Segment>;
+// (Σu², Σs²) of each segment.
+@group(0) @binding(4) var<storage, read> sums: array<vec2f>;
+@group(0) @binding(5) var<storage, read_write> momentum_buffer: array<vec4f>;
+
+// ‖S‖ / ‖U‖ of a matrix, its segments in order; 0 where U is.
+fn graft(segment: Segment, replica: u32, replicas: u32) -> f32 {
+  let at = replica * (arrayLength(&sums) / replicas) + segment.first;
+  var sum = vec2f();
+  for (var i = 0u; i < segment.all; i++) { sum += sums[at + i]; }
+  return select(sqrt(sum.y) / sqrt(sum.x), 0.0, sum.x == 0.0);
+}
 
 // A workgroup takes a segment, lanes every WORKGROUP-th vec4 of it. z is the replica.
 @compute @workgroup_size(WORKGROUP)
@@ -53,11 +75,18 @@ fn apply(
   }
   let first = group.z * (arrayLength(&param) / groups.z) + segment.param;
   let u_at = group.z * (arrayLength(&u) / groups.z) + segment.x;
+  var scale = 1.0;
+  if (GRAFT) { scale = graft(segment, group.z, groups.z); }
   for (var i = lane; 4u * i < segment.count; i += WORKGROUP) {
     var change = vec4f();
     for (var k = 0u; k < min(segment.count - 4u * i, 4u); k++) {
       let element = segment.start + 4u * i + k;
       change[k] = u[u_at + (element / segment.cols) * segment.x_row + element % segment.cols];
+    }
+    change *= scale;
+    if (MOMENTUM) {
+      change += h.momentum * momentum_buffer[first + i];
+      momentum_buffer[first + i] = change;
     }
     let p = param[first + i];
     param[first + i] = select(p, p - h.decay * p, h.decay != 0.0) - h.lr * change;

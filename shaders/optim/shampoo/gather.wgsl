@@ -14,6 +14,7 @@ struct Hyper {
   ridge: f32,
   frequency: u32,
   adagrad_eps: f32,
+  momentum: f32,
 }
 
 // Up to 4,096 elements of a matrix [rows, cols] from `start` on: where they are in vec4s, and where [rows, cols] and its transposed
@@ -28,6 +29,10 @@ struct Segment {
   x_row: u32,
   other: u32,
   other_row: u32,
+  // Its place among the segments of its matrix, where these begin among all of them, and how many they are.
+  place: u32,
+  first: u32,
+  all: u32,
 }
 
 @group(0) @binding(0) var<uniform> hyper: array<Hyper, 1024>;

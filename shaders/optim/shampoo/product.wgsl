@@ -24,6 +24,7 @@ struct Hyper {
   ridge: f32,
   frequency: u32,
   adagrad_eps: f32,
+  momentum: f32,
 }
 
 // A side of a matrix: [n, m] is the gradient, or its transposed, zeros behind; what follows is in floats, of a replica.

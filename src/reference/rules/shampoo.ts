@@ -6,10 +6,12 @@ export type ShampooHyper = CommonHyper & {
   readonly eps: number;
   readonly preconditionFrequency: number;
   readonly adagradEps: number;
+  readonly momentum: number;
+  /** Whose length the step of a matrix has. */
+  readonly grafting: 'none' | 'sgd' | 'adagrad';
+  /** Sides longer than this keep the diagonal of their preconditioner. */
+  readonly maxPreconditionerSize: number;
 };
-
-/** Sides longer than this keep the diagonal of their preconditioner. */
-const LARGEST = 1024;
 
 /** A rotation of two rows of a matrix [n, n]. */
 function rotate(matrix: Float64Array, n: number, p: number, q: number, cos: number, sin: number): void {
@@ -86,19 +88,19 @@ const transposed = (x: Float64Array, rows: number, cols: number): Float64Array =
   x.map((_, i) => x[(i % rows) * cols + Math.floor(i / rows)]!);
 
 /** Adds x·xᵀ, or its diagonal, of x [rows, cols]. */
-function addStatistics(sum: Float64Array, x: Float64Array, rows: number, cols: number): void {
+function addStatistics(sum: Float64Array, x: Float64Array, rows: number, cols: number, whole: boolean): void {
   for (let i = 0; i < rows; i++) {
-    for (let j = rows > LARGEST ? i : 0; j < (rows > LARGEST ? i + 1 : rows); j++) {
+    for (let j = whole ? 0 : i; j < (whole ? rows : i + 1); j++) {
       let dot = 0;
       for (let k = 0; k < cols; k++) dot += x[i * cols + k]! * x[j * cols + k]!;
-      sum[rows > LARGEST ? i : i * rows + j]! += dot;
+      sum[whole ? i * rows + j : i]! += dot;
     }
   }
 }
 
 /** root·x, of a root that is a matrix or a diagonal, x [rows, cols]. */
 function preconditioned(root: Float64Array, x: Float64Array, rows: number, cols: number): Float64Array {
-  if (rows > LARGEST) return x.map((value, i) => root[Math.floor(i / cols)]! * value);
+  if (root.length < rows * rows) return x.map((value, i) => root[Math.floor(i / cols)]! * value);
   const result = new Float64Array(rows * cols);
   for (let i = 0; i < rows; i++) {
     for (let k = 0; k < rows; k++) {
@@ -109,7 +111,30 @@ function preconditioned(root: Float64Array, x: Float64Array, rows: number, cols:
   return result;
 }
 
-const sizeOf = (side: number) => (side > LARGEST ? side : side * side);
+const sizeOf = (side: number, largest: number) => (side > largest ? side : side * side);
+const normOf = (values: Float64Array) => Math.sqrt(values.reduce((sum, value) => sum + value * value, 0));
+
+/** p = p - lr·m, with m = momentum·m + change where there is momentum. */
+function move(param: Float64Array, change: Float64Array, momentum: Float64Array | undefined, full: ShampooHyper): void {
+  for (let i = 0; i < param.length; i++) {
+    const step = change[i]! + (momentum ? full.momentum * momentum[i]! : 0);
+    if (momentum) momentum[i] = step;
+    param[i] = param[i]! - full.lr * step;
+  }
+}
+
+/** A step with the length of another rule's. @param sum AdaGrad's, which is changed */
+function grafted(change: Float64Array, gradient: Float64Array, sum: Float64Array | undefined, full: ShampooHyper) {
+  const other = gradient.map((g, i) => {
+    if (!sum) return g;
+    sum[i] = sum[i]! + g * g;
+    return g / (Math.sqrt(sum[i]!) + full.adagradEps);
+  });
+  const [own, wanted] = [normOf(change), normOf(other)];
+  return change.map((value) => (own === 0 ? 0 : (value * wanted) / own));
+}
+
+const EXTRAS = { momentum: 0, grafting: 'none', maxPreconditionerSize: 1024 } as const;
 
 /**
  * Shampoo for matrices, AdaGrad for all other tensors.
@@ -118,43 +143,48 @@ const sizeOf = (side: number) => (side > LARGEST ? side : side * side);
  *     p = p - lr · (L + eps·F·I)^(-1/4) · G · (R + eps·F·I)^(-1/4)
  *     s = s + g²;  p = p - lr · g / (sqrt(s) + adagradEps)
  *
+ * With grafting (Anil et al. 2020) the step of a matrix has the norm of G, or of g / (sqrt(Σ g²) + adagradEps); with momentum
+ * m = momentum · m + step;  p = p - lr · m.
+ *
  * Gupta et al. 2018, algorithm 1, with eps relative to L and R instead of at their start. Roots by eigenvalues, every
  * preconditionFrequency updates and at each of the first so many.
  */
 export const shampoo: ReferenceRule<ShampooHyper> = {
-  defaults: { lr: 0.1, eps: 1e-6, preconditionFrequency: 1, adagradEps: 1e-10, ...commonDefaults },
+  defaults: { lr: 0.1, eps: 1e-6, preconditionFrequency: 1, adagradEps: 1e-10, ...EXTRAS, ...commonDefaults },
 
   /** Kernels have their rows padded to whole vec4s. */
   unlike: ['preconditioners', 'roots'],
 
   /** Of a tensor that is no matrix. */
   slots(hyper = {}) {
-    complete('shampoo', this.defaults, hyper);
-    return ['sum'];
+    const { momentum } = complete('shampoo', this.defaults, hyper);
+    return ['sum', ...(momentum === 0 ? [] : ['momentum_buffer'])];
   },
 
   /** Both preconditioners, one behind the other, and both roots. */
-  lengths(shape): Readonly<Record<string, number>> {
-    if (shape.length !== 2) return { sum: shape.reduce((product, size) => product * size, 1) };
-    const both = shape.reduce((sum, side) => sum + sizeOf(side), 0);
-    return { preconditioners: both, roots: both };
+  lengths(shape, hyper = {}): Readonly<Record<string, number>> {
+    const { momentum, grafting, maxPreconditionerSize } = complete('shampoo', this.defaults, hyper);
+    const elements = shape.reduce((product, size) => product * size, 1);
+    const added: Record<string, number> = momentum === 0 ? {} : { momentum_buffer: elements };
+    if (shape.length !== 2) return { sum: elements, ...added };
+    const both = shape.reduce((sum, side) => sum + sizeOf(side, maxPreconditionerSize), 0);
+    return { preconditioners: both, roots: both, ...added, ...(grafting === 'adagrad' && { graft_sum: elements }) };
   },
 
   update(param, grad, state, t, hyper = {}) {
     const full = complete('shampoo', this.defaults, hyper);
-    checkUpdate(param, grad, state, t, ['sum']);
-    const gradient = prepare(param, grad, full);
+    checkUpdate(param, grad, state, t, this.slots(hyper));
     const sum = state.sum!;
-    for (let i = 0; i < param.length; i++) {
-      const g = gradient[i]!;
+    const change = prepare(param, grad, full).map((g, i) => {
       sum[i] = sum[i]! + g * g;
-      param[i] = param[i]! - (full.lr * g) / (Math.sqrt(sum[i]!) + full.adagradEps);
-    }
+      return g / (Math.sqrt(sum[i]!) + full.adagradEps);
+    });
+    move(param, change, state.momentum_buffer, full);
   },
 
   step(tensors, t, hyper = {}) {
     const full = complete('shampoo', this.defaults, hyper);
-    const { lr, eps, preconditionFrequency } = full;
+    const { eps, preconditionFrequency, maxPreconditionerSize: largest } = full;
     const due = t <= preconditionFrequency || (t - 1) % preconditionFrequency === 0;
     for (const { shape, param, grad, state } of tensors) {
       if (shape.length !== 2) {
@@ -163,22 +193,29 @@ export const shampoo: ReferenceRule<ShampooHyper> = {
       }
       checkUpdate(param, grad, state, t, []);
       const [rows, cols] = shape as [number, number];
-      let gradient = prepare(param, grad, full);
+      const whole = prepare(param, grad, full);
+      let gradient = whole;
       for (const [side, other, from] of [
         [rows, cols, 0],
-        [cols, rows, sizeOf(rows)],
+        [cols, rows, sizeOf(rows, largest)],
       ] as const) {
-        const sum = state.preconditioners!.subarray(from, from + sizeOf(side));
-        const root = state.roots!.subarray(from, from + sizeOf(side));
-        addStatistics(sum, gradient, side, other);
-        if (due) root.set(side > LARGEST ? diagonalRoot(sum, eps) : inverseFourthRoot(sum, side, eps));
+        const sum = state.preconditioners!.subarray(from, from + sizeOf(side, largest));
+        const root = state.roots!.subarray(from, from + sizeOf(side, largest));
+        addStatistics(sum, gradient, side, other, side <= largest);
+        if (due) root.set(side > largest ? diagonalRoot(sum, eps) : inverseFourthRoot(sum, side, eps));
         gradient = transposed(gradient, side, other);
       }
       // Back in its own layout after two turns; now the roots, from each side in turn.
-      const left = preconditioned(state.roots!.subarray(0, sizeOf(rows)), gradient, rows, cols);
-      const right = preconditioned(state.roots!.subarray(sizeOf(rows)), transposed(left, rows, cols), cols, rows);
+      const left = preconditioned(state.roots!.subarray(0, sizeOf(rows, largest)), gradient, rows, cols);
+      const right = preconditioned(
+        state.roots!.subarray(sizeOf(rows, largest)),
+        transposed(left, rows, cols),
+        cols,
+        rows,
+      );
       const change = transposed(right, cols, rows);
-      for (let i = 0; i < param.length; i++) param[i] = param[i]! - lr * change[i]!;
+      const graft = full.grafting === 'none' ? change : grafted(change, whole, state.graft_sum, full);
+      move(param, graft, state.momentum_buffer, full);
     }
   },
 };
