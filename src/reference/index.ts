@@ -23,6 +23,12 @@ export {
   referenceNetwork,
   referenceNetwork as referenceMlp,
 } from './network.js';
+export {
+  type ReferenceBent,
+  type ReferenceNewtonMinimum,
+  type ReferenceNewtonOptions,
+  referenceNewton,
+} from './newton.js';
 export { referencePenalty } from './penalty.js';
 export type { NoiseAt, ReferenceGiven, ReferenceProblem } from './problem.js';
 export { referenceProblems } from './problems.gen.js';
