@@ -1,16 +1,24 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { arrays } from '../../src/data/arrays.js';
 import type { Dataset } from '../../src/data/index.js';
+import { createPasses, encodePasses } from '../../src/gpu/pipelines.js';
+import { lower } from '../../src/kernels/lower.js';
 import { batchNorm, dropout, gelu, linear, relu, tanh } from '../../src/nn/layers.js';
 import { mse, softmaxCrossEntropy } from '../../src/nn/losses.js';
 import { type Model, sequential } from '../../src/nn/model.js';
 import { ema } from '../../src/optim/averages.js';
 import { adam, sgd } from '../../src/optim/rules.gen.js';
+import { problems } from '../../src/problems/rows.gen.js';
 import { referenceNetwork } from '../../src/reference/index.js';
+import { arenaSpace } from '../../src/space/arena.js';
+import { writeTensor } from '../../src/space/vectors.js';
+import { Lanczos } from '../../src/train/lanczos.js';
+import { POINT, problemObjective } from '../../src/train/problem-objective.js';
+import { spectrumOf } from '../../src/train/spectrum.js';
 import { createTrainer } from '../../src/train/trainer.js';
 import type { Trainer, TrainerOptions } from '../../src/train/types.js';
 import { eigenvalues } from '../support/eigenvalues.js';
-import { randomFloats, testDevice } from '../support/gpu.js';
+import { buffersFor, randomFloats, testDevice } from '../support/gpu.js';
 import { collect, losses, noise } from '../support/train.js';
 
 /* `trainer.curvature` against the eigenvalues of dense float64 Hessians, and what it leaves alone. */
@@ -130,6 +138,43 @@ it('finds every eigenvalue of a few dimensions, and so the condition number', as
   const found = await one.curvature();
   expect(found).toMatchObject({ iterations: 2, conditionRank: 2, negative: { count: 0, share: 0 } });
   expect(found.conditionNumber / (values[1]! / values[0]!)).toBeCloseTo(1, 5);
+});
+
+it.each([
+  ['the ravine', problems.ravine(), [-7, 2], [1 / 32, 2]],
+  ['a saddle', problems.saddle(), [1, 1e-3], [-2, 2]],
+  ['a chosen spectrum', problems.quadratic({ spectrum: [0.5, 1, 3, 40] }), [1, 1, 1, 1], [0.5, 1, 3, 40]],
+] as const)('finds all eigenvalues of a problem: %s', async (_, problem, start, wanted) => {
+  const device = await testDevice();
+  const buffers = buffersFor(device, 'problem');
+  const objective = problemObjective(problem, start);
+  const space = arenaSpace(objective.tensors, { maxBytes: 2 ** 20 });
+  const [params, grads] = ['params', 'grads'].map((name) => space.vector(buffers, name));
+  writeTensor(device, space, params!, POINT, Float32Array.from(start));
+  const statistics = { space, vector: space.vector(buffers, 'none') };
+  const bound = objective.bind({
+    label: 'test',
+    buffers,
+    space,
+    params: params!,
+    grads: grads!,
+    statistics,
+    seeds: [0],
+  });
+  const lanczos = await Lanczos.create(buffers, 'test', objective.tensors, wanted.length);
+  const forms = objective.forms!;
+  const passes = await createPasses(device, lower(bound.product!(lanczos.v, lanczos.w), forms, device).passes, buffers);
+  const result = await lanczos.run(3, async () => {
+    const encoder = device.createCommandEncoder();
+    encodePasses(encoder, 'test', passes);
+    device.queue.submit([encoder.finish()]);
+  });
+  buffers.destroy();
+  for (const [i, value] of wanted.entries()) expect(result.values[i]).toBeCloseTo(value, 4);
+  const { conditionNumber, conditionRank, negative } = spectrumOf(result, 1);
+  const sizes = wanted.map(Math.abs);
+  expect(conditionNumber / (Math.max(...sizes) / Math.min(...sizes))).toBeCloseTo(1, 4);
+  expect([conditionRank, negative.count]).toEqual([wanted.length, wanted.filter((value) => value < 0).length]);
 });
 
 it('goes through more samples than a pass takes, and gives their mean', async () => {
