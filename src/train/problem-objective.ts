@@ -34,13 +34,14 @@ export interface BoundProblem extends BoundObjective {
  * An analytic function as something to minimize: one tensor, 'x', of its n numbers. Every replica has a point of its own, whose
  * value and gradient one dispatch writes.
  *
- * @param starts where replicas start, each at that of its seed modulo their number; default the problem's own
+ * @param given where replicas start, each at that of its seed modulo their number; default the problem's own
  */
 export function problemObjective(
   problem: Problem,
-  ...starts: readonly ArrayLike<number>[]
+  ...given: readonly (ArrayLike<number> | undefined)[]
 ): Objective & { bind(binding: ObjectiveBinding): BoundProblem } {
   const { row, n, data, start } = problem;
+  const starts = given.filter((each) => each !== undefined);
   return {
     tensors: [{ name: POINT, shape: [n] }],
     statistics: [],

@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { CaseResult, ContenderResult, Report } from '../../harness/bench/contract.js';
 import { chartOption, isLog } from '../../harness/bench/report/chart.js';
-import { chartSvg, SCALE, svgPng } from '../../harness/bench/report/draw.js';
+import { chartSvg } from '../../harness/bench/report/draw.js';
 import { benchCharts, cut, textWidth } from '../../harness/bench/report/layout.js';
 import { markdown } from '../../harness/bench/report/markdown.js';
 import { bounds, factText, percent, signed, three } from '../../harness/bench/report/numbers.js';
@@ -11,6 +11,7 @@ import { isControl, isOurs, summarize } from '../../harness/bench/report/summary
 import { caseLines, printReport } from '../../harness/bench/report/text.js';
 import { prepareFolder, writeReport } from '../../harness/bench/report/write.js';
 import type { Io } from '../../harness/common/io.js';
+import { SCALE, svgPng } from '../../harness/common/png.js';
 import { DownhillError } from '../../src/index.js';
 import { scratch } from '../support/cli.js';
 

@@ -58,7 +58,7 @@ export async function writeReport(path: string, report: Report): Promise<string[
   write(JSON_FILE, jsonOf(report));
   const pictures = charts.map(({ scenario, file, title }) => ({ scenario, title, file: `${file}.svg` }));
   write('report.md', markdown(report, pictures));
-  const { canDraw, chartSvg, svgPng } = await import('./draw.js');
+  const [{ chartSvg }, { canDraw, svgPng }] = await Promise.all([import('./draw.js'), import('../../common/png.js')]);
   for (const chart of charts) {
     const svg = chartSvg(chart);
     write(`${chart.file}.svg`, svg);
