@@ -38,6 +38,7 @@ const rooms = {
   pages: ['common'],
   train: ['common', 'pages'],
   inspect: ['common', 'train'],
+  landscape: ['common'],
   model: ['common', 'train'],
   checks: ['common', 'train'],
   tune: ['common', 'train'],

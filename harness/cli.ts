@@ -12,6 +12,8 @@ import { parseCompare } from './compare/options.js';
 import { doctor } from './doctor/command.js';
 import { inspect } from './inspect/command.js';
 import { parseInspect } from './inspect/options.js';
+import { landscape } from './landscape/command.js';
+import { parseLandscape } from './landscape/options.js';
 import { exportModel } from './model/export.js';
 import { parsePredict } from './model/options.js';
 import { predict } from './model/predict.js';
@@ -34,6 +36,7 @@ const COMMANDS: Readonly<Record<string, (args: readonly string[], io: Io) => Pro
   predict,
   export: exportModel,
   inspect,
+  landscape,
   ...Object.fromEntries(checkNames.map((name) => [name, (args: readonly string[], io: Io) => check(name, args, io)])),
   compare,
   search,
@@ -51,6 +54,7 @@ const HELP = `npx downhill <command>
   predict        what a trained network says of samples
   export         a trained network for other programs: ONNX, npy, safetensors
   inspect        show what initialisations make of a network's activations
+  landscape      draw the ways of optimizers down an analytic function
   gradcheck      compare gradients: differences, float64, the GPU
   init-loss      compare the loss at the start with that of a network which knows nothing
   overfit-batch  see whether a network learns one batch by heart
@@ -129,6 +133,10 @@ export function needs([command, ...args]: readonly string[]): Needs {
     if (command === 'trial') return { ...nothing, adapter: !args.some((each) => each === '--help' || each === '-h') };
     if (command === 'predict') return { ...nothing, adapter: parsePredict(args) !== 'help' };
     if (command === 'compare') return { ...nothing, adapter: !('help' in parseCompare(args)) };
+    if (command === 'landscape') {
+      const drawn = parseLandscape(args);
+      return { ...nothing, adapter: typeof drawn === 'object' && drawn.in === 'node' };
+    }
     if (command === 'inspect') return { ...nothing, adapter: parseInspect(args) !== 'help' };
     if (command === 'loss-plane') return { ...nothing, adapter: parsePlane(args) !== 'help' };
     const name = checkNames.find((each) => each === command);
@@ -147,6 +155,6 @@ export function needs([command, ...args]: readonly string[]): Needs {
 
 /** Flags and their values are the caller's to correct; all else is a failure. */
 function exitCode(error: unknown): number {
-  const usage = error instanceof DownhillError && /^(OPTION|HYPER|RULE|SHAPE|COMMAND)-/.test(error.code);
+  const usage = error instanceof DownhillError && /^(OPTION|HYPER|RULE|PROBLEM|SHAPE|COMMAND)-/.test(error.code);
   return usage ? 2 : 1;
 }

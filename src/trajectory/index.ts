@@ -5,6 +5,7 @@
  * @module downhill/problems
  */
 export {
+  checkPoint,
   type Minimum,
   type Problem,
   type ProblemFields,

@@ -6,9 +6,6 @@ import { SVGRenderer } from 'echarts/renderers';
 import { chartOption } from './chart.js';
 import type { BenchChart } from './layout.js';
 
-const WASM = '@resvg/resvg-wasm/index_bg.wasm';
-const FONT = 'dejavu-fonts-ttf/ttf/DejaVuSans.ttf';
-
 export function chartSvg(chart: BenchChart): string {
   use([CustomChart, GridComponent, TitleComponent, SVGRenderer]);
   const { option, width, height } = chartOption(chart);
