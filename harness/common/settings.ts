@@ -13,6 +13,7 @@ import {
   type LossFunction,
   losses,
   MAX_SEED,
+  minimizers,
   mlp,
   type Norm,
   type RuleRow,
@@ -35,6 +36,9 @@ const { activation, init, loss } = mlp({ sizes: [1, 1] });
 export const TRAINED_RULES = Object.entries<{ readonly row: RuleRow }>(rules).map(
   ([name, { row }]) => [name, row] as const,
 );
+/** Rules that `downhill train` takes: also those that look at their loss at several points for a step. */
+export const COMMAND_RULES: Readonly<Record<string, { readonly row: RuleRow }>> = { ...rules, ...minimizers } as never;
+
 const titles = Object.fromEntries(TRAINED_RULES.map(([name, { title }]) => [name, title]));
 const norms: Record<Norm, string> = {
   batch: 'over the batch, column by column',

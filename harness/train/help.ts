@@ -1,13 +1,13 @@
 /** The text of `downhill train --help`, made from the tables of flags and the rows of the rules. */
 import type { Field, RuleRow } from '../../src/index.js';
 import { entry, flagHelp, opposite, wrap } from '../common/flags.js';
-import { explain, TRAINED_RULES } from '../common/settings.js';
+import { COMMAND_RULES, explain } from '../common/settings.js';
 import { FLAGS, hyperFlags, valueName } from './options.js';
 import { SCHEDULES } from './schedule.js';
 import { wrapLines } from './wrap.js';
 
 export function trainHelp(): string {
-  const rows = TRAINED_RULES.map(([, row]) => row);
+  const rows = Object.values(COMMAND_RULES).map(({ row }) => row);
   const lines = [
     'npx downhill train [flags]',
     '',
@@ -59,6 +59,7 @@ export function trainHelp(): string {
     '  npx downhill train --resume runs/mine',
     '  npx downhill train --in chrome --steps 500 --json',
     '  npx downhill train --profile --steps 300',
+    '  npx downhill train --optimizer lbfgs --samples 2000',
     '',
   );
   return lines.join('\n');

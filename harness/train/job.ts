@@ -9,10 +9,10 @@ import {
   type Dataset,
   describeAdapter,
   resolveRule,
-  rules,
   type StepReport,
   type Trainer,
 } from '../../src/index.js';
+import { COMMAND_RULES } from '../common/settings.js';
 import type { TrainConfig } from './config.js';
 import { type JobData, shapeOf } from './data.js';
 import type { Emit, JobCheckpoints, JobResult, SavedKind } from './events.js';
@@ -77,7 +77,7 @@ export function trainerOptions(config: TrainConfig, data: JobData, schedule: Ret
   const { name, hyper } = config.optimizer;
   return {
     model: modelOf(config),
-    rule: resolveRule(rules, name, schedule ? { ...hyper, lr: schedule } : hyper),
+    rule: resolveRule(COMMAND_RULES, name, schedule ? { ...hyper, lr: schedule } : hyper),
     data: data.train,
     batchSize: config.batchSize,
     sampling: config.sampling,

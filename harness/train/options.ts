@@ -7,10 +7,10 @@ import {
   type Field,
   type RuleRow,
   resolveRule,
-  rules,
 } from '../../src/index.js';
 import { type Flag, type Flags, flagOf, HELP, kebab, opposite, readFlags } from '../common/flags.js';
 import {
+  COMMAND_RULES,
   DIGITS,
   explain,
   HIDDEN,
@@ -18,7 +18,6 @@ import {
   readSetting,
   readText,
   SETTINGS,
-  TRAINED_RULES,
   toNumber,
 } from '../common/settings.js';
 import type { HyperValue, ScheduleConfig, ScheduleOptions, TrainConfig } from './config.js';
@@ -44,6 +43,8 @@ export interface TrainCommand {
   readonly resume?: { readonly folder: string; readonly changes: Partial<TrainConfig> };
 }
 
+/** Steps of a rule that ends by itself, where nobody says how many. */
+const MOST_ROUNDS = 200;
 /** What may be said anew of a run that is gone on with. */
 const RESUMABLE = ['resume', 'epochs', 'steps', 'save-every', 'keep', 'json', 'allow-divergence'];
 
@@ -173,7 +174,7 @@ const general: Flags = Object.assign({}, ...Object.values(FLAGS));
 /** The flags of hyper-parameters: each with the rules that have it. */
 export function hyperFlags() {
   const flags = new Map<string, { key: string; uses: { row: RuleRow; field: Field }[] }>();
-  for (const [, row] of TRAINED_RULES) {
+  for (const { row } of Object.values(COMMAND_RULES)) {
     for (const [key, field] of Object.entries(row.fields)) {
       const name = flagOf(key, field);
       const flag = flags.get(name) ?? { key, uses: [] };
@@ -208,7 +209,7 @@ export function parseTrain(args: readonly string[]): TrainCommand | 'help' {
   const text = (name: string) => given.get(name) ?? general[name]?.default ?? '';
   const setting = <K extends keyof typeof SETTINGS>(name: K): (typeof SETTINGS)[K]['default'] =>
     readSetting(`--${name}`, SETTINGS[name], text(name));
-  const { row, hyper } = resolveRule(rules, text('optimizer'), readHyper(given, text('optimizer')));
+  const { row, hyper } = resolveRule(COMMAND_RULES, text('optimizer'), readHyper(given, text('optimizer')));
   const [norm, dropout] = [setting('norm'), setting('dropout')];
   const model = {
     sizes: text('model')
@@ -224,7 +225,9 @@ export function parseTrain(args: readonly string[]): TrainCommand | 'help' {
   const labelSmoothing = setting('label-smoothing');
   const lossOptions = labelSmoothing > 0 ? { labelSmoothing } : undefined;
   modelOf({ model, ...(lossOptions && { lossOptions }) });
-  const sampling = setting('sampling');
+  // What compares losses goes through all data in every step, until it ends by itself.
+  const whole = row.minimizer !== undefined && (hyper as { readonly stochastic?: unknown }).stochastic !== true;
+  const sampling = whole && !given.has('sampling') ? 'full' : setting('sampling');
   if (sampling === 'full' && given.has('batch')) {
     throw wrong('With --sampling full every batch is the whole training part.', 'Leave out --batch.');
   }
@@ -233,13 +236,21 @@ export function parseTrain(args: readonly string[]): TrainCommand | 'help' {
   }
   const length = given.has('steps')
     ? { steps: checkInteger('--steps', toNumber(text('steps')), 1) }
-    : { epochs: setting('epochs') };
+    : whole && !given.has('epochs')
+      ? { steps: MOST_ROUNDS }
+      : { epochs: setting('epochs') };
   const saves = {
     ...(given.has('save-every') && { saveEvery: checkInteger('--save-every', toNumber(text('save-every')), 1) }),
     ...(given.has('keep') && { keep: checkInteger('--keep', toNumber(text('keep')), 1) }),
   };
   const resume = readResume(given, { ...(given.has('steps') || given.has('epochs') ? length : {}), ...saves });
   const schedule = readSchedule(given, setting('warmup'));
+  if (schedule && (row.fields.lr as { readonly fixed?: boolean } | undefined)?.fixed !== undefined) {
+    throw wrong(
+      `--schedule and --warmup change lr from step to step, but ${row.name} finds the length of each step itself.`,
+      'Leave them out.',
+    );
+  }
   const validation = readValidation(given);
   const config: TrainConfig = {
     data: readData(text('data'), given, () => setting('samples')),
@@ -344,7 +355,7 @@ function readHyper(given: ReadonlyMap<string, string>, optimizer: string): Recor
       const value = given.get(typed);
       if (value === undefined || !(typed === name || uses[0]!.field.kind === 'flag')) continue;
       const use = uses.find(({ row }) => row.name === optimizer);
-      if (!use && Object.hasOwn(rules, optimizer)) {
+      if (!use && Object.hasOwn(COMMAND_RULES, optimizer)) {
         const owners = uses.map(({ row }) => row.name);
         throw new DownhillError(
           'HYPER-UNKNOWN',

@@ -1,14 +1,24 @@
 /** What `downhill train` says: as text for people, or as JSON lines for programs. */
-import { type Profile, type RuleRow, rules, type StepReport, type ValidationReport } from '../../src/index.js';
+import type { Profile, StepReport, Stopped, ValidationReport } from '../../src/index.js';
 import { flagOf } from '../common/flags.js';
 import { count, duration, lossText, percent, plural, rateText } from '../common/format.js';
 import { type ErrorParts, type Io, painter } from '../common/io.js';
+import { COMMAND_RULES } from '../common/settings.js';
 import { labelled, wrap } from '../common/table.js';
 import { type DataConfig, placeOf, showHyper, type TrainConfig } from './config.js';
 import type { JobEvent, JobResult } from './events.js';
 import { profileLines } from './profile-table.js';
 import { TrainProgress } from './progress.js';
 import { saidEvery, validationLine, validationText } from './validation.js';
+
+/** Why a training ended before its time. */
+const WHY: Readonly<Record<Stopped['reason'], string>> = {
+  'early-stopping': 'early',
+  gradient: 'at a gradient as small as was asked for',
+  flat: 'where steps no longer change the loss in float32',
+  linesearch: 'where no step lowers the loss, with the weights as they were',
+  nonfinite: 'at once: the loss or its gradient is not finite',
+};
 
 export interface Reporter {
   /** Of the run; the data may still decide on some of it. */
@@ -141,7 +151,7 @@ export class TextReporter implements Reporter {
     if (best) this.#line('best', `validation ${validationLine(best, '')}`);
     if (!stopped) return;
     const kept = stopped.best ? ', with the weights of the best' : '';
-    this.#line('stopped', `early, after ${plural(stopped.step, 'step')}${kept}`);
+    this.#line('stopped', `${WHY[stopped.reason]}, after ${plural(stopped.step, 'step')}${kept}`);
   }
 
   /** What the best one was, where no line says it yet. */
@@ -177,7 +187,7 @@ export class TextReporter implements Reporter {
       '',
       [...between, gain === undefined ? init : `${init}, gain ${gain}`, loss, ...additions(config)].join(', '),
     );
-    const row = (rules as Readonly<Record<string, { readonly row: RuleRow }>>)[config.optimizer.name]?.row;
+    const row = COMMAND_RULES[config.optimizer.name]?.row;
     // A switch that is off, or a choice as it always is, says nothing.
     const hyper = Object.entries(config.optimizer.hyper)
       .filter(([key, value]) => value !== false && !(typeof value === 'string' && value === row?.fields[key]?.default))

@@ -4,11 +4,12 @@
  */
 import { existsSync, mkdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { DownhillError, rules, type StepReport, type ValidationReport } from '../../src/index.js';
+import { DownhillError, type StepReport, type ValidationReport } from '../../src/index.js';
 import { count, lossText, percent, plural } from '../common/format.js';
 import { errorParts } from '../common/io.js';
 import { lockFolder } from '../common/lock.js';
 import { outputError } from '../common/output.js';
+import { COMMAND_RULES } from '../common/settings.js';
 import { isFull, writeWhole } from '../common/whole-file.js';
 import { lossSvg } from './chart.js';
 import type { TrainConfig } from './config.js';
@@ -227,7 +228,7 @@ export class RunFolder {
 
   #chart(outcome: string): void {
     const { model, optimizer, batchSize, schedule } = this.config;
-    const name = Object.entries(rules).find(([key]) => key === optimizer.name)?.[1].row.title ?? optimizer.name;
+    const name = COMMAND_RULES[optimizer.name]?.row.title ?? optimizer.name;
     const title = `${name}, ${model.sizes.join('-')} ${model.activation}`;
     const batch = batchSize === undefined ? 'full batch' : `batch ${count(batchSize)}`;
     const lr = [`lr ${optimizer.hyper.lr}`, schedule?.name, schedule?.warmup && `warm-up ${count(schedule.warmup)}`];

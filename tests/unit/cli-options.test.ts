@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { flagOf, opposite } from '../../harness/common/flags.js';
-import { SETTINGS, TRAINED_RULES } from '../../harness/common/settings.js';
+import { COMMAND_RULES, SETTINGS } from '../../harness/common/settings.js';
 import { showHyper, type TrainConfig } from '../../harness/train/config.js';
 import { checkFit, knownShape } from '../../harness/train/data.js';
 import { trainHelp } from '../../harness/train/help.js';
@@ -10,7 +10,7 @@ import { FLAGS, hyperFlags, parseTrain, type TrainCommand } from '../../harness/
 import { profiledSteps, runSteps, SCHEDULES, scheduleOf } from '../../harness/train/schedule.js';
 import { DownhillError, rules } from '../../src/index.js';
 
-const rows = TRAINED_RULES.map(([, row]) => row);
+const rows = Object.values(COMMAND_RULES).map(({ row }) => row);
 
 function parse(line: string): TrainCommand {
   const command = parseTrain(line === '' ? [] : line.split(' '));
@@ -28,6 +28,24 @@ function errorOf(line: string): DownhillError {
   }
   throw new Error(`accepted: ${line}`);
 }
+
+describe('a rule that looks at several points', () => {
+  it('goes through all data in every step, until it ends by itself, unless it is told otherwise', () => {
+    const { sampling, steps, batchSize, optimizer } = configOf('--optimizer lbfgs --history 5 --line-search armijo');
+    expect({ sampling, steps, batchSize }).toEqual({ sampling: 'full', steps: 200, batchSize: undefined });
+    expect(optimizer).toMatchObject({ name: 'lbfgs', hyper: { history: 5, lineSearch: 'armijo', trials: 4 } });
+    expect(configOf('--optimizer lbfgs --epochs 3')).toMatchObject({ epochs: 3, sampling: 'full' });
+    const mini = configOf('--optimizer lbfgs --stochastic --batch 500');
+    expect(mini).toMatchObject({ sampling: 'shuffle', batchSize: 500, epochs: SETTINGS.epochs.default });
+  });
+
+  it('is refused what it has no use for, before anything is opened', () => {
+    expect(errorOf('--optimizer lbfgs --history 0').code).toBe('HYPER-RANGE');
+    expect(errorOf('--optimizer lbfgs --momentum 0.9').code).toBe('HYPER-UNKNOWN');
+    expect(errorOf('--optimizer lbfgs --schedule cosine').message).toContain('length of each step');
+    expect(errorOf('--optimizer lbfgs --batch 64').code).toBe('OPTION-RANGE');
+  });
+});
 
 describe('flags of downhill train', () => {
   it('have defaults: the main job', () => {
