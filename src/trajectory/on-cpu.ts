@@ -8,6 +8,7 @@ import type { CheckedRun, Trajectory } from './types.js';
 /** A way in float64: the references of problem and rule. They are loaded here, so that a page has them only with `'cpu'`. */
 export async function minimizeOnCpu(problem: Problem, run: CheckedRun, steps: number): Promise<Trajectory> {
   const { rule, start, seed } = run;
+  if (rule.row.minimizer) return minimizerOnCpu(problem, run, steps);
   const { n } = problem;
   const reference = await referenceOf(rule);
   const { value, gradient } = functionOf(problem);
@@ -32,13 +33,36 @@ export async function minimizeOnCpu(problem: Problem, run: CheckedRun, steps: nu
   return { problem, rule, steps, points, values, lr };
 }
 
+/** The same of a rule that looks at several points for a step: its rounds are the steps. */
+async function minimizerOnCpu(problem: Problem, { rule, start }: CheckedRun, most: number): Promise<Trajectory> {
+  const { referenceMinimizers } = await import('../reference/minimizers.js');
+  const reference = referenceMinimizers[rule.row.name];
+  const hyper = rule.hyper as Readonly<Record<string, unknown>>;
+  // Batches that differ are no problem's.
+  if (!reference || hyper.stochastic === true) throw noReference(rule.row.name);
+  const { value, gradient } = functionOf(problem);
+  const objective = (x: Float64Array) => ({ value: value(x), gradient: gradient(x) });
+  const { rounds, stopped } = reference(objective, start, { ...hyper, rounds: most });
+  const way = [{ x: start, value: value(start) }, ...rounds];
+  return {
+    ...{ problem, rule, steps: rounds.length },
+    points: Float64Array.from(way.flatMap(({ x }) => [...x])),
+    values: Float64Array.from(way, (each) => each.value),
+    lr: new Float64Array(rounds.length).fill(hyper.lr as number),
+    ...(stopped && { stopped }),
+  };
+}
+
+const noReference = (name: string) =>
+  new DownhillError(
+    'OPTION-RANGE',
+    `There is no float64 reference of the rule ${show(name)}.`,
+    "Pass a device in place of 'cpu'.",
+  );
+
 async function referenceOf({ row }: Rule): Promise<ReferenceRule> {
   const { referenceRules } = await import('../reference/rules.gen.js');
   const own = (referenceRules as Readonly<Record<string, ReferenceRule>>)[row.name];
-  if (own && !row.minimizer) return own;
-  throw new DownhillError(
-    'OPTION-RANGE',
-    `There is no float64 reference of the rule ${show(row.name)}.`,
-    "Pass a device in place of 'cpu'.",
-  );
+  if (own) return own;
+  throw noReference(row.name);
 }
