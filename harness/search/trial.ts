@@ -69,6 +69,9 @@ const KEYS = [
   'attempt',
 ] as const;
 
+/** Between two lines of progress. */
+const PROGRESS_MS = 250;
+
 /** The trial failed: it diverged, or cannot be. */
 const FAILED = 3;
 
@@ -244,7 +247,7 @@ async function runFile(described: TrialFile, { file, out, json }: Place, io: Io,
       ...(described.before && !states.some((state) => state?.own) && { before: described.before }),
       onLoss: (seed, step, loss) => {
         metrics.add(seed, step, loss);
-        if (!json || performance.now() - told < 500) return;
+        if (!json || performance.now() - told < PROGRESS_MS) return;
         told = performance.now();
         writeJson(io, { type: 'progress', ...names, seed, step, loss: Number.isFinite(loss) ? loss : null });
       },
