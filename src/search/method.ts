@@ -27,6 +27,11 @@ export interface MethodRow<O = Readonly<Record<string, never>>> {
   readonly paper?: string;
   /** Checks that need the plan. @throws DownhillError OPTION-RANGE */
   check?(plan: Plan, options: O): void;
+  /**
+   * Trials that got to a step together go on from it together, and who does not then never does: those of one population can stay in it.
+   * Default false.
+   */
+  readonly together?: boolean;
   /** Trials are copied on the way: an objective must be able to. */
   readonly copies?: boolean;
   /**

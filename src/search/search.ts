@@ -219,10 +219,13 @@ export function trialsOf(text: string): {
   return { header, trials: history.trials(steps, false) };
 }
 
-async function makeRunner(device: GPUDevice | 'cpu', { objective, plan, method }: CheckedSearch): Promise<Runner> {
+async function makeRunner(
+  device: GPUDevice | 'cpu',
+  { objective, plan, method, seeds }: CheckedSearch,
+): Promise<Runner> {
   if (typeof objective === 'function') return new FunctionRunner(objective, plan.workers, method.row.copies ?? false);
   const { TrainingRunner } = await import('./training/runner.js');
-  return TrainingRunner.create(device as GPUDevice, objective, plan);
+  return new TrainingRunner(device as GPUDevice, objective, plan, method.row, seeds);
 }
 
 /** The first of all that have a value. */

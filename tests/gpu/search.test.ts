@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { adam, type Dataset, digits, mlp, sgd, split } from '../../src/index.js';
-import type { SearchOptions, SearchResult } from '../../src/search/index.js';
+import type { SearchEvent, SearchOptions, SearchResult } from '../../src/search/index.js';
 import { choice, logUniform, memoryLog, pbt, rangeTest, search, training, uniform } from '../../src/search/index.js';
 import { testDevice } from '../support/gpu.js';
 
@@ -43,6 +43,18 @@ describe('a search that trains', () => {
       }
     },
   );
+
+  it('says how many members a pass takes, where that is not all', async () => {
+    let notes: readonly string[] = [];
+    const onEvent = (event: SearchEvent) => {
+      if (event.type === 'begin') notes = event.notes;
+    };
+    await run({ onEvent, method: 'random', budget: { trials: 9, steps: 1 } });
+    const { isFallbackAdapter } = device.adapterInfo;
+    if (isFallbackAdapter || /llvmpipe|swiftshader/i.test(device.adapterInfo.description))
+      expect(notes).toEqual(['up to 9 networks at a step train in 2 passes, 8 members in each']);
+    else expect(notes).toEqual([]);
+  });
 
   it('goes on where trials diverge, which rank last and say why', async () => {
     const wild = { lr: choice([0.1, 1e30]), momentum: uniform(0, 0.5) };
@@ -110,12 +122,16 @@ describe('a search that trains', () => {
     const log = memoryLog();
     let steps = 0;
     const onEvent = ({ type }: { readonly type: string }) => {
-      if (type === 'steps' && ++steps === 40) controller.abort();
+      if (type === 'steps' && ++steps === 20) controller.abort();
     };
-    const ended = await run({ log, onEvent, signal: controller.signal, method: 'random' }).catch((error) => error);
+    // Two passes of 8 and 4, of 16 steps each: it ends in the second.
+    const budget = { trials: 12, steps: 16 };
+    const ended = await run({ log, onEvent, signal: controller.signal, method: 'random', budget }).catch(
+      (error) => error,
+    );
     expect(ended).toBe(controller.signal.reason);
     expect(log.text).toContain('"result"');
-    expect(await run({ log, method: 'random' })).toEqual(await run({ method: 'random' }));
+    expect(await run({ log, method: 'random', budget })).toEqual(await run({ method: 'random', budget }));
   });
 });
 

@@ -14,6 +14,7 @@ import { checkRungs, nextRung, rungFields, rungSteps } from './rungs.js';
 export const halving = defineMethod({
   name: 'halving',
   title: 'many for a few steps, the better half for twice as many, and so on',
+  together: true,
   paper: 'https://arxiv.org/abs/1502.07943',
   fields: rungFields(2),
   check: (plan, options) => checkRungs('halving', plan, options),

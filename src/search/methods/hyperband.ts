@@ -29,6 +29,7 @@ export function brackets(plan: Plan, options: RungOptions): number[] {
 export const hyperband = defineMethod({
   name: 'hyperband',
   title: 'several halvings that begin at different rungs',
+  together: true,
   paper: 'https://arxiv.org/abs/1603.06560',
   fields: rungFields(3),
   check(plan, options) {

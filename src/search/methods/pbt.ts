@@ -76,6 +76,7 @@ function generationAfter(plan: Plan, options: Options, tasks: readonly Task[], a
 export const pbt = defineMethod({
   name: 'pbt',
   title: 'a population whose worst go on from its best, with other parameters',
+  together: true,
   paper: 'https://arxiv.org/abs/1711.09846',
   copies: true,
   fields: {
