@@ -161,7 +161,7 @@ async function write(
   try {
     writeWhole(join(folder, FILES.svg), svg);
     writeWhole(join(folder, FILES.json), `${JSON.stringify(numbers, null, 1)}\n`);
-    const { canDraw, svgPng } = await import('../bench/report/draw.js');
+    const { canDraw, svgPng } = await import('../common/png.js');
     if (canDraw()) writeWhole(join(folder, FILES.png), await svgPng(svg));
     const { svg: _, json, png } = FILES;
     return {
