@@ -6,7 +6,18 @@ import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { ensureBuild } from '../../harness/setup/build.mjs';
-import { adam, createTrainer, digits, mlp, type Optimizer, readModel, split, type Trainer } from '../../src/index.js';
+import {
+  adam,
+  arrays,
+  createTrainer,
+  digits,
+  mlp,
+  newtonCg,
+  type Optimizer,
+  readModel,
+  split,
+  type Trainer,
+} from '../../src/index.js';
 import { readFloats, testDevice } from '../support/gpu.js';
 import { halfOf, halfValue } from '../support/halves.js';
 import { EXAMPLE_FIT } from '../support/raw-webgpu.js';
@@ -435,6 +446,19 @@ describe('the snippets of docs/', () => {
       expect.stringMatching(/times the 5-th; at least \d+ directions bend down/),
       expect.stringMatching(/below a rate of 0\.\d/),
     ]);
+  });
+
+  it('newton: to the bottom of a small fit', async () => {
+    const { fitExactly } = await snippet('newton');
+    const x = Float32Array.from({ length: 60 }, (_, i) => Math.sin(1.7 * i));
+    const y = Array.from({ length: 30 }, (_, i) => [Math.tanh(2 * x[2 * i]! - x[2 * i + 1]!)]);
+    const { trainer, loss, steps, reason } = await fitExactly(await testDevice(), arrays({ x, y }), {
+      rule: newtonCg({ toleranceGrad: 1e-3 }),
+    });
+    made.push(trainer);
+    expect(reason).toBe('gradient');
+    expect(steps).toBeLessThan(2000);
+    expect(loss).toBeLessThan(1e-2);
   });
 
   it('plan: measured once, taken up from then on', async () => {
