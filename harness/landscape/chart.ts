@@ -1,7 +1,7 @@
 /** The picture of a landscape: its contours with the ways of optimizers on them, and below them how f falls. */
 import { functionOf, type Problem } from '../../src/trajectory/index.js';
 import { type Point, regionAbove, ticks } from '../common/contours.js';
-import { digits, FONT, pathOf, round, type Scale, scale, text } from '../common/svg.js';
+import { digits, FONT, pathOf, round, type Scale, scale, text, thinned } from '../common/svg.js';
 import type { Way } from './ways.js';
 
 export interface LandscapeChart {
@@ -29,13 +29,13 @@ const LINES: readonly (readonly [light: string, dark: string, dash: string])[] =
 /** Bands of grey, one over another. */
 const LEVELS = 16;
 /** Points of the grid along an axis. */
-const GRID = 161;
+const GRID = 121;
 const [LEFT, TOP, LEGEND] = [64, 84, 212];
 /** Most room of the contours. */
 const [WIDE, HIGH] = [640, 460];
 const PANEL = 150;
-/** Points nearer to the last than so many pixels are left out. */
-const NEAR = 0.4;
+/** Points that a line without them passes at so many pixels are left out. */
+const THIN = 0.15;
 
 /** A page's own colours: one picture for light and dark ones. */
 const STYLE = `<style>
@@ -108,7 +108,8 @@ function contours(problem: Problem, { left, top, width, height, x, y }: Plot): s
   const bands = Array.from({ length: LEVELS }, (_, i) => {
     const level = logarithm(share(((i + 1) / (LEVELS + 1)) ** 1.3));
     const rings = regionAbove({ x: xs, y: ys, values }, level);
-    return `<path d="${rings.map((ring) => pathOf(ring, x, y, true)).join('')}" fill-rule="evenodd" class="band"/>`;
+    const d = rings.map((ring) => pathOf(thinned(pixels(ring, { x, y }), THIN), same, same, true)).join('');
+    return `<path d="${d}" fill-rule="evenodd" class="band"/>`;
   });
   return [
     `<clipPath id="plot"><rect x="${left}" y="${top}" width="${round(width)}" height="${round(height)}"/></clipPath>`,
@@ -117,7 +118,7 @@ function contours(problem: Problem, { left, top, width, height, x, y }: Plot): s
   ].join('\n');
 }
 
-/** Points in pixels: up to where no number is left, without those too near to be seen. */
+/** Points in pixels, up to where no number is left. */
 function shown({ trajectory }: Way, { x, y }: Plot): Point[] {
   const { points } = trajectory;
   const kept: Point[] = [];
@@ -125,21 +126,22 @@ function shown({ trajectory }: Way, { x, y }: Plot): Point[] {
     const at: Point = [x(points[i]!), y(points[i + 1]!)];
     // What flew far away is drawn to there and not on: SVG has single precision.
     if (!at.every((each) => Math.abs(each) < 1e6)) break;
-    const last = kept.at(-1);
-    const end = i === points.length - 2;
-    if (!last || end || Math.hypot(at[0] - last[0], at[1] - last[1]) >= NEAR) kept.push(at);
+    kept.push(at);
   }
   return kept;
 }
 
 const same: Scale = (value) => value;
+const pixels = (points: readonly Point[], { x, y }: Pick<Plot, 'x' | 'y'>) =>
+  points.map(([a, b]): Point => [x(a), y(b)]);
 
 function drawWay(way: Way, i: number, plot: Plot): string {
   const points = shown(way, plot);
-  const d = pathOf(points, same, same);
+  const d = pathOf(thinned(points, THIN), same, same);
   const dash = LINES[i]![2];
   const [endX, endY] = points.at(-1)!;
-  const steps = points.length <= 130 ? points.map(([a, b]) => dot(a, b, 1.7, i)).join('') : '';
+  // A dot for each step, where they can be told apart.
+  const steps = points.length <= 130 ? dots(thinnedDots(points), i) : '';
   return [
     `<g clip-path="url(#plot)" fill="none" stroke-linejoin="round">`,
     `<path d="${d}" class="halo" stroke-width="3.6" stroke-opacity=".6"/>`,
@@ -149,6 +151,20 @@ function drawWay(way: Way, i: number, plot: Plot): string {
     '</g>',
   ].join('\n');
 }
+
+/** Those a pixel apart from the one before. */
+function thinnedDots(points: readonly Point[]): Point[] {
+  const kept: Point[] = [];
+  for (const at of points) {
+    const last = kept.at(-1);
+    if (!last || Math.hypot(at[0] - last[0], at[1] - last[1]) >= 1) kept.push(at);
+  }
+  return kept;
+}
+
+/** Lines of no length, whose ends are round. */
+const dots = (points: readonly Point[], i: number) =>
+  `<path d="${points.map(([x, y]) => `M${round(x)} ${round(y)}h0`).join('')}" class="l${i}" stroke-width="3.6" stroke-linecap="round"/>`;
 
 const dot = (x: number, y: number, r: number, i: number) =>
   `<circle cx="${round(x)}" cy="${round(y)}" r="${r}" class="f${i} dot" stroke-width="${r > 2 ? 1.2 : 0}"/>`;
@@ -244,7 +260,7 @@ function panel({ problem, ways, tolerance }: LandscapeChart, { left, top, width,
       .slice(0, end < 0 ? undefined : end)
       .map((value, step): Point => [step, Math.min(Math.max(Math.log10(Math.max(value, LEAST)), low - 1), high + 1)]);
     const dash = LINES[i]![2];
-    return `<path d="${pathOf(points, x, y)}" class="l${i}" fill="none" stroke-width="1.6"${dash && ` stroke-dasharray="${dash}"`}/>`;
+    return `<path d="${pathOf(thinned(pixels(points, { x, y }), THIN), same, same)}" class="l${i}" fill="none" stroke-width="1.6"${dash && ` stroke-dasharray="${dash}"`}/>`;
   });
   const decades = ticks(low, high, 5).filter(Number.isInteger);
   const what =

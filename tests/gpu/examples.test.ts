@@ -430,6 +430,15 @@ describe('the snippets of docs/', () => {
     expect(line.loss.at(-1)).toBe(Math.fround(along.centre.loss));
   });
 
+  it('landscape: a way without a device, and three rates on one', async () => {
+    const { walk } = await snippet('landscape');
+    const { end, value, steps } = await walk(await testDevice());
+    expect(value).toBeLessThan(0.05);
+    expect(Math.hypot(end[0] - 1, end[1] - 1)).toBeLessThan(0.5);
+    expect(steps[0]).toBeGreaterThan(steps[1]);
+    expect(steps[1]).toBeGreaterThan(steps[2]);
+  });
+
   it('curvature: what the loss looks like', async () => {
     const { shape } = await snippet('curvature');
     const data = digits({ samples: 100, seed: 2 });

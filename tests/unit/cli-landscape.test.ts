@@ -78,6 +78,14 @@ describe('the flags of downhill landscape', () => {
   });
 });
 
+it('docs/landscapes.md has every problem with its function', () => {
+  const page = readFileSync('docs/landscapes.md', 'utf8');
+  for (const [name, make] of Object.entries(problems)) {
+    const line = page.split('\n').find((each) => each.startsWith(`| \`${name}\` |`));
+    expect(line, name).toContain(make.row.formula[0]!.replaceAll('|', '\\|'));
+  }
+});
+
 it('lists every problem', async () => {
   const { code, out } = await run('--list');
   expect(code).toBe(0);
