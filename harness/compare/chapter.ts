@@ -38,30 +38,45 @@ export interface Chapter {
   plan(given: ReadonlyMap<string, string>, amounts: Amounts): Experiment;
 }
 
-export interface Experiment {
-  /** Samples of the largest batch, where it is known: the data must have as many. */
-  readonly largestBatch?: number;
-  run(lab: Lab): Promise<Outcome>;
-}
+export type Experiment = {
+  /** How long it takes, where iterations do not say so: '4 epochs'. */
+  readonly length?: string;
+} & (
+  | {
+      readonly withoutData?: undefined;
+      /** Samples of the largest batch, where it is known: the data must have as many. */
+      readonly largestBatch?: number;
+      run(lab: Lab): Promise<Outcome>;
+    }
+  | {
+      /** Of an analytic function: there are no images. */
+      readonly withoutData: true;
+      run(bench: Bench): Promise<Outcome>;
+    }
+);
 
-/** Where experiments are done: one device, and the data. */
-export interface Lab {
+/** Where experiments are done: one device. */
+export interface Bench {
   readonly device: GPUDevice;
-  readonly train: Dataset;
-  readonly test: Dataset;
   readonly amounts: Amounts;
   /** Draw on a logarithmic axis. Undefined: as the chapter does. */
   readonly log: boolean | undefined;
   /** Where it is aborted, what was measured so far comes back. */
   readonly signal: AbortSignal;
+  /** Says what goes on, where it is no training. */
+  phase(text: string): void;
+}
+
+/** A bench with data to train on. */
+export interface Lab extends Bench {
+  readonly train: Dataset;
+  readonly test: Dataset;
   /**
    * Trains networks, each once per seed. In the order given; of one that was not reached no runs.
    *
    * @param how fewer seeds than asked for, where it is a try
    */
   runs(specs: readonly RunSpec[], how?: { readonly seeds?: number }): Promise<Trained[]>;
-  /** Says what goes on, where it is no training. */
-  phase(text: string): void;
 }
 
 /** A line of a panel. */
@@ -87,6 +102,10 @@ export interface Panel {
   readonly logY?: boolean;
   /** Of the vertical axis. Default: from the curves. */
   readonly range?: readonly [low: number, high: number];
+  /** Of the horizontal axis. Default: from 0 to the last. */
+  readonly rangeX?: readonly [low: number, high: number];
+  /** Lines of equal height, behind the curves. */
+  readonly contours?: readonly (readonly (readonly [x: number, y: number])[])[];
   /** Places along the horizontal axis that mean something. */
   readonly marks?: readonly { readonly x: number; readonly text: string }[];
 }

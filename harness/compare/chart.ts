@@ -56,7 +56,9 @@ const PALETTE = [
 /** The notes' markers. */
 const MARKERS = ['circle', 'rect', 'triangle', 'diamond', 'emptyCircle', 'emptyRect', 'emptyTriangle', 'emptyDiamond'];
 /** Width of a letter of the legend, on average. */
-const LETTER = 6.8;
+const LETTER = 7.3;
+/** Whole numbers up to here have a tick each: layers. */
+const FEW = 12;
 /** Markers on a curve. */
 const MARKED = 9;
 
@@ -138,7 +140,7 @@ export function experimentOption({ title, subtitle, panels, heatMaps = [] }: Exp
       left: MARGIN,
       top: head - 24 * (lines.length - i) - 4,
       data,
-      itemGap: 18,
+      itemGap: 22,
       itemWidth: 26,
       itemHeight: 9,
       // Each entry gets the width of its line's longest: without a browser that of a text is a guess, and the guess runs short.
@@ -158,7 +160,10 @@ export function experimentOption({ title, subtitle, panels, heatMaps = [] }: Exp
     })),
     xAxis: drawn.map(({ xAxis }) => xAxis) as Option['xAxis'],
     yAxis: drawn.map(({ yAxis }) => yAxis) as Option['yAxis'],
-    visualMap: drawn.flatMap(({ visualMap }) => (visualMap ? [visualMap] : [])),
+    visualMap: drawn.flatMap(({ visualMap }, i) => {
+      const before = drawn.slice(0, i).reduce((sum, { series }) => sum + series.length, 0);
+      return visualMap ? [{ ...visualMap, seriesIndex: before }] : [];
+    }),
     series: drawn.flatMap(({ series }) => series),
   };
   return { option, height };
@@ -169,7 +174,7 @@ function legendLines(names: readonly string[]): string[][] {
   const lines: string[][] = [];
   for (const name of names) {
     const line = [...(lines.at(-1) ?? []), name];
-    const entry = 26 + 18 + 12 + LETTER * Math.max(...line.map(({ length }) => length));
+    const entry = 26 + 22 + 12 + LETTER * Math.max(...line.map(({ length }) => length));
     if (lines.length > 0 && entry * line.length <= WIDTH - 2 * MARGIN) lines[lines.length - 1] = line;
     else lines.push([name]);
   }
@@ -199,18 +204,28 @@ function drawPanel(panel: Panel, index: number, names: readonly string[]): Drawn
     .filter((value): value is number => value !== null && (!logY || value > 0));
   const xs = curves.flatMap(({ x }) => x);
   const [low, high] = range ?? [logY ? Math.min(...values) : undefined, undefined];
-  const axis = { gridIndex: index, ...axisText, axisLine: { show: true, lineStyle: { color: AXIS } } };
+  const axis = { gridIndex: index, ...axisText, axisLine: { show: true, onZero: false, lineStyle: { color: AXIS } } };
   const at = (name: string) => names.indexOf(name);
+  const [left, right] = panel.rangeX ?? [logX ? Math.min(...xs) : Math.min(0, ...xs), Math.max(...xs)];
+  // Batch sizes, say: at each of them a tick.
+  const binary = logX && xs.every((each) => Number.isInteger(Math.log2(each)));
+  const few = xs.every((each) => Number.isInteger(each) && each <= FEW);
   return {
     xAxis: {
       ...axis,
       type: logX ? 'log' : 'value',
+      ...(binary && { logBase: 2 }),
+      ...(few && { minInterval: 1 }),
       name: `${panel.x}${logX ? ', logarithmic' : ''}`,
       nameGap: 28,
-      min: logX ? Math.min(...xs) : Math.min(0, ...xs),
-      max: xs.length > 0 ? Math.max(...xs) : 1,
+      min: xs.length > 0 ? left : 0,
+      max: xs.length > 0 ? right : 1,
       splitLine: { show: false },
-      axisLabel: { ...labels, formatter: tick, showMaxLabel: false, ...(logX && { showMinLabel: false }) },
+      axisLabel: {
+        ...labels,
+        formatter: tick,
+        ...(!binary && !few && !panel.rangeX && { showMaxLabel: false, ...(logX && { showMinLabel: false }) }),
+      },
     },
     yAxis: {
       ...axis,
@@ -222,9 +237,20 @@ function drawPanel(panel: Panel, index: number, names: readonly string[]): Drawn
       splitLine: { lineStyle: { color: RULE } },
       axisLabel: { ...labels, formatter: tick },
     },
-    series: curves.flatMap((curve) => lines(curve, { index, place: at(curve.like ?? curve.name), logY, range, panel })),
+    series: [
+      ...(panel.contours ?? []).map((ring) => contour(ring, index)),
+      ...curves.flatMap((curve) => lines(curve, { index, place: at(curve.like ?? curve.name), logY, range, panel })),
+    ],
   };
 }
+
+/** A line of equal height, behind everything. */
+const contour = (ring: readonly (readonly [number, number])[], index: number): LineSeriesOption => ({
+  type: 'line',
+  ...{ xAxisIndex: index, yAxisIndex: index, silent: true, clip: true, symbol: 'none', z: 1 },
+  data: ring.map(([x, y]) => [x, y]),
+  lineStyle: { color: AXIS, width: 0.8, opacity: 0.75 },
+});
 
 function lines(
   { name, x, y, band, style }: Curve,
@@ -305,7 +331,6 @@ function drawMap({ x, y, columns, rows, values, unit }: HeatMap, index: number):
     yAxis: { ...axis, name: y, nameGap: 42, data: rows, axisLabel: labels },
     visualMap: {
       show: false,
-      seriesIndex: undefined as never,
       min: low,
       max: high > low ? high : low + 1,
       inRange: { color: ['#0b3c78', '#3f7fc1', '#a9c9ec', '#f2e8d5', '#e8a86a'] },
@@ -318,16 +343,17 @@ function drawMap({ x, y, columns, rows, values, unit }: HeatMap, index: number):
         yAxisIndex: index,
         silent: true,
         data: cells.map(({ i, j, value }) => ({
-          value: [i, j, value ?? '-'] as never,
-          itemStyle: value === null ? { color: '#d9dde2' } : {},
-          label: { color: value !== null && share(value) < 0.35 ? '#ffffff' : INK },
+          value: [i, j, value ?? low],
+          ...(value === null && ({ visualMap: false, itemStyle: { color: '#d9dde2' } } as object)),
+          label: {
+            color: value !== null && share(value) < 0.35 ? '#ffffff' : INK,
+            formatter: value === null ? 'diverged' : lossText(value),
+          },
         })),
         label: {
           show: true,
           fontSize: 11,
           fontFamily: FONT,
-          formatter: (({ value }: { value: [number, number, number | '-'] }) =>
-            typeof value[2] === 'number' ? lossText(value[2]) : 'diverged') as never,
         },
         itemStyle: { borderColor: '#ffffff', borderWidth: 1 },
       },

@@ -1,6 +1,6 @@
 /** `downhill compare`: the lecture's experiments, as a picture, a table and JSON. */
 import { existsSync, mkdirSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { type Dataset, DownhillError, describeAdapter, split } from '../../src/index.js';
 import { requestDevice } from '../../src/node/index.js';
 import { count, duration, lossText, plural } from '../common/format.js';
@@ -13,10 +13,10 @@ import { versionOf } from '../common/versions.js';
 import { writeWhole } from '../common/whole-file.js';
 import { dataOf } from '../train/command.js';
 import type { JobData } from '../train/data.js';
-import type { Amounts, Cell, Lab, Outcome } from './chapter.js';
+import type { Amounts, Bench, Cell, Lab, Outcome } from './chapter.js';
 import { experimentSvg } from './chart.js';
 import { type CompareCommand, compareHelp, parseCompare } from './options.js';
-import { trainAll } from './runs.js';
+import { type RunProgress, trainAll } from './runs.js';
 
 /** Characters of a line where there is no terminal. */
 const COLUMNS = 110;
@@ -34,8 +34,7 @@ export async function compare(args: readonly string[], io: Io): Promise<number> 
     return 0;
   }
   return interruptible(io, async (signal) => {
-    const { data } = await dataOf(command, io, signal);
-    const parts = chosen(command, data);
+    const parts = command.experiment.withoutData ? undefined : await partsOf(command, io, signal);
     const folder = makeFolder(command);
     const done = await experiment(command, parts, io, signal);
     const files = await write(folder, command, parts, done);
@@ -51,10 +50,18 @@ interface Parts {
   readonly amounts: Amounts;
 }
 
+/** Undefined of an experiment without data. */
+type MaybeParts = Parts | undefined;
+
 /** The images asked for. @throws DownhillError OPTION-RANGE where a batch takes more than there are */
+async function partsOf(command: CompareCommand, io: Io, signal: AbortSignal): Promise<Parts> {
+  const { data } = await dataOf(command, io, signal);
+  return chosen(command, data);
+}
+
 function chosen({ amounts, experiment, chapter }: CompareCommand, { train, test }: JobData): Parts {
   const images = Math.min(amounts.images, train.samples);
-  const { largestBatch = 1 } = experiment;
+  const largestBatch = experiment.withoutData ? 1 : (experiment.largestBatch ?? 1);
   if (images < largestBatch) {
     throw new DownhillError(
       'OPTION-RANGE',
@@ -71,48 +78,41 @@ function chosen({ amounts, experiment, chapter }: CompareCommand, { train, test 
 
 type Done = Outcome & { readonly adapter: ReturnType<typeof describeAdapter>; readonly seconds: number };
 
-async function experiment(
-  command: CompareCommand,
-  { train, test, amounts }: Parts,
-  io: Io,
-  signal: AbortSignal,
-): Promise<Done> {
+async function experiment(command: CompareCommand, parts: MaybeParts, io: Io, signal: AbortSignal): Promise<Done> {
   await findGpu();
   const device = await requestDevice({ label: `downhill:compare-${command.chapter.name}` });
   const progress = new Progress(io.stderr);
   const start = performance.now();
   try {
-    const place = { device, train, test, amounts, signal };
-    const lab: Lab = {
-      ...place,
-      log: command.log,
-      phase: (text) => progress.say(text),
-      runs: (specs, how) =>
-        trainAll(
-          place,
-          specs,
-          {
-            plan: (seconds, trainings) => progress.say(`${plural(trainings, 'run')}, about ${duration(seconds)}`),
-            step: (name, seed, step, steps, loss, share) =>
-              progress.draw(
-                [
-                  `${Math.floor(100 * share)} %`,
-                  name + (seed > 0 ? `, seed ${seed}` : ''),
-                  `${count(step)}/${count(steps)}`,
-                  `loss ${lossText(loss)}`,
-                ],
-                share,
-              ),
-          },
-          how,
-        ),
-    };
-    const outcome = await command.experiment.run(lab);
+    const { amounts, log, experiment } = command;
+    const bench: Bench = { device, signal, log, amounts, phase: (text) => progress.say(text) };
+    const outcome = await (experiment.withoutData
+      ? experiment.run(bench)
+      : experiment.run(labOf(bench, parts!, progress)));
     return { ...outcome, adapter: describeAdapter(device), seconds: (performance.now() - start) / 1000 };
   } finally {
     progress.clear();
     device.destroy();
   }
+}
+
+/** The bench with the data, and what is told while trainings go on. */
+function labOf(bench: Bench, parts: Parts, progress: Progress): Lab {
+  const place = { ...bench, ...parts };
+  const told: RunProgress = {
+    plan: (seconds, trainings) => progress.say(`${plural(trainings, 'run')}, about ${duration(seconds)}`),
+    step: (name, seed, step, steps, loss, share) =>
+      progress.draw(
+        [
+          `${Math.floor(100 * share)} %`,
+          name + (seed > 0 ? `, seed ${seed}` : ''),
+          `${count(step)}/${count(steps)}`,
+          `loss ${lossText(loss)}`,
+        ],
+        share,
+      ),
+  };
+  return { ...place, runs: (specs, how) => trainAll(place, specs, told, how) };
 }
 
 const FILES = { svg: 'comparison.svg', png: 'comparison.png', json: 'comparison.json' };
@@ -135,17 +135,26 @@ function makeFolder({ out, force, chapter }: CompareCommand): string {
   return folder;
 }
 
-const dataText = ({ config }: CompareCommand): string =>
-  config.data.kind === 'digits' ? 'drawn digits' : config.data.kind === 'named' ? config.data.name : config.data.kind;
+/** 'drawn digits', 'mnist', 'mnist (idx)' of a folder. */
+function dataText({ config: { data } }: CompareCommand): string {
+  if (data.kind === 'digits') return 'drawn digits';
+  if (data.kind === 'named') return data.name;
+  return 'folder' in data ? `${basename(String(data.folder))} (${data.kind})` : data.kind;
+}
 
-const shown = (command: CompareCommand, { train, amounts }: Parts): string =>
-  `${plural(train.samples, 'image')} of ${dataText(command)}, ${plural(amounts.iterations, 'iteration')}, ${plural(amounts.seeds, 'seed')}`;
+/** What was done, in a line. */
+function shown(command: CompareCommand, parts: MaybeParts): string {
+  const { experiment, amounts } = command;
+  const length = experiment.length ?? plural(amounts.iterations, 'iteration');
+  if (!parts) return length;
+  return `${plural(parts.train.samples, 'image')} of ${dataText(command)}, ${length}, ${plural(amounts.seeds, 'seed')}`;
+}
 
 /** All files, each whole or not at all. A picture in pixels where its library is there. */
 async function write(
   folder: string,
   command: CompareCommand,
-  parts: Parts,
+  parts: MaybeParts,
   done: Done,
 ): Promise<Record<string, string>> {
   const { chapter, own, quick, log, config } = command;
@@ -154,7 +163,9 @@ async function write(
   const svg = experimentSvg({ title: chapter.title, subtitle, panels, ...(heatMaps && { heatMaps }) });
   const numbers = {
     ...{ chapter: chapter.name, title: chapter.title, claim: chapter.claim },
-    ...{ amounts: parts.amounts, quick, flags: own, log, data: config.data, scale: config.scale, adapter, seconds },
+    ...{ amounts: parts?.amounts ?? command.amounts, quick, flags: own, log },
+    ...(parts && { data: config.data, scale: config.scale }),
+    ...{ adapter, seconds },
     versions: { downhill: versionOf('downhill') ?? 'unknown', node: process.versions.node },
     ...{ claims, notes, table, panels, heatMaps, ...more },
   };
@@ -179,7 +190,7 @@ const cellText = (cell: Cell): string =>
 
 function report(
   command: CompareCommand,
-  parts: Parts,
+  parts: MaybeParts,
   done: Done,
   files: Readonly<Record<string, string>>,
   io: Io,
@@ -187,7 +198,8 @@ function report(
   const { chapter } = command;
   const { table, claims, notes, adapter, seconds } = done;
   if (command.json) {
-    const said = { chapter: chapter.name, amounts: parts.amounts, adapter, seconds, table, claims, notes, files };
+    const { amounts } = parts ?? command;
+    const said = { chapter: chapter.name, amounts, adapter, seconds, table, claims, notes, files };
     io.stdout.write(`${JSON.stringify(said)}\n`);
     return;
   }

@@ -113,6 +113,7 @@ export function parseCompare(args: readonly string[]): CompareCommand | { readon
     given.has(of) ? checkInteger(`--${of}`, toNumber(given.get(of)!), least, most) : usual[of];
   const amounts = { images: amount('images', 2), iterations: amount('iterations', 2), seeds: amount('seeds', 1, 100) };
   const experiment = chapter.plan(given, amounts);
+  if (experiment.withoutData) checkWithout(chapter, given);
   const data = DATA.flatMap((flag) => (given.has(flag) ? [`--${flag}`, given.get(flag)!] : []));
   if (!given.has('scale') && chapter.scale) data.push('--scale', chapter.scale);
   const { config, open } = parseTrain([...data, '--sampling', 'full', '--steps', '1']) as TrainCommand;
@@ -127,6 +128,17 @@ export function parseCompare(args: readonly string[]): CompareCommand | { readon
 }
 
 const listed = () => CHAPTERS.map(({ name }) => name).join(', ');
+
+/** An analytic function has no images. @throws DownhillError OPTION-UNKNOWN */
+function checkWithout({ name }: Chapter, given: ReadonlyMap<string, string>): void {
+  const flag = [...DATA, 'images', 'seeds'].find((each) => given.has(each));
+  if (flag === undefined) return;
+  throw new DownhillError(
+    'OPTION-UNKNOWN',
+    `--${flag} says nothing to ${name}: it minimizes an analytic function, without images and without chance.`,
+    'Leave it out.',
+  );
+}
 
 /** A flag of another chapter is told as such. @throws DownhillError OPTION-UNKNOWN */
 function checkOwn(chapter: Chapter, args: readonly string[]): void {

@@ -1,16 +1,8 @@
-/** Trainings of an experiment, in turn on one device. No Node here. */
-import {
-  createTrainer,
-  type Dataset,
-  type Evaluation,
-  type Model,
-  type Rule,
-  type Sampling,
-  subset,
-  type Trainer,
-  type TrainerOptions,
-} from '../../src/index.js';
+/** Trainings of an experiment, on one device: those of one shape in the same dispatches, others in turn. No Node here. */
+import type { Dataset, Evaluation, Model, Rule, Sampling, Trainer, TrainerOptions } from '../../src/index.js';
 import type { Lab } from './chapter.js';
+import { trainOne } from './single.js';
+import { trainTogether } from './together.js';
 
 /** A training, once per seed. */
 export interface RunSpec {
@@ -34,6 +26,8 @@ export interface RunSpec {
   readonly afterEvery?: number;
   /** After every so many steps the test part is evaluated. It is at the end, in any case. */
   readonly testEvery?: number;
+  /** Not together with others in the same dispatches: where its time is told. */
+  readonly alone?: boolean;
 }
 
 /** What came of one training. */
@@ -82,35 +76,74 @@ export interface RunProgress {
   step(name: string, seed: number, step: number, steps: number, loss: number, share: number): void;
 }
 
-type Place = Pick<Lab, 'device' | 'train' | 'test' | 'amounts' | 'signal'>;
+export type Place = Pick<Lab, 'device' | 'train' | 'test' | 'amounts' | 'signal'>;
 
 /** Steps that tell how long one takes, behind as many that compile. */
 const TRIAL_STEPS = 2;
+/** Trainings in the same dispatches: more make steps long, and save little more. */
+const MOST_TOGETHER = 32;
 
-/** Trainings in turn, each once per seed; what was done by the time the signal comes. */
+/** Of the trainings asked for, one seed of one: what a place of a group is. */
+export interface Member {
+  readonly spec: number;
+  readonly seed: number;
+}
+
+/** Trainings, each once per seed; what was done by the time the signal comes. */
 export async function trainAll(
   lab: Place,
   specs: readonly RunSpec[],
   progress: RunProgress,
   { seeds = lab.amounts.seeds }: { readonly seeds?: number } = {},
 ): Promise<Trained[]> {
-  const ms = await stepTimes(lab, specs);
-  const work = specs.map((spec, i) => spec.steps * ms[i]!);
-  const all = work.reduce((sum, each) => sum + each, 0) * seeds;
+  const groups = groupsOf(specs, seeds);
+  const ms = await stepTimes(
+    lab,
+    groups.map(([first]) => specs[first!.spec]!),
+  );
+  const work = groups.map((group, i) => specs[group[0]!.spec]!.steps * ms[i]! * group.length);
+  const all = work.reduce((sum, each) => sum + each, 0);
   progress.plan(all / 1000, specs.length * seeds);
   let done = 0;
-  const trained: Trained[] = [];
-  for (const [i, spec] of specs.entries()) {
-    const runs: Run[] = [];
-    for (let seed = 0; seed < seeds && !lab.signal.aborted; seed++) {
-      const told = (step: number, loss: number) =>
-        progress.step(spec.name, seed, step, spec.steps, loss, (done + step * ms[i]!) / all);
-      runs.push(await trainOne(lab, spec, seed, told));
-      done += work[i]!;
-    }
-    trained.push({ spec, runs });
+  const runs = specs.map((): Run[] => []);
+  for (const [i, group] of groups.entries()) {
+    if (lab.signal.aborted) break;
+    const { spec: first, seed } = group[0]!;
+    const { name, steps } = specs[first]!;
+    const label = group.length > 1 ? `${name} and ${group.length - 1} more together` : name;
+    const told = (step: number, loss: number) =>
+      progress.step(label, seed, step, steps, loss, (done + (step / steps) * work[i]!) / all);
+    const members = group.map((each) => ({ spec: specs[each.spec]!, seed: each.seed }));
+    const came = group.length > 1 ? await trainTogether(lab, members, told) : [await trainOne(lab, members[0]!, told)];
+    for (const [k, run] of came.entries()) runs[group[k]!.spec]!.push(run);
+    done += work[i]!;
   }
-  return trained;
+  return specs.map((spec, i) => ({ spec, runs: runs[i]! }));
+}
+
+/** Trainings that can share dispatches: of one shape, which begin and look at the same steps. In the order of the first of each. */
+export function groupsOf(specs: readonly RunSpec[], seeds: number): Member[][] {
+  const groups: { readonly key: RunSpec; readonly places: Member[] }[] = [];
+  const all = specs.flatMap((_, spec) => Array.from({ length: seeds }, (__, seed) => ({ spec, seed })));
+  for (const place of all) {
+    const spec = specs[place.spec]!;
+    const open = groups.find(({ key, places }) => places.length < MOST_TOGETHER && together(key, spec));
+    if (open) open.places.push(place);
+    else groups.push({ key: spec, places: [place] });
+  }
+  return groups.map(({ places }) => places);
+}
+
+const SAME = ['model', 'data', 'test', 'sampling', 'batchSize', 'steps', 'testEvery', 'options'] as const;
+
+function together(a: RunSpec, b: RunSpec): boolean {
+  const takes = ({ alone, afterEvery, sampling, options = {}, rule }: RunSpec) => {
+    const { minimizer, curvature, evaluation } = rule().row;
+    const plain = !minimizer && !curvature && !evaluation;
+    // A full batch fills the adapter by itself: together they would only take more memory.
+    return plain && !alone && !afterEvery && sampling !== 'full' && !options.validation && !options.earlyStopping;
+  };
+  return takes(a) && takes(b) && SAME.every((key) => a[key] === b[key]);
 }
 
 /** What trainings need to be of one shape: they take equally long. */
@@ -128,88 +161,12 @@ async function stepTimes(lab: Place, specs: readonly RunSpec[]): Promise<number[
   for (const spec of specs) {
     const shape = shapeOf(spec, lab);
     if (!known.has(shape) && !lab.signal.aborted) {
-      const { seconds } = await trainOne(lab, { ...spec, steps: 2 * TRIAL_STEPS, afterEvery: 0, testEvery: 0 }, 0);
+      const trial = { ...spec, steps: 2 * TRIAL_STEPS, afterEvery: 0, testEvery: 0 };
+      const { seconds } = await trainOne(lab, { spec: trial, seed: 0 });
       const [from, to] = [seconds[TRIAL_STEPS - 1] ?? 0, seconds.at(-1) ?? 0];
       known.set(shape, Math.max((1000 * (to - from)) / TRIAL_STEPS, 0.05));
     }
     times.push(known.get(shape) ?? 1);
   }
   return times;
-}
-
-async function trainOne(
-  lab: Place,
-  spec: RunSpec,
-  seed: number,
-  told?: (step: number, loss: number) => void,
-): Promise<Run> {
-  const { model, sampling, batchSize, steps, options, afterEvery = 0, testEvery = 0 } = spec;
-  const [data, test] = [spec.data ?? lab.train, spec.test ?? lab.test];
-  const trainer = await createTrainer(lab.device, {
-    ...{ model, data, sampling, seed, rule: spec.rule() },
-    ...(sampling !== 'full' && batchSize !== undefined && { batchSize }),
-    ...options,
-  });
-  const run: Run & { final?: Evaluation; stopped?: Trainer['stopped'] } = {
-    ...{ seed, losses: [], lrs: [], seconds: [], after: [], tests: [], validations: [] },
-    stepsPerEpoch: trainer.stepsPerEpoch,
-  };
-  try {
-    // Where something is looked at in between, training pauses there: a run of so many steps after another.
-    const stops = stopsOf(steps, [afterEvery, testEvery]);
-    for (const [from, to] of stops) {
-      if (lab.signal.aborted || trainer.stopped) break;
-      await advance(trainer, run, { steps: to - from, signal: lab.signal, told });
-      if (trainer.step < to) break;
-      if (due(to, steps, afterEvery)) {
-        const { loss } = await trainer.evaluate(subset(data, trainer.batch(to - 1).samples));
-        run.after.push({ step: to, loss });
-      }
-      if (due(to, steps, testEvery)) run.tests.push((await trainer.evaluate(test)) as Run['tests'][number]);
-    }
-    if (told && trainer.step > 0) run.final = await trainer.evaluate(test);
-    if (trainer.stopped) run.stopped = trainer.stopped;
-    return run;
-  } finally {
-    trainer.destroy();
-  }
-}
-
-const due = (step: number, steps: number, every: number): boolean =>
-  every > 0 && (step % every === 0 || step === steps);
-
-/** From one look to the next. */
-function stopsOf(steps: number, every: readonly number[]): [number, number][] {
-  const stops: [number, number][] = [];
-  for (let from = 0; from < steps; ) {
-    const next = every.filter((each) => each > 0).map((each) => from + each - (from % each));
-    const to = Math.min(steps, ...next);
-    stops.push([from, to]);
-    from = to;
-  }
-  return stops;
-}
-
-async function advance(
-  trainer: Trainer,
-  run: Run,
-  {
-    steps,
-    signal,
-    told,
-  }: { steps: number; signal: AbortSignal; told?: ((step: number, loss: number) => void) | undefined },
-): Promise<void> {
-  const before = run.seconds.at(-1) ?? 0;
-  const start = performance.now();
-  try {
-    for await (const { step, loss, lr, validation } of trainer.run({ steps, signal })) {
-      run.losses.push(loss);
-      run.lrs.push(lr);
-      run.seconds.push(before + (performance.now() - start) / 1000);
-      if (validation) run.validations.push({ step, loss: validation.loss, accuracy: validation.accuracy });
-      told?.(step, loss);
-    }
-  } catch (error) {
-    if (!signal.aborted || error !== signal.reason) throw error;
-  }
 }

@@ -11,7 +11,9 @@ const LEAST = 16;
 const MOST = 8192;
 /** The batch whose rate others are scaled from. */
 const BASE = 64;
-const BASE_LR = 0.05;
+const BASE_LR = 0.0125;
+/** Of LARS' rates: its local ones are of the order of 0.001 · |w|/|g|. */
+const LARS = 160;
 /** Of the steps that a warm-up takes. */
 const WARM = 0.2;
 /** Rates of the heat map, around the base. */
@@ -32,8 +34,7 @@ const WAYS: readonly Way[] = [
   { name: 'linear scaling, warm-up', rule: (batch, steps) => momentum(warmed(scaled(batch), steps)) },
   {
     name: 'LARS, linear scaling, warm-up',
-    // Its local rates are of the order of 0.001 · |w|/|g|: a rate of its own, scaled by the same rule.
-    rule: (batch, steps) => lars({ lr: warmed(40 * scaled(batch), steps), momentum: 0.9 }) as Rule,
+    rule: (batch, steps) => lars({ lr: warmed(LARS * scaled(batch), steps), momentum: 0.9 }) as Rule,
   },
 ];
 
@@ -52,7 +53,7 @@ export const batchSize: Chapter = {
   plan(given) {
     const epochs = readCount('--epochs', given.get('epochs') ?? '4', 1, 1000);
     const most = given.has('most') ? readCount('--most', given.get('most')!, LEAST) : undefined;
-    return { largestBatch: most ?? 2 * LEAST, run: (lab) => run(lab, epochs, most) };
+    return { largestBatch: most ?? 2 * LEAST, length: `${epochs} epochs`, run: (lab) => run(lab, epochs, most) };
   },
 };
 

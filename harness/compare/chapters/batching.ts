@@ -34,7 +34,7 @@ async function run(lab: Lab, steps: number): Promise<Outcome> {
   const every = Math.min(EVERY, Math.ceil(steps / 2));
   const specs = WAYS.map(
     ({ name, batchSize, lr }): RunSpec => ({
-      ...{ name, model, steps, afterEvery: every, rule: () => sgd({ lr }) },
+      ...{ name, model, steps, afterEvery: every, alone: true, rule: () => sgd({ lr }) },
       ...(batchSize === undefined ? { sampling: 'full' } : { sampling: 'replacement', batchSize }),
     }),
   );

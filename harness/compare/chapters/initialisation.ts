@@ -4,9 +4,9 @@ import { lossText } from '../../common/format.js';
 import { OPTIMIZERS } from '../../common/optimizers.js';
 import type { Chapter, Lab, Outcome } from '../chapter.js';
 import { ALONG, lossCurves } from '../curves.js';
+import { endLoss } from '../ends.js';
 import { lectureNet } from '../network.js';
-import { lossOver, type RunSpec } from '../runs.js';
-import { median } from '../smooth.js';
+import type { RunSpec } from '../runs.js';
 
 const BATCH = 64;
 const LR = 0.05;
@@ -47,16 +47,14 @@ async function run(lab: Lab, steps: number): Promise<Outcome> {
     }),
   );
   const trained = await lab.runs(specs);
-  const ends = trained.map(({ runs }) =>
-    runs.length > 0 ? median(runs.map((each) => lossOver(each, 0.1))) : undefined,
-  );
+  const ends = trained.map((each) => endLoss(each));
   const spread = shown.map((layers) => layers.map(({ output }) => output.std));
   const ratio = spread.map((own) => (own.at(-1) ?? 0) / (own[0] ?? 1));
   const [small, , he, large] = ratio as [number, number, number, number];
   return {
     panels: [
       {
-        title: 'Standard deviation of each hidden layer’s outputs, before training',
+        title: 'Deviation of hidden layers’ outputs at the start',
         ...{ x: 'hidden layer', y: 'deviation', logY: true },
         curves: STARTS.map(({ name }, i) => ({ name, x: spread[i]!.map((_, layer) => layer + 1), y: spread[i]! })),
       },

@@ -1,13 +1,12 @@
 /** Update rules side by side. */
 import { checkChoice, type Model } from '../../../src/index.js';
-import { lossText } from '../../common/format.js';
 import { LECTURE_OPTIMIZERS, OPTIMIZERS, readOptimizers } from '../../common/optimizers.js';
-import type { Chapter, Lab, Outcome } from '../chapter.js';
+import type { Chapter, Claim, Lab, Outcome } from '../chapter.js';
 import { ALONG, lookedCurves, lossCurves } from '../curves.js';
+import { below, END_TITLES, endCells, endLoss } from '../ends.js';
 import { lectureNet } from '../network.js';
 import { readRate } from '../read.js';
 import { lossOver, type RunSpec, type Trained } from '../runs.js';
-import { median } from '../smooth.js';
 
 const RATES = ['equal', 'default', 'tuned'] as const;
 type Rates = (typeof RATES)[number];
@@ -81,19 +80,12 @@ async function run(lab: Lab, { names, rates, lr }: Asked, steps: number): Promis
       },
     ],
     table: [
-      ['', 'rate', 'training loss, last tenth', 'test loss', 'accuracy'],
-      ...trained.map(({ spec, runs }, i) => {
-        const finals = runs.flatMap(({ final }) => (final ? [final] : []));
-        return [
-          spec.name,
-          given[i] === undefined ? String(ruleRate(names[i]!)) : Number(given[i]!.toPrecision(2)).toString(),
-          runs.length > 0 ? median(runs.map((each) => lossOver(each, 0.1))) : undefined,
-          finals.length > 0 ? median(finals.map((each) => each.loss)) : undefined,
-          finals.length > 0
-            ? `${(100 * median(finals.map((each) => each.accuracy ?? Number.NaN))).toFixed(1)} %`
-            : undefined,
-        ];
-      }),
+      ['', 'rate', ...END_TITLES],
+      ...trained.map((each, i) => [
+        each.spec.name,
+        String(given[i] === undefined ? ruleRate(names[i]!) : Number(given[i]!.toPrecision(2))),
+        ...endCells(each),
+      ]),
     ],
     claims: claims(names, trained, rates),
     notes: rates === 'tuned' ? [tries(lab, steps)] : [],
@@ -111,7 +103,7 @@ const specOf = (name: string, model: Model, lr: number | undefined, steps: numbe
 
 const trySteps = (steps: number) => Math.min(steps, Math.max(TRY_LEAST, Math.round(TRY_SHARE * steps)));
 const tries = (_: Lab, steps: number) =>
-  `Each rate is the best of ${TRIED.length} from ${TRIED[0]} to ${TRIED.at(-1)!.toPrecision(1)}, by the loss at the end of ${trySteps(steps)} steps.`;
+  `Each rate is the best of ${TRIED.length} from ${Number(TRIED[0]!.toPrecision(1))} to ${Number(TRIED.at(-1)!.toPrecision(1))}, by the loss at the end of ${trySteps(steps)} steps.`;
 
 /** The rate of each, by a short training with each of some. */
 async function tuned(lab: Lab, model: Model, names: readonly string[], steps: number): Promise<number[]> {
@@ -135,22 +127,19 @@ async function tuned(lab: Lab, model: Model, names: readonly string[], steps: nu
   });
 }
 
-function claims(names: readonly string[], trained: readonly Trained[], rates: Rates) {
-  if (trained.some(({ runs }) => runs.length === 0)) return [];
+function claims(names: readonly string[], trained: readonly Trained[], rates: Rates): Claim[] {
+  const how = {
+    tuned: 'with rates found for each',
+    equal: 'at the same rate',
+    default: 'with the default rates',
+  }[rates];
   const loss = (name: string) => {
-    const at = names.indexOf(name);
-    return at < 0 ? undefined : median(trained[at]!.runs.map((each) => lossOver(each, 0.1)));
+    const own = trained[names.indexOf(name)];
+    return own && endLoss(own);
   };
-  const before = (text: string, a: string, b: string) => {
-    const [low, high] = [loss(a), loss(b)];
-    if (low === undefined || high === undefined) return [];
-    return [{ text, holds: low < high, measured: `${lossText(low)}, ${lossText(high)}` }];
-  };
-  const how =
-    rates === 'tuned' ? 'with rates found for each' : rates === 'equal' ? 'at the same rate' : 'with the default rates';
   return [
-    ...before(`momentum gets further than SGD ${how}`, 'momentum', 'sgd'),
-    ...before(`Nesterov's gets further than SGD ${how}`, 'nesterov', 'sgd'),
-    ...before(`Adam gets further than SGD ${how}`, 'adam', 'sgd'),
+    ...below(`momentum gets further than SGD ${how}`, loss('momentum'), loss('sgd')),
+    ...below(`Nesterov's gets further than SGD ${how}`, loss('nesterov'), loss('sgd')),
+    ...below(`Adam gets further than SGD ${how}`, loss('adam'), loss('sgd')),
   ];
 }

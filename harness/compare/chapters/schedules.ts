@@ -1,14 +1,13 @@
 /** Rates that change over a training. */
 import type { Schedule } from '../../../src/index.js';
 import * as schedule from '../../../src/optim/schedules.js';
-import { lossText } from '../../common/format.js';
 import { OPTIMIZERS, readOptimizers } from '../../common/optimizers.js';
 import type { Chapter, Lab, Outcome } from '../chapter.js';
 import { ALONG, lossCurves, rateCurves } from '../curves.js';
+import { below, END_TITLES, endCells, endLoss } from '../ends.js';
 import { lectureNet } from '../network.js';
 import { readRate } from '../read.js';
-import { lossOver, type RunSpec } from '../runs.js';
-import { median } from '../smooth.js';
+import type { RunSpec } from '../runs.js';
 
 const BATCH = 64;
 /** Of the steps. */
@@ -27,6 +26,8 @@ const PLAIN: Readonly<Record<string, Make>> = {
   linear: (lr, steps) => schedule.linear(lr, { steps }),
   'inverse square root': (lr, steps) => schedule.inverseSqrt(lr, { steps: Math.ceil(steps / 20) }),
 };
+/** Those that fall: all but the first. */
+const FALLING = Object.keys(PLAIN).length - 1;
 /** Drawn with a warm-up as well. */
 const WARMED = ['constant', 'cosine', 'inverse square root'];
 
@@ -61,9 +62,7 @@ async function run(lab: Lab, optimizer: string, lr: number, steps: number): Prom
     spec(`${name}, warm-up`, () => schedule.warmup(PLAIN[name]!(lr, steps - warm) as never, { steps: warm })),
   );
   const trained = await lab.runs([...plain, ...warmed]);
-  const ends = trained.map(({ runs }) =>
-    runs.length > 0 ? median(runs.map((each) => lossOver(each, 0.1))) : undefined,
-  );
+  const ends = trained.map((each) => endLoss(each));
   const [constant, ...falling] = ends;
   const view = { x: ALONG.step, logY: lab.log !== false };
   const best = Math.min(...falling.filter((each) => each !== undefined));
@@ -74,30 +73,20 @@ async function run(lab: Lab, optimizer: string, lr: number, steps: number): Prom
         ...view,
         logY: false,
         y: 'learning rate',
-        curves: rateCurves(trained).map((each) => ({ ...each, style: 'plain' as const })),
+        curves: rateCurves(trained),
       },
       { title: `Training loss, ${optimizer}`, ...view, y: 'loss', curves: lossCurves(trained) },
     ],
     table: [
-      ['', 'rate at the end', 'training loss, last tenth', 'test loss', 'accuracy'],
-      ...trained.map(({ spec: { name }, runs }, i) => [
-        name,
-        runs[0]?.lrs.at(-1)?.toExponential(1),
-        ends[i],
-        runs[0]?.final?.loss,
-        runs[0]?.final?.accuracy === undefined ? undefined : `${(100 * runs[0].final.accuracy).toFixed(1)} %`,
-      ]),
+      ['', 'rate at the end', ...END_TITLES],
+      ...trained.map((each) => [each.spec.name, each.runs[0]?.lrs.at(-1)?.toExponential(1), ...endCells(each)]),
     ],
-    claims:
-      constant === undefined || ends.some((each) => each === undefined)
-        ? []
-        : [
-            {
-              text: 'schedules that fall end lower than the constant rate',
-              holds: best < constant,
-              measured: `best ${lossText(best)}, constant ${lossText(constant)}`,
-            },
-          ],
+    claims: ends.some((each) => each === undefined)
+      ? []
+      : [
+          ...below('the best schedule that falls ends lower than the constant rate', best, constant),
+          ...below('even the worst one does', Math.max(...(falling.slice(0, FALLING) as number[])), constant),
+        ],
     notes: [`The warm-up takes ${warm} steps.`],
   };
 }

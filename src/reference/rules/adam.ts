@@ -14,7 +14,7 @@ export type AdamHyper = CommonHyper & {
   readonly betas: readonly [number, number];
   readonly eps: number;
   readonly amsgrad: boolean;
-  /** 'pytorch', 'keras' or 'optax': the formula; the defaults stay PyTorch's. */
+  /** 'pytorch', 'keras', 'optax' or 'notes': the formula; the defaults stay PyTorch's. 'notes' is here alone: no kernel has it. */
   readonly convention: string;
 };
 
@@ -29,6 +29,15 @@ export type AdamHyper = CommonHyper & {
  *
  * Keras adds eps to the raw root, p = p - lr · sqrt(1 - beta2^t) / (1 - beta1^t) · m / (sqrt(u) + eps). optax takes the
  * maximum of the corrected moments, u = max(u, v / (1 - beta2^t)), and divides by sqrt(u) + eps.
+ *
+ * 'notes' is the lecture's code, which differs from the paper: it divides the moments that it keeps, so that every later step starts
+ * from corrected ones and corrects them again, and has eps under the root. No amsgrad.
+ *
+ *     m = (beta1 · m + (1 - beta1) · g) / (1 - beta1^t)
+ *     v = (beta2 · v + (1 - beta2) · g²) / (1 - beta2^t)
+ *     p = p - lr · m / sqrt(v + eps)
+ *
+ * The divisors multiply up: to e^(π²/6 / (1 - beta)), about, of which v has more than m. `downhill compare adam-variants` shows what comes of it.
  *
  * Kingma, Ba 2015, "Adam: a method for stochastic optimization"; AMSGrad: Reddi, Kale, Kumar 2018, "On the convergence
  * of Adam and beyond". PyTorch's page shows the maximum over corrected moments; its code, followed here, does not.
@@ -57,6 +66,12 @@ export const adam: ReferenceRule<AdamHyper> = {
       const g = gradient[i]!;
       const m = beta1 * first[i]! + (1 - beta1) * g;
       const v = beta2 * second[i]! + (1 - beta2) * squares[i]!;
+      if (convention === 'notes') {
+        first[i] = m / (1 - beta1 ** t);
+        second[i] = v / (1 - beta2 ** t);
+        param[i] = param[i]! - (lr * first[i]!) / Math.sqrt(second[i]! + eps);
+        continue;
+      }
       first[i] = m;
       second[i] = v;
       let rootOfV = Math.sqrt(v);
