@@ -1,6 +1,5 @@
 /** Trainings of an experiment, on one device: those of one shape in the same dispatches, others in turn. No Node here. */
 import type { Dataset, Evaluation, Model, Rule, Sampling, Trainer, TrainerOptions } from '../../src/index.js';
-import type { Lab } from './chapter.js';
 import { trainOne } from './single.js';
 import { trainTogether } from './together.js';
 
@@ -76,7 +75,14 @@ export interface RunProgress {
   step(name: string, seed: number, step: number, steps: number, loss: number, share: number): void;
 }
 
-export type Place = Pick<Lab, 'device' | 'train' | 'test' | 'amounts' | 'signal'>;
+/** Where trainings are done: what a lab has. */
+export interface Place {
+  readonly device: GPUDevice;
+  readonly train: Dataset;
+  readonly test: Dataset;
+  readonly amounts: { readonly seeds: number };
+  readonly signal: AbortSignal;
+}
 
 /** Steps that tell how long one takes, behind as many that compile. */
 const TRIAL_STEPS = 2;
