@@ -1,6 +1,6 @@
 /** One training by itself. No Node here. */
 import { createTrainer, type Evaluation, subset, type Trainer } from '../../src/index.js';
-import type { Place, Run, RunSpec } from './runs.js';
+import type { Place, Run, RunSpec } from './training.js';
 
 /** @param told without it, it is a try: not evaluated at the end */
 export async function trainOne(

@@ -1,7 +1,7 @@
 /** Trainings of one shape as a population: the same numbers as each by itself, in the dispatches of one. No Node here. */
 import { createPopulation, type Population } from '../../src/index.js';
-import type { Place, Run, RunSpec } from './runs.js';
 import { due, stopsOf } from './single.js';
+import type { Place, Run, RunSpec } from './training.js';
 
 /** @param members of equal model, data, batches, steps and options: they differ in rule and seed */
 export async function trainTogether(
