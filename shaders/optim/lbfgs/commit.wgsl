@@ -2,6 +2,8 @@
 //
 //   s = point - x, as stored;  y = its gradient - g        into slot `head`; x = point;  g = its gradient
 //
+// Padding between tensors is 0 in all of these, since nobody writes any to a gradient.
+//
 // Where batches differ (STOCHASTIC) y is a difference on one batch, the last point being x, and Powell's damping is in it:
 //   y = θ·(gradient there - gradient at x) - (1-θ)·t·g,  of the g that made the direction
 // and a round that takes no point leaves the gradient of its batch.

@@ -79,5 +79,5 @@ export function memoryOf({ buffers, space, ring }: MinimizerBinding<Rule>, rule:
 /** Elements of the longest segment: short enough that a workgroup has few, and as few segments as that allows. */
 export function longestSegment({ tensors }: Space): number {
   const all = tensors.reduce((sum, tensor) => sum + elementsOf(tensor), 0);
-  return Math.min(Math.max(roundUp(Math.ceil(all / 64), 64), 1024), 16_384);
+  return Math.min(Math.max(roundUp(Math.ceil(all / 64), 64), 2048), 16_384);
 }

@@ -65,7 +65,7 @@ function decisionOps(
     size: 8 * segments.all * count,
   };
   const dots = segments.spans.map(({ span, count: own, range }) => {
-    const sizes = { segments: own, stride: space.spans[span]!.elements };
+    const sizes = { segments: own, ...fours(space.spans[span]!.elements) };
     const operands = { clock, grads: points.grads.ranges[span]!, d: d.ranges[span]!, segments: range, partial };
     return lbfgsOp(labelOf(binding, 'dots', span), 'dots', { sizes, groups: own }, operands, count);
   });
@@ -106,7 +106,7 @@ function directionOps(
   const partial = { buffer: buffers.storage('partial', bytes), offset: 0, size: bytes };
   const at = (span: number) => ({ s: s.ranges[span]!, y: y.ranges[span]!, g: g.ranges[span]! });
   const sizesOf = (span: number, count: number) => ({
-    ...{ segments: count, stride: space.spans[span]!.elements, slots },
+    ...{ segments: count, ...fours(space.spans[span]!.elements), slots },
   });
   const gram = segments.spans.map(({ span, count, range }) => {
     const operands = { state, ...at(span), x: params.ranges[span]!, segments: range, partial };
