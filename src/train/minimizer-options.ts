@@ -1,8 +1,6 @@
 import { DownhillError } from '../gpu/errors.js';
-import type { Sampling } from '../kernels/account.js';
-import { buffersOf, type Model } from '../nn/model.js';
-import type { Rule } from '../optim/rule.js';
-import type { Group } from '../optim/scalars.js';
+import { buffersOf } from '../nn/model.js';
+import type { CheckedOptions } from './options.js';
 import type { TrainerOptions } from './types.js';
 
 /* What a trainer cannot do beside a minimizer, which looks at its loss at several points for one step. */
@@ -17,20 +15,9 @@ const BETWEEN: readonly [keyof TrainerOptions & string, string][] = [
   ['augment', 'what is drawn anew in each step changes the loss under it'],
 ];
 
-/**
- * @param groups as they were made
- * @throws DownhillError OPTION-RANGE
- */
-export function checkMinimizer(
-  { row, hyper }: Rule,
-  options: TrainerOptions,
-  {
-    sampling,
-    model,
-    groups,
-  }: { readonly sampling: Sampling; readonly model: Model; readonly groups: readonly Group[] },
-): void {
-  if (!row.minimizer) return;
+/** Loaded where a rule is a minimizer. @throws DownhillError OPTION-RANGE */
+export function checkMinimizer(options: TrainerOptions, { row, groups, model, sampling }: CheckedOptions): void {
+  const { hyper } = groups[0]!.rules[0]!;
   const { name } = row;
   const refuse = (what: string, fix: string): never => {
     throw new DownhillError('OPTION-RANGE', `${name}: ${what}.`, fix);

@@ -27,7 +27,6 @@ import { checkRule, type Rule, type RuleRow } from '../optim/rule.js';
 import { checkAugment } from './augment.js';
 import type { CheckpointOptions } from './checkpoint-types.js';
 import { groupTensors } from './groups.js';
-import { checkMinimizer } from './minimizer-options.js';
 import { checkPenalty } from './penalty.js';
 import { checkRecover } from './recover-options.js';
 import { usualSubmitMs } from './scheduler.js';
@@ -112,7 +111,6 @@ export function checkTrainerOptions(device: GPUDevice, options: TrainerOptions) 
     tensorsOf(model).filter(({ name }) => !frozen.has(name)),
   );
   const groups = makeGroups(grouped, perTensor);
-  checkMinimizer(rule, options, { sampling, model, groups });
   const checkOther = (other: Dataset) => {
     checkData(model, other);
     checkSameScaling(data, other);

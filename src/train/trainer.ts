@@ -72,7 +72,9 @@ export async function createTrainer<R extends Rule>(
   device: GPUDevice,
   options: Omit<TrainerOptions<FieldsOf<R>>, 'rule'> & { readonly rule: R },
 ): Promise<Trainer<FieldsOf<R>>> {
-  const checked = checkTrainerOptions(device, options as unknown as TrainerOptions);
+  const given = options as unknown as TrainerOptions;
+  const checked = checkTrainerOptions(device, given);
+  if (checked.row.minimizer) (await import('./minimizer-options.js')).checkMinimizer(given, checked);
   await checkNotLost(device);
   return NetworkTrainer.create<FieldsOf<R>>(device, checked, await choiceOf(device, checked));
 }
