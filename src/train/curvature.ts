@@ -1,6 +1,6 @@
 import { permute } from '../data/batching.js';
 import type { Dataset } from '../data/dataset.js';
-import { rowsOf } from '../data/source.js';
+import { type DataSource, rowsOf } from '../data/source.js';
 import { checkUploadable, uploadDataset } from '../data/upload.js';
 import { type BufferRange, BufferSet, guarded, range, readRanges, roundUp } from '../gpu/buffers.js';
 import { DownhillError } from '../gpu/errors.js';
@@ -89,7 +89,8 @@ export async function curvatureOf(looked: Looked, options: CurvatureOptions): Pr
     const kernels = await loadProduct('curvature', model);
     const key = pcgHash(seed, SAMPLE, 0);
     const order = Uint32Array.from({ length: samples }, (_, i) => permute(i, key, data.samples));
-    const sample = await rowsOf(data, order);
+    // What a source gave is in memory now.
+    const { read: _read, ...sample } = (await rowsOf(data, order)) as Dataset & Partial<DataSource>;
     checkUploadable(device, sample);
     const lanczos = await Lanczos.create(buffers, label, space.tensors, iterations);
     const chunks = await makeChunks(buffers, { ...looked, weights, sample, rows, lanczos, kernels, checked });

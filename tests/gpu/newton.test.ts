@@ -14,7 +14,7 @@ import type { Trainer, TrainerOptions } from '../../src/train/types.js';
 import { randomFloats, testDevice } from '../support/gpu.js';
 import { lbfgsCases, problemProgram, runOut } from '../support/lbfgs.js';
 import { objectiveOf } from '../support/newton.js';
-import { collect, losses, noise } from '../support/train.js';
+import { collect, losses, noise, replicasOf } from '../support/train.js';
 
 /* Newton's method in a trust region: on problems and networks, against float64, and to the bit against itself. */
 
@@ -137,6 +137,23 @@ describe('on networks', () => {
     await rest.restore(await half.checkpoint());
     expect([...first, ...losses(await collect(rest, { steps: 23 }))]).toEqual(wanted);
     expect(await rest.readParameters()).toEqual(await one.readParameters());
+  });
+
+  it('takes arenas in parts', async () => {
+    const wide = noise(40, 150, 3);
+    const model = sequential({ input: 150, layers: [linear(4), tanh(), linear(3)], init: 'pytorch' });
+    const own = { model, data: wide, rows: 40, sampling: 'full', replicas: [{ seed: 1, rule: newtonCg() }] } as const;
+    const runs = [];
+    for (const maxArenaBytes of [2 ** 20, 4 * 64 * 4]) {
+      const all = await replicasOf(await testDevice(), { ...own, maxArenaBytes });
+      made.push(all);
+      runs.push({ spans: all.program.space.spans.length, losses: (await all.run(12)).map(({ loss }) => loss) });
+    }
+    const [one, parts] = runs;
+    expect([one!.spans, parts!.spans]).toEqual([1, 4]);
+    // Sums in another order.
+    for (const [i, loss] of one!.losses.entries()) expect(parts!.losses[i]! / loss).toBeCloseTo(1, 4);
+    expect(parts!.losses.at(-1)).toBeLessThan(0.8 * parts!.losses[0]!);
   });
 
   it('leaves frozen tensors alone, goes on when asked for less, and says where it ended', async () => {

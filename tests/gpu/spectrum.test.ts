@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { arrays } from '../../src/data/arrays.js';
-import type { Dataset } from '../../src/data/index.js';
+import { type Dataset, source } from '../../src/data/index.js';
 import { createPasses, encodePasses } from '../../src/gpu/pipelines.js';
 import { lower } from '../../src/kernels/lower.js';
 import { batchNorm, dropout, gelu, linear, relu, tanh } from '../../src/nn/layers.js';
@@ -18,7 +18,7 @@ import { spectrumOf } from '../../src/train/spectrum.js';
 import { createTrainer } from '../../src/train/trainer.js';
 import type { Trainer, TrainerOptions } from '../../src/train/types.js';
 import { eigenvalues } from '../support/eigenvalues.js';
-import { buffersFor, randomFloats, testDevice } from '../support/gpu.js';
+import { buffersFor, likeDevice, randomFloats, testDevice } from '../support/gpu.js';
 import { collect, losses, noise } from '../support/train.js';
 
 /* `trainer.curvature` against the eigenvalues of dense float64 Hessians, and what it leaves alone. */
@@ -185,6 +185,30 @@ it('goes through more samples than a pass takes, and gives their mean', async ()
   const found = await one.curvature({ samples: 2300, iterations: 20 });
   expect(found.largest[0]!.value / values.at(-1)!).toBeCloseTo(1, 3);
   expect(found.loss).toBeCloseTo(loss, 5);
+});
+
+it('cuts its vectors where a binding ends, and reads samples of a source', async () => {
+  const data = noise(120, 200, 3);
+  const model = sequential({ input: 200, layers: [linear(8), tanh(), linear(3)], init: 'pytorch' });
+  const device = await testDevice();
+  const options = { model, rule: sgd({ lr: 0.1 }), batchSize: 32, seed: 2 };
+  const { x, targets } = data as Dataset & { x: Float32Array; targets: { labels: Uint8Array } };
+  const rows = source({
+    ...{ samples: 120, features: 200, type: 'float32', classes: 3 },
+    read: (indices: Uint32Array) => ({
+      x: Float32Array.from([...indices].flatMap((i) => [...x.subarray(200 * i, 200 * i + 200)])),
+      y: Uint8Array.from(indices, (i) => targets.labels[i]!),
+    }),
+  });
+  // 64 rows of the first weights twelve times, and 8 KiB: all 200 take three spans. More samples would not fit a binding.
+  const small = likeDevice(device, { limits: { maxStorageBufferBindingSize: 12 * 4 * 64 * 8 + 8192 } });
+  const whole = await createTrainer(device, { ...options, data });
+  const parts = await createTrainer(small, { ...options, data: rows });
+  made.push(whole, parts);
+  const asked = { iterations: 12, samples: 40 };
+  const [one, cut] = [await whole.curvature(asked), await parts.curvature(asked)];
+  expect(cut.loss).toBeCloseTo(one.loss, 6);
+  for (const [i, { value }] of one.largest.entries()) expect(cut.largest[i]!.value).toBeCloseTo(value, 4);
 });
 
 it('is the same every time and by seed, takes a sample, and disturbs no training', async () => {
