@@ -49,7 +49,6 @@ const LATER: readonly { name: string; modules: readonly string[] }[] = [
   { name: "for optimizer state in 16 bits: `state: 'bf16'`", modules: ['optim/packed.js', 'packed/adam_16.gen.js'] },
   { name: 'to watch', modules: ['train/watch.js'] },
   { name: 'to profile', modules: ['train/profile.js'] },
-  { name: 'for L-BFGS', modules: ['optim/minimizers/lbfgs-rounds.js', 'train/minimizer-options.js'] },
   { name: 'to write or read checkpoints', modules: ['train/restore.js'] },
 ];
 
