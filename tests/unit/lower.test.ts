@@ -23,6 +23,15 @@ describe('the forms of a plan', () => {
     expect(() => lower(ops, forms, device, { one: 'pair', two: 'each' })).toThrow(/There is no pass two/);
   });
 
+  it('of several ops pass over those whose results others read', () => {
+    const read = { ...op('two'), alone: true };
+    expect(lower([op('one'), read, op('three')], [pair, form('each')], device).choice).toEqual({
+      one: 'each',
+      two: 'each',
+      three: 'each',
+    });
+  });
+
   it('that a device cannot run are passed over, which the notes say', () => {
     const wide = form('wide', { needs: () => 'subgroups', match: (all, at) => (all[at]!.kind === 'a' ? 1 : 0) });
     const late = form('late', { needs: () => 'f16' });
