@@ -221,7 +221,7 @@ function readMethod(given: ReadonlyMap<string, string>, method: MethodName): Rec
         `Leave out --${flag}, or use --method ${owners[0]}.`,
       );
     }
-    options[key] = readSetting(`--${flag}`, use.field, value) as number;
+    options[key] = use.field.kind === 'flag' ? true : (readSetting(`--${flag}`, use.field, value) as number);
   }
   return options;
 }

@@ -19,10 +19,34 @@ export type Box = Readonly<
 >;
 
 /** The parameters of a trial: a pure function of seed and trial. */
-export function sample(space: Space, seed: number, trial: number, box: Box = {}): Params {
+export const sample = (space: Space, seed: number, trial: number, box: Box = {}): Params =>
+  paramsAt(space, (_, i) => unitAt(seed, trial, i), box);
+
+/** Random numbers of a Latin hypercube's order come behind those of parameters. */
+const ORDER = 1024;
+
+/**
+ * A Latin hypercube: of `count` trials from number `first` on, each has a stretch of its own of every axis, in an order that is drawn for each axis
+ * by itself; where in its stretch it lies is drawn, too. So few draws leave no large part of an axis out.
+ *
+ * Paper: McKay, Beckman & Conover 1979.
+ */
+export function latinHypercube(space: Space, seed: number, first: number, count: number, box: Box = {}): Params[] {
+  const trials = Array.from({ length: count }, (_, i) => i);
+  const orders = Object.keys(space).map((_, axis) => {
+    const keys = trials.map((i) => unitAt(seed, first + i, ORDER + axis));
+    const order = [...trials].sort((a, b) => keys[a]! - keys[b]! || a - b);
+    return trials.map((i) => order.indexOf(i));
+  });
+  return trials.map((i) =>
+    paramsAt(space, (_, axis) => (orders[axis]![i]! + unitAt(seed, first + i, axis)) / count, box),
+  );
+}
+
+function paramsAt(space: Space, unitOf: (name: string, axis: number) => number, box: Box): Params {
   return Object.fromEntries(
     Object.entries(space).map(([name, parameter], i) => {
-      const unit = unitAt(seed, trial, i);
+      const unit = unitOf(name, i);
       const part = box[name];
       if (!part) return [name, valueAt(parameter, unit)];
       if (part.cells && parameter.kind === 'choice')

@@ -19,7 +19,7 @@ import {
   uniform,
   type Value,
 } from '../../src/search/index.js';
-import { sample } from '../../src/search/sample.js';
+import { latinHypercube, sample } from '../../src/search/sample.js';
 import { checkSpace, gridOf, hasValue, parameterText, unitOf, valueAt } from '../../src/search/space.js';
 
 const finite = { noNaN: true, noDefaultInfinity: true };
@@ -95,6 +95,23 @@ describe('a parameter', () => {
     for (const n of [1, 2, 3, 4]) expect(Math.abs(share((params) => params.n === n) - 0.25)).toBeLessThan(0.027);
     expect(Math.abs(share(({ act }) => act === 'a') - 0.5)).toBeLessThan(0.032);
     expect(Math.abs(share(({ p, act }) => act === 'a' && (p as number) < 0.5) - 0.25)).toBeLessThan(0.027);
+  });
+});
+
+describe('a Latin hypercube', () => {
+  it('has a trial in each stretch of every axis, and is a pure function, too', () => {
+    const space = { lr: logUniform(1e-4, 1), n: int(0, 99), act: choice(['a', 'b']), p: uniform(0, 1) } satisfies Space;
+    const drawn = latinHypercube(space, 3, 10, 20);
+    for (const name of ['lr', 'n', 'p'] as const) {
+      const cells = drawn.map((params) => Math.floor(unitOf(space[name], params[name]!) * 20));
+      expect([...cells].sort((a, b) => a - b)).toEqual(Array.from({ length: 20 }, (_, i) => i));
+      expect(cells).not.toEqual([...cells].sort((a, b) => a - b));
+    }
+    expect(drawn.filter(({ act }) => act === 'a')).toHaveLength(10);
+    expect(latinHypercube(space, 3, 10, 20)).toEqual(drawn);
+    expect(latinHypercube(space, 4, 10, 20)).not.toEqual(drawn);
+    for (const { p } of latinHypercube(space, 3, 0, 9, { p: { low: 0.5, high: 0.6 } }))
+      expect(Math.abs((p as number) - 0.55)).toBeLessThanOrEqual(0.05);
   });
 });
 

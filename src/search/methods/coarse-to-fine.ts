@@ -1,7 +1,7 @@
 import { DownhillError } from '../../gpu/errors.js';
 import { integer, number } from '../../gpu/fields.js';
 import { defineMethod, type Plan } from '../method.js';
-import { type Box, sample } from '../sample.js';
+import { type Box, latinHypercube } from '../sample.js';
 import { type ChoiceParameter, type Space, unitOf } from '../space.js';
 import { type History, ranked, type Trial } from '../trial.js';
 
@@ -42,17 +42,21 @@ function refine(space: Space, before: Box, best: readonly Trial[], margin: numbe
     let [low, high] = [least - margin * wide, most + margin * wide];
     const first = best[0]!.params[name];
     for (const side of ['low', 'high'] as const) {
-      const gap = side === 'low' ? units[0]! - was.low : was.high - units[0]!;
-      if (gap > AT_BORDER * room) continue;
       const end = side === 'low' ? 'lower' : 'upper';
+      const gap = side === 'low' ? units[0]! - was.low : was.high - units[0]!;
+      const atBorder = gap <= AT_BORDER * room;
       // Beyond the space nothing is known to be valid: a momentum of 1.1 is not.
-      if (was[side] === (side === 'low' ? 0 : 1)) {
+      if (atBorder && was[side] === (side === 'low' ? 0 : 1)) {
         notes.push(`the best ${name}, ${first}, lies at the ${end} end of its range: widen the space there`);
         continue;
       }
-      if (side === 'low') low = Math.min(low, was.low - WIDENED * room);
-      else high = Math.max(high, was.high + WIDENED * room);
-      notes.push(`the best ${name}, ${first}, lay at the ${end} border of its box, which was widened there`);
+      const outermost = units.length > 1 && units[0] === (side === 'low' ? least : most);
+      if (!atBorder && !outermost) continue;
+      const by = WIDENED * (atBorder ? room : wide);
+      if (side === 'low') low = Math.min(low, least - by);
+      else high = Math.max(high, most + by);
+      const where = atBorder ? `at the ${end} border of its box` : `outermost of the best, at the ${end} end`;
+      notes.push(`the best ${name}, ${first}, lay ${where}: the box was widened there`);
     }
     return [name, { low: Math.max(low, 0), high: Math.min(high, 1) }];
   });
@@ -84,9 +88,9 @@ function after(rounds: number, plan: Plan, { best, margin, rounds: all }: Option
 const sumTo = (counts: readonly number[], end: number) => counts.slice(0, end).reduce((sum, count) => sum + count, 0);
 
 /**
- * Rounds of random draws: the first from the whole space, each later one from the box of the best 4 so far and 10 % of its width
- * to each side. Where the best trial of all lies within 5 % of the border of the box it was drawn from, the box is widened there by
- * half its width, never beyond the space; both are said in the notes.
+ * Rounds of random draws, each a Latin hypercube: the first from the whole space, each later one from the box of the best 4 so far and 10 % of its width
+ * to each side. Where the best trial of all is the outermost of these 4, or lies within 5 % of the border of the box it was drawn from, what
+ * is looked for may lie beyond: the box is widened there by half its width, never beyond the space. Both are said in the notes.
  *
  * @example coarseToFine({ rounds: 3 })
  */
@@ -112,8 +116,8 @@ export const coarseToFine = defineMethod({
     const round = counts.findIndex((_, i) => sumTo(counts, i) === asked);
     if (round < 0 || history.pending().length > 0) return [];
     const { box } = after(round, plan, options, history);
-    return Array.from({ length: counts[round]! }, (_, i) => ({
-      ...{ trial: asked + i, params: sample(plan.space, plan.seed, asked + i, box), from: 0, to: plan.steps },
+    return latinHypercube(plan.space, plan.seed, asked, counts[round]!, box).map((params, i) => ({
+      ...{ trial: asked + i, params, from: 0, to: plan.steps },
     }));
   },
   notes: (plan, options, history) => {
