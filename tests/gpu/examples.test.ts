@@ -439,6 +439,19 @@ describe('the snippets of docs/', () => {
     expect(steps[1]).toBeGreaterThan(steps[2]);
   });
 
+  it('population: a copy of the best in the place of the worst', async () => {
+    const { breed } = await snippet('population');
+    const [train, test] = split(digits({ samples: 600, seed: 2 }), 480);
+    const said: [number, Float32Array][] = [];
+    const say = (...line: [number, Float32Array]) => said.push(line);
+    const { trainer, best, worst } = await breed(await testDevice(), train, test, say);
+    made.push(trainer);
+    expect([best, worst]).toEqual([3, 0]);
+    expect(said.map(([step]) => step)).toEqual([20, 40, 60]);
+    expect(trainer.step).toBe(60);
+    expect(said[2]![1][worst]).toBeLessThan(said[1]![1][worst]! / 2);
+  });
+
   it('curvature: what the loss looks like', async () => {
     const { shape } = await snippet('curvature');
     const data = digits({ samples: 100, seed: 2 });
