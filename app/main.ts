@@ -83,7 +83,7 @@ const training = new Training({
   changed: refresh,
   planned: (plan) => {
     plannedFor = toHash(form.texts);
-    showPlan(plan, undefined);
+    showPlan(plan, undefined, training.totalSteps / training.epochs);
   },
   stepped: ({ step, epoch, loss, lr }) => {
     history.push(step, loss);

@@ -132,11 +132,13 @@ export function clearRun(): void {
   for (const id of ['test-loss', 'accuracy']) setText(byId(id), '–');
 }
 
-export function showPlan(plan: PlanReport | undefined, parameters: number | undefined): void {
+/** @param iterations of an epoch, with a plan */
+export function showPlan(plan: PlanReport | undefined, parameters: number | undefined, iterations?: number): void {
   const total = plan?.parameters ?? parameters;
   const line = [
     ...(total === undefined ? [] : [`${count(total)} parameters`]),
     ...(plan ? [`${plan.dispatches} dispatches per step`] : []),
+    ...(iterations === undefined ? [] : [`${count(iterations)} iterations per epoch`]),
   ];
   setText(byId('plan-line'), line.join(', '));
   byId('plan-box').hidden = plan === undefined;

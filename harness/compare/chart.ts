@@ -56,9 +56,13 @@ const PALETTE = [
 /** The notes' markers. */
 const MARKERS = ['circle', 'rect', 'triangle', 'diamond', 'emptyCircle', 'emptyRect', 'emptyTriangle', 'emptyDiamond'];
 /** Width of a letter of the legend, on average. */
-const LETTER = 7.3;
+const LETTER = 7.8;
 /** Whole numbers up to here have a tick each: layers. */
 const FEW = 12;
+/** Of an axis: how far lines go on beyond it, unseen. PNGs cannot be made of lines that go on for miles. */
+const BEYOND = 3;
+/** So many times what curves begin at, one has flown off. */
+const FLOWN = 1e6;
 /** Markers on a curve. */
 const MARKED = 9;
 
@@ -203,7 +207,9 @@ function drawPanel(panel: Panel, index: number, names: readonly string[]): Drawn
     .flatMap(({ y }) => y)
     .filter((value): value is number => value !== null && (!logY || value > 0));
   const xs = curves.flatMap(({ x }) => x);
-  const [low, high] = range ?? [logY ? Math.min(...values) : undefined, undefined];
+  const [low, high] = range ?? [logY ? Math.min(...values) : undefined, logY ? ceiling(curves) : undefined];
+  // What lines are kept near to.
+  const kept = range ?? (high === undefined ? undefined : ([low!, high] as const));
   const axis = { gridIndex: index, ...axisText, axisLine: { show: true, onZero: false, lineStyle: { color: AXIS } } };
   const at = (name: string) => names.indexOf(name);
   const [left, right] = panel.rangeX ?? [logX ? Math.min(...xs) : Math.min(0, ...xs), Math.max(...xs)];
@@ -239,9 +245,32 @@ function drawPanel(panel: Panel, index: number, names: readonly string[]): Drawn
     },
     series: [
       ...(panel.contours ?? []).map((ring) => contour(ring, index)),
-      ...curves.flatMap((curve) => lines(curve, { index, place: at(curve.like ?? curve.name), logY, range, panel })),
+      ...curves.flatMap((curve) =>
+        lines(curve, { index, place: at(curve.like ?? curve.name), logY, range: kept, panel }),
+      ),
     ],
   };
+}
+
+/** Where a curve that flew off is cut, so that the others are seen; undefined where none did. */
+function ceiling(curves: readonly Curve[]): number | undefined {
+  const firsts = curves
+    .map(({ y }) => y.find((value) => value !== null && value > 0) ?? Number.NaN)
+    .filter((value) => !Number.isNaN(value))
+    .sort((a, b) => a - b);
+  const usual = firsts[firsts.length >> 1] ?? 1;
+  const most = Math.max(...curves.flatMap(({ y }) => y.map((value) => value ?? 0)));
+  return most > FLOWN * usual ? 10 ** Math.ceil(Math.log10(10 * usual)) : undefined;
+}
+
+/** Not so far off the axis that it cannot be drawn: what is cut off still leads the right way, about. */
+function near(value: number, range: Panel['range'], log = false): number {
+  if (!range) return value;
+  const [low, high] = log ? range.map(Math.log10) : range;
+  const at = log ? Math.log10(value) : value;
+  const span = BEYOND * (high! - low!);
+  const kept = Math.min(Math.max(at, low! - span), high! + span);
+  return kept === at ? value : log ? 10 ** kept : kept;
 }
 
 /** A line of equal height, behind everything. */
@@ -264,8 +293,8 @@ function lines(
 ): LineSeriesOption[] {
   const color = PALETTE[place % PALETTE.length]!;
   const symbol = MARKERS[place % MARKERS.length]!;
-  const shown = (value: number | null) => (value === null || (logY && value <= 0) ? null : value);
-  const data = x.map((at, i) => [at, shown(y[i]!)]);
+  const shown = (value: number | null) => (value === null || (logY && value <= 0) ? null : near(value, range, logY));
+  const data = x.map((at, i) => [near(at, panel.rangeX), shown(y[i]!)]);
   const own = { type: 'line' as const, name, xAxisIndex: index, yAxisIndex: index, silent: true, clip: true };
   const every = Math.max(1, Math.floor(data.length / MARKED));
   // Markers of curves that lie on one another stand beside each other.
@@ -316,7 +345,7 @@ const markLine = ({ marks = [] }: Panel): LineSeriesOption['markLine'] => ({
   silent: true,
   symbol: 'none',
   lineStyle: { color: MUTED, type: 'dashed', width: 1 },
-  label: { color: MUTED, fontSize: 11.5, fontFamily: FONT, formatter: '{b}', position: 'insideEndTop' },
+  label: { color: MUTED, fontSize: 11.5, fontFamily: FONT, formatter: '{b}', position: 'end', distance: 4 },
   data: marks.map(({ x, text }) => ({ xAxis: x, name: text })),
 });
 

@@ -1,20 +1,19 @@
 /** `downhill compare`: the lecture's experiments, as a picture, a table and JSON. */
-import { existsSync, mkdirSync } from 'node:fs';
-import { basename, join, resolve } from 'node:path';
+import { basename } from 'node:path';
 import { type Dataset, DownhillError, describeAdapter, split } from '../../src/index.js';
 import { requestDevice } from '../../src/node/index.js';
 import { count, duration, lossText, plural } from '../common/format.js';
 import { type Io, interruptible, painter } from '../common/io.js';
-import { defaultFolder, outputError } from '../common/output.js';
+import { defaultFolder } from '../common/output.js';
 import { Progress } from '../common/progress.js';
 import { findGpu } from '../common/quiet.js';
 import { type Column, INDENT, textTable, wrap } from '../common/table.js';
 import { versionOf } from '../common/versions.js';
-import { writeWhole } from '../common/whole-file.js';
 import { dataOf } from '../train/command.js';
 import type { JobData } from '../train/data.js';
 import type { Amounts, Bench, Cell, Lab, Outcome } from './chapter.js';
 import { experimentSvg } from './chart.js';
+import { type Files, makeFolder, writeFiles } from './files.js';
 import { type CompareCommand, compareHelp, parseCompare } from './options.js';
 import { type RunProgress, trainAll } from './runs.js';
 
@@ -35,7 +34,7 @@ export async function compare(args: readonly string[], io: Io): Promise<number> 
   }
   return interruptible(io, async (signal) => {
     const parts = command.experiment.withoutData ? undefined : await partsOf(command, io, signal);
-    const folder = makeFolder(command);
+    const folder = makeFolder(command.out ?? defaultFolder(command.chapter.name), command.force);
     const done = await experiment(command, parts, io, signal);
     const files = await write(folder, command, parts, done);
     report(command, parts, done, files, io);
@@ -89,7 +88,9 @@ async function experiment(command: CompareCommand, parts: MaybeParts, io: Io, si
     const outcome = await (experiment.withoutData
       ? experiment.run(bench)
       : experiment.run(labOf(bench, parts!, progress)));
-    return { ...outcome, adapter: describeAdapter(device), seconds: (performance.now() - start) / 1000 };
+    // What was measured is shown, but half of it proves nothing.
+    const claims = signal.aborted ? [] : outcome.claims;
+    return { ...outcome, claims, adapter: describeAdapter(device), seconds: (performance.now() - start) / 1000 };
   } finally {
     progress.clear();
     device.destroy();
@@ -115,26 +116,6 @@ function labOf(bench: Bench, parts: Parts, progress: Progress): Lab {
   return { ...place, runs: (specs, how) => trainAll(place, specs, told, how) };
 }
 
-const FILES = { svg: 'comparison.svg', png: 'comparison.png', json: 'comparison.json' };
-
-/** @returns its path, as it is shown */
-function makeFolder({ out, force, chapter }: CompareCommand): string {
-  const folder = out ?? defaultFolder(chapter.name);
-  try {
-    mkdirSync(resolve(folder), { recursive: true });
-  } catch (cause) {
-    throw outputError(folder, cause);
-  }
-  if (!force && Object.values(FILES).some((file) => existsSync(join(folder, file)))) {
-    throw new DownhillError(
-      'OUTPUT-UNWRITABLE',
-      `The folder ${folder} has a comparison in it already.`,
-      'Name another folder, or add --force.',
-    );
-  }
-  return folder;
-}
-
 /** 'drawn digits', 'mnist', 'mnist (idx)' of a folder. */
 function dataText({ config: { data } }: CompareCommand): string {
   if (data.kind === 'digits') return 'drawn digits';
@@ -150,13 +131,7 @@ function shown(command: CompareCommand, parts: MaybeParts): string {
   return `${plural(parts.train.samples, 'image')} of ${dataText(command)}, ${length}, ${plural(amounts.seeds, 'seed')}`;
 }
 
-/** All files, each whole or not at all. A picture in pixels where its library is there. */
-async function write(
-  folder: string,
-  command: CompareCommand,
-  parts: MaybeParts,
-  done: Done,
-): Promise<Record<string, string>> {
+async function write(folder: string, command: CompareCommand, parts: MaybeParts, done: Done): Promise<Files> {
   const { chapter, own, quick, log, config } = command;
   const { adapter, seconds, panels, heatMaps, table, claims, notes, more } = done;
   const subtitle = `${shown(command, parts)}, on ${adapter.name}`;
@@ -169,32 +144,13 @@ async function write(
     versions: { downhill: versionOf('downhill') ?? 'unknown', node: process.versions.node },
     ...{ claims, notes, table, panels, heatMaps, ...more },
   };
-  try {
-    writeWhole(join(folder, FILES.svg), svg);
-    writeWhole(join(folder, FILES.json), `${JSON.stringify(numbers, null, 1)}\n`);
-    const { canDraw, svgPng } = await import('../common/png.js');
-    if (canDraw()) writeWhole(join(folder, FILES.png), await svgPng(svg));
-    const { svg: _, json, png } = FILES;
-    return {
-      picture: join(folder, FILES.svg),
-      ...(canDraw() && { png: join(folder, png) }),
-      numbers: join(folder, json),
-    };
-  } catch (cause) {
-    throw outputError(folder, cause, 'it is no longer there');
-  }
+  return writeFiles(folder, svg, numbers);
 }
 
 const cellText = (cell: Cell): string =>
   cell === undefined ? '' : typeof cell === 'string' ? cell : Number.isInteger(cell) ? count(cell) : lossText(cell);
 
-function report(
-  command: CompareCommand,
-  parts: MaybeParts,
-  done: Done,
-  files: Readonly<Record<string, string>>,
-  io: Io,
-): void {
+function report(command: CompareCommand, parts: MaybeParts, done: Done, { withoutPng, ...files }: Files, io: Io): void {
   const { chapter } = command;
   const { table, claims, notes, adapter, seconds } = done;
   if (command.json) {
@@ -227,6 +183,7 @@ function report(
     ...notes.flatMap((note) => wrap(note, room - INDENT.length, false).map((line) => INDENT + line)),
     ...(notes.length > 0 ? [''] : []),
     ...Object.entries(files).map(([what, file]) => `${INDENT}${paint('cyan', what.padEnd(7))}  ${file}`),
+    ...(withoutPng === undefined ? [] : [`${INDENT}${paint('gray', `no PNG: ${withoutPng}`)}`]),
     '',
   ];
   io.stdout.write(`${lines.join('\n')}\n`);

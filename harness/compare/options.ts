@@ -116,9 +116,10 @@ export function parseCompare(args: readonly string[]): CompareCommand | { readon
   if (experiment.withoutData) checkWithout(chapter, given);
   const data = DATA.flatMap((flag) => (given.has(flag) ? [`--${flag}`, given.get(flag)!] : []));
   if (!given.has('scale') && chapter.scale) data.push('--scale', chapter.scale);
-  const { config, open } = parseTrain([...data, '--sampling', 'full', '--steps', '1']) as TrainCommand;
+  const { config } = parseTrain([...data, '--sampling', 'full', '--steps', '1']) as TrainCommand;
   return {
-    ...{ chapter, experiment, amounts, config, open, quick },
+    // The network is the chapter's: as wide as the data wants it.
+    ...{ chapter, experiment, amounts, config, open: { sizes: true, loss: true }, quick },
     log: given.has('log') ? true : given.has('no-log') ? false : undefined,
     out: given.get('out'),
     force: given.has('force'),

@@ -210,7 +210,8 @@ export class TextReporter implements Reporter {
     const epochs = Number((steps / stepsPerEpoch).toFixed(1));
     this.#line(
       'batches',
-      `${count(batchSize)}, ${order}${config.dropLast ? ', short ones left out' : ''}; ${plural(steps, 'step')}, ${plural(epochs, 'epoch')}; seed ${config.seed}`,
+      `${count(batchSize)}, ${order}${config.dropLast ? ', short ones left out' : ''}; ${plural(stepsPerEpoch, 'iteration')} per epoch; ` +
+        `${plural(steps, 'step')}, ${plural(epochs, 'epoch')}; seed ${config.seed}`,
     );
     if (config.validation) {
       this.#saidEvery = saidEvery(config.validation, steps, stepsPerEpoch);

@@ -93,7 +93,7 @@ test('trains on the digits, and the loss falls', async () => {
   expect(await numberOf('accuracy')).toBeGreaterThan(60);
   expect(await numberOf('lr')).toBe(0.003);
   expect(await numberOf('speed')).toBeGreaterThan(0);
-  expect(await textOf('plan-line')).toMatch(/25,450 parameters, \d+ dispatches per step/);
+  expect(await textOf('plan-line')).toMatch(/25,450 parameters, \d+ dispatches per step, 20 iterations per epoch/);
   expect(await textOf('adapter')).not.toBe('');
   // The table of tests is the curve as text: the last test comes first, and lost less than the first one.
   const losses = await page.locator('#tests tr td:nth-child(4)').allTextContents();

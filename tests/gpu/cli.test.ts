@@ -88,6 +88,7 @@ describe('downhill train in Node', () => {
     expect(first.code, first.err).toBe(0);
     expect(first.out).toMatch(/adapter +\S+/);
     expect(first.out).toMatch(/network +16-12-4, 256 parameters, \d+ dispatches per step/);
+    expect(first.out).toMatch(/batches +16, \S.*; 5 iterations per epoch; 60 steps, 12 epochs; seed/);
     expect(first.out).toMatch(/60\/60 {2}loss \d/);
     expect(first.out).toMatch(/test +accuracy (9\d|100)\.\d\d %, loss \d/);
     expect(first.out).toContain(a);

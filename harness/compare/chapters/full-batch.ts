@@ -1,6 +1,7 @@
 /** Methods that look at the curvature, on the whole of a small data set. */
 import { adam, lbfgs, newtonCg, type Rule, sgd } from '../../../src/index.js';
 import type { Chapter, Curve, Lab, Outcome } from '../chapter.js';
+import { ALONG } from '../curves.js';
 import { accuracyText, below, finalOf } from '../ends.js';
 import { lectureNet } from '../network.js';
 import type { RunSpec, Trained } from '../runs.js';
@@ -48,20 +49,12 @@ async function run(lab: Lab, budget: number): Promise<Outcome> {
   );
   const trained = await lab.runs(specs);
   const [gd, quick, memory, newton] = trained.map(lowest);
-  const view = { x: 'gradient evaluations', y: 'loss', logY: lab.log !== false };
+  const view = { y: 'loss', logY: lab.log !== false };
+  const curves = (along: 'gradients' | 'seconds') => trained.flatMap((each, i) => curve(each, WAYS[i]!, along));
   return {
     panels: [
-      {
-        title: 'Training loss, the lowest so far',
-        ...view,
-        curves: trained.flatMap((each, i) => curve(each, WAYS[i]!)),
-      },
-      {
-        title: 'The same, the first tenth',
-        ...view,
-        rangeX: [0, budget / 10],
-        curves: trained.flatMap((each, i) => curve(each, WAYS[i]!)),
-      },
+      { title: 'Training loss, the lowest so far', x: 'gradient evaluations', ...view, curves: curves('gradients') },
+      { title: 'The same against time', x: ALONG.seconds, ...view, curves: curves('seconds') },
     ],
     table: [
       ['', 'gradients a step', 'steps', 'lowest loss', 'test loss', 'accuracy', 'ended'],
@@ -90,8 +83,8 @@ async function run(lab: Lab, budget: number): Promise<Outcome> {
 const lowest = ({ runs }: Trained) =>
   runs.length > 0 ? median(runs.map(({ losses }) => Math.min(...losses))) : undefined;
 
-/** The lowest loss so far, by gradients: a step that tries a point may be worse than the last. */
-function curve({ spec, runs }: Trained, { gradients }: Way): Curve[] {
+/** The lowest loss so far, by gradients or by time: a step that tries a point may be worse than the last. */
+function curve({ spec, runs }: Trained, { gradients }: Way, along: 'gradients' | 'seconds'): Curve[] {
   if (runs.length === 0) return [];
   const falls = runs.map(({ losses }) => {
     let least = Number.POSITIVE_INFINITY;
@@ -101,5 +94,6 @@ function curve({ spec, runs }: Trained, { gradients }: Way): Curve[] {
     });
   });
   const fall = across(falls);
-  return [{ name: spec.name, x: fall.y.map((_, step) => gradients * (step + 1)), ...fall }];
+  const at = (step: number) => (along === 'seconds' ? runs[0]!.seconds[step]! : gradients * (step + 1));
+  return [{ name: spec.name, x: fall.y.map((_, step) => at(step)), ...fall }];
 }

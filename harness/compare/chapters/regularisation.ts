@@ -51,12 +51,16 @@ async function run(lab: Lab, steps: number): Promise<Outcome> {
   const trained = await lab.runs(specs);
   const [none] = trained;
   const stop = none && turning(none);
-  const view = { x: ALONG.step, y: 'loss', logY: lab.log !== false };
+  const view = { x: ALONG.step, y: 'loss' };
+  // What happens behind the turning point is small beside what happens before it.
+  const end = none && finalOf(none, 'loss');
+  const turned = end !== undefined && stop !== undefined && stop.loss < end && Number.isFinite(end);
+  const range = turned && { range: [0, 2 * end] as const };
   const marks = stop === undefined ? [] : [{ x: stop.step, text: 'stop here, without' }];
   return {
     panels: [
-      { title: 'Training loss', ...view, curves: lossCurves(trained) },
-      { title: 'Validation loss', ...view, curves: lookedCurves(trained, ({ tests }) => tests), marks },
+      { title: 'Training loss', ...view, logY: lab.log !== false, curves: lossCurves(trained) },
+      { title: 'Validation loss', ...view, ...range, curves: lookedCurves(trained, ({ tests }) => tests), marks },
     ],
     table: [
       ['', 'training loss, last tenth', 'validation loss', 'lowest', 'at step', 'accuracy'],
