@@ -52,7 +52,7 @@ export async function writeFiles(folder: string, svg: string, numbers: object, d
   try {
     writeWhole(picture, svg);
     writeWhole(json, `${JSON.stringify(numbers, null, 1)}\n`);
-    const { canDraw, svgPng } = drawing ?? (await import('../bench/report/draw.js'));
+    const { canDraw, svgPng } = drawing ?? (await import('../common/png.js'));
     if (!canDraw()) {
       const withoutPng = 'install @resvg/resvg-wasm and dejavu-fonts-ttf for one';
       return { picture, numbers: json, withoutPng };
