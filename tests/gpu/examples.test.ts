@@ -9,6 +9,7 @@ import { ensureBuild } from '../../harness/setup/build.mjs';
 import {
   adam,
   arrays,
+  type CallerMinimizer,
   createTrainer,
   digits,
   mlp,
@@ -84,6 +85,42 @@ describe('the snippets of docs/', () => {
     for (let i = 0; i < times; i++) optimizer.step(encoder);
     device.queue.submit([encoder.finish()]);
   }
+
+  it('lbfgs: all samples in every step, until it ends by itself', async () => {
+    const { trainWhole } = await snippet('lbfgs');
+    const lines: string[] = [];
+    const model = mlp({ sizes: [784, 8, 10], activation: 'tanh' });
+    const trainer: Trainer = await trainWhole(await testDevice(), model, digits({ samples: 100 }), (line: string) =>
+      lines.push(line),
+    );
+    made.push(trainer);
+    expect(lines.at(-1)).toMatch(/^ended after \d+ rounds: (gradient|flat)$/);
+    expect(lines.length).toBe(trainer.step + 1);
+  });
+
+  it('own-objective: a kernel of the caller, 64 rounds in a submit', async () => {
+    const device = await testDevice();
+    const { minimizeOwn } = await snippet('own-objective');
+    const code = `
+      @group(0) @binding(0) var<storage, read> x: array<f32>;
+      @group(0) @binding(1) var<storage, read_write> g: array<f32>;
+      @group(0) @binding(2) var<storage, read_write> value: array<f32>;
+      @compute @workgroup_size(1) fn main() {
+        let off = vec2f(x[0] - 3.0, x[1] + 1.0);
+        value[0] = off.x * off.x + 10.0 * off.y * off.y + off.x * off.y;
+        g[0] = 2.0 * off.x + off.y;
+        g[1] = 20.0 * off.y + off.x;
+      }`;
+    const compute = { module: device.createShaderModule({ code }) };
+    const pipeline = device.createComputePipeline({ layout: 'auto', compute });
+    const param = await floats(2, 0);
+    const minimizer: CallerMinimizer = await minimizeOwn(device, pipeline, param, [2]);
+    made.push(minimizer);
+    expect((await minimizer.read()).stopped).toBe('gradient');
+    const [a, b] = await valuesOf(param);
+    expect(a).toBeCloseTo(3, 5);
+    expect(b).toBeCloseTo(-1, 5);
+  });
 
   it('embed: the decay is off for the bias', async () => {
     const { train } = await snippet('embed');

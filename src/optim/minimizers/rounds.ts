@@ -26,10 +26,14 @@ export class Rounds implements Ahead<Rule> {
   #rules: readonly Rule[];
   #fault = 0;
 
-  /** @param apply other settings, from the next submit on */
+  /**
+   * @param apply other settings, from the next submit on
+   * @param most rounds of a submit, where one that comes behind the end costs as much as another
+   */
   constructor(
     rules: readonly Rule[],
     readonly apply: (rules: readonly Rule[]) => void,
+    readonly most = Number.POSITIVE_INFINITY,
   ) {
     this.#rules = rules;
   }
@@ -52,8 +56,9 @@ export class Rounds implements Ahead<Rule> {
   }
 
   issue(attempts: number): number {
-    this.#issued += attempts;
-    return attempts;
+    const issued = Math.min(attempts, this.most);
+    this.#issued += issued;
+    return issued;
   }
 
   rates(): (record: number) => number {
