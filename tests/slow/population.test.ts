@@ -1,5 +1,15 @@
 import { expect, it } from 'vitest';
-import { adam, createPopulation, createTrainer, digits, lion, type Member, mlp, type Rule, sgd } from '../../src/index.js';
+import {
+  adam,
+  createPopulation,
+  createTrainer,
+  digits,
+  lion,
+  type Member,
+  mlp,
+  type Rule,
+  sgd,
+} from '../../src/index.js';
 import { testDevice } from '../support/gpu.js';
 import { collect, losses } from '../support/train.js';
 
