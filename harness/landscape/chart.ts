@@ -220,7 +220,7 @@ function legend({ ways, problem }: LandscapeChart, { left, top, width }: Plot): 
     return [
       `<path d="M${x} ${y}h26" class="l${i}" stroke-width="2.6"${dash && ` stroke-dasharray="${dash}"`}/>`,
       text(x + 34, y + 4, name, 'class="ink"'),
-      text(x + 116, y + 4, `lr ${digits(lr)}`, 'class="muted"'),
+      lr === undefined ? '' : text(x + 116, y + 4, `lr ${digits(lr)}`, 'class="muted"'),
     ];
   });
   const below = top + 18 + 22 * ways.length;

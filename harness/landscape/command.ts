@@ -91,7 +91,7 @@ const pointText = (x: ArrayLike<number>) => `(${Array.from(x, (each) => digits(e
 
 const columns = (problem: Problem): Column<Way>[] => [
   { title: 'optimizer', align: 'left', text: ({ name }) => name },
-  { title: 'lr', text: ({ lr }) => digits(lr) },
+  { title: 'lr', text: ({ lr }) => (lr === undefined ? '' : digits(lr)) },
   { title: 'final f', text: ({ final }) => digits(final.value) },
   ...(problem.minima.length > 0
     ? [

@@ -1,6 +1,15 @@
 /** The flags of `downhill landscape`: what they are called, what they mean, and what they ask for. */
 import { checkField, number } from '../../src/fields.js';
-import { checkChoice, checkInteger, DownhillError, type Rule, resolveRule, rules, show } from '../../src/index.js';
+import {
+  checkChoice,
+  checkInteger,
+  DownhillError,
+  minimizers,
+  type Rule,
+  resolveRule,
+  rules,
+  show,
+} from '../../src/index.js';
 import { checkPoint, type Problem, problems, resolveProblem } from '../../src/trajectory/index.js';
 import { type Flags, flagHelp, HELP, readFlags, wrap } from '../common/flags.js';
 import { toNumber } from '../common/settings.js';
@@ -8,6 +17,8 @@ import { toNumber } from '../common/settings.js';
 /** An optimizer as a picture names it, at any rate. */
 export interface Contender {
   readonly name: string;
+  /** Whether it goes at a rate that is chosen: not a minimizer, which finds its steps' lengths. */
+  readonly rated: boolean;
   rule(lr: number): Rule;
 }
 
@@ -42,7 +53,7 @@ export const FLAGS: Readonly<Record<string, Flags>> = {
   way: {
     optimizers: {
       value: 'NAMES',
-      help: 'rules, with momentum and nesterov for SGD with momentum 0.9',
+      help: 'rules and minimizers (lbfgs), with momentum and nesterov for SGD with momentum 0.9',
       default: DEFAULT_OPTIMIZERS,
     },
     lr: {
@@ -185,7 +196,9 @@ function readContenders(text: string): Contender[] {
   checkInteger('--optimizers: their number', names.length, 1, MOST);
   return names.map((name) => {
     const [rule, options] = Object.hasOwn(NAMED, name) ? NAMED[name]! : [name, {}];
-    const contender = { name, rule: (lr: number) => resolveRule(rules, rule, { ...options, lr }) };
+    const rated = !Object.hasOwn(minimizers, rule);
+    const make = (lr: number) => resolveRule({ ...rules, ...minimizers }, rule, { ...options, ...(rated && { lr }) });
+    const contender = { name, rated, rule: make };
     // Refused here where there is no such rule.
     contender.rule(SADDLE_RATE);
     return contender;

@@ -5,7 +5,8 @@ import type { Contender, LandscapeCommand } from './options.js';
 /** One optimizer's way, and what came of it. */
 export interface Way {
   readonly name: string;
-  readonly lr: number;
+  /** Of a rule: minimizers find their own. */
+  readonly lr: number | undefined;
   readonly trajectory: Trajectory;
   readonly final: { readonly x: readonly [number, number]; readonly value: number };
   /** Steps until f is below the tolerance for the first time, and until it stays there; where there is a minimum. */
@@ -45,14 +46,16 @@ const runOf = (contender: Contender, lr: number, { start, seed }: LandscapeComma
 /** @param where 'cpu', or the device of `--in node` */
 export async function waysOf(command: LandscapeCommand, where: GPUDevice | 'cpu'): Promise<Way[]> {
   const { problem, contenders, steps, tolerance } = command;
-  const rates = command.rates ?? (await Promise.all(contenders.map((each) => bestRate(each, command))));
-  const runs = contenders.map((contender, i) => runOf(contender, rates[i]!, command));
+  const rateOf = async (each: Contender, i: number) =>
+    each.rated ? (command.rates?.[i] ?? (await bestRate(each, command))) : undefined;
+  const rates = await Promise.all(contenders.map(rateOf));
+  const runs = contenders.map((contender, i) => runOf(contender, rates[i] ?? 1, command));
   const trajectories = await minimizeAll(where, problem, runs, { steps });
   return trajectories.map((trajectory, i) => {
     const { points, values } = trajectory;
     const known = problem.minima.length > 0;
     return {
-      ...{ name: contenders[i]!.name, lr: rates[i]!, trajectory },
+      ...{ name: contenders[i]!.name, lr: rates[i], trajectory },
       final: { x: [points.at(-2)!, points.at(-1)!], value: values.at(-1)! },
       ...(known ? stepsBelow(trajectory, tolerance) : { first: undefined, stays: undefined }),
       left: known ? undefined : stepsBeyond(trajectory, 1, 1),

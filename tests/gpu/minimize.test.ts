@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { minimizers } from '../../src/optim/minimizers.gen.js';
 import type { Rule } from '../../src/optim/rule.js';
 import { rules } from '../../src/optim/rules.gen.js';
 import {
@@ -118,6 +119,18 @@ it('takes many steps to a submit, and reads the way once', async () => {
   const way = await minimize(counted, rosenbrock(), rules.adam({ lr: 0.1 }), { steps: 2000 });
   expect(stepsBelow(way, 1e-3).stays).toBeLessThan(2000);
   expect(submits.length).toBeLessThan(60);
+});
+
+it('takes minimizers, whose rounds are the steps, and says why they ended', async () => {
+  const device = await testDevice();
+  for (const rule of [minimizers.lbfgs(), minimizers.newtonCg()]) {
+    const way = await minimize(device, rosenbrock(), rule, { steps: 100 });
+    expect([way.stopped, way.steps < 60]).toEqual(['gradient', true]);
+    expect(way.values).toHaveLength(way.steps + 1);
+    expect(way.values[0]).toBeCloseTo(24.2, 4);
+    expect(way.values.at(-1)).toBeLessThan(1e-9);
+    expect(Math.abs(way.points.at(-1)! - 1)).toBeLessThan(1e-4);
+  }
 });
 
 it('goes where no number is left, as float64 does', async () => {

@@ -128,6 +128,15 @@ describe('downhill landscape', () => {
     expect(out).toContain(file);
   });
 
+  it('takes minimizers, which have no rate and end by themselves', async () => {
+    const file = folder.path('minimizer.svg');
+    const { code, out, err } = await run('rosenbrock', '--optimizers', 'lbfgs,sgd', '--lr', '0.001', '--out', file);
+    expect([code, err]).toEqual([0, '']);
+    // L-BFGS of history 10 needs 34 to 38 rounds from here.
+    expect(Number(/^ {2}lbfgs +\S+ +(\d+) /m.exec(out)![1])).toBeLessThan(40);
+    expect(readFileSync(file, 'utf8')).not.toMatch(/NaN|undefined/);
+  });
+
   it('tells of a saddle when it was left', async () => {
     const { out } = await run('saddle', '--steps', '1300', '--out', folder.path('left.svg'));
     const counts = [...out.matchAll(/^ {2}\w+ +0\.01 +\S+ +(\d+) /gm)].map(([, count]) => Number(count));
