@@ -36,13 +36,13 @@ const COMMANDS: Readonly<Record<string, (args: readonly string[], io: Io) => Pro
   predict,
   export: exportModel,
   inspect,
-  landscape,
   ...Object.fromEntries(checkNames.map((name) => [name, (args: readonly string[], io: Io) => check(name, args, io)])),
-  compare,
   search,
   trial,
   range,
+  landscape,
   'loss-plane': lossPlane,
+  compare,
   tune,
   bench,
   doctor,
@@ -54,15 +54,15 @@ const HELP = `npx downhill <command>
   predict        what a trained network says of samples
   export         a trained network for other programs: ONNX, npy, safetensors
   inspect        show what initialisations make of a network's activations
-  landscape      draw the ways of optimizers down an analytic function
   gradcheck      compare gradients: differences, float64, the GPU
   init-loss      compare the loss at the start with that of a network which knows nothing
   overfit-batch  see whether a network learns one batch by heart
-  compare        reproduce a chapter of the lecture, with its picture
   search         search hyper-parameters: many trainings, the best of them
   trial          run one trial of a search from a file, for queues
   range          a learning-rate range test: which rates a network learns with
+  landscape      draw the ways of optimizers down an analytic function
   loss-plane     draw the loss round a trained network, with the way that training took
+  compare        reproduce a chapter of the lecture, with its picture
   tune           measure which form of each kernel is fastest here, for train --plan auto
   bench          measure the kernels and the trainer beside other libraries
   doctor         show the adapter and the browser of this machine, and test the kernels
