@@ -19,6 +19,10 @@ import {
   split,
   type Trainer,
 } from '../../src/index.js';
+  });
+
+import { adam, createTrainer, digits, mlp, type Optimizer, readModel, split, type Trainer } from '../../src/index.js';
+import { memoryLog } from '../../src/search/index.js';
 import { readFloats, testDevice } from '../support/gpu.js';
 import { halfOf, halfValue } from '../support/halves.js';
 import { EXAMPLE_FIT } from '../support/raw-webgpu.js';
@@ -518,6 +522,34 @@ describe('the snippets of docs/', () => {
     expect(reason).toBe('gradient');
     expect(steps).toBeLessThan(2000);
     expect(loss).toBeLessThan(1e-2);
+  });
+
+  it('search: a rate and a momentum, in a log that is gone on with', async () => {
+    const { findRate } = await snippet('search');
+    const data = digits({ samples: 200, seed: 2 });
+    const log = memoryLog();
+    const said = vi.spyOn(console, 'log').mockImplementation(() => {});
+    const best = await findRate(await testDevice(), data, log);
+    expect(await findRate(await testDevice(), data, memoryLog(log.text))).toEqual(best);
+    expect(said).toHaveBeenCalledTimes(6);
+    said.mockRestore();
+    expect(best).toMatchObject({ state: 'complete', step: 64 });
+  });
+
+  it('range-test: a sweep, and rates side by side', async () => {
+    const { testRates } = await snippet('range-test');
+    const said = vi.spyOn(console, 'log').mockImplementation(() => {});
+    const { sweep, side } = await testRates(await testDevice(), digits({ samples: 200, seed: 2 }));
+    said.mockRestore();
+    expect(sweep.suggestion).toBeGreaterThan(1e-4);
+    expect(side.points).toHaveLength(16);
+  });
+
+  it('search-function: any function', async () => {
+    const { searchFunction } = await snippet('search-function');
+    const { best } = await searchFunction();
+    expect(best.params.sign).toBe(1);
+    expect(Math.abs(Math.log(best.params.x / 2))).toBeLessThan(0.5);
   });
 
   it('plan: measured once, taken up from then on', async () => {

@@ -37,6 +37,7 @@ import { toOnnx } from 'downhill/onnx';
 import { minimize, minimizeAll, type Problem, resolveProblem, rosenbrock, type Trajectory } from 'downhill/problems';
 import { referenceRules } from 'downhill/reference';
 import { linear } from 'downhill/schedules';
+import { choice, logUniform, type SearchResult, search } from 'downhill/search';
 import { adamShader } from 'downhill/shaders/optim/adam';
 import text from 'downhill/shaders/optim/adam.wgsl';
 import raw from 'downhill/shaders/optim/adam.wgsl?raw';
@@ -53,6 +54,12 @@ export const table = async (text: string, encoding?: TableEncoding) => {
     features: data.features,
   });
 };
+export const searched: Promise<SearchResult> = search('cpu', {
+  space: { lr: logUniform(1e-5, 1), width: choice([64, 128]), activation: choice(['relu', 'tanh']) },
+  // @ts-expect-error: not one of the choices
+  objective: ({ params }) => params.lr * params.width + (params.activation === 'gelu' ? 1 : 0),
+  budget: { trials: 8 },
+});
 const schedule: NamedSchedule = linear(0.1, { to: 0, steps: 10 });
 const rules: readonly Rule[] = [
   adam({ lr: warmup(cosine(1e-3, { steps: 10 }), { steps: 2 }), betas: [0.9, 0.999] }),

@@ -91,7 +91,7 @@ export function valueAxis(trials: readonly Trial[], direction: Direction) {
   return {
     log,
     min: log ? oneTwoFive(low, false) : Math.min(low, 0),
-    max: log ? oneTwoFive(max, true) : Math.max(max, low + 1e-6),
+    max: log ? oneTwoFive(max, true) : digitUp(Math.max(max, low + 1e-6)),
   };
 }
 
@@ -100,6 +100,12 @@ function oneTwoFive(value: number, up: boolean): number {
   const power = 10 ** Math.floor(Math.log10(value));
   const steps = [1, 2, 5, 10].map((digit) => Number((digit * power).toPrecision(1)));
   return up ? steps.find((step) => step >= value)! : steps.findLast((step) => step <= value)!;
+}
+
+/** The next number of one digit, 7.4 as 8. */
+function digitUp(value: number): number {
+  const power = 10 ** Math.floor(Math.log10(Math.abs(value)));
+  return Number((Math.ceil(value / power) * power).toPrecision(2));
 }
 
 /** An axis of a parameter, as ECharts has it. */
