@@ -355,7 +355,7 @@ fn end_step(replica: u32, replicas: u32, lane: u32) {
   }
   let now = stream[replica];
   var total = 0.0;
-  for (var first = 0u; first < 64u; first++) {
+  for (var first = 0u; first < min(64u, now.valid); first++) {
     var sum = 0.0;
     for (var row = first; row < now.valid; row += 64u) { sum += result[replica * rows + row].x; }
     total += sum;

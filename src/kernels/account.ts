@@ -53,11 +53,14 @@ export const account = (
   return { kind: 'account', label, shape, buffers: { clock, stream, batch, result, losses }, replicas };
 };
 
+/** Lanes of an account: with no more rows than lanes each has one, and the sum is the same whatever their number. */
+const lanesFor = (rows: number) => [8, 16, 32].find((lanes) => rows <= lanes) ?? 64;
+
 /** The pass of an account by itself. */
 export const accountPass = ({ label, shape, buffers, replicas }: AccountOp): PassSpec => ({
   label,
   shader: accountShader,
-  constants: { SAMPLING: SAMPLING_NUMBERS[shape.sampling], STREAMED: shape.ring !== undefined },
+  constants: { SAMPLING: SAMPLING_NUMBERS[shape.sampling], STREAMED: shape.ring !== undefined, WORKGROUP: lanesFor(shape.rows) },
   shape: {
     rows: shape.rows,
     samples: shape.samples,

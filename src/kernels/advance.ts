@@ -96,6 +96,8 @@ export type AdvanceOp = Op<
 
 const CLIPS = { none: 0, global: 1, tensor: 2 } as const;
 
+const RECORD_LANES = 16;
+
 const advanceForm = formOf<AdvanceOp>('advance', 'advance', ({ label, shape, buffers, replicas }) => {
   const { clip, skip, ...sizes } = shape;
   return [
@@ -107,6 +109,8 @@ const advanceForm = formOf<AdvanceOp>('advance', 'advance', ({ label, shape, buf
         OPTAX: clip?.optax ?? false,
         SKIP: skip !== undefined,
         NORM: shape.segments > 0,
+        // Without a norm to sum up there is a record to copy.
+        ...(shape.segments === 0 && { WORKGROUP: RECORD_LANES }),
       },
       shape: { ...sizes, max_norm: clip?.norm ?? 1, max_streak: skip?.atMost ?? 1 },
       buffers,
