@@ -60,7 +60,11 @@ const lanesFor = (rows: number) => [8, 16, 32].find((lanes) => rows <= lanes) ??
 export const accountPass = ({ label, shape, buffers, replicas }: AccountOp): PassSpec => ({
   label,
   shader: accountShader,
-  constants: { SAMPLING: SAMPLING_NUMBERS[shape.sampling], STREAMED: shape.ring !== undefined, WORKGROUP: lanesFor(shape.rows) },
+  constants: {
+    SAMPLING: SAMPLING_NUMBERS[shape.sampling],
+    STREAMED: shape.ring !== undefined,
+    WORKGROUP: lanesFor(shape.rows),
+  },
   shape: {
     rows: shape.rows,
     samples: shape.samples,
