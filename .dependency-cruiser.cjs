@@ -39,6 +39,7 @@ const rooms = {
   train: ['common', 'pages'],
   inspect: ['common', 'train'],
   landscape: ['common'],
+  compare: ['common', 'train'],
   model: ['common', 'train'],
   checks: ['common', 'train'],
   tune: ['common', 'train'],

@@ -1,5 +1,5 @@
 /** Optimizers by the names people have for them: every rule, and what the lecture calls momentum and Nesterov. No Node here. */
-import { checkChoice, type Rule, type RuleRow, rules } from '../../src/index.js';
+import { DownhillError, minimizers, type Rule, type RuleRow, rules, show, suggest } from '../../src/index.js';
 
 interface Optimizer {
   readonly title: string;
@@ -27,9 +27,25 @@ export const OPTIMIZERS: Readonly<Record<string, Optimizer>> = {
   nesterov: momentum('SGD with Nesterov momentum 0.9', { momentum: 0.9, nesterov: true }),
 };
 
+/** With those that look at their objective at several points for a step, and find its length themselves: they take no mini-batches. */
+export const MINIMIZERS: Readonly<Record<string, Optimizer>> = Object.fromEntries(
+  Object.entries(minimizers as unknown as Readonly<Record<string, Make>>).map(([name, rule]) => [
+    name,
+    { title: rule.row.title, make: () => rule({}) } satisfies Optimizer,
+  ]),
+);
+
 /** The six of the lecture. */
 export const LECTURE_OPTIMIZERS: readonly string[] = ['sgd', 'momentum', 'nesterov', 'adagrad', 'rmsprop', 'adam'];
 
-/** 'sgd,adam' as names. @throws DownhillError OPTION-* with a suggestion */
-export const readOptimizers = (flag: string, text: string): string[] =>
-  text.split(',').map((each) => checkChoice(flag, each.trim(), Object.keys(OPTIMIZERS)));
+/** 'sgd,adam' as names. @throws DownhillError RULE-UNKNOWN with a suggestion */
+export const readOptimizers = (flag: string, text: string, known = OPTIMIZERS): string[] =>
+  text.split(',').map((each) => {
+    const name = each.trim();
+    if (Object.hasOwn(known, name)) return name;
+    throw new DownhillError(
+      'RULE-UNKNOWN',
+      `${flag}: there is no optimizer ${show(name)}.`,
+      suggest(name, Object.keys(known)),
+    );
+  });

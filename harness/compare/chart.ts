@@ -69,7 +69,7 @@ const MARKED = 9;
 const WIDTH = 1080;
 const MARGIN = 24;
 const PANEL = 330;
-const ROOM = { left: 58, right: 18, top: 44, bottom: 46 };
+const ROOM = { left: 62, right: 18, top: 44, bottom: 46 };
 const GAP = 16;
 
 export function experimentSvg(chart: ExperimentChart): string {
@@ -237,7 +237,7 @@ function drawPanel(panel: Panel, index: number, names: readonly string[]): Drawn
       ...axis,
       type: logY ? 'log' : 'value',
       name: `${panel.y}${logY ? ', logarithmic' : ''}`,
-      nameGap: 42,
+      nameGap: 46,
       min: logY && low !== undefined ? 10 ** Math.floor(Math.log10(low)) : low,
       max: high,
       splitLine: { lineStyle: { color: RULE } },
@@ -324,12 +324,14 @@ function lines(
     lineStyle: { opacity: 0 },
     stack: `${index}-${name}`,
     stackStrategy: 'all' as const,
+    z: 1,
   };
   const within = (value: number | null) => (range && value !== null ? Math.min(value, range[1]) : value);
   const [low, high] = [band.low.map((v) => within(shown(v))), band.high.map((v) => within(shown(v)))];
   const between = high.map((value, i) => (value === null || low[i] === null ? null : value - low[i]!));
   // A stack of two on a logarithmic axis is a sum all the same.
   return [
+    line, // first: the legend shows a name as its first series is
     { ...edge, data: x.map((at, i) => [at, low[i]!]) as LineSeriesOption['data'] },
     {
       ...edge,
@@ -337,7 +339,6 @@ function lines(
       areaStyle: { color, opacity: 0.13 },
       itemStyle: { color },
     },
-    line,
   ];
 }
 
@@ -357,7 +358,7 @@ function drawMap({ x, y, columns, rows, values, unit }: HeatMap, index: number):
   const share = (value: number) => (high > low ? (value - low) / (high - low) : 0);
   return {
     xAxis: { ...axis, name: x, nameGap: 28, data: columns, axisLabel: labels },
-    yAxis: { ...axis, name: y, nameGap: 42, data: rows, axisLabel: labels },
+    yAxis: { ...axis, name: y, nameGap: 46, data: rows, axisLabel: labels },
     visualMap: {
       show: false,
       min: low,

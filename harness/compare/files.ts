@@ -16,7 +16,7 @@ export interface Files {
   readonly withoutPng?: string;
 }
 
-/** What makes pixels of an SVG: of `harness/bench/report/draw.ts`. */
+/** What makes pixels of an SVG: of `harness/common/png.ts`. */
 interface Drawing {
   canDraw(): boolean;
   svgPng(svg: string): Promise<Uint8Array>;

@@ -1,17 +1,9 @@
 /** The flags of `downhill landscape`: what they are called, what they mean, and what they ask for. */
 import { checkField, number } from '../../src/fields.js';
-import {
-  checkChoice,
-  checkInteger,
-  DownhillError,
-  minimizers,
-  type Rule,
-  resolveRule,
-  rules,
-  show,
-} from '../../src/index.js';
+import { checkChoice, checkInteger, DownhillError, type Rule, show } from '../../src/index.js';
 import { checkPoint, type Problem, problems, resolveProblem } from '../../src/trajectory/index.js';
 import { type Flags, flagHelp, HELP, readFlags, wrap } from '../common/flags.js';
+import { LECTURE_OPTIMIZERS, MINIMIZERS, OPTIMIZERS, readOptimizers } from '../common/optimizers.js';
 import { toNumber } from '../common/settings.js';
 
 /** An optimizer as a picture names it, at any rate. */
@@ -38,12 +30,7 @@ export interface LandscapeCommand {
   readonly json: boolean;
 }
 
-/** Names that are a rule with a setting: the lecture's. */
-const NAMED: Readonly<Record<string, readonly [rule: string, options: object]>> = {
-  momentum: ['sgd', { momentum: 0.9 }],
-  nesterov: ['sgd', { momentum: 0.9, nesterov: true }],
-};
-const DEFAULT_OPTIMIZERS = 'sgd,momentum,nesterov,adagrad,rmsprop,adam';
+const DEFAULT_OPTIMIZERS = LECTURE_OPTIMIZERS.join(',');
 /** The rate where nothing says which one is best: on a saddle, that has no lowest point. */
 const SADDLE_RATE = 0.01;
 /** More lines than so many are told apart by no colours. */
@@ -191,16 +178,14 @@ function readProblem(words: readonly string[], given: ReadonlyMap<string, string
   return problem;
 }
 
+const CONTENDERS = { ...OPTIMIZERS, ...MINIMIZERS };
+
 function readContenders(text: string): Contender[] {
-  const names = text.split(',').map((each) => each.trim());
+  const names = readOptimizers('--optimizers', text, CONTENDERS);
   checkInteger('--optimizers: their number', names.length, 1, MOST);
-  return names.map((name) => {
-    const [rule, options] = Object.hasOwn(NAMED, name) ? NAMED[name]! : [name, {}];
-    const rated = !Object.hasOwn(minimizers, rule);
-    const make = (lr: number) => resolveRule({ ...rules, ...minimizers }, rule, { ...options, ...(rated && { lr }) });
-    const contender = { name, rated, rule: make };
-    // Refused here where there is no such rule.
-    contender.rule(SADDLE_RATE);
-    return contender;
-  });
+  return names.map((name) => ({
+    name,
+    rated: !Object.hasOwn(MINIMIZERS, name),
+    rule: (lr: number) => CONTENDERS[name]!.make(lr),
+  }));
 }

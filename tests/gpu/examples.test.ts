@@ -19,9 +19,6 @@ import {
   split,
   type Trainer,
 } from '../../src/index.js';
-  });
-
-import { adam, createTrainer, digits, mlp, type Optimizer, readModel, split, type Trainer } from '../../src/index.js';
 import { memoryLog } from '../../src/search/index.js';
 import { readFloats, testDevice } from '../support/gpu.js';
 import { halfOf, halfValue } from '../support/halves.js';

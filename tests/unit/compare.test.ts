@@ -84,7 +84,7 @@ describe('the flags of compare', () => {
     ['search', '--trials', '2'],
     ['saddle', '--lr', 'fast'],
   ])('refuse %s %s %s', (...args) => {
-    expect(() => parseCompare(args.filter((each) => each !== undefined))).toThrow(/OPTION-/);
+    expect(() => parseCompare(args.filter((each) => each !== undefined))).toThrow(/OPTION-|RULE-UNKNOWN/);
   });
 
   it('want as many images as a batch takes, before any device is asked for', async () => {
@@ -234,6 +234,10 @@ describe('the picture of a comparison', () => {
     };
     const { option } = experimentOption({ ...chart, panels: [one], heatMaps: [] });
     expect(option.series).toHaveLength(4);
+    // The legend shows a name as its first series is: a line, not the edge of a band.
+    expect((option.series as { name?: string; symbol: string }[]).find(({ name }) => name === 'a')!.symbol).toBe(
+      'circle',
+    );
     expect(experimentSvg({ ...chart, panels: [one], heatMaps: [] })).toContain('here');
   });
 

@@ -33,14 +33,14 @@ const seen = ({ train, test }: Lab, scale: Dataset['scale'], shift: Dataset['shi
   [train, test].map((part) => Object.freeze({ ...part, scale, shift })) as unknown as readonly [Dataset, Dataset];
 
 function waysOf(lab: Lab): Way[] {
-  const known = statistics(lab.train);
-  const means = typeof known.mean === 'number' ? [known.mean] : [...known.mean];
-  const raw = lab.train.x instanceof Uint8Array ? 1 / 255 : 1;
-  const mean = means.reduce((sum, each) => sum + each, 0) / means.length;
-  const standard = [standardize(lab.train, known), standardize(lab.test, known)] as const;
+  const scale = lab.train.x instanceof Uint8Array ? 1 / 255 : 1;
+  const raw = seen(lab, scale, 0);
+  const known = statistics(raw[0]);
+  const shift = typeof known.mean === 'number' ? -known.mean : known.mean.map((each) => -each);
+  const standard = [standardize(raw[0], known), standardize(raw[1], known)] as const;
   return [
-    { name: 'raw, from 0 to 1', data: seen(lab, raw, 0) },
-    { name: 'centred', data: seen(lab, raw, -mean * raw) },
+    { name: 'raw, from 0 to 1', data: raw },
+    { name: 'centred', data: seen(lab, scale, shift) },
     { name: 'standardised', data: standard },
     { name: 'standardised, batch norm', data: standard, options: { norm: 'batch' } },
     { name: 'standardised, fast', data: standard, lr: FASTER * LR },
