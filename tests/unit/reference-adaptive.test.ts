@@ -491,3 +491,23 @@ describe('the rows of these rules', () => {
     expect(make).toThrow(refused);
   });
 });
+
+describe('Adam of the lecture’s code', () => {
+  it('divides the moments that it keeps, so that the divisors multiply up', () => {
+    const hyper = { lr: 0.1, betas: [0.9, 0.99] as [number, number], eps: 1e-8, convention: 'notes' };
+    const rule = referenceRules.adam;
+    const param = Float64Array.of(1);
+    const state = referenceState(rule, 1, hyper);
+    rule.update(param, Float64Array.of(2), state, 1, hyper);
+    // The first step is that of the paper but for eps: m̂ = g, v̂ = g².
+    expect(param[0]).toBeCloseTo(1 - (0.1 * 2) / Math.sqrt(4 + 1e-8), 14);
+    rule.update(param, Float64Array.of(2), state, 2, hyper);
+    const [m, v] = [(0.9 * 2 + 0.1 * 2) / (1 - 0.9 ** 2), (0.99 * 4 + 0.01 * 4) / (1 - 0.99 ** 2)];
+    expect(state.exp_avg![0]).toBeCloseTo(m, 12);
+    expect(state.exp_avg_sq![0]).toBeCloseTo(v, 11);
+    for (let t = 3; t <= 30; t++) rule.update(param, Float64Array.of(2), state, t, hyper);
+    const before = param[0]!;
+    rule.update(param, Float64Array.of(2), state, 31, hyper);
+    expect(Math.abs(param[0]! - before)).toBeLessThan(1e-8 * hyper.lr);
+  });
+});
