@@ -25,6 +25,9 @@ export class Rounds implements Ahead<Rule> {
   #issued = 0;
   #rules: readonly Rule[];
   #fault = 0;
+  /** Steps done, as they were seen last, and where it was let go on last. */
+  #step = 0;
+  #resumed = -1;
 
   /**
    * @param apply other settings, from the next submit on
@@ -68,6 +71,9 @@ export class Rounds implements Ahead<Rule> {
 
   see([clock]: readonly Clock[]): void {
     if (!clock) throw new DownhillError('INTERNAL', 'There is no clock.', 'Report this.');
+    this.#step = clock.step;
+    // A submit that was under way when it was let go on tells of the end before that: after it there is one more round at least.
+    if (stopOf(clock) && clock.step <= this.#resumed) return;
     this.#fault = clock.fault;
     // What was issued behind the end did nothing.
     if ((clock.fault & FAULT.halted) !== 0) this.#issued = clock.step;
@@ -75,6 +81,7 @@ export class Rounds implements Ahead<Rule> {
 
   /** Goes on from a clock that was loaded. */
   restart(clock: Clock): void {
+    this.#resumed = -1;
     this.see([clock]);
     this.#issued = clock.step;
   }
@@ -82,6 +89,7 @@ export class Rounds implements Ahead<Rule> {
   /** It was let go on. */
   resumed(): void {
     this.#fault = goingOn(this.#fault);
+    this.#resumed = this.#step;
   }
 
   change(rules: readonly Rule[]): void {
