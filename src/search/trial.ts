@@ -116,8 +116,11 @@ export class History {
   }
 
   ask(tasks: readonly Task[]): void {
-    this.tasks.push(...tasks);
-    for (const task of tasks) this.#byTrial.set(task.trial, [...(this.#byTrial.get(task.trial) ?? []), task]);
+    // One by one: a call takes no list of a hundred thousand.
+    for (const task of tasks) {
+      this.tasks.push(task);
+      this.#byTrial.set(task.trial, [...(this.#byTrial.get(task.trial) ?? []), task]);
+    }
   }
 
   add(entry: Entry): void {

@@ -48,6 +48,15 @@ const tasksOf = (text: string) =>
     .filter((line) => line.includes('"tasks"'))
     .flatMap((line) => (JSON.parse(line) as { tasks: Task[] }).tasks);
 
+describe('a history', () => {
+  it('takes more tasks than a call takes arguments', () => {
+    const history = new History();
+    const params = { lr: 1 };
+    history.ask(Array.from({ length: 200_000 }, (_, trial) => ({ trial, params, from: 0, to: 1 })));
+    expect(history.pending()).toHaveLength(200_000);
+  });
+});
+
 describe('every method', () => {
   it.each(names)('%s finds what there is, and the same again', async (method) => {
     const result = await run({ method });
