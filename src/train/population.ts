@@ -348,6 +348,8 @@ class NetworkPopulation implements Population {
       const { restorePopulation } = await import('./population-checkpoint.js');
       const { step, seats } = restorePopulation(this.#checked, this.#seated(), bytes);
       for (const [member, seat] of seats.entries()) Object.assign(this.#seats[member]!, seat);
+      // Who stopped before belongs to what was; who had in the file is in its seat.
+      for (const { unusable } of this.#passes) unusable.clear();
       this.#step = step;
       return { step };
     } finally {

@@ -120,6 +120,22 @@ describe('members', () => {
     expect(column(await stepsOf(skipping, 3), 0).every(Number.isFinite)).toBe(true);
   });
 
+  it('that diverged train again from a checkpoint of before', async () => {
+    const members = [{ rule: sgd({ lr: 1e30 }) as Rule, seed: 0 }];
+    const together = await population({ members, skipNonFinite: { atMost: 2 } });
+    const start = await together.checkpoint();
+    const first = await stepsOf(together, 12);
+    expect(together.members[0]!.stopped?.reason).toBe('nonfinite');
+    await together.restore(start);
+    expect(together.members[0]!.stopped).toBeUndefined();
+    expect((await stepsOf(together, 1))[0]!.losses).toEqual(first[0]!.losses);
+    const stopped = await together.checkpoint();
+    await stepsOf(together, 12);
+    await together.restore(stopped);
+    expect(together.members[0]!.stopped).toBeUndefined();
+    expect(together.step).toBe(1);
+  });
+
   it('stop each by its own validations; the best comes out as a trainer', async () => {
     const options = {
       validation: { data: held, every: { batches: 2 } },
