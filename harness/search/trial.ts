@@ -12,6 +12,7 @@ import {
 } from '../../src/index.js';
 import { requestDevice } from '../../src/node/index.js';
 import {
+  type MemberState,
   type Params,
   runTrial,
   TRAINING_METRICS,
@@ -29,7 +30,7 @@ import { writeJson } from '../train/reporter.js';
 import { prepare } from './command.js';
 import { metricText, paramsText } from './lines.js';
 import { trainFlags } from './options.js';
-import { baseOf, checkParameters, objectiveOf, type TrainFlags } from './spec.js';
+import { checkParameters, objectiveOf, type TrainFlags } from './spec.js';
 
 export const TRIAL_FORMAT = 'downhill-trial/1';
 export const RESULT_FORMAT = 'downhill-result/1';
@@ -208,43 +209,73 @@ interface Place {
 const checkpointOf = (seed: number) => `checkpoint-${seed}.safetensors`;
 const [RESULT, METRICS] = ['result.json', 'metrics.jsonl'];
 
-async function runFile(described: TrialFile, { file, out, json }: Place, io: Io, signal: AbortSignal): Promise<number> {
+async function runFile(described: TrialFile, place: Place, io: Io, signal: AbortSignal): Promise<number> {
   const { train, params, seeds, metric, search, attempt, trial: number } = described;
-  checkParameters(
-    Object.fromEntries(Object.keys(params).map((name) => [name, { kind: 'uniform', low: 0, high: 1 }])),
-    train,
-  );
-  baseOf(train);
+  const { out, json } = place;
+  const named = Object.keys(params).map((name) => [name, { kind: 'uniform', low: 0, high: 1 }] as const);
+  checkParameters(Object.fromEntries(named), train);
   const prepared = await prepare({ train }, io, json, signal);
-  const { steps } = prepared;
-  const to = checkInteger('to', described.to ?? steps, 1, steps);
-  const objective = objectiveOf({ train, metric }, prepared, steps);
-  const guarded = <T>(work: () => T): T => {
-    try {
-      return work();
-    } catch (cause) {
-      throw outputError(out, cause);
-    }
-  };
-  guarded(() => mkdirSync(out, { recursive: true }));
-  const states = guarded(() => seeds.map((seed, i) => startOf(seed, described.checkpoints?.[i], file, out)));
+  const to = checkInteger('to', described.to ?? prepared.steps, 1, prepared.steps);
   const names = { ...(search !== undefined && { search }), trial: number, ...(attempt !== undefined && { attempt }) };
-  const metrics = new Metrics(
-    join(out, METRICS),
-    states.some((state) => state?.own),
+  guarded(out, () => mkdirSync(out, { recursive: true }));
+  const started = performance.now();
+  const { ran, adapter } = await trainTrial(described, { ...place, to, names }, prepared, io, signal);
+  const checkpoints = guarded(out, () =>
+    seeds.map((seed, i) => keepState(out, seed, ran.states[i], ran.outcome !== undefined)),
   );
+  if (!ran.outcome) throw signal.reason;
+  const result = {
+    ...{ format: RESULT_FORMAT, ...names, params, seeds, to, metric },
+    state: ran.outcome.value === null ? 'failed' : 'complete',
+    ...ran.outcome,
+    ...{ checkpoints, adapter, seconds: (performance.now() - started) / 1000, version: versionOf('downhill') },
+  };
+  guarded(out, () => writeWhole(join(out, RESULT), `${JSON.stringify(result, null, 2)}\n`));
+  if (json) writeJson(io, { type: 'result', ...result });
+  else {
+    const paint = painter(io.stdout);
+    const reason = ran.outcome.reason === undefined ? '' : `: ${ran.outcome.reason}`;
+    const lines = [
+      '',
+      `  ${paint('bold', `trial ${number}`)}  ${paramsText(params)}`,
+      `  ${metric}  ${metricText(metric, ran.outcome.value)}${reason}`,
+      `  ${paint('cyan', 'result')}  ${join(out, RESULT)}`,
+      '',
+    ];
+    io.stdout.write(`${lines.join('\n')}\n`);
+  }
+  return ran.outcome.value === null ? FAILED : 0;
+}
+
+function guarded<T>(out: string, work: () => T): T {
+  try {
+    return work();
+  } catch (cause) {
+    throw outputError(out, cause);
+  }
+}
+
+/** Trains it, and tells about it meanwhile. */
+async function trainTrial(
+  { train, params, seeds, metric, checkpoints, before }: TrialFile,
+  { file, out, json, to, names }: Place & { readonly to: number; readonly names: object },
+  prepared: Awaited<ReturnType<typeof prepare>>,
+  io: Io,
+  signal: AbortSignal,
+): Promise<{ readonly ran: TrialRun; readonly adapter: string }> {
+  const states = guarded(out, () => seeds.map((seed, i) => startOf(seed, checkpoints?.[i], file, out)));
+  const goesOn = states.some((state) => state?.own);
+  const metrics = new Metrics(join(out, METRICS), goesOn);
   await findGpu();
   const device = await requestDevice({ label: 'downhill:trial' });
   const adapter = describeAdapter(device).name;
   if (json) writeJson(io, { type: 'start', ...names, adapter, steps: to });
-  const started = performance.now();
-  let ran: TrialRun;
-  let told = started;
+  let told = performance.now();
   try {
-    ran = await runTrial(device, objective, {
+    const ran = await runTrial(device, objectiveOf({ train, metric }, prepared, prepared.steps), {
       ...{ params, seeds, to, signal },
       states: states.map((state) => state?.bytes),
-      ...(described.before && !states.some((state) => state?.own) && { before: described.before }),
+      ...(before && !goesOn && { before }),
       onLoss: (seed, step, loss) => {
         metrics.add(seed, step, loss);
         if (!json || performance.now() - told < PROGRESS_MS) return;
@@ -252,36 +283,19 @@ async function runFile(described: TrialFile, { file, out, json }: Place, io: Io,
         writeJson(io, { type: 'progress', ...names, seed, step, loss: Number.isFinite(loss) ? loss : null });
       },
     });
+    return { ran, adapter };
   } finally {
     metrics.flush();
     device.destroy();
   }
-  const files = guarded(() =>
-    seeds.map((seed, i) => {
-      const state = ran.states[i];
-      const path = join(out, checkpointOf(seed));
-      if (state) writeWhole(path, state.bytes);
-      else if (ran.outcome) rmSync(path, { force: true });
-      return state ? checkpointOf(seed) : null;
-    }),
-  );
-  if (!ran.outcome) throw signal.reason;
-  const result = {
-    ...{ format: RESULT_FORMAT, ...names, params, seeds, to, metric },
-    state: ran.outcome.value === null ? 'failed' : 'complete',
-    ...ran.outcome,
-    ...{ checkpoints: files, adapter, seconds: (performance.now() - started) / 1000, version: versionOf('downhill') },
-  };
-  guarded(() => writeWhole(join(out, RESULT), `${JSON.stringify(result, null, 2)}\n`));
-  if (json) writeJson(io, { type: 'result', ...result });
-  else {
-    const paint = painter(io.stdout);
-    const reason = ran.outcome.reason === undefined ? '' : `: ${ran.outcome.reason}`;
-    io.stdout.write(
-      `\n  ${paint('bold', `trial ${number}`)}  ${paramsText(params)}\n  ${metric}  ${metricText(metric, ran.outcome.value)}${reason}\n  ${paint('cyan', 'result')}  ${join(out, RESULT)}\n\n`,
-    );
-  }
-  return ran.outcome.value === null ? FAILED : 0;
+}
+
+/** Writes a seed's checkpoint; of one that failed there is none. @returns the file's name */
+function keepState(out: string, seed: number, state: MemberState | undefined, done: boolean): string | null {
+  const path = join(out, checkpointOf(seed));
+  if (state) writeWhole(path, state.bytes);
+  else if (done) rmSync(path, { force: true });
+  return state ? checkpointOf(seed) : null;
 }
 
 /** What a seed goes on from: what an earlier run of the same file left, else what the file says. */

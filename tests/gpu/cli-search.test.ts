@@ -102,7 +102,7 @@ it('search leaves trials, a journal, the best one and pictures, and goes on afte
 
 it('search ends at Ctrl+C with what there is, and says how to go on; other searches are refused', async () => {
   const out = folder.path('ended');
-  const running = downhill(searched('--out', out, '--method', 'random', '--steps', '200', '--json'));
+  const running = downhill(searched('--out', out, '--method', 'random', '--trials', '48', '--steps', '200', '--json'));
   await running.seen(/"type":"result"/);
   running.process.kill('SIGINT');
   const { code, out: said } = await running.done;

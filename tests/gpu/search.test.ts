@@ -1,7 +1,18 @@
-import { beforeAll, describe, expect, it } from 'vitest';
-import { adam, type Dataset, digits, mlp, sgd, split } from '../../src/index.js';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { adam, arrays, type Dataset, digits, mlp, sgd, split } from '../../src/index.js';
 import type { SearchEvent, SearchOptions, SearchResult } from '../../src/search/index.js';
-import { choice, logUniform, memoryLog, pbt, rangeTest, search, training, uniform } from '../../src/search/index.js';
+import {
+  choice,
+  logUniform,
+  memoryLog,
+  pbt,
+  rangeTest,
+  runTrial,
+  search,
+  training,
+  uniform,
+} from '../../src/search/index.js';
+import { Pack } from '../../src/search/training/pack.js';
 import { testDevice } from '../support/gpu.js';
 
 /* Searches that train: that they resume bit for bit, and that what fails does not end them. */
@@ -43,6 +54,32 @@ describe('a search that trains', () => {
       }
     },
   );
+
+  it('keeps small networks in their population from rung to rung, with the bits that each has alone', async () => {
+    const xor = arrays({
+      x: Float32Array.of(0, 0, 0, 1, 1, 0, 1, 1),
+      y: Uint8Array.of(0, 1, 1, 0),
+      classes: 2,
+      features: 2,
+    });
+    const small = mlp({ sizes: [2, 8, 2], activation: 'tanh' });
+    const objective = training<{ lr: number; momentum: number }>({
+      ...{ model: small, data: xor, validation: xor, batchSize: 4 },
+      rule: ({ lr, momentum }) => sgd({ lr, momentum }),
+    });
+    const budget = { trials: 16, steps: 64 };
+    const made = vi.spyOn(Pack.prototype, 'goOn');
+    const { trials } = await run({ objective, method: 'halving', budget, seeds: 2 });
+    // From 4 steps to 8 and 16 as they are; a quarter of 16 is the least that is faster together on a CPU adapter.
+    expect(made.mock.calls.length).toBeGreaterThanOrEqual(2);
+    made.mockRestore();
+    const done = trials.filter(({ step }) => step === 64 || step === 16);
+    expect(done.length).toBeGreaterThan(2);
+    for (const { params, step, values, metrics } of done) {
+      const { outcome } = await runTrial(device, objective, { params, seeds: [0, 1], to: step });
+      expect(outcome).toMatchObject({ values, metrics });
+    }
+  });
 
   it('says how many members a pass takes, where that is not all', async () => {
     let notes: readonly string[] = [];
