@@ -5,7 +5,8 @@ import { initialize } from '../nn/init.js';
 import type { Model } from '../nn/model.js';
 import { type Rule, startOf } from '../optim/rule.js';
 import type { Group } from '../optim/scalars.js';
-import { liveSlots, type Updater } from '../optim/updater.js';
+import type { SharedUpdates } from '../optim/shared-updates.js';
+import { liveSlots, Updater } from '../optim/updater.js';
 import type { Space, Vector } from '../space/space.js';
 import { fillTensor, writeTensor } from '../space/vectors.js';
 import type { PopulationPass } from './population-pass.js';
@@ -97,6 +98,39 @@ export async function refillPlace({ pass, replica }: MemberPlace, filling: Filli
   dataOf(pass.program).join(replica, step, batchSeed);
   validation?.restart(replica);
   pass.program.scheduler.goOn(step);
+}
+
+/**
+ * Members that left out many updates get the count of those that train, and keep their own in what is noted of them: the ring of records
+ * need not reach back to where they are. Only while no step is under way.
+ *
+ * @returns whether there were such
+ */
+export async function catchUp(pass: PopulationPass): Promise<boolean> {
+  const { updater } = pass.program;
+  const all = updater instanceof Updater ? [{ updater, first: 0 }] : (updater as SharedUpdates).updaters;
+  let found = false;
+  for (const { updater: own, first } of all) {
+    const { scalars } = own;
+    const clocks = await clocksNow(own);
+    const count = countNow(clocks);
+    const behind = (clock: Clock) => !isHalted(clock) && clock.count < count;
+    if (!clocks.some(behind)) continue;
+    found = true;
+    const next = clocks.map((clock) => (behind(clock) ? { ...clock, count } : clock));
+    for (const [local, clock] of next.entries()) {
+      if (clock === clocks[local]) continue;
+      for (const { buffer, offset } of pass.clocksOf(first + local))
+        own.buffers.device.queue.writeBuffer(buffer, offset, clockBytes([clock]));
+    }
+    const carries = scalars.rules.map((_, record) => {
+      const local = record % clocks.length;
+      return scalars.carry(record, clocks[local]!.count);
+    });
+    const born = scalars.born.map((each, local) => each + next[local]!.count - clocks[local]!.count);
+    scalars.restart(next, carries, scalars.rules, born);
+  }
+  return found;
 }
 
 /** How many updates a member has behind it, and what its rules carry, by group. */

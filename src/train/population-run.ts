@@ -60,8 +60,34 @@ export async function* trainTogether(
   } finally {
     // What was submitted is waited for, whoever failed.
     await Promise.allSettled(sources.map(({ steps }) => steps.return()));
+    await align(passes, options);
     reached();
   }
+}
+
+/** A run that ends early leaves passes at unlike steps: those behind are brought to where the furthest is. */
+async function align(passes: readonly PopulationPass[], { destroyed, checkAlive, idle }: RunOptions): Promise<void> {
+  const end = Math.max(...passes.map(({ program }) => program.scheduler.step));
+  const loop = {
+    end,
+    watch: undefined,
+    pause: new Pause(),
+    goOn: false,
+    checkAlive,
+    look: () => {},
+    signal: undefined,
+  };
+  const behind = passes.filter((pass) => pass.program.scheduler.step < end && !idle(pass) && !destroyed());
+  const all = behind.map(async (pass) => {
+    const steps = trainLoop(
+      pass.program,
+      { ...loop, destroyed: () => destroyed() || idle(pass) },
+      ({ columns }) => columns,
+    );
+    while (!(await steps.next()).done);
+  });
+  // What fails here fails in the next run.
+  await Promise.allSettled(all);
 }
 
 /** Waits until a step of a source is there, or its end. */
@@ -83,6 +109,7 @@ function report(
   const skipped: number[] = [];
   const validated = parts.some(({ columns }) => columns.validations && index === columns.first + columns.steps - 1);
   for (const { pass, columns } of parts) {
+    if (index < columns.first) continue; // trained before, in a run that ended early
     const row = (index - columns.first) * columns.replicas;
     for (const [replica, member] of pass.plan.members.entries()) {
       if (index >= columns.done[replica]!) continue;
@@ -104,6 +131,7 @@ function report(
 function rates(parts: Parameters<typeof report>[0], index: number, size: number): Float64Array<ArrayBuffer> {
   const lrs = new Float64Array(size).fill(Number.NaN);
   for (const { pass, columns } of parts) {
+    if (index < columns.first) continue;
     for (const [replica, member] of pass.plan.members.entries())
       if (index < columns.done[replica]!) lrs[member] = columns.rate(index - columns.first, replica);
   }

@@ -195,20 +195,38 @@ class NetworkPopulation implements Population {
 
   async *#run(steps: number, signal: AbortSignal | undefined): AsyncGenerator<PopulationStep, void, void> {
     this.#begin();
+    let start = this.#step;
+    const end = start + steps;
     try {
-      const passes = this.#passes.filter((pass) => !this.#idle(pass));
-      yield* trainTogether(passes, {
-        ...{ size: this.size, start: this.#step, end: this.#step + steps, signal },
-        stepsPerEpoch: this.stepsPerEpoch,
-        counts: this.#countsAccuracy,
-        idle: (pass) => this.#idle(pass),
-        destroyed: () => this.#destroyed,
-        checkAlive: () => this.#checkAlive(),
-        reached: () => this.#reach(passes),
-      });
+      for (;;) {
+        const passes = this.#passes.filter((pass) => !this.#idle(pass));
+        const together = trainTogether(passes, {
+          ...{ size: this.size, start, end, signal, stepsPerEpoch: this.stepsPerEpoch, counts: this.#countsAccuracy },
+          idle: (pass) => this.#idle(pass),
+          destroyed: () => this.#destroyed,
+          checkAlive: () => this.#checkAlive(),
+          reached: () => this.#reach(passes),
+        });
+        try {
+          for await (const step of together) {
+            start = step.step;
+            yield step;
+          }
+          return;
+        } catch (error) {
+          if ((error as Partial<DownhillError>).code !== 'RUN-AHEAD' || !(await this.#catchUp(passes))) throw error;
+        }
+      }
     } finally {
       this.#running = false;
     }
+  }
+
+  /** Members that left out more updates than the rings reach back are no reason for the others to end. */
+  async #catchUp(passes: readonly PopulationPass[]): Promise<boolean> {
+    const { catchUp } = await import('./population-refill.js');
+    const found = await Promise.all(passes.map(catchUp));
+    return found.includes(true);
   }
 
   /** Takes in how far passes that train have been submitted. */

@@ -136,6 +136,15 @@ describe('members', () => {
     expect(together.step).toBe(1);
   });
 
+  it('that leave out more updates than records reach back are no reason for the others to end', async () => {
+    const members = [sgd({ lr: 1e30 }) as Rule, sgd({ lr: 0.01 }) as Rule].map((rule, seed) => ({ rule, seed }));
+    const options = { model: TINY, data: XOR, batchSize: 4 };
+    const together = await population({ ...options, members, skipNonFinite: { atMost: 1e6 } });
+    const steps = await stepsOf(together, 1200);
+    expect(steps.at(-1)!.skipped).toEqual([0]);
+    expect(column(steps, 1)).toEqual((await alone({ ...options, ...members[1]! }, 1200)).losses);
+  });
+
   it('stop each by its own validations; the best comes out as a trainer', async () => {
     const options = {
       validation: { data: held, every: { batches: 2 } },
@@ -214,6 +223,24 @@ describe('many members', () => {
     expect(await together.readParameters(0)).toEqual(await together.readParameters(5));
     const { losses: evaluated } = await together.evaluate(XOR);
     expect(evaluated[0]).toBe(evaluated[5]);
+  });
+
+  it('in turns are at one step again after a loop that was left', async () => {
+    const small = likeDevice(await testDevice(), { limits: { maxStorageBufferBindingSize: 4 * 4 * 64 * 8 } });
+    const own = members(6);
+    const together = await population({ model: TINY, data: XOR, batchSize: 4, members: own }, small);
+    for await (const { step } of together.run({ steps: 300 })) if (step === 3) break;
+    const left = together.step;
+    expect(left).toBeGreaterThan(2);
+    together.stop(2);
+    await together.refill(2, { from: 5 });
+    const steps = await stepsOf(together, 4);
+    expect(steps.map(({ step }) => step)).toEqual([1, 2, 3, 4].map((i) => left + i));
+    for (const i of [0, 5]) {
+      const single = await alone({ model: TINY, data: XOR, batchSize: 4, ...own[i]! }, left + 4);
+      expect(column(steps, i)).toEqual(single.losses.slice(left));
+    }
+    expect(column(steps, 2).every(Number.isFinite)).toBe(true);
   });
 
   it('that take more than they may are refused with the number that fits', async () => {
