@@ -305,3 +305,34 @@ describe('replicas whose counts part', () => {
     expect(recordAt(rules[0]!, 3, []).lr).toBe(0.25);
   });
 });
+
+describe('replicas that joined later', () => {
+  const rules = [sgd({ lr: (count) => 1 + count }), sgd({ lr: 0.5 }), sgd({ lr: 0.5 })] as Rule[];
+  const clocksAt = (...counts: number[]) => readClocks(clockBytes(counts.map((count) => ({ step: count, count }))));
+
+  it('count their schedules from there, at the count of all', () => {
+    const { ring, field } = makeRing([{ tensors: ['w'], frozen: false, rules }]);
+    ring.issue(100);
+    ring.restart(clocksAt(100, 100, 100), [[], [], []], rules, [90, 0, 0]);
+    expect(ring.issue(10)).toBe(10);
+    expect([field('count', 0, 105), field('lr', 0, 105), ring.rates()(0, 105)]).toEqual([105, 16, 16]);
+    expect([field('count', 2, 105), field('lr', 2, 105), ring.rates()(2, 105)]).toEqual([105, 0.5, 0.5]);
+  });
+
+  it('that are halted have no records, and keep what their rules carried', () => {
+    const carrying = [nadam(), nadam()] as Rule[];
+    const { ring, see } = makeRing([{ tensors: ['w'], frozen: false, rules: carrying }], { updates: 512 });
+    ring.issue(10);
+    see(10, 10);
+    const then = ring.carry(1, 10);
+    const halted = (...counts: number[]) =>
+      readClocks(clockBytes(counts.map((count, i) => ({ step: count, count, fault: i === 1 ? 4 : 0 }))));
+    ring.see(halted(10, 10));
+    for (let count = 10; count < 2000; count += 200) {
+      ring.issue(200, true);
+      ring.see(halted(count + 200, 10));
+    }
+    expect(ring.carry(1, 10)).toEqual(then);
+    expect(ring.carry(0, 2010)).not.toEqual(then);
+  });
+});
