@@ -146,19 +146,31 @@ export function checkProblem(where: string, problem: unknown): Problem {
  *
  * @throws DownhillError SHAPE-MISMATCH, OPTION-TYPE, OPTION-RANGE
  */
-export function checkPoint(where: string, { row, n }: Problem, point: unknown): Float64Array<ArrayBuffer> {
+export function checkPoint(where: string, problem: Problem, point: unknown): Float64Array<ArrayBuffer> {
   if (!Array.isArray(point) && !ArrayBuffer.isView(point)) {
-    throw new DownhillError('OPTION-TYPE', `${where} must be numbers, got ${show(point)}.`, `Pass ${n} numbers.`);
-  }
-  const values = point as ArrayLike<unknown>;
-  if (values.length !== n) {
     throw new DownhillError(
-      'SHAPE-MISMATCH',
-      `${where} has ${values.length} numbers, but ${row.title} has ${n} here.`,
-      `Pass ${n} numbers${'n' in row.fields ? `, or make the problem with n: ${values.length}` : ''}.`,
+      'OPTION-TYPE',
+      `${where} must be numbers, got ${show(point)}.`,
+      `Pass ${problem.n} numbers.`,
     );
   }
+  const values = point as ArrayLike<unknown>;
+  checkCount(where, problem, values);
   return Float64Array.from(values, (value, i) =>
     checkNumber(`${where}[${i}]`, value, {}, { single: true, mayVanish: true }),
+  );
+}
+
+/**
+ * A point or a vector of a problem has its number of dimensions.
+ *
+ * @throws DownhillError SHAPE-MISMATCH
+ */
+export function checkCount(where: string, { row, n }: Problem, { length }: ArrayLike<unknown>): void {
+  if (length === n) return;
+  throw new DownhillError(
+    'SHAPE-MISMATCH',
+    `${where} has ${length} numbers, but ${row.title} has ${n} here.`,
+    `Pass ${n} numbers${'n' in row.fields ? ', or make the problem with another n' : ''}.`,
   );
 }

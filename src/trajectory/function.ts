@@ -1,6 +1,6 @@
 import { DownhillError, show } from '../gpu/errors.js';
 import { givenOf } from '../problems/given.js';
-import { checkPoint, checkProblem, type Problem } from '../problems/problem.js';
+import { checkCount, checkPoint, checkProblem, type Problem } from '../problems/problem.js';
 import type { NoiseAt, ReferenceProblem } from '../reference/problem.js';
 import { referenceProblems } from '../reference/problems.gen.js';
 
@@ -14,9 +14,10 @@ export interface AnalyticFunction {
 }
 
 /**
- * A problem's function in float64, on the CPU: its reference. Arguments are not checked, but for their being n numbers.
+ * A problem's function in float64, on the CPU: its reference. Of points and vectors only the length is checked: the function
+ * may be asked for at NaN.
  *
- * @throws DownhillError OPTION-TYPE where it is no problem
+ * @throws DownhillError OPTION-TYPE where it is no problem; its functions SHAPE-MISMATCH for other than n numbers
  * @example functionOf(beale()).gradient([1, 1]);
  */
 export function functionOf(problem: Problem): AnalyticFunction {
@@ -29,10 +30,14 @@ export function functionOf(problem: Problem): AnalyticFunction {
       'Take another problem.',
     );
   const given = givenOf(problem);
+  const counted = <T extends ArrayLike<number>>(name: string, numbers: T): T => {
+    checkCount(`functionOf: ${name}`, problem, numbers);
+    return numbers;
+  };
   return {
-    value: (x) => own.value(x, given),
-    gradient: (x, at) => own.gradient(x, given, at),
-    product: (x, v) => own.product(x, v, given),
+    value: (x) => own.value(counted('x', x), given),
+    gradient: (x, at) => own.gradient(counted('x', x), given, at),
+    product: (x, v) => own.product(counted('x', x), counted('v', v), given),
   };
 }
 

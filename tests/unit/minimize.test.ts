@@ -206,4 +206,12 @@ describe('refuses, before any work,', () => {
     await refused('OPTION-RANGE', () => curvaturesOf(rosenbrock({ n: 4 })));
     await refused('OPTION-TYPE', () => functionOf({} as never));
   });
+
+  it('points and vectors that are not of the problem', async () => {
+    const { value, gradient, product } = functionOf(ravine());
+    await refused('SHAPE-MISMATCH', () => value([1, 2, 3]));
+    await refused('SHAPE-MISMATCH', () => gradient([1]));
+    await refused('SHAPE-MISMATCH', () => product([1, 2], [1, 2, 3]));
+    expect(value([Number.NaN, 0])).toBeNaN();
+  });
 });
