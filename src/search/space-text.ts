@@ -86,7 +86,15 @@ function readParameter(name: string, text: string): Parameter {
     );
   }
   if (!range || kind === 'choice') {
-    if (kind === undefined || kind === 'choice') return choice(rest!.split('|').map(readValue));
+    if (kind === undefined || kind === 'choice') {
+      const values = rest!.split('|');
+      if (values.every((value) => value.trim() !== '')) return choice(values.map(readValue));
+      throw new DownhillError(
+        'OPTION-RANGE',
+        `The space: ${name} has an empty value in ${show(rest)}.`,
+        `Write ${name}=16|32, or ${name}=0..1.`,
+      );
+    }
     throw new DownhillError('OPTION-RANGE', `The space: ${name} has no range.`, `Write ${name}=${kind}:1..100.`);
   }
   const [low, high] = [readNumber(name, range[1]!), readNumber(name, range[2]!)];
