@@ -39,6 +39,9 @@ const ROWS: readonly (readonly [api: string, flag: string])[] = [
   ['Pass dropLast: true, or another batchSize', 'Add --drop-last, or use another --batch'],
   ['Set batchSize to at least', 'Set --batch to at least'],
   ['or use layerNorm()', 'or use --norm layer'],
+  // Rules that go through all data in every step.
+  ["Pass sampling: 'full'", 'Leave out --sampling'],
+  ['With stochastic: true', 'With --stochastic'],
 ];
 
 const QUOTED = '("(?:[^"\\\\]|\\\\.)*")';

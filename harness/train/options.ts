@@ -229,7 +229,10 @@ export function parseTrain(args: readonly string[]): TrainCommand | 'help' {
   const whole = row.minimizer !== undefined && (hyper as { readonly stochastic?: unknown }).stochastic !== true;
   const sampling = whole && !given.has('sampling') ? 'full' : setting('sampling');
   if (sampling === 'full' && given.has('batch')) {
-    throw wrong('With --sampling full every batch is the whole training part.', 'Leave out --batch.');
+    const [why, stochastic] = given.has('sampling')
+      ? ['With --sampling full', '']
+      : [`With --optimizer ${text('optimizer')}`, 'stochastic' in row.fields ? ', or add --stochastic' : ''];
+    throw wrong(`${why} every batch is the whole training part.`, `Leave out --batch${stochastic}.`);
   }
   if (given.has('steps') && given.has('epochs')) {
     throw wrong('--steps and --epochs both say how long to train.', 'Give one of them.');

@@ -46,7 +46,7 @@ export function checkMinimizer(options: TrainerOptions, { row, groups, model, sa
   if (kept) {
     refuse(
       `the model keeps ${kept.name}, an average over steps, and steps that were tried and not taken would be in it`,
-      'Use layerNorm(), or another rule.',
+      'Leave the layer out, or take another rule.',
     );
   }
   const drawn = model.layers.find(({ row: layer }) => layer.random);

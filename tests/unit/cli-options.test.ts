@@ -43,7 +43,9 @@ describe('a rule that looks at several points', () => {
     expect(errorOf('--optimizer lbfgs --history 0').code).toBe('HYPER-RANGE');
     expect(errorOf('--optimizer lbfgs --momentum 0.9').code).toBe('HYPER-UNKNOWN');
     expect(errorOf('--optimizer lbfgs --schedule cosine').message).toContain('length of each step');
-    expect(errorOf('--optimizer lbfgs --batch 64').code).toBe('OPTION-RANGE');
+    expect(errorOf('--optimizer lbfgs --batch 64').message).toMatch(/With --optimizer lbfgs .* or add --stochastic\.$/);
+    expect(errorOf('--optimizer newtonCg --batch 64').fix).toBe('Leave out --batch.');
+    expect(errorOf('--sampling full --batch 64').message).toContain('With --sampling full every batch');
   });
 });
 
