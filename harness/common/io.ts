@@ -2,9 +2,12 @@
  * What a command touches of the process it runs in. Commands take it as an argument, so that a test can hand them its
  * own and read what they said.
  */
-import { styleText } from 'node:util';
 import { DownhillError } from '../../src/index.js';
 import { inFlags } from './flag-words.js';
+import { painter } from './paint.js';
+import { INDENT, labelled } from './table.js';
+
+export { type Paint, painter, type Style } from './paint.js';
 
 export interface Stream {
   write(text: string): unknown;
@@ -53,16 +56,6 @@ export async function interruptible(
   } finally {
     stopListening();
   }
-}
-
-export type Style = Parameters<typeof styleText>[0];
-
-export type Paint = (style: Style, text: string) => string;
-
-/** Colours text for one stream, where that stream shows colours: https://no-color.org. */
-export function painter(stream: Stream): Paint {
-  const colours = stream.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== 'dumb';
-  return (style, text) => (colours ? styleText(style, text) : text);
 }
 
 /** Signals that ask a process to end, by the exit code that a shell tells of them. */
@@ -115,9 +108,14 @@ export function printError(error: unknown, stream: Stream): void {
   const paint = painter(stream);
   if (error instanceof DownhillError) {
     const { code, message, fix } = errorParts(error);
-    stream.write(
-      `\n  ${paint('red', 'error')}  ${message}\n  ${paint('green', 'fix')}    ${fix}\n  ${paint('gray', `code   ${code}`)}\n\n`,
-    );
+    // In a terminal a long text goes on under itself; elsewhere a line stays a line, for grep.
+    const room = stream.columns === undefined ? {} : { room: stream.columns - 1 };
+    const lines = [
+      ...labelled('error', message, { paint, style: 'red', ...room }),
+      ...labelled('fix  ', fix, { paint, style: 'green', ...room }),
+      `${INDENT}${paint('gray', `code   ${code}`)}`,
+    ];
+    stream.write(`\n${lines.join('\n')}\n\n`);
     return;
   }
   const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);

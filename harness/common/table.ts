@@ -1,5 +1,5 @@
 /** Tables and labelled lines. A column is described once; a terminal, a Markdown file and a page show what it says. */
-import type { Paint, Style } from './io.js';
+import type { Paint, Style } from './paint.js';
 
 export interface Column<Row> {
   readonly title: string;

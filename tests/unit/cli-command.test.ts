@@ -1,10 +1,11 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
 import { main } from '../../harness/cli.js';
+import { printError } from '../../harness/common/io.js';
 import { buildData, checkFit, shapeOf } from '../../harness/train/data.js';
 import { loadData, readIdx } from '../../harness/train/node.js';
 import { parseTrain, type TrainCommand } from '../../harness/train/options.js';
-import type { Targets } from '../../src/index.js';
+import { DownhillError, type Targets } from '../../src/index.js';
 import { fakeIo, jsonLines, scratch, writeIdx } from '../support/cli.js';
 import { seen } from '../support/data.js';
 
@@ -43,6 +44,20 @@ describe('downhill', () => {
     expect(out).toBe('');
     expect(err).toBe(
       "\n  error  There is no command 'trian'.\n  fix    Did you mean 'train'?\n  code   COMMAND-UNKNOWN\n\n",
+    );
+  });
+
+  it('breaks an error to the width of a terminal, and only there', () => {
+    const error = new DownhillError('OPTION-RANGE', 'What is wrong takes some words.', 'So does what to do about it.');
+    const written: string[] = [];
+    const write = (text: string) => written.push(text);
+    printError(error, { write, columns: 32 });
+    printError(error, { write });
+    expect(written[0]).toBe(
+      '\n  error  What is wrong takes\n         some words.\n  fix    So does what to do\n         about it.\n  code   OPTION-RANGE\n\n',
+    );
+    expect(written[1]).toBe(
+      '\n  error  What is wrong takes some words.\n  fix    So does what to do about it.\n  code   OPTION-RANGE\n\n',
     );
   });
 });
