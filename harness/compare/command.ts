@@ -137,7 +137,7 @@ async function write(folder: string, command: CompareCommand, parts: MaybeParts,
   const subtitle = `${shown(command, parts)}, on ${adapter.name}`;
   const svg = experimentSvg({ title: chapter.title, subtitle, panels, ...(heatMaps && { heatMaps }) });
   const numbers = {
-    ...{ chapter: chapter.name, title: chapter.title, claim: chapter.claim },
+    ...{ chapter: chapter.name, title: chapter.title, subtitle, claim: chapter.claim },
     ...{ amounts: parts?.amounts ?? command.amounts, quick, flags: own, log },
     ...(parts && { data: config.data, scale: config.scale }),
     ...{ adapter, seconds },
