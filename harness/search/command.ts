@@ -125,8 +125,9 @@ function finish({ spec, ended, adapter, seconds, json }: Finished, folder: Searc
   const direction = metric === 'accuracy' ? 'maximize' : 'minimize';
   const report = { trials, space, direction, metric, notes } as const;
   const best = bestTrial(ended, direction);
-  const command = best && `downhill train ${trialArgs(spec.train, best.params).map(quoted).join(' ')}`;
-  folder.results({ trials, best, direction }, space, command);
+  // What changed its parameters on the way is no one training.
+  const command = best && !best.lineage && `downhill train ${trialArgs(spec.train, best.params).map(quoted).join(' ')}`;
+  folder.results({ trials, best, direction }, space, command || undefined);
   const pictures = writePictures(folder, {
     ...report,
     title: titleOf(spec),

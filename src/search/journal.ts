@@ -29,7 +29,7 @@ const internalOf = (parameter: Parameter, value: Value): number =>
 
 /**
  * The text of a journal file: `optuna.storages.JournalStorage(JournalFileBackend(path))` opens it, `optuna-dashboard path` shows it.
- * A trial's parameters are those that it began with; where they changed on the way, its user attribute `lineage` has them all.
+ * A trial's parameters are those of its end; where they changed on the way, its user attribute `lineage` has them all.
  *
  * @param options study: its name, default 'downhill'
  */
@@ -43,7 +43,7 @@ export function optunaJournal(
   add(OP.createStudy, { study_name: study, directions: [DIRECTIONS[direction]] });
   for (const [id, trial] of trials.entries()) {
     add(OP.createTrial, { study_id: 0, datetime_start: timeOf(trial.trial) });
-    const { params } = trial.lineage?.find((segment) => segment.trial === trial.trial) ?? trial;
+    const { params } = trial;
     for (const [name, parameter] of Object.entries(space)) {
       const value = internalOf(parameter, params[name]!);
       const distribution = distributionOf(parameter);
