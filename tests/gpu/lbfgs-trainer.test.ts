@@ -259,7 +259,7 @@ describe('refuses', () => {
     ['accumulate', { accumulate: { steps: 2 } }],
     ['wrappers', { wrappers: [centralize()] }],
     ['average', { average: ema() }],
-    ['augment', { augment: { mixup: 0.2 } }],
+    ['augment', { augment: { mixup: { alpha: 0.2 } } }],
     ['state', { state: '8bit' }],
     ['groups', { groups: [{ tensors: '*.bias', lr: 0.5 }] }],
     ['frozen', { groups: [{ tensors: '*', frozen: true }] }],
