@@ -25,7 +25,10 @@ export function findFollowing(
   // A second span has an update of its own.
   const whole = ops[at + 2]?.kind !== 'update' && update.shape.groups !== undefined;
   const buffer = update.buffers.grad?.buffer;
-  const own = gradients.every(({ buffers }) => buffers['weight-0']!.buffer === buffer);
+  // An update of some replicas has the gradients of these alone.
+  const own = gradients.every(
+    ({ buffers, replicas }) => buffers['weight-0']!.buffer === buffer && replicas === update.replicas,
+  );
   if (seesGradient || !whole || !own) return undefined;
   return { advance, update, account: account?.kind === 'account' ? account : undefined };
 }

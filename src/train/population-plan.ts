@@ -88,9 +88,7 @@ export function planPopulation(device: GPUDevice, checked: CheckedPopulation): P
   }
   return {
     memory: { members: size, perMember, data: shared, total, membersPerPass, passes: turns },
-    passes: passesOf(kinds, turns).flatMap((pass) =>
-      pass.kinds.map((kind) => ({ members: kind.members, kinds: [kind] })),
-    ),
+    passes: passesOf(kinds, turns),
   };
 }
 

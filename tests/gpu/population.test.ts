@@ -50,6 +50,7 @@ describe('a population', () => {
 
   it('of several rules gives each member the bits it has alone', async () => {
     const together = await population(members);
+    expect(together.describe().passes).toHaveLength(1);
     const steps = await stepsOf(together, 24);
     expect(steps.map(({ step }) => step)).toEqual(Array.from({ length: 24 }, (_, i) => i + 1));
     for (const [i, member] of members.entries()) {
