@@ -78,7 +78,7 @@ describe('the package', () => {
     const files = new Set<string>(packed.files.map(({ path }: { path: string }) => path));
     for (const { default: target = '*' } of Object.values<{ default?: string }>(manifest.exports))
       expect(target.includes('*') || files.has(target.slice(2)), target).toBe(true);
-    for (const named of manifest.files)
+    for (const named of manifest.files.filter((each: string) => !each.startsWith('!')))
       expect(
         [...files].some((path) => path.startsWith(named.replace(/\*.*$/, ''))),
         named,
@@ -90,6 +90,8 @@ describe('the package', () => {
       const text = readFileSync(join(root, page), 'utf8').replace(/^```[\s\S]*?^```/gm, '');
       for (const [, target] of text.matchAll(/\]\((?!https?:|#)([^)#]+)/g)) {
         const path = posix.join(posix.dirname(page), target!);
+        // The lecture's pages, with their 1.4 MB of pictures and numbers, are in the repository alone.
+        if (path.startsWith('docs/lecture/')) continue;
         expect(
           [...files].some((file) => file === path || file.startsWith(`${path}/`)),
           `${page}: ${target}`,
