@@ -90,6 +90,12 @@ export async function rangeTest(device: GPUDevice, options: RangeTestOptions): P
   const rule = checkRule('rangeTest', options.rule);
   if (!('lr' in rule.row.fields))
     throw new DownhillError('OPTION-RANGE', `${rule.row.name} has no lr to test.`, 'Take a rule that has one.');
+  if (rule.row.minimizer)
+    throw new DownhillError(
+      'OPTION-RANGE',
+      `${rule.row.name} finds the length of each step itself, so there is no rate to test.`,
+      'Take another rule, sgd() say.',
+    );
   const from = checkNumber('from', options.from ?? 1e-6, { above: 0 });
   const to = checkNumber('to', options.to ?? 10, { above: 0 });
   if (from >= to)

@@ -124,6 +124,8 @@ export function checkSearch(device: GPUDevice | 'cpu', options: SearchOptions) {
   const space = checkSpace(options.space);
   const method = checkMethod(options.method ?? 'halving');
   const objective = checkObjective(device, options.objective);
+  if (options.budget === undefined)
+    throw new DownhillError('OPTION-TYPE', 'search has no budget.', 'Pass budget: { trials: 32, steps: 512 }, say.');
   checkOptions('budget', options.budget, ['trials', 'steps']);
   const own = typeof objective === 'function' ? 'minimize' : objective.direction;
   const plan: Plan = {

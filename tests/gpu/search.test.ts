@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it, vi } from 'vitest';
-import { adam, arrays, type Dataset, digits, mlp, sgd, split } from '../../src/index.js';
+import { adam, arrays, type Dataset, digits, lbfgs, mlp, sgd, split } from '../../src/index.js';
 import type { SearchEvent, SearchOptions, SearchResult } from '../../src/search/index.js';
 import {
   choice,
@@ -202,6 +202,7 @@ describe('the learning-rate range test', () => {
     [{ parallel: 2 }, 'OPTION-RANGE'],
     [{ form: 1 }, 'OPTION-UNKNOWN'],
     [{ rule: 'sgd' }, 'OPTION-TYPE'],
+    [{ rule: lbfgs() }, 'OPTION-RANGE'],
   ])('refuses %j', async (more, code) => {
     const options = { model, data, rule: sgd(), ...more } as Parameters<typeof rangeTest>[1];
     await expect(rangeTest(device, options)).rejects.toMatchObject({ code });

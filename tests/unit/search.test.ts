@@ -369,6 +369,7 @@ describe('a budget, a method, a log', () => {
   it('says which method was meant', async () => {
     const method = 'having' as MethodName;
     await expect(run({ method })).rejects.toThrow("Did you mean 'halving'?");
+    await expect(run({ budget: undefined as never })).rejects.toThrow(/no budget.*budget: \{ trials: 32/);
     expect(() => halving({ eta: 1 })).toThrow(/eta/);
     expect(() => halving({ etas: 2 } as object)).toThrow("Did you mean 'eta'?");
     expect(() => pbt({ quantile: 0.7 })).toThrow(/quantile/);
