@@ -15,6 +15,7 @@ import { count, duration, plural } from '../common/format.js';
 import { type Io, interruptible, painter } from '../common/io.js';
 import { defaultFolder } from '../common/output.js';
 import { findGpu } from '../common/quiet.js';
+import { labelled } from '../common/table.js';
 import { dataOf } from '../train/command.js';
 import type { TrainConfig } from '../train/config.js';
 import type { JobData, Open } from '../train/data.js';
@@ -133,8 +134,9 @@ function finish({ spec, ended, adapter, seconds, json }: Finished, folder: Searc
     title: titleOf(spec),
     subtitle: `${adapter}; ${spaceText(space)}`,
   });
-  const files = [TRIALS, BEST, JOURNAL, LOG, ...pictures].map((file) => folder.shown(file));
+  const results = [TRIALS, BEST, JOURNAL, LOG];
   if (json) {
+    const files = [...results, ...pictures].map((file) => folder.shown(file));
     const state = ended.interrupted ? 'interrupted' : 'done';
     writeJson(io, { type: 'end', state, best: best ?? null, notes, seconds, folder: folder.folder, files });
     return;
@@ -146,8 +148,8 @@ function finish({ spec, ended, adapter, seconds, json }: Finished, folder: Searc
     ...searchLines(report, paint, room),
     '',
     ...(command ? [`  ${paint('cyan', 'train it')}  npx ${command}`] : []),
-    `  ${paint('cyan', 'results')}   ${files.slice(0, 4).join(', ')}`,
-    ...(pictures.length > 0 ? [`  ${paint('cyan', 'pictures')}  ${files.slice(4).join(', ')}`] : []),
+    `  ${paint('cyan', 'saved in')}  ${folder.folder}`,
+    ...labelled('        ', [...results, ...pictures].join(', '), { paint, room }),
     ...(ended.interrupted
       ? [
           `  ${paint('yellow', 'stopped')}   after ${duration(seconds)}; go on with: npx downhill search --resume ${folder.folder}`,
