@@ -122,6 +122,10 @@ export function labelled(
   });
 }
 
+/** A text without a label, in as many lines as it takes. */
+export const indented = (text: string, room: number): string[] =>
+  wrap(text, room - INDENT.length).map((line) => `${INDENT}${line}`);
+
 /** Lines of at most `width` characters, broken at spaces (not at U+00A0, which comes out as one); a longer word is `cut`. */
 export function wrap(text: string, width: number, cut = true): string[] {
   const lines: string[] = [];

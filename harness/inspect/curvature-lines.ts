@@ -1,6 +1,6 @@
 import type { Curvature } from '../../src/index.js';
 import type { Paint } from '../common/io.js';
-import { type Column, INDENT, textTable } from '../common/table.js';
+import { type Column, indented, textTable } from '../common/table.js';
 import { type Inspected, numberText } from './lines.js';
 import { startName } from './options.js';
 
@@ -28,7 +28,9 @@ export function curvatureLines(all: readonly Inspected[], paint: Paint, columns:
     '',
     ...textTable(table, rows, { paint, room: columns - 1 }),
     '',
-    `${INDENT}Eigenvalues of the Hessian by Lanczos, ${iterations} steps on ${samples} samples; condition: the largest over the ${conditionRank}-th.`,
-    `${INDENT}rate below: gradient descent with a larger rate climbs along the steepest direction.`,
+    ...[
+      `Eigenvalues of the Hessian by Lanczos, ${iterations} steps on ${samples} samples; condition: the largest over number ${conditionRank}.`,
+      'rate below: gradient descent with a larger rate climbs along the steepest direction.',
+    ].flatMap((text) => indented(text, columns - 1)),
   ];
 }

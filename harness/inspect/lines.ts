@@ -1,7 +1,7 @@
 /** Inspections as lines of text: a table with a row for each layer of each start. */
 import { type InspectedLayer, type Inspection, SIGNAL_LIMITS, type Verdict } from '../../src/index.js';
 import type { Paint, Style } from '../common/io.js';
-import { type Column, INDENT, textTable } from '../common/table.js';
+import { type Column, indented, textTable } from '../common/table.js';
 import { type Start, startName } from './options.js';
 
 export interface Inspected extends Inspection {
@@ -84,8 +84,10 @@ export function inspectLines(all: readonly Inspected[], paint: Paint, columns: n
   return [
     ...spaced,
     '',
-    `${INDENT}signal: how much a unit's output varies over the samples (root mean square over units).`,
-    `${INDENT}vanishing: signal below ${vanishing}; exploding: std above ${exploding}, or not finite; for inputs of deviation 1.`,
-    `${INDENT}dead: units that are 0 for every sample shown.`,
+    ...[
+      "signal: how much a unit's output varies over the samples (root mean square over units).",
+      `vanishing: signal below ${vanishing}; exploding: std above ${exploding}, or not finite; for inputs of deviation 1.`,
+      'dead: units that are 0 for every sample shown.',
+    ].flatMap((text) => indented(text, columns - 1)),
   ];
 }

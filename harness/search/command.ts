@@ -15,7 +15,7 @@ import { count, duration, plural } from '../common/format.js';
 import { type Io, interruptible, painter } from '../common/io.js';
 import { defaultFolder } from '../common/output.js';
 import { findGpu } from '../common/quiet.js';
-import { labelled } from '../common/table.js';
+import { indented, labelled } from '../common/table.js';
 import { dataOf } from '../train/command.js';
 import type { TrainConfig } from '../train/config.js';
 import type { JobData, Open } from '../train/data.js';
@@ -90,7 +90,10 @@ async function runSearch(
   const device = await requestDevice({ label: 'downhill:search' });
   const adapter = describeAdapter(device).name;
   const progress = json ? undefined : new SearchProgress(io, planned);
-  if (!json) io.stderr.write(`${headLines(spec, prepared, adapter, planned.steps).join('\n')}\n\n`);
+  if (!json)
+    io.stderr.write(
+      `${headLines(spec, prepared, adapter, planned.steps, (io.stderr.columns ?? COLUMNS) - 1).join('\n')}\n\n`,
+    );
   const started = performance.now();
   const { log } = folder;
   let ended: Pick<SearchResult, 'trials' | 'notes'> & { readonly interrupted?: true };
@@ -172,18 +175,19 @@ export const titleOf = ({ method, trials, metric }: SearchSpec): string =>
   `Search by ${method.name}: ${plural(trials, 'trial')}, validation ${metric}`;
 
 /** What is going to be done. */
-function headLines(spec: SearchSpec, { config, data, steps }: Prepared, adapter: string, planned: number): string[] {
+function headLines(spec: SearchSpec, made: Prepared, adapter: string, planned: number, room: number): string[] {
+  const { config, data, steps } = made;
   const { method, trials, seeds, metric, space } = spec;
   const network = config.model.sizes.join('-');
   const of = config.data.kind === 'named' ? config.data.name : config.data.kind;
   const work = planned * seeds.length;
-  return [
-    '',
-    `  ${network}  ${plural(data.train.samples, 'sample')} of ${of}, judged by the ${metric} of ${count(data.validation!.samples)} others`,
-    `  ${adapter}`,
-    `  ${method.name}: ${plural(trials, 'trial')} of up to ${plural(steps, 'step')}${seeds.length > 1 ? `, ${seeds.length} seeds each` : ''}; ${plural(work, 'step')} in all, ${Math.round((100 * planned) / (trials * steps))} % of training every one to its end`,
-    `  ${spaceText(space)}`,
+  const lines = [
+    `${network}\u00a0 ${plural(data.train.samples, 'sample')} of ${of}, judged by the ${metric} of ${count(data.validation!.samples)} others`,
+    adapter,
+    `${method.name}: ${plural(trials, 'trial')} of up to ${plural(steps, 'step')}${seeds.length > 1 ? `, ${seeds.length} seeds each` : ''}; ${plural(work, 'step')} in all, ${Math.round((100 * planned) / (trials * steps))} % of training every one to its end`,
+    spaceText(space),
   ];
+  return ['', ...lines.flatMap((line) => indented(line, room))];
 }
 
 /** Events as JSON lines; steps would be too many. */
