@@ -1,5 +1,5 @@
 /** What a search of the command line is: plain JSON, kept in its folder, and what a trial of it trains. */
-import { DownhillError, type Rule, resolveRule, rules, suggest } from '../../src/index.js';
+import { DownhillError, minimizers, type Rule, resolveRule, rules, suggest } from '../../src/index.js';
 import {
   type MethodName,
   type Params,
@@ -86,7 +86,9 @@ export const argsOf = (train: TrainFlags): string[] =>
 
 /** The configuration of a training, with what the data decides; trials of it are `configOf`. */
 export function baseOf(train: TrainFlags): TrainCommand {
-  return parseTrain(argsOf(withValidation(train))) as TrainCommand;
+  const command = parseTrain(argsOf(withValidation(train))) as TrainCommand;
+  checkSearchable(command.config);
+  return command;
 }
 
 const withValidation = (train: TrainFlags): TrainFlags =>
@@ -131,8 +133,19 @@ export function configOf(
   return { ...whole, model: { ...whole.model, sizes: [sizes[0]!, ...widths, sizes.at(-1)!] } };
 }
 
-/** The update rule of a configuration that is trained for so many steps. */
+/** Trials are trained side by side, which rules cannot be that look at their loss at points of their own. */
+export function checkSearchable({ optimizer: { name } }: Pick<TrainConfig, 'optimizer'>): void {
+  if (!Object.hasOwn(minimizers, name)) return;
+  throw new DownhillError(
+    'OPTION-RANGE',
+    `${name} finds the length of its steps itself, and cannot be trained beside others.`,
+    `Take another --optimizer, or run downhill train --optimizer ${name} by itself.`,
+  );
+}
+
+/** The update rule of a configuration that is trained for so many steps. @throws DownhillError OPTION-RANGE for a minimizer */
 export function ruleOf(config: TrainConfig, steps: number): Rule {
+  checkSearchable(config);
   const schedule = scheduleOf(config, steps);
   const { name, hyper } = config.optimizer;
   return resolveRule(rules, name, schedule ? { ...hyper, lr: schedule } : hyper);

@@ -56,8 +56,8 @@ async function minimizerOnCpu(problem: Problem, { rule, start }: CheckedRun, mos
 const noReference = (name: string) =>
   new DownhillError(
     'OPTION-RANGE',
-    `There is no float64 reference of the rule ${show(name)}.`,
-    "Pass a device in place of 'cpu'.",
+    `There is no float64 way of the rule ${show(name)} by steps: its reference, where there is one, goes by directions.`,
+    "Pass a device in place of 'cpu', or call its reference of downhill/reference.",
   );
 
 async function referenceOf({ row }: Rule): Promise<ReferenceRule> {

@@ -71,6 +71,7 @@ describe('the flags of search', () => {
     [['--space', 'lr=log:1e-4..1', '--method', 'having'], 'OPTION-RANGE', "Did you mean 'halving'"],
     [['--space', 'lr=log:1e-4..1', '--trials', '0'], 'OPTION-RANGE', '--trials'],
     [['--space', 'lr=log:1e-4..1', '--seeds', '0'], 'OPTION-RANGE', '--seeds'],
+    [['--space', 'batch=16|64', '--optimizer', 'lbfgs'], 'OPTION-RANGE', 'finds the length of its steps itself'],
     [['--space', 'lr=log:1e-4..1', '--generations', '4'], 'OPTION-RANGE', '--generations is for pbt'],
     [['--space', 'lr=log:1e-4..1', '--eta', '1'], 'OPTION-RANGE', '--eta'],
     [['--space', 'lr=log:1e-4..1', '--metric', 'f1'], 'OPTION-RANGE', '--metric'],
@@ -221,6 +222,7 @@ describe('the flags of range', () => {
     [['--steps', '3']],
     [['--parallel', '2']],
     [['--schedule', 'cosine']],
+    [['--optimizer', 'lbfgs']],
   ])('refuse %j', (args) => {
     expect(() => parseRange(args)).toThrow(/OPTION-/);
   });
