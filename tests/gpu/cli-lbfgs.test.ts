@@ -10,7 +10,7 @@ afterAll(folder.remove);
 beforeAll(() => ensureBuild());
 
 it('trains with lbfgs until it ends by itself, says why, and refuses mini-batches with the reason', async () => {
-  const line = ['train', '--optimizer', 'lbfgs', '--samples', '200', '--model', '784-8-10', '--activation', 'tanh'];
+  const line = ['train', '--optimizer', 'lbfgs', '--samples', '200', '--model', '784-32-10', '--activation', 'tanh'];
   const { code, out, err } = await downhill([...line, '--out', folder.path('lbfgs')]).done;
   expect(code, err).toBe(0);
   expect(out).toMatch(/L-BFGS: lr 1, history 10, trials 4/);
