@@ -74,7 +74,7 @@ export interface RuleRow<F extends Fields = Fields> {
    */
   passes?(step: RulePasses): readonly Op[];
   /** Settings that its passes are made for: the same in all groups and replicas, and as they are at first. */
-  readonly fixed?: readonly (keyof F & string)[];
+  readonly fixed?: readonly string[]; // not keyof F: TypeScript 5.9 would take no row for one of any fields then
   /** Every tensor has records of its own, which passes change: layer-wise rates. Default false. */
   readonly perTensor?: boolean;
   /** What its passes remember in other shapes than slots', bytes of it and bytes moved per parameter: for its page. */
@@ -126,7 +126,7 @@ export interface RuleRow<F extends Fields = Fields> {
     readonly slot: string;
     weight(settings: SettingsOf<F>): number;
     interval(settings: SettingsOf<F>): number;
-    readonly samples: keyof F & string;
+    readonly samples: string;
   };
   /**
    * Of a rule that takes more of its objective than one gradient for an update: what makes a whole step of it, loaded where it is used.

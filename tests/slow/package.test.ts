@@ -77,9 +77,9 @@ describe('an installed package', () => {
   const bin = () => at('node_modules/downhill/harness/downhill.mjs');
 
   it('is imported by Node', () => {
-    const code = `for (const name of ['', '/node', '/kernels', '/reference', '/schedules', '/fields', '/csv', '/onnx', '/checks', '/problems', '/bundle', '/shaders/optim/adam'])
+    const code = `for (const name of ['', '/node', '/kernels', '/reference', '/schedules', '/fields', '/csv', '/onnx', '/checks', '/problems', '/landscape', '/search', '/bundle', '/shaders/optim/adam'])
       console.log(Object.keys(await import('downhill' + name)).length > 0);`;
-    expect(node('--input-type=module', '-e', code)).toBe('true\n'.repeat(11));
+    expect(node('--input-type=module', '-e', code)).toBe('true\n'.repeat(14));
   });
 
   it('is bundled by Vite, with the text of a kernel', async () => {

@@ -187,6 +187,13 @@ describe('rows', () => {
   });
 });
 
+describe('a row', () => {
+  it.each(table)('of %s names settings that it has', (_, { row }) => {
+    const named = [...(row.fixed ?? []), ...(row.curvature ? [row.curvature.samples] : [])];
+    expect(Object.keys(row.fields)).toEqual(expect.arrayContaining(named));
+  });
+});
+
 describe('a rule’s name', () => {
   it('stands nowhere under src/ but in its row, its reference and generated files', () => {
     const src = resolve(import.meta.dirname, '../../src');
