@@ -94,7 +94,7 @@ export async function rangeTest(device: GPUDevice, options: RangeTestOptions): P
     throw new DownhillError(
       'OPTION-RANGE',
       `${rule.row.name} finds the length of each step itself, so there is no rate to test.`,
-      'Take a rule that has one.',
+      'Take a rule that has a rate, such as those of the lecture.',
     );
   const from = checkNumber('from', options.from ?? 1e-6, { above: 0 });
   const to = checkNumber('to', options.to ?? 10, { above: 0 });
