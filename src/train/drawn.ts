@@ -24,7 +24,9 @@ function sameForms(ops: readonly Op[], forms: readonly Form[], device: GPUDevice
   for (let at = 0; at < ops.length; ) {
     const name = passName(ops[at]!.label);
     const form = forms.find((each) => each.name === choice[name.replace(PREFIX, '')]);
-    const taken = form && !form.needs?.(ops, at, device) ? form.match(ops, at, device) : 0;
+    // What a form needs may be asked only where it fits.
+    const fits = form?.match(ops, at, device) ?? 0;
+    const taken = fits > 0 && !form!.needs?.(ops, at, device) ? fits : 0;
     if (taken > 0) own[name] = form!.name;
     at += Math.max(taken, 1);
   }
