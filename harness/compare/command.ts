@@ -139,7 +139,8 @@ async function write(folder: string, command: CompareCommand, parts: MaybeParts,
   const numbers = {
     ...{ chapter: chapter.name, title: chapter.title, subtitle, claim: chapter.claim },
     ...{ amounts: parts?.amounts ?? command.amounts, quick, flags: own, log },
-    ...(parts && { data: config.data, scale: config.scale }),
+    // By its name: where it lies on this machine is nobody's business whom the numbers are shown.
+    ...(parts && { data: dataText(command), scale: config.scale }),
     ...{ adapter, seconds },
     versions: { downhill: versionOf('downhill') ?? 'unknown', node: process.versions.node },
     ...{ claims, notes, table, panels, heatMaps, ...more },
