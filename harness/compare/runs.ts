@@ -98,11 +98,10 @@ function together(a: RunSpec, b: RunSpec): boolean {
 }
 
 /** What trainings need to be of one shape: they take equally long. */
-const shapeOf = ({ model, batchSize, sampling, data, steps }: RunSpec, lab: Place) =>
+const shapeOf = ({ model, batchSize, sampling, data }: RunSpec, lab: Place) =>
   JSON.stringify([
     model.layers.map(({ row, output }) => [row.name, output]),
     sampling === 'full' ? (data ?? lab.train).samples : batchSize,
-    Math.min(steps, 1),
   ]);
 
 /** Milliseconds of a step of each, measured on the first of a shape; which also compiles what all of that shape need. */
