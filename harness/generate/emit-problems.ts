@@ -4,7 +4,7 @@
  * generator writes bindings and loop, in place, with those helpers that the functions call.
  */
 
-export const PROBLEM_MARKER = '// ---- Written by `npm run gen` from here on, the same for every problem. ----';
+const PROBLEM_MARKER = '// ---- Written by `npm run gen` from here on, the same for every problem. ----';
 
 const BINDINGS = (own: string) =>
   [

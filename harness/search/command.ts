@@ -171,7 +171,7 @@ function bestTrial({ trials }: Finished['ended'], direction: Direction): Trial |
 /** A word of a command line as a shell takes it. */
 const quoted = (word: string): string => (/^[\w.,:/=+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
 
-export const titleOf = ({ method, trials, metric }: SearchSpec): string =>
+const titleOf = ({ method, trials, metric }: SearchSpec): string =>
   `Search by ${method.name}: ${plural(trials, 'trial')}, validation ${metric}`;
 
 /** What is going to be done. */

@@ -24,7 +24,7 @@ const TRIALS = integer('sets of parameters to try', 32, { min: 1, max: 100_000 }
 const SEEDS = integer('seeds that each is trained with; its value is their mean', 1, { min: 1, max: 100 });
 
 /** Options of the methods, by flag. */
-export function methodFlags() {
+function methodFlags() {
   const flags = new Map<
     string,
     { readonly key: string; readonly uses: { readonly method: MethodName; readonly field: Field }[] }

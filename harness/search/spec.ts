@@ -134,7 +134,7 @@ export function configOf(
 }
 
 /** Trials are trained side by side, which rules cannot be that look at their loss at points of their own. */
-export function checkSearchable({ optimizer: { name } }: Pick<TrainConfig, 'optimizer'>): void {
+function checkSearchable({ optimizer: { name } }: Pick<TrainConfig, 'optimizer'>): void {
   if (!Object.hasOwn(minimizers, name)) return;
   throw new DownhillError(
     'OPTION-RANGE',

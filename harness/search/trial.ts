@@ -33,7 +33,7 @@ import { trainFlags } from './options.js';
 import { checkParameters, objectiveOf, type TrainFlags } from './spec.js';
 
 export const TRIAL_FORMAT = 'downhill-trial/1';
-export const RESULT_FORMAT = 'downhill-result/1';
+const RESULT_FORMAT = 'downhill-result/1';
 
 /** One trial, or a stretch of one, as `trial.json` has it. */
 export interface TrialFile {

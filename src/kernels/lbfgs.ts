@@ -34,8 +34,6 @@ export const LBFGS_SETTINGS_BYTES = settingsLayout.size;
 export const LBFGS_GROUPS = 4096;
 /** Most points of a round. */
 export const LBFGS_POINTS = 16;
-/** Most slots of the history: one more than pairs. */
-export const LBFGS_SLOTS = 101;
 
 /** What the state says, where the host asks. */
 export interface LbfgsState {

@@ -171,7 +171,7 @@ async function sideBySide(
  *
  * @param start of rates side by side: the loss before any update
  */
-export function reportOf(kind: RangeReport['kind'], points: readonly RangePoint[], start?: number): RangeReport {
+function reportOf(kind: RangeReport['kind'], points: readonly RangePoint[], start?: number): RangeReport {
   const finite = points.filter(({ smooth }) => Number.isFinite(smooth));
   const minimum = finite.reduce<RangePoint | undefined>(
     (best, point) => (best && best.smooth <= point.smooth ? best : point),

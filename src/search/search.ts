@@ -118,7 +118,7 @@ export async function search<const S extends Space>(
 export type CheckedSearch = ReturnType<typeof checkSearch>;
 
 /** @throws DownhillError */
-export function checkSearch(device: GPUDevice | 'cpu', options: SearchOptions) {
+function checkSearch(device: GPUDevice | 'cpu', options: SearchOptions) {
   if (device !== 'cpu') checkDevice('search', device);
   checkOptions('search', options, OPTIONS);
   const space = checkSpace(options.space);

@@ -48,7 +48,7 @@ interface Checked extends Required<Omit<CurvatureOptions, 'weights'>> {
 }
 
 /** @throws DownhillError OPTION-* */
-export function checkCurvatureOptions(options: CurvatureOptions, samples: number, parameters: number): Checked {
+function checkCurvatureOptions(options: CurvatureOptions, samples: number, parameters: number): Checked {
   const keys = ['eigenvalues', 'iterations', 'samples', 'seed', 'gaussNewton', 'weights'] as const;
   checkOptions('curvature', options, keys);
   const iterations = checkInteger('curvature.iterations', options.iterations ?? 30, 1, 512);

@@ -35,7 +35,7 @@ export interface Filling {
 }
 
 /** The replicas of an updater as they are, halted or not, once nothing is under way. */
-export const clocksNow = async ({ buffers, clock }: Updater): Promise<Clock[]> =>
+const clocksNow = async ({ buffers, clock }: Updater): Promise<Clock[]> =>
   readClocks((await readRanges(buffers.device, buffers.label, [clock]))[0]!);
 
 const isHalted = ({ fault }: Clock) => (fault & FAULT.halted) !== 0;

@@ -14,7 +14,7 @@ export const STOPS = { gradient: 8, flat: 16, linesearch: 32, nonfinite: 64 } as
 const ALL_STOPS = Object.values(STOPS).reduce((all, bit) => all | bit, 0);
 
 /** Why a clock was halted, where a minimizer did it. */
-export const stopOf = ({ fault }: Pick<Clock, 'fault'>): StopReason | undefined =>
+const stopOf = ({ fault }: Pick<Clock, 'fault'>): StopReason | undefined =>
   (Object.keys(STOPS) as StopReason[]).find((reason) => (fault & STOPS[reason]) !== 0);
 
 /** A fault without them. */

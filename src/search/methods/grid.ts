@@ -8,7 +8,7 @@ const points = (space: Space, count: number): number =>
   Object.values(space).reduce((product, each) => product * gridOf(each, count).length, 1);
 
 /** The most values of each parameter for which the grid has at most `trials` points; 0 where there are none. */
-export function finest(space: Space, trials: number): number {
+function finest(space: Space, trials: number): number {
   const most = Math.max(...Object.values(space).map((each) => Math.min(sizeOf(each), trials)), 1);
   let count = 0;
   while (count < most && points(space, count + 1) <= trials) count++;
@@ -16,7 +16,7 @@ export function finest(space: Space, trials: number): number {
 }
 
 /** The points, the last parameter changing fastest. */
-export function gridPoints(space: Space, count: number): Params[] {
+function gridPoints(space: Space, count: number): Params[] {
   let all: Params[] = [{}];
   for (const [name, parameter] of Object.entries(space)) {
     const values = gridOf(parameter, count);

@@ -53,7 +53,7 @@ export function judged({ metric }: TrainingObjective, loss: number, accuracy: nu
 export const badLoss = (loss: number, step: number): string => `the training loss is ${loss} at step ${step}`;
 
 /** Hyper-parameters of a rule that another of the same row has otherwise. */
-export function changesTo(rule: Rule, before: Rule): SetOptions<Fields> {
+function changesTo(rule: Rule, before: Rule): SetOptions<Fields> {
   const [now, was] = [rule.hyper, before.hyper] as Readonly<Record<string, unknown>>[];
   return Object.fromEntries(
     Object.entries(now!).filter(([key, value]) => JSON.stringify(value) !== JSON.stringify(was![key])),
@@ -61,7 +61,7 @@ export function changesTo(rule: Rule, before: Rule): SetOptions<Fields> {
 }
 
 /** A trainer of a member, where it is to go on. */
-export async function openMember(
+async function openMember(
   device: GPUDevice,
   objective: TrainingObjective,
   { setup, seed, start }: Pick<MemberTask, 'setup' | 'seed' | 'start'>,

@@ -218,7 +218,7 @@ function groupsOf(making: readonly Made[]): Made[][] {
  * The tasks that must be done again before these can go on, since the states they left are gone: after a resume. In batches, earlier ones
  * first.
  */
-export function lostBefore(tasks: readonly Task[], history: History, isKept: (task: Task) => boolean): Task[][] {
+function lostBefore(tasks: readonly Task[], history: History, isKept: (task: Task) => boolean): Task[][] {
   const lost = new Map<string, Task>();
   const look = ({ trial, copy, from }: Task): void => {
     if (from === 0) return;
