@@ -24,25 +24,33 @@ export type {
   Statistics,
   TableEncoding,
   Targets,
+  Toy,
+  ToyOptions,
 } from './data/index.js';
 export {
   arrays,
+  circles,
   digits,
+  drawDigits,
   encodeNpy,
   idx,
   images,
   kFold,
+  moons,
   npy,
   parseIdx,
   parseNpy,
   source,
+  spirals,
   split,
   standardize,
   standardizeTargets,
   statistics,
   subset,
   targetStatistics,
+  toys,
   unitRange,
+  xor,
 } from './data/index.js';
 export type { Samples } from './data/upload.js';
 export { type AdapterReport, type DeviceOptions, describeAdapter, requestDevice } from './gpu/device.js';
@@ -128,7 +136,7 @@ export type {
 export type { Rule, RuleRow, SlotEncoding } from './optim/rule.js';
 export { recordFor, resolveRule, slotFlags } from './optim/rule.js';
 export * from './optim/rules.gen.js';
-export { type Scale, scale } from './optim/scalars.js';
+export { type Scale, scale } from './optim/scale.js';
 export * from './optim/schedules.js';
 export {
   type CentralizeOptions,

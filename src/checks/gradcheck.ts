@@ -1,4 +1,5 @@
 import { checkInteger, checkNumber, checkOptions } from '../gpu/fields.js';
+import { inTurns, mapped } from '../gpu/turns.js';
 import { Random } from '../kernels/random.js';
 import { initialize } from '../nn/init.js';
 import { tensorsOf } from '../nn/model.js';
@@ -100,20 +101,23 @@ export async function gradcheck(device: GPUDevice, options: GradcheckOptions): P
 
   const scales = scalesOf(reference);
   const random = new Random(seed, 0);
-  const tensors = tensorsOf(model).map(({ name, shape }, i): GradcheckTensor => {
+  const tensors: GradcheckTensor[] = [];
+  for (const [i, { name, shape }] of tensorsOf(model).entries()) {
     const [values, gradient, scale] = [parameters[i]!, reference.gradients[i]!, scales[i]!];
     const chosen = chooseElements(gradient, elements, random);
-    const slopes = chosen.map((at) => ({ at, slope: slopeAt(values, at, eps, reference.loss, loss, scale) }));
+    const slopes = await inTurns(
+      mapped(chosen, (at) => ({ at, slope: slopeAt(values, at, eps, reference.loss, loss, scale) })),
+    );
     const smooth = slopes.flatMap(({ at, slope }) =>
       slope === undefined ? [] : [relative(slope, gradient[at]!, scale)],
     );
     const own = gpu.gradients.get(name)!;
-    return {
+    tensors.push({
       ...{ name, shape, checked: smooth.length, kinks: chosen.length - smooth.length },
       numeric: largest(smooth),
       gpu: largest(gradient.map((each, at) => relative(own[at]!, each, scale))),
-    };
-  });
+    });
+  }
   const error = relative(gpu.loss, reference.loss, Math.abs(reference.loss));
   return {
     loss: { gpu: gpu.loss, reference: reference.loss, error },

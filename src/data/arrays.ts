@@ -14,7 +14,7 @@ export interface ArraysOptions {
   x: Uint8Array | Float32Array | readonly Numbers[];
   /**
    * The targets, one per sample. With `classes`: class indices. Without: real numbers, flat and row-major or one array
-   * per sample.
+   * per sample; a trainer refuses those that are NaN or infinite.
    */
   y: Numbers | readonly Numbers[];
   /** How many classes there are, at least 2: `y` then holds indices from 0 to `classes - 1`. */
@@ -99,7 +99,7 @@ export function arrays(options: ArraysOptions): Dataset {
 /** A list of names as a part of a data set; nothing where there is none. */
 function namesOf(option: 'labels' | 'featureNames' | 'targetNames', names: unknown, count: number) {
   if (names === undefined) return {};
-  if (!Array.isArray(names) || names.some((name) => typeof name !== 'string')) {
+  if (!Array.isArray(names) || [...names].some((name) => typeof name !== 'string')) {
     throw new DownhillError(
       'OPTION-TYPE',
       `arrays.${option} must be a list of strings, got ${show(names)}.`,

@@ -23,7 +23,8 @@ export type Targets =
  * Samples in host memory: `samples` rows of `features` raw values and one target each.
  *
  * The network sees `raw * scale + shift`. With one number for all features bytes stay bytes, on the GPU too: the first
- * layer decodes them. One number per feature is applied in float64 when the data set goes to the GPU, as float32.
+ * layer decodes them. One number per feature, or one that is no float32 (denormal samples have such a scale), is applied in
+ * float64 when the data set goes to the GPU, as float32.
  */
 export interface Dataset {
   readonly samples: number;

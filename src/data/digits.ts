@@ -1,4 +1,5 @@
 import { checkInteger, checkOptions } from '../gpu/fields.js';
+import { atOnce, inTurns } from '../gpu/turns.js';
 import { pcgHash, Random } from '../kernels/random.js';
 import type { Dataset } from './dataset.js';
 
@@ -260,16 +261,30 @@ export interface DigitsOptions {
  * @example
  * const [train, test] = split(digits({ samples: 10_000, seed: 1 }), 8_000);
  */
-export function digits(options: DigitsOptions = {}): Dataset {
-  checkOptions('digits', options, ['samples', 'seed']);
-  const samples = checkInteger('digits.samples', options.samples ?? 10_000, 1, MOST_SAMPLES);
-  const seed = checkInteger('digits.seed', options.seed ?? 0, 0, 2 ** 32 - 1);
+export const digits = (options: DigitsOptions = {}): Dataset => atOnce(drawn('digits', options));
+
+/**
+ * The same as {@link digits}, in pieces of some milliseconds: meanwhile a page stays responsive, and a program hears of
+ * signals. 60,000 images take about 2 s.
+ *
+ * @returns What `digits` returns, byte for byte.
+ * @throws DownhillError as `digits`, by rejecting.
+ * @example
+ * const data = await drawDigits({ samples: 60_000 });
+ */
+export const drawDigits = (options: DigitsOptions = {}): Promise<Dataset> => inTurns(drawn('drawDigits', options));
+
+function* drawn(where: string, options: DigitsOptions): Generator<void, Dataset, void> {
+  checkOptions(where, options, ['samples', 'seed']);
+  const samples = checkInteger(`${where}.samples`, options.samples ?? 10_000, 1, MOST_SAMPLES);
+  const seed = checkInteger(`${where}.seed`, options.seed ?? 0, 0, 2 ** 32 - 1);
   const ways = WAYS.map((texts) => texts.map(parseWay));
   const labels = labelsOf(samples, seed);
   const x = new Uint8Array(samples * PIXELS);
   const nearest = new Float64Array(PIXELS);
   for (let index = 0; index < samples; index++) {
     drawSample(x.subarray(index * PIXELS, (index + 1) * PIXELS), ways[labels[index]!]!, seed, index, nearest);
+    yield;
   }
   return Object.freeze({
     samples,

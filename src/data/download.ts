@@ -1,5 +1,6 @@
 import { DownhillError } from '../gpu/errors.js';
 import { formatBytes } from './load.js';
+import { Silence } from './silence.js';
 
 /*
  * One file from whichever mirror gives it whole: resumed where it broke off, and never taken with another checksum. Only
@@ -41,7 +42,7 @@ export interface DownloadOptions {
   /** Default: a broken download is resumed within this call only. */
   readonly store?: PartStore;
   readonly signal?: AbortSignal;
-  /** Longest that a server may send nothing, in milliseconds. */
+  /** Longest that a server may send nothing, or less than 1 KiB a second, in milliseconds. */
   readonly silenceMs: number;
   /** Called with the bytes that there are, and the host they come from. */
   readonly progress?: (received: number, host: string) => void;
@@ -121,8 +122,8 @@ class Transfer {
       if (next === 'leave' || (next === 'restart' && restarted)) return reason;
       if (next === 'restart') restarted = true;
       // A connection that was kept from the file before may have been closed meanwhile: that once proves nothing.
-      else if (this.#at <= before && (reason !== BROKE || ++fruitless > 1)) return reason;
-      else if (++resumes > MOST_RESUMES) return reason;
+      else if ((this.#at <= before && (reason !== BROKE || ++fruitless > 1)) || ++resumes > MOST_RESUMES)
+        return reason === BROKE ? `${reason} after ${formatBytes(this.#at)}` : reason;
     }
   }
 
@@ -133,7 +134,7 @@ class Transfer {
     const stop = () => controller.abort(signal?.reason);
     signal?.addEventListener('abort', stop);
     if (signal?.aborted) stop();
-    const silence = new Silence(silenceMs, controller);
+    const silence = new Silence(silenceMs, () => controller.abort());
     try {
       const response = await fetch(url, { headers: this.#headers(url), signal: controller.signal });
       silence.heard();
@@ -141,7 +142,10 @@ class Transfer {
       return trouble ?? (await this.#receive(url, response, silence));
     } catch (error) {
       if (error instanceof DownhillError) throw error; // of the store
-      return { reason: silence.broke ? `sent nothing for ${silenceMs / 1000} s` : failure(error), next: 'resume' };
+      if (!silence.words) return { reason: failure(error), next: 'resume' };
+      // Where a connection hangs another one may not; a server that is slow is slow again.
+      const next = silence.slow ? 'leave' : 'resume';
+      return { reason: `${silence.words}, after ${formatBytes(this.#at)}`, next };
     } finally {
       silence.end();
       signal?.removeEventListener('abort', stop);
@@ -191,7 +195,7 @@ class Transfer {
     for (;;) {
       const { done, value } = (await reader?.read()) ?? { done: true };
       if (done) break;
-      silence.heard();
+      silence.heard(value.length);
       if (this.#at + value.length > this.bytes.length) {
         this.#at = 0;
         return { reason: `sends more than ${formatBytes(this.bytes.length)}`, next: 'leave' };
@@ -203,31 +207,6 @@ class Transfer {
     }
     if (this.#at === this.bytes.length) return undefined;
     return { reason: `ended after ${formatBytes(this.#at)}`, next: 'resume' };
-  }
-}
-
-/** Aborts a request whose server has not been heard of for so long. */
-class Silence {
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  broke = false;
-
-  constructor(
-    readonly ms: number,
-    readonly controller: AbortController,
-  ) {
-    this.heard();
-  }
-
-  heard(): void {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => {
-      this.broke = true;
-      this.controller.abort();
-    }, this.ms);
-  }
-
-  end(): void {
-    clearTimeout(this.#timer);
   }
 }
 

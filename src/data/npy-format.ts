@@ -298,3 +298,8 @@ function toRowMajor(values: NpyValues, shape: readonly number[]): NpyValues {
   }
   return into;
 }
+
+export interface Named {
+  readonly name: string;
+  readonly array: Npy;
+}

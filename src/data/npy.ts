@@ -1,10 +1,9 @@
-import { DownhillError, show } from '../gpu/errors.js';
+import { DownhillError } from '../gpu/errors.js';
 import { checkChoice, checkInteger, checkOptions } from '../gpu/fields.js';
 import { arrays } from './arrays.js';
 import type { Dataset } from './dataset.js';
-import { checkSource, gunzip, isGzip, readSource, type Source } from './load.js';
-import { type Npy, type NpyValues, parseNpy, readNpyHeader } from './npy-format.js';
-import { isZip, readEntry, readZip } from './zip.js';
+import { checkSource, gunzip, isGzip, isZip, readSource, type Source } from './load.js';
+import { type Named, type NpyValues, parseNpy, readNpyHeader } from './npy-format.js';
 
 /** Options of `npy`. */
 export interface NpyOptions {
@@ -47,7 +46,9 @@ export async function npy(options: NpyOptions): Promise<Dataset> {
   const maxBytes = checkInteger('npy.maxBytes', options.maxBytes ?? MAX_BYTES, 1);
   const wanted = options.targets && checkChoice('npy.targets', options.targets, ['classes', 'values']);
   const [x, y] =
-    options.archive === undefined ? await fromFiles(options, maxBytes) : await fromArchive(options, maxBytes);
+    options.archive === undefined
+      ? await fromFiles(options, maxBytes)
+      : await (await import('./npz.js')).fromArchive(options, maxBytes);
   const [samples, ...sample] = x.array.shape;
   if (samples === undefined || samples !== y.array.shape[0]) {
     const shapes = [x, y].map(({ name, array }) => `${name} has the shape (${array.shape.join(', ')})`);
@@ -69,11 +70,6 @@ export async function npy(options: NpyOptions): Promise<Dataset> {
     ...(options.featureNames && { featureNames: options.featureNames }),
   });
   return x.array.dtype === 'b1' ? Object.freeze({ ...data, scale: 1 }) : data;
-}
-
-interface Named {
-  readonly name: string;
-  readonly array: Npy;
 }
 
 /** [height, width] of one sample, where it is a grey image. */
@@ -130,44 +126,4 @@ async function load(where: string, source: Source, maxBytes: number): Promise<Na
     return header && header.offset + header.size;
   });
   return { name, array: parseNpy(file, `${name}, decompressed,`) };
-}
-
-async function fromArchive({ x = 'x', y = 'y', archive }: NpyOptions, maxBytes: number): Promise<[Named, Named]> {
-  checkSource('npy.archive', archive);
-  for (const [option, name] of [
-    ['x', x],
-    ['y', y],
-  ]) {
-    // biome-ignore format: two pairs
-    if (typeof name === 'string') continue;
-    throw new DownhillError(
-      'OPTION-TYPE',
-      `npy.${option} must be the name of an array in the archive, got ${show(name)}.`,
-      'Pass a name, or leave out archive.',
-    );
-  }
-  const { name, bytes } = await readSource('npy.archive', archive, maxBytes);
-  if (!isZip(bytes)) {
-    const found = bytes.length === 0 ? 'is empty (0 bytes)' : 'is no .npz archive: it does not begin with PK';
-    throw new DownhillError(
-      'DATA-FORMAT',
-      `${name} ${found}.`,
-      'Pass a file that np.savez wrote, or its arrays as x and y.',
-    );
-  }
-  const entries = readZip(name, bytes);
-  const read = async (array: string): Promise<Named> => {
-    const entry = entries.get(`${array}.npy`) ?? entries.get(array);
-    if (entry) {
-      const own = `${name}, ${entry.name},`;
-      return { name: own, array: parseNpy(await readEntry(name, bytes, entry, maxBytes), own) };
-    }
-    const there = [...entries.keys()].map((each) => show(each.replace(/\.npy$/, '')));
-    throw new DownhillError(
-      'DATA-NOT-FOUND',
-      `${name} holds no array ${show(array)}; there ${there.length === 1 ? 'is' : 'are'} ${there.slice(0, 20).join(', ') || 'none'}.`,
-      'Name the arrays of samples and targets as x and y.',
-    );
-  };
-  return [await read(x as string), await read(y as string)];
 }

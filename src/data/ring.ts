@@ -67,6 +67,8 @@ export class BatchRing {
     plan: BatchPlan,
     seeds: readonly number[],
     readonly batches: number,
+    /** Where the loss wants targets to lie. */
+    readonly within?: readonly [number, number],
   ) {
     this.#buffers = buffers;
     this.#data = data;
@@ -160,7 +162,7 @@ export class BatchRing {
     const parts = this.#seeds.map((seed) => {
       const indices = new Uint32Array(rows * steps);
       for (let i = 0; i < steps; i++) indices.set(batchOf(this.#plan, seed, first + i).indices, rows * i);
-      return rowsOf(this.#data, indices);
+      return rowsOf(this.#data, indices, this.within);
     });
     const made = (there: readonly Dataset[]) => ({ first, end: first + steps, rows: there });
     return parts.some((part) => part instanceof Promise) ? Promise.all(parts).then(made) : made(parts as Dataset[]);

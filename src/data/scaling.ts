@@ -4,9 +4,18 @@ import type { Scaling, Targets } from './dataset.js';
 /** Of feature `i`. */
 export const at = (scaling: Scaling, i: number): number => (typeof scaling === 'number' ? scaling : scaling[i]!);
 
-/** Whether features are scaled one by one: on the host, when they are uploaded. */
-export const isPerFeature = ({ scale, shift }: { readonly scale: Scaling; readonly shift: Scaling }): boolean =>
-  typeof scale !== 'number' || typeof shift !== 'number';
+/** Whether a kernel can have it as an f32: as a number that is finite, and not one of those that may be flushed to 0. */
+const isSingle = (value: Scaling): value is number =>
+  typeof value === 'number' &&
+  Number.isFinite(Math.fround(value)) &&
+  (value === 0 || Math.abs(Math.fround(value)) >= 2 ** -126);
+
+/**
+ * Whether samples are scaled on the host, when they are uploaded: one feature after another, or all by a number that is no f32, as
+ * denormal samples brought to a variance of 1 have.
+ */
+export const isScaledOnHost = ({ scale, shift }: { readonly scale: Scaling; readonly shift: Scaling }): boolean =>
+  !isSingle(scale) || !isSingle(shift);
 
 /** A scaling made of each feature's; frozen, and plain JSON. */
 export const scalingOf = (length: number, of: (i: number) => number): readonly number[] =>
@@ -16,7 +25,7 @@ export const scalingOf = (length: number, of: (i: number) => number): readonly n
 export function isScaling(value: unknown, width: number, good: (value: number) => boolean = () => true) {
   const fits = (each: unknown) => typeof each === 'number' && Number.isFinite(each) && good(each);
   if (Array.isArray(value) || value instanceof Float64Array)
-    return value.length === width && Array.prototype.every.call(value, fits);
+    return value.length === width && Array.from(value).every(fits); // `every` of the list itself leaves out its holes
   return fits(value);
 }
 

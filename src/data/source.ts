@@ -1,7 +1,8 @@
+import { MAX_F32 } from '../gpu/constants.js';
 import { DownhillError, show } from '../gpu/errors.js';
 import { checkChoice, checkInteger, checkOptions } from '../gpu/fields.js';
 import type { Dataset, Scaling, Targets } from './dataset.js';
-import { isScaling, showScaling } from './scaling.js';
+import { at, isScaling, showScaling } from './scaling.js';
 import { kindOf, type TargetValues } from './targets.js';
 
 /** Some samples with their targets, row-major, in the order in which they were asked for. */
@@ -86,11 +87,18 @@ const OPTIONS = ['samples', 'features', 'type', 'classes', 'outputs', 'scale', '
 
 export const isSource = (data: object): data is DataSource => typeof (data as Partial<DataSource>).read === 'function';
 
-/** Some samples of a data set, as a data set of their own: picked where it is in memory, read where it is a source. */
-export function rowsOf(data: Dataset, indices: Uint32Array): Dataset | Promise<Dataset> {
+type Interval = readonly [low: number, high: number];
+
+/**
+ * Some samples of a data set, as a data set of their own: picked where it is in memory, read where it is a source.
+ *
+ * @param within where the loss wants targets to lie: those of a source are looked at as they come
+ */
+export function rowsOf(data: Dataset, indices: Uint32Array, within?: Interval): Dataset | Promise<Dataset> {
   if (!isSource(data)) return picked(data, indices);
   const rows = data.read(indices);
-  return rows instanceof Promise ? rows.then((there) => checked(data, indices, there)) : checked(data, indices, rows);
+  const check = (there: Rows) => checked(data, indices, there, within);
+  return rows instanceof Promise ? rows.then(check) : check(rows);
 }
 
 /** Some samples of a data set in memory, copied. */
@@ -106,20 +114,21 @@ export function picked(data: Dataset, indices: Uint32Array): Dataset {
 }
 
 /** What a source gave, as the data set it is. */
-function checked(data: DataSource, indices: Uint32Array, rows: Rows): Dataset {
+function checked(data: DataSource, indices: Uint32Array, rows: Rows, within?: Interval): Dataset {
   const { x, y } = rows ?? {};
   const { features, targets } = data;
   const Values = data.x instanceof Uint8Array ? Uint8Array : Float32Array;
   const length = indices.length * features;
   const wanted = kindOf(targets).perSample(targets) * indices.length;
-  if (!(x instanceof Values) || x.length !== length || y?.length !== wanted) {
+  if (!(x instanceof Values) || x.length !== length || !ArrayBuffer.isView(y) || y.length !== wanted) {
     throw new DownhillError(
       'DATA-MISMATCH',
-      `The source was asked for ${indices.length} samples: that needs a ${Values.name} of ${length} values as x and ${wanted} as y; it gave ${show(x)} of ${x?.length} and ${show(y)} of ${y?.length}.`,
+      `The source was asked for ${indices.length} samples: that needs a ${Values.name} of ${length} values as x and ${wanted} as y; it gave ${show(x)} of ${x?.length} and ${show(y)} of ${(y as TargetValues | undefined)?.length}.`,
       'Let read give one row and one target per index.',
     );
   }
   if (targets.kind === 'classes') checkLabels(y, targets.classes, indices);
+  else if (targets.kind === 'values') checkValues(y, targets, indices, within);
   return { ...data, samples: indices.length, x, targets: kindOf(targets).of(targets, y) };
 }
 
@@ -131,6 +140,25 @@ function checkLabels(y: TargetValues, classes: number, indices: Uint32Array): vo
     `The source gave sample ${indices[wrong]} the label ${y[wrong]}, but there are ${classes} classes.`,
     `Let read give labels from 0 to ${classes - 1}.`,
   );
+}
+
+/** @param within where the loss wants targets to lie, as the network is trained on them */
+function checkValues(
+  y: TargetValues,
+  { width, scale = 1, shift = 0 }: Extract<Targets, { kind: 'values' }>,
+  indices: Uint32Array,
+  [low, high]: Interval = [-MAX_F32, MAX_F32],
+): void {
+  const scaled = scale !== 1 || shift !== 0;
+  for (let i = 0; i < y.length; i++) {
+    const value = scaled ? y[i]! * at(scale, i % width) + at(shift, i % width) : y[i]!;
+    if (value >= low && value <= high) continue;
+    throw new DownhillError(
+      'DATA-LABEL',
+      `The source gave sample ${indices[Math.floor(i / width)]} the target ${y[i]}, ${high === MAX_F32 ? 'no finite float32' : `which does not lie from ${low} to ${high}`}.`,
+      'Let read give such targets as the loss takes.',
+    );
+  }
 }
 
 /** Samples of a source that are read at a time, where all are wanted. */

@@ -1,8 +1,13 @@
+import { show } from '../gpu/errors.js';
 import type { Targets } from './dataset.js';
 import { scaleRows } from './scaling.js';
 
 /** What one kind of targets is like. */
 interface TargetKind<T> {
+  /** What says how wide a sample's targets are, what they are in, and of which types that may be. */
+  readonly width: string;
+  readonly list: string;
+  readonly arrays: readonly (new (length: number) => ArrayLike<number>)[];
   /** 4-byte values of one sample on the GPU. */
   perSample(targets: T): number;
   /** As the GPU has them. */
@@ -26,6 +31,7 @@ function pickRows(from: Float32Array, width: number, samples: Uint32Array): Floa
 
 const kinds: { readonly [K in Targets['kind']]: TargetKind<Extract<Targets, { kind: K }>> } = {
   classes: {
+    ...{ width: 'classes', list: 'labels', arrays: [Uint8Array, Uint16Array, Uint32Array] },
     perSample: () => 1,
     upload: ({ labels }) => Uint32Array.from(labels),
     slice: (targets, start, end) => ({ ...targets, labels: targets.labels.subarray(start, end) }),
@@ -39,6 +45,7 @@ const kinds: { readonly [K in Targets['kind']]: TargetKind<Extract<Targets, { ki
     of: (targets, values) => ({ ...targets, labels: values as Uint32Array }),
   },
   values: {
+    ...{ width: 'width', list: 'values', arrays: [Float32Array] },
     perSample: ({ width }) => width,
     upload({ values, width, scale = 1, shift = 0 }) {
       const wanted = new Float32Array(values);
@@ -53,6 +60,7 @@ const kinds: { readonly [K in Targets['kind']]: TargetKind<Extract<Targets, { ki
     of: (targets, values) => ({ ...targets, values: values as Float32Array }),
   },
   probabilities: {
+    ...{ width: 'classes', list: 'values', arrays: [Float32Array] },
     perSample: ({ classes }) => classes,
     upload: ({ values }) => new Float32Array(values),
     slice: (targets, start, end) => ({
@@ -66,3 +74,20 @@ const kinds: { readonly [K in Targets['kind']]: TargetKind<Extract<Targets, { ki
 
 /** The row of the kind that these targets are. */
 export const kindOf = (targets: Targets): TargetKind<Targets> => kinds[targets.kind] as TargetKind<Targets>;
+
+/**
+ * What is wrong with targets as such, whatever network they are for: they are plain data that anybody can make.
+ *
+ * @param samples in memory
+ */
+export function faultOf(targets: unknown, samples: number): string | undefined {
+  const { kind, ...own } = Object(targets) as Readonly<Record<string, unknown>>;
+  if (typeof kind !== 'string' || !Object.hasOwn(kinds, kind)) return `targets of the kind ${show(kind)}`;
+  const { width, list, arrays, perSample } = kinds[kind as Targets['kind']] as TargetKind<unknown>;
+  if (!Number.isSafeInteger(own[width]) || (own[width] as number) < 1)
+    return `targets whose ${width} is ${show(own[width])}`;
+  const values = own[list];
+  if (!arrays.some((Values) => values instanceof Values)) return `targets whose ${list} are ${show(values)}`;
+  const [length, wanted] = [(values as ArrayLike<number>).length, samples * perSample(targets)];
+  return length === wanted ? undefined : `${length} targets where ${wanted} are needed`;
+}

@@ -1,8 +1,9 @@
 import { DownhillError, show } from '../gpu/errors.js';
 import { checkChoice, checkOptions } from '../gpu/fields.js';
 import type { Dataset, Scaling } from './dataset.js';
-import { at, isScaling, scalingOf, showScaling } from './scaling.js';
+import { at, checkScaling, checkTargetScaling, isScaling, scalingOf, showScaling } from './scaling.js';
 import { isSource } from './source.js';
+import { faultOf } from './targets.js';
 
 /** What the network sees of a data set, in numbers: one for all features together, or one for each. Plain JSON. */
 export interface Statistics {
@@ -244,7 +245,7 @@ function checkIsScaling(
   of: string,
 ): asserts value is Scaling {
   const isList = Array.isArray(value) || value instanceof Float64Array;
-  if (typeof value !== 'number' && !(isList && Array.prototype.every.call(value, (each) => typeof each === 'number'))) {
+  if (typeof value !== 'number' && !(isList && Array.from(value).every((each) => typeof each === 'number'))) {
     throw new DownhillError(
       'OPTION-TYPE',
       `${where} expects ${what}, got ${show(stats)}.`,
@@ -287,4 +288,18 @@ export function checkDataset(where: string, dataset: unknown, sources = false): 
       'Pass what arrays, idx or digits returns.',
     );
   }
+  // A data set is plain data that anybody can make or change.
+  const { samples, features } = dataset as Dataset;
+  const held = isSource(dataset as Dataset) ? 0 : samples;
+  const whole = [samples, features].every((count) => Number.isSafeInteger(count) && count >= 1);
+  const fault = whole && x.length === held * features ? faultOf(targets, held) : `${x.length} values of x`;
+  if (fault !== undefined) {
+    throw new DownhillError(
+      'DATA-MISMATCH',
+      `${where} got a data set of ${show(samples)} samples of ${show(features)} features with ${fault}.`,
+      'Make it with arrays(), idx() or digits().',
+    );
+  }
+  checkScaling(dataset as Dataset);
+  if (targets?.kind === 'values') checkTargetScaling(targets);
 }

@@ -2,7 +2,7 @@ import { type BufferRange, BufferSet, checkBindable, range } from '../gpu/buffer
 import { DownhillError } from '../gpu/errors.js';
 import { rowStride } from '../kernels/matrix.js';
 import type { Dataset } from './dataset.js';
-import { isPerFeature, scaleRows } from './scaling.js';
+import { isScaledOnHost, scaleRows } from './scaling.js';
 import { isSource } from './source.js';
 import { kindOf } from './targets.js';
 
@@ -50,9 +50,9 @@ export function checkUploadable(device: GPUDevice, data: Samples & Partial<Pick<
 
 /** How samples lie on the GPU, and what their first layer makes of them. */
 export function encodingOf(data: Samples) {
-  const perFeature = isPerFeature(data);
-  const bytesPerValue = perFeature ? 4 : data.x.BYTES_PER_ELEMENT;
-  const [scale, shift] = perFeature ? [1, 0] : [data.scale as number, data.shift as number];
+  const onHost = isScaledOnHost(data);
+  const bytesPerValue = onHost ? 4 : data.x.BYTES_PER_ELEMENT;
+  const [scale, shift] = onHost ? [1, 0] : [data.scale as number, data.shift as number];
   const encoding = bytesPerValue === 1 ? ('bytes' as const) : ('f32' as const);
   return { encoding, scale, shift, bytesPerRow: rowStride(data.features) * bytesPerValue };
 }
@@ -69,7 +69,7 @@ export function uploadSamples(buffers: BufferSet, data: Samples): DeviceSamples 
 export function writeSamples(queue: GPUQueue, x: GPUBuffer, row: number, data: Samples): void {
   const { samples, features } = data;
   const { encoding, bytesPerRow } = encodingOf(data);
-  const perFeature = isPerFeature(data);
+  const onHost = isScaledOnHost(data);
   const stride = rowStride(features);
   for (let first = 0; first < samples; first += CHUNK_ROWS) {
     const rows = Math.min(CHUNK_ROWS, samples - first);
@@ -77,7 +77,7 @@ export function writeSamples(queue: GPUQueue, x: GPUBuffer, row: number, data: S
     const Values = encoding === 'bytes' ? Uint8Array : Float32Array;
     const source = data.x.subarray(first * features, (first + rows) * features);
     const padded = new Values(rows * stride);
-    if (perFeature) scaleRows(source, features, data, padded as Float32Array, stride);
+    if (onHost) scaleRows(source, features, data, padded as Float32Array, stride);
     else if (stride === features) padded.set(source);
     else for (let i = 0; i < rows; i++) padded.set(source.subarray(i * features, (i + 1) * features), i * stride);
     queue.writeBuffer(x, (row + first) * bytesPerRow, padded);

@@ -25,10 +25,6 @@ const MAX_COMMENT = 2 ** 16 - 1;
 const wrong = (where: string, what: string, fix = 'Copy or download the file again.') =>
   new DownhillError('DATA-FORMAT', `${where} ${what}.`, fix);
 
-/** Archives by their first bytes: of a member, or of the end where there is none. */
-export const isZip = (bytes: Uint8Array) =>
-  bytes[0] === 0x50 && bytes[1] === 0x4b && (bytes[2] === 3 || bytes[2] === 5) && bytes[3] === bytes[2]! + 1;
-
 const viewOf = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
 /**

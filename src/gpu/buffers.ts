@@ -1,5 +1,6 @@
 import { MAP_READ, USAGE } from './constants.js';
-import { DownhillError } from './errors.js';
+import { DownhillError, show } from './errors.js';
+import { checkInteger, checkText } from './fields.js';
 import { untilLost } from './lost.js';
 
 /** Part of a buffer, in bytes. */
@@ -60,6 +61,29 @@ export function checkBindable(device: GPUDevice, what: string, bytes: number, fi
   }
 }
 
+/**
+ * A buffer. In error scopes, as everything that is made: a GPU without memory tells them; a host without any throws, which
+ * becomes the same error here.
+ *
+ * @throws DownhillError GPU-OUT-OF-MEMORY
+ */
+function allocate(device: GPUDevice, descriptor: GPUBufferDescriptor): GPUBuffer {
+  try {
+    return device.createBuffer(descriptor);
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw outOfMemory(`${descriptor.label}: there are no ${descriptor.size} bytes for it (${cause.message})`, cause);
+  }
+}
+
+const outOfMemory = (what: string, cause: unknown) =>
+  new DownhillError(
+    'GPU-OUT-OF-MEMORY',
+    `${what}.`,
+    'Use a smaller model or batch, stream the data (`stream: true`), or free other GPU resources.',
+    cause,
+  );
+
 /** Makes labelled buffers and remembers them, so that `destroy` frees what was made and nothing else. */
 export class BufferSet {
   readonly #made: GPUBuffer[] = [];
@@ -67,11 +91,14 @@ export class BufferSet {
   constructor(
     readonly device: GPUDevice,
     readonly label: string,
-  ) {}
+  ) {
+    checkText('The label of buffers', label);
+  }
 
   make(name: string, bytes: number, usage: GPUBufferUsageFlags): GPUBuffer {
+    checkInteger(`${this.label}/${checkText('The name of a buffer', name)}: its bytes`, bytes, 0);
     const size = Math.max(roundUp(bytes, 16), ALIGNMENT);
-    const buffer = this.device.createBuffer({ label: `downhill:${this.label}/${name}`, size, usage });
+    const buffer = allocate(this.device, { label: `downhill:${this.label}/${name}`, size, usage });
     this.#made.push(buffer);
     return buffer;
   }
@@ -137,40 +164,88 @@ export class BufferSet {
  * event becomes an exception. (A scope held over an `await` would catch other people's errors.)
  */
 export async function guarded<T>(device: GPUDevice, label: string, work: () => T): Promise<T> {
-  device.pushErrorScope('out-of-memory');
-  device.pushErrorScope('validation');
-  let result: T;
-  let validation: Promise<GPUError | null>;
-  let memory: Promise<GPUError | null>;
-  try {
-    result = work();
-  } finally {
-    validation = device.popErrorScope();
-    memory = device.popErrorScope();
-  }
-  const [invalid, outOfMemory] = await untilLost(device, Promise.all([validation, memory]));
-  if (outOfMemory) {
-    throw new DownhillError(
-      'GPU-OUT-OF-MEMORY',
-      `${label}: the GPU has no memory left (${outOfMemory.message}).`,
-      'Use a smaller model or batch, stream the data (`stream: true`), or free other GPU resources.',
-      outOfMemory,
-    );
-  }
-  if (invalid) {
-    throw new DownhillError(
-      'GPU-VALIDATION',
-      `${label}: ${invalid.message}`,
-      'Report this: downhill should have refused it earlier.',
-      invalid,
-    );
-  }
+  const { result, validation, memory } = inScopes(device, work);
+  const [invalid, full] = await untilLost(device, Promise.all([validation, memory]));
+  const wrong = foundWrong(label, invalid, full);
+  if (wrong) throw wrong;
   return result;
 }
+
+/** The same for who cannot wait: the result is there at once, and what was wrong with it is told as soon as it is known. */
+export function guardedNow<T>(
+  device: GPUDevice,
+  label: string,
+  work: () => T,
+  failed: (error: DownhillError) => void,
+): T {
+  const { result, validation, memory } = inScopes(device, work);
+  const none = () => {}; // the device is lost
+  let invalid: GPUError | null = null;
+  validation.then((error) => {
+    invalid = error;
+  }, none);
+  // Scopes are told of in the order they are popped: both are known then, and before whatever the caller asks for next.
+  memory.then((full) => {
+    const wrong = foundWrong(label, invalid, full);
+    if (wrong) failed(wrong);
+  }, none);
+  return result;
+}
+
+function inScopes<T>(device: GPUDevice, work: () => T) {
+  device.pushErrorScope('out-of-memory');
+  device.pushErrorScope('validation');
+  const pop = () => ({ validation: device.popErrorScope(), memory: device.popErrorScope() });
+  let result: T;
+  try {
+    result = work();
+  } catch (error) {
+    for (const each of Object.values(pop())) each.catch(() => {}); // nobody waits for them
+    throw error;
+  }
+  return { result, ...pop() };
+}
+
+function foundWrong(label: string, invalid: GPUError | null, full: GPUError | null): DownhillError | undefined {
+  if (full) return outOfMemory(`${label}: the GPU has no memory left (${full.message})`, full);
+  if (!invalid) return undefined;
+  // Nobody waited for the compiler: it is told of here, in the words of Chrome or Firefox.
+  const said = invalid.message.replace(/"[^"]*"|'[^']*'/g, ''); // without labels of the caller's
+  if (/parsing WGSL|shader ?module|shader\s+(parsing|validation)/i.test(said)) {
+    const fix = 'Report this with the name of your adapter and browser.';
+    return new DownhillError('SHADER-COMPILE', `${label}: a shader did not compile: ${invalid.message}`, fix, invalid);
+  }
+  const fix = 'Report this: downhill should have refused it earlier.';
+  return new DownhillError('GPU-VALIDATION', `${label}: ${invalid.message}`, fix, invalid);
+}
+
+/**
+ * Waits until a buffer's first bytes are there for `getMappedRange`.
+ *
+ * @throws DownhillError DEVICE-LOST; GPU-READ where they cannot be had: the buffer has them still, and can be asked again
+ */
+export async function mapToRead(device: GPUDevice, buffer: GPUBuffer, bytes = buffer.size): Promise<void> {
+  try {
+    await untilLost(device, buffer.mapAsync(MAP_READ, 0, bytes));
+  } catch (cause) {
+    if (cause instanceof DownhillError) throw cause;
+    throw new DownhillError(
+      'GPU-READ',
+      `${buffer.label}: what was computed could not be brought to the host: ${cause instanceof Error ? cause.message : show(cause)}`,
+      'Call again: nothing that was computed is lost. If it stays so, go on from a checkpoint on a new device.',
+      cause,
+    );
+  }
+}
+
+/** Whether an error says that something computed could not be read, and can be asked for again. */
+export const isUnread = (error: unknown): boolean => error instanceof DownhillError && error.code === 'GPU-READ';
 
 /**
  * Copies ranges to the host, after everything submitted so far, in portions that fit one staging buffer. Every portion
  * is recorded before the first is awaited, so all show the same moment.
+ *
+ * @throws DownhillError DEVICE-LOST, GPU-OUT-OF-MEMORY, GPU-VALIDATION, GPU-READ: no staging buffer is left behind
  */
 export async function readRanges(
   device: GPUDevice,
@@ -192,27 +267,17 @@ export async function readRanges(
     groups.at(-1)!.push(piece);
     room -= bytes;
   }
-  const reads = await guarded(device, label, () =>
-    groups.map((group) => {
-      const total = group.reduce((sum, { size }) => sum + roundUp(size, 4), 0);
-      const staging = device.createBuffer({
-        label: `downhill:${label}/staging`,
-        size: Math.max(total, 4),
-        usage: USAGE.COPY_DST | USAGE.MAP_READ,
-      });
-      const encoder = device.createCommandEncoder({ label: `downhill:${label}/read` });
-      let at = 0;
-      for (const { buffer, offset, size } of group) {
-        encoder.copyBufferToBuffer(buffer, offset, staging, at, roundUp(size, 4));
-        at += roundUp(size, 4);
-      }
-      device.queue.submit([encoder.finish()]);
-      return { group, staging };
-    }),
-  );
+  const buffers = new BufferSet(device, label);
   try {
+    const reads = await guarded(device, label, () =>
+      groups.map((group) => {
+        const staging = buffers.make('staging', bytesOf(group), USAGE.COPY_DST | USAGE.MAP_READ);
+        copyTogether(device, `downhill:${label}/read`, group, staging);
+        return { group, staging };
+      }),
+    );
     for (const { group, staging } of reads) {
-      await untilLost(device, staging.mapAsync(MAP_READ));
+      await mapToRead(device, staging);
       const bytes = new Uint8Array(staging.getMappedRange());
       let at = 0;
       for (const { index, start, size } of group) {
@@ -222,9 +287,22 @@ export async function readRanges(
       staging.unmap();
     }
   } finally {
-    for (const { staging } of reads) staging.destroy();
+    buffers.destroy();
   }
   return result.map(({ buffer }) => buffer);
+}
+
+const bytesOf = (ranges: readonly BufferRange[]) => ranges.reduce((sum, { size }) => sum + roundUp(size, 4), 0);
+
+/** Submits a copy of ranges, one behind the other, to the beginning of a buffer. */
+function copyTogether(device: GPUDevice, label: string, ranges: readonly BufferRange[], target: GPUBuffer): void {
+  const encoder = device.createCommandEncoder({ label });
+  let at = 0;
+  for (const { buffer, offset, size } of ranges) {
+    encoder.copyBufferToBuffer(buffer, offset, target, at, roundUp(size, 4));
+    at += roundUp(size, 4);
+  }
+  device.queue.submit([encoder.finish()]);
 }
 
 /** A range in parts of at most `most` bytes. */

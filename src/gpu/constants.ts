@@ -17,3 +17,6 @@ export const COMPUTE_STAGE = 0x4;
 
 /** GPUMapMode.READ */
 export const MAP_READ = 0x1;
+
+/** The largest float32. */
+export const MAX_F32 = 3.4028234663852886e38;

@@ -1,5 +1,5 @@
 import { DownhillError } from './errors.js';
-import { checkChoice, checkOptions } from './fields.js';
+import { checkChoice, checkOptions, checkText } from './fields.js';
 
 /** Options of `requestDevice`, in the browser and in Node. */
 export interface DeviceOptions {
@@ -81,6 +81,8 @@ export function checkDeviceOptions(options: DeviceOptions, more: readonly string
   if (options.powerPreference !== undefined) {
     checkChoice('powerPreference', options.powerPreference, ['high-performance', 'low-power']);
   }
+  // Dawn ends the process of Node over a label that is a symbol.
+  if (options.label !== undefined) checkText('label', options.label);
 }
 
 /**

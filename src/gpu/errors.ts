@@ -26,6 +26,7 @@ export type ErrorCode =
   | 'DEVICE-LOST'
   | 'DEVICE-REQUEST'
   | 'FEATURE-MISSING'
+  | 'GPU-READ'
   | 'GPU-VALIDATION'
   | 'GPU-OUT-OF-MEMORY'
   | 'SHADER-COMPILE'
@@ -63,10 +64,19 @@ export type ErrorCode =
   | 'PEER-UNAVAILABLE'
   | 'PLAN-UNKNOWN'
   | 'PROBLEM-UNKNOWN'
+  | 'QUEUE-REFUSED'
+  | 'QUEUE-TAKEN'
+  | 'QUEUE-UNREACHABLE'
+  | 'QUEUE-UNSUITABLE'
   | 'RUN-AHEAD'
   | 'RUN-BUSY'
   | 'RUN-DESTROYED'
   | 'INTERNAL';
+
+/** Most characters that a value takes in a message. */
+const SHOWN = 60;
+
+const cut = (text: string) => (text.length > SHOWN ? `${text.slice(0, SHOWN - 3)}...` : text);
 
 /** Letters to add, leave out, change, or swap with their neighbour (the commonest slip of all), for "did you mean". */
 function distance(a: string, b: string): number {
@@ -87,6 +97,8 @@ const fold = (name: string) => name.toLowerCase().replace(/[-_\s]/g, '');
 
 /** The candidate a person most likely meant by `name`, or undefined when none is near. */
 export function nearest(name: string, candidates: readonly string[]): string | undefined {
+  // Nobody mistypes a megabyte; to compare it would take seconds.
+  if (name.length > 2 * SHOWN) return undefined;
   const ranked = candidates
     .map((candidate) => ({ candidate, d: distance(fold(name), fold(candidate)) }))
     .sort((a, b) => a.d - b.d);
@@ -100,19 +112,47 @@ export function suggest(name: string, candidates: readonly string[]): string {
   return near ? `Did you mean '${near}'?` : `Use one of: ${candidates.join(', ')}.`;
 }
 
+/** JSON of what a file or a caller gave; undefined where it has none: functions, cycles, lists in lists, thousands deep. */
+export function jsonOf(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return undefined;
+  }
+}
+
 /** Formats a value for a message: short, unambiguous, and safe on any input, whatever it throws or holds. */
 export function show(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}...` : value);
-  if (typeof value === 'function') return 'a function';
-  if (Array.isArray(value)) return `[${value.slice(0, 8).map(showItem).join(', ')}]`;
-  if (typeof value !== 'object' || value === null) return String(value);
   try {
-    const name: unknown = value.constructor?.name;
-    return typeof name === 'string' && name !== '' ? name : 'an object';
+    return Array.isArray(value) ? `[${Array.from(value.slice(0, 8), showItem).join(', ')}]` : showItem(value);
   } catch {
-    return 'an object'; // a getter that throws
+    return 'an object'; // a getter that throws, a proxy that was revoked
   }
 }
 
 /** An item of a list; a list within one is not opened, so that neither cycles nor depth matter. */
-const showItem = (value: unknown): string => (Array.isArray(value) ? `a list of ${value.length}` : show(value));
+function showItem(value: unknown): string {
+  switch (typeof value) {
+    case 'string':
+      return JSON.stringify(cut(value));
+    case 'function':
+      return 'a function';
+    case 'bigint':
+      // The digits of a long one take minutes to find.
+      return value > -(10n ** 18n) && value < 10n ** 18n ? String(value) : 'a long bigint';
+    case 'object':
+      return value === null ? 'null' : nameOf(value);
+    default:
+      return cut(String(value));
+  }
+}
+
+function nameOf(value: object): string {
+  try {
+    if (Array.isArray(value)) return `a list of ${value.length}`;
+    const name: unknown = value.constructor?.name;
+    return typeof name === 'string' && name !== '' ? cut(name) : 'an object';
+  } catch {
+    return 'an object';
+  }
+}

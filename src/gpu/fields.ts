@@ -215,7 +215,8 @@ export function checkChoice<T extends string>(where: string, value: unknown, cho
 }
 
 /**
- * Checks the keys of an options object: it must be an object, and hold no key outside `known`.
+ * Checks the keys of an options object: it must be an object, and hold no key outside `known`. Only undefined means a default:
+ * null, which `??` would take for it too, is a mistake, such as PyTorch's `momentum=None` for a momentum of 0.1.
  * Raised before any GPU work.
  */
 export function checkOptions(where: string, options: unknown, known: readonly string[], area: Area = 'OPTION'): void {
@@ -230,6 +231,8 @@ export function checkOptions(where: string, options: unknown, known: readonly st
     if (!known.includes(key)) {
       throw new DownhillError(`${area}-UNKNOWN`, `${where} has no option ${show(key)}.`, suggest(key, known));
     }
+    if ((options as Readonly<Record<string, unknown>>)[key] === null)
+      throw new DownhillError(`${area}-TYPE`, `${where}.${key} is null.`, 'Leave it out for its default.');
   }
 }
 
@@ -246,17 +249,46 @@ const DEVICE_METHODS = [
   'popErrorScope',
 ] as const;
 
-/** A device that was handed in: of WebGPU's shape, whoever made it. */
+/** What every device of WebGPU's core has, and kernels count on; one of the compatibility mode has it where that was asked for. */
+const LEAST_LIMITS = {
+  maxUniformBufferBindingSize: 65_536,
+  maxStorageBuffersPerShaderStage: 8,
+  maxComputeInvocationsPerWorkgroup: 256,
+  maxComputeWorkgroupSizeX: 256,
+  maxComputeWorkgroupSizeY: 256,
+  maxComputeWorkgroupStorageSize: 16_384,
+} as const;
+
+/** @throws DownhillError LIMIT-BINDING with the limit that is too low */
+function checkLimits(where: string, { limits }: GPUDevice): void {
+  for (const [name, least] of Object.entries(LEAST_LIMITS)) {
+    const has = limits[name as keyof typeof LEAST_LIMITS];
+    if (has >= least) continue;
+    throw new DownhillError(
+      'LIMIT-BINDING',
+      `${where}: the kernels need ${name} of ${least}, but this device allows ${has}.`,
+      `Request the device with requiredLimits: { ${name}: ${least} }, which every adapter has but those of the compatibility mode.`,
+    );
+  }
+}
+
+/**
+ * A device that was handed in: of WebGPU's shape, whoever made it, and with the limits of its core.
+ *
+ * @throws DownhillError OPTION-TYPE, LIMIT-BINDING
+ */
 export function checkDevice(where: string, device: unknown): asserts device is GPUDevice {
   const made = device as Partial<GPUDevice> | null | undefined;
   if (
     made &&
     DEVICE_METHODS.every((method) => typeof made[method] === 'function') &&
     typeof made.queue?.submit === 'function' &&
+    typeof made.queue.writeBuffer === 'function' &&
+    typeof made.features?.has === 'function' &&
     typeof made.limits?.maxStorageBufferBindingSize === 'number' &&
     typeof made.lost?.then === 'function'
   )
-    return;
+    return checkLimits(where, made as GPUDevice);
   throw new DownhillError(
     'OPTION-TYPE',
     `${where} needs a GPUDevice first, got ${show(device)}.`,

@@ -1,6 +1,6 @@
-import { MAP_READ, USAGE } from './constants.js';
+import { BufferSet, mapToRead } from './buffers.js';
+import { USAGE } from './constants.js';
 import { DownhillError } from './errors.js';
-import { untilLost } from './lost.js';
 
 /*
  * The time of compute passes, from the GPU's own clock. WebGPU writes timestamps at the begin and the end of a pass and
@@ -32,7 +32,7 @@ export function checkTimestamps(device: GPUDevice): void {
  * the same encoder, then the submit, then `read`.
  */
 export class PassTimer {
-  readonly #device: GPUDevice;
+  readonly #buffers: BufferSet;
   readonly #sets: GPUQuerySet[] = [];
   readonly #resolved: GPUBuffer;
   readonly #staging: GPUBuffer;
@@ -44,15 +44,19 @@ export class PassTimer {
     label: string,
     readonly passes: number,
   ) {
-    this.#device = device;
-    for (let left = 2 * passes; left > 0; left -= MAX_QUERIES) {
-      const count = Math.min(left, MAX_QUERIES);
-      this.#sets.push(device.createQuerySet({ label: `downhill:${label}/timestamps`, type: 'timestamp', count }));
+    this.#buffers = new BufferSet(device, label);
+    try {
+      for (let left = 2 * passes; left > 0; left -= MAX_QUERIES) {
+        const count = Math.min(left, MAX_QUERIES);
+        this.#sets.push(device.createQuerySet({ label: `downhill:${label}/timestamps`, type: 'timestamp', count }));
+      }
+      const make = (name: string, usage: GPUBufferUsageFlags) => this.#buffers.make(name, 16 * passes, usage);
+      this.#resolved = make('timestamps', USAGE.QUERY_RESOLVE | USAGE.COPY_SRC);
+      this.#staging = make('timestamps-staging', USAGE.COPY_DST | USAGE.MAP_READ);
+    } catch (error) {
+      this.destroy();
+      throw error;
     }
-    const make = (name: string, usage: GPUBufferUsageFlags) =>
-      device.createBuffer({ label: `downhill:${label}/${name}`, size: 16 * passes, usage });
-    this.#resolved = make('timestamps', USAGE.QUERY_RESOLVE | USAGE.COPY_SRC);
-    this.#staging = make('timestamps-staging', USAGE.COPY_DST | USAGE.MAP_READ);
   }
 
   /** What the descriptor of the next pass takes as `timestampWrites`. */
@@ -73,10 +77,10 @@ export class PassTimer {
     encoder.copyBufferToBuffer(this.#resolved, 0, this.#staging, 0, 8 * this.#used);
   }
 
-  /** Two timestamps for each pass of the submit, as the GPU wrote them. Rejects with DEVICE-LOST. */
+  /** Two timestamps for each pass of the submit, as the GPU wrote them. Rejects with DEVICE-LOST, GPU-READ. */
   async read(): Promise<BigUint64Array> {
     const bytes = 8 * this.#used;
-    await untilLost(this.#device, this.#staging.mapAsync(MAP_READ, 0, bytes));
+    await mapToRead(this.#buffers.device, this.#staging, bytes);
     const stamps = new BigUint64Array(this.#staging.getMappedRange(0, bytes).slice(0));
     this.#staging.unmap();
     this.#used = 0;
@@ -85,8 +89,7 @@ export class PassTimer {
 
   destroy(): void {
     for (const set of this.#sets) set.destroy();
-    this.#resolved.destroy();
-    this.#staging.destroy();
+    this.#buffers.destroy();
   }
 }
 

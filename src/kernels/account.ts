@@ -1,8 +1,8 @@
 import type { BufferRange } from '../gpu/buffers.js';
-import type { PassSpec } from '../gpu/pipelines.js';
+import type { PassSpec } from '../gpu/passes.js';
 import { accountShader } from '../shaders/data/account.gen.js';
 import { formOf } from './lower.js';
-import type { Form, Op } from './op.js';
+import { checkOperands, type Form, type Op } from './op.js';
 
 /** Words of one replica's stream, by the layout of the WGSL. */
 export const STREAM_BYTES = accountShader.structs.Stream!.size;
@@ -50,6 +50,9 @@ export const account = (
   },
 ): AccountOp => {
   const { label, replicas = 1, clock, stream, batch, result, losses, ...shape } = operands;
+  const { rows, samples, stepsPerEpoch, lossRing } = shape;
+  const sizes = { rows, samples, stepsPerEpoch, lossRing, replicas };
+  checkOperands(label, sizes, { clock, stream, batch, result, losses });
   return { kind: 'account', label, shape, buffers: { clock, stream, batch, result, losses }, replicas };
 };
 

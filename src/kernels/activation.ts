@@ -1,4 +1,5 @@
 import type { BufferRange } from '../gpu/buffers.js';
+import { checkChoice } from '../gpu/fields.js';
 import { activationShader } from '../shaders/nn/activation.gen.js';
 import { activationGradientShader } from '../shaders/nn/activation_gradient.gen.js';
 import { formOf } from './lower.js';
@@ -11,7 +12,7 @@ import {
   inputShape,
   rowStride,
 } from './matrix.js';
-import type { Op } from './op.js';
+import { checkOperands, type Op } from './op.js';
 
 /*
  * Activations, elementwise on matrices of a batch. Beside a product they are computed where the product's sum is finished
@@ -79,6 +80,8 @@ export function activation(
   operands: ActivationOperands & InputOperands & { readonly y: BufferRange; readonly keep?: boolean },
 ): ActivationOp {
   const { label, rows, width, replicas = 1, keep = false } = operands;
+  checkOperands(label, { rows, width, replicas }, { ...inputBuffers(operands), y: operands.y });
+  checkChoice(`${label}: activation`, operands.activation, KERNEL_ACTIVATIONS);
   return {
     kind: 'activation',
     label,
@@ -103,6 +106,8 @@ export function activationGradient(
   },
 ): ActivationGradientOp {
   const { label, rows, width, replicas = 1, saved, dy, dx } = operands;
+  checkOperands(label, { rows, width, replicas }, { saved, dy, dx });
+  checkChoice(`${label}: activation`, operands.activation, KERNEL_ACTIVATIONS);
   return {
     kind: 'activation-gradient',
     label,

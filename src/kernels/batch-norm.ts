@@ -1,13 +1,13 @@
 import type { BufferRange } from '../gpu/buffers.js';
 import { describeAdapter } from '../gpu/device.js';
-import type { PassSpec } from '../gpu/pipelines.js';
+import type { PassSpec } from '../gpu/passes.js';
 import { batchNormShader } from '../shaders/nn/batch_norm.gen.js';
 import { batchNormGradientShader } from '../shaders/nn/batch_norm_gradient.gen.js';
 import { batchNormStatisticsShader } from '../shaders/nn/batch_norm_statistics.gen.js';
 import { gradientPlace, type Piece } from './dense.js';
 import { formOf } from './lower.js';
 import { rowStride } from './matrix.js';
-import type { Form, Op } from './op.js';
+import { checkOperands, type Form, type Op } from './op.js';
 
 /*
  * Batch normalisation of a matrix: forward in training and evaluation, the gradient through the batch's statistics, and the
@@ -77,6 +77,7 @@ export function batchNorm(
   },
 ): BatchNormOp {
   const { label, rows, width, replicas = 1, eps, affine, running, x, y, moments, stream } = operands;
+  checkOperands(label, { rows, width, replicas }, { x, y, stream, ...(!running && { moments }) });
   return {
     kind: 'batch-norm',
     label,
@@ -119,6 +120,7 @@ export function batchNormGradient(
   },
 ): BatchNormGradientOp {
   const { label, rows, width, replicas = 1, affine, gradient, x, dy, moments, dx, stream } = operands;
+  checkOperands(label, { rows, width, replicas }, { x, dy, moments, stream });
   return {
     kind: 'batch-norm-gradient',
     label,
@@ -157,6 +159,7 @@ export function batchNormStatistics(operands: {
   readonly clock: BufferRange;
 }): BatchNormStatisticsOp {
   const { label, width, replicas = 1, momentum, running, moments, stream, clock } = operands;
+  checkOperands(label, { width, replicas }, { moments, stream, clock });
   const { mean, variance, tracked } = running;
   return {
     kind: 'batch-norm-statistics',

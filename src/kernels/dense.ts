@@ -1,6 +1,6 @@
 import type { BufferRange } from '../gpu/buffers.js';
 import { DownhillError } from '../gpu/errors.js';
-import type { PassSpec } from '../gpu/pipelines.js';
+import type { PassSpec } from '../gpu/passes.js';
 import { denseForwardShader } from '../shaders/nn/dense_forward.gen.js';
 import { denseInputGradientShader } from '../shaders/nn/dense_input_gradient.gen.js';
 import { denseWeightGradientShader } from '../shaders/nn/dense_weight_gradient.gen.js';
@@ -16,7 +16,7 @@ import {
   inputShape,
   rowStride,
 } from './matrix.js';
-import type { Form, Op } from './op.js';
+import { checkOperands, type Form, type Op } from './op.js';
 
 /*
  * The three products of a dense layer as ops, and their forms: tiles in registers, the activation beside a product fused.
@@ -114,6 +114,8 @@ function product<K extends string>(
   buffers: Record<string, BufferRange | undefined>,
 ): Op<K, DenseShape> {
   const { label, rows, inputs, outputs, replicas = 1, weight, bias, batch, onto } = operands;
+  const parts = Object.fromEntries((weight ?? [undefined]).map((piece, i) => [`weight[${i}]`, piece?.range]));
+  checkOperands(label, { rows, inputs, outputs, replicas }, { ...parts, ...buffers });
   let next = 0;
   const pieces = weight.map(({ start, elements, stride }) => {
     if (start !== next || start % (4 * outputs) !== 0 || elements % outputs !== 0) throw noPieces(label);

@@ -2,7 +2,7 @@ import type { BufferRange } from '../gpu/buffers.js';
 import { dropoutShader } from '../shaders/nn/dropout.gen.js';
 import { formOf } from './lower.js';
 import { rowStride } from './matrix.js';
-import type { Form, Op } from './op.js';
+import { checkOperands, type Form, type Op } from './op.js';
 
 export type DropoutOp = Op<
   'dropout',
@@ -30,6 +30,7 @@ export function dropout(operands: {
   readonly stream: BufferRange;
 }): DropoutOp {
   const { label, rows, width, replicas = 1, p, layer, x, y, stream } = operands;
+  checkOperands(label, { rows, width, replicas }, { x, y, stream });
   return { kind: 'dropout', label, shape: { rows, width, p, layer }, buffers: { x, y, stream }, replicas };
 }
 

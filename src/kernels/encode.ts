@@ -1,6 +1,7 @@
 import type { BufferRange } from '../gpu/buffers.js';
-import type { PassSpec } from '../gpu/pipelines.js';
+import type { PassSpec } from '../gpu/passes.js';
 import { encodeShader } from '../shaders/optim/encode.gen.js';
+import { checkOperands } from './op.js';
 
 /** How four values become words: in the order of the kernel's override. A positive one above 0 is never rounded to 0. */
 export const BLOCK_ENCODINGS = ['bf16', 'f16', 'f16-positive', '8bit', '8bit-positive'] as const;
@@ -21,6 +22,8 @@ export const encodeBlock = (operands: {
   readonly buffers: Readonly<Record<'x' | 'words' | 'y' | 'scale', BufferRange>>;
 }): PassSpec => {
   const { label, encoding, quads, key, count, slot, buffers } = operands;
+  const { x, words, y, scale } = buffers;
+  checkOperands(label, { quads }, { x, words, y, scale });
   return {
     label,
     shader: encodeShader,

@@ -6,7 +6,7 @@
  * @module downhill/kernels
  */
 export { type BufferRange, BufferSet, type LaterRange, range } from '../gpu/buffers.js';
-export { createPasses, encodePass, type Pass, type PassSpec } from '../gpu/pipelines.js';
+export { createPasses, encodePass, type Pass, type PassSpec } from '../gpu/passes.js';
 export type { Shader, ShaderBinding, ShaderField, ShaderStruct } from '../shaders/shader.js';
 export { account, accountForms, STREAM_BYTES, streamWord } from './account.js';
 export { activation, activationGradient, KERNEL_ACTIVATIONS, type KernelActivation, savesInput } from './activation.js';

@@ -1,12 +1,12 @@
 import type { BufferRange } from '../gpu/buffers.js';
-import type { PassSpec } from '../gpu/pipelines.js';
+import type { PassSpec } from '../gpu/passes.js';
 import { layerNormShader } from '../shaders/nn/layer_norm.gen.js';
 import { layerNormGradientShader } from '../shaders/nn/layer_norm_gradient.gen.js';
 import { layerNormWeightGradientShader } from '../shaders/nn/layer_norm_weight_gradient.gen.js';
 import { affineStrides, byLanes, columnConstants, columnGroups, type NormOperands } from './batch-norm.js';
 import { gradientPlace } from './dense.js';
 import { rowStride } from './matrix.js';
-import type { Form, Op } from './op.js';
+import { checkOperands, type Form, type Op } from './op.js';
 
 /* Layer normalisation of a matrix, row by row, and its gradients: at the input by rows, by its parameters by columns. */
 
@@ -36,6 +36,7 @@ export function layerNorm(
   operands: NormOperands & { readonly x: BufferRange; readonly y: BufferRange; readonly moments: BufferRange },
 ): LayerNormOp {
   const { label, rows, width, replicas = 1, eps, affine, x, y, moments } = operands;
+  checkOperands(label, { rows, width, replicas }, { x, y, moments });
   return {
     kind: 'layer-norm',
     label,
@@ -56,6 +57,7 @@ interface GradientOperands extends Omit<NormOperands, 'eps'> {
 /** The gradient at x. @param dx as x, written */
 export function layerNormGradient(operands: GradientOperands & { readonly dx: BufferRange }): LayerNormGradientOp {
   const { label, rows, width, replicas = 1, affine, x, moments, dy, dx } = operands;
+  checkOperands(label, { rows, width, replicas }, { x, moments, dy, dx });
   return {
     kind: 'layer-norm-gradient',
     label,
@@ -70,6 +72,7 @@ export function layerNormWeightGradient(
   operands: GradientOperands & { readonly affine: NonNullable<NormOperands['affine']> },
 ): LayerNormWeightGradientOp {
   const { label, rows, width, replicas = 1, affine, x, moments, dy } = operands;
+  checkOperands(label, { rows, width, replicas }, { x, moments, dy });
   return {
     kind: 'layer-norm-weight-gradient',
     label,

@@ -1,5 +1,5 @@
 import type { BufferRange } from '../gpu/buffers.js';
-import type { PassSpec } from '../gpu/pipelines.js';
+import type { PassSpec } from '../gpu/passes.js';
 import { lbfgsCoefficientsShader } from '../shaders/optim/lbfgs/coefficients.gen.js';
 import { lbfgsCommitShader } from '../shaders/optim/lbfgs/commit.gen.js';
 import { lbfgsControlShader } from '../shaders/optim/lbfgs/control.gen.js';

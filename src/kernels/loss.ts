@@ -1,10 +1,10 @@
 import type { BufferRange } from '../gpu/buffers.js';
-import type { PassSpec } from '../gpu/pipelines.js';
+import type { PassSpec } from '../gpu/passes.js';
 import { classWeightShader } from '../shaders/nn/class_weight.gen.js';
 import type { Shader } from '../shaders/shader.js';
 import { formOf } from './lower.js';
 import { rowStride } from './matrix.js';
-import type { Op } from './op.js';
+import { checkOperands, type Op } from './op.js';
 
 export interface LossOperands {
   readonly label: string;
@@ -46,6 +46,8 @@ export type LossOp = Op<
 /** The loss of every row of a batch and its gradient at the outputs, in one pass. */
 export function loss(operands: LossOperands, kernel: LossKernel): LossOp {
   const { label, rows, outputs, replicas = 1, ...buffers } = operands;
+  const { z, targets, batch, stream, dz, result } = buffers;
+  checkOperands(label, { rows, outputs, replicas }, { z, targets, batch, stream, dz, result });
   const { shader, constants = {}, shape = {}, buffers: own } = kernel;
   return {
     kind: 'loss',

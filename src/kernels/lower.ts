@@ -1,5 +1,5 @@
 import { DownhillError } from '../gpu/errors.js';
-import type { PassSpec } from '../gpu/pipelines.js';
+import type { PassSpec } from '../gpu/passes.js';
 import type { Form, Op, Plan } from './op.js';
 
 /** A pass's label without the name of the plan in front: what a choice is kept by, whatever the plan is called. */

@@ -49,7 +49,7 @@ export interface InputShape {
 
 export const inputShape = ({ batch }: InputOperands): InputShape => (batch ? { decoding: batch } : {});
 
-export const inputBuffers = ({ x, batch }: InputOperands) => ({ x, batch: batch?.indices });
+export const inputBuffers = ({ x, batch }: InputOperands) => ({ x, ...(batch && { batch: batch.indices }) });
 
 /** The data set has a binding of its own: as bytes it is read word by word, activations four floats at a time. */
 export const inputBindings = (

@@ -1,5 +1,5 @@
 import type { BufferRange } from '../gpu/buffers.js';
-import type { PassSpec } from '../gpu/pipelines.js';
+import type { PassSpec } from '../gpu/passes.js';
 import { moveRowsShader } from '../shaders/space/move_rows.gen.js';
 import { setRowsShader } from '../shaders/space/set_rows.gen.js';
 

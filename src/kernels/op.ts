@@ -1,5 +1,7 @@
-import type { BufferRange } from '../gpu/buffers.js';
-import type { PassSpec } from '../gpu/pipelines.js';
+import { type BufferRange, isLater } from '../gpu/buffers.js';
+import { DownhillError, show } from '../gpu/errors.js';
+import { checkText } from '../gpu/fields.js';
+import type { PassSpec } from '../gpu/passes.js';
 
 /*
  * What is to be computed, apart from how. A program is a flat list of ops; forms turn ops, alone or several neighbours at
@@ -51,4 +53,42 @@ export interface Plan {
   readonly choice: Readonly<Record<string, string>>;
   /** What would have been chosen on a device that has more, a line for each form. */
   readonly notes: readonly string[];
+}
+
+/**
+ * What ops of a caller's are made of: an op of no rows, or without the range that it writes, would compute nothing, or into a stand-in,
+ * and say nothing.
+ *
+ * @param sizes whole numbers of at least 1; `replicas` may be left out
+ * @param ranges that must be there
+ * @throws DownhillError SHAPE-INVALID, BUFFER-RANGE, OPTION-TYPE
+ */
+export function checkOperands(
+  label: string,
+  sizes: Readonly<Record<string, unknown>>,
+  ranges: Readonly<Record<string, BufferRange | undefined>>,
+): void {
+  checkText('The label of an op', label);
+  for (const [name, size] of Object.entries(sizes)) {
+    if (Number.isInteger(size) && (size as number) >= 1 && (size as number) < 2 ** 32) continue;
+    throw new DownhillError(
+      'SHAPE-INVALID',
+      `${label}: ${name} must be a whole number of at least 1, got ${show(size)}.`,
+      `Pass how many ${name} there are.`,
+    );
+  }
+  for (const [name, given] of Object.entries(ranges)) {
+    // One that has no place yet would get it here.
+    if (
+      typeof given === 'object' &&
+      given &&
+      (isLater(given) || (given.buffer && Number.isInteger(given.offset) && given.size > 0))
+    )
+      continue;
+    throw new DownhillError(
+      'BUFFER-RANGE',
+      `${label}: ${name} is ${show(given)}, no range of a buffer.`,
+      `Pass ${name}: range(buffer, offset, size).`,
+    );
+  }
 }

@@ -1,6 +1,6 @@
 import type { BufferRange } from '../gpu/buffers.js';
 import { describeAdapter } from '../gpu/device.js';
-import type { PassSpec } from '../gpu/pipelines.js';
+import type { PassSpec } from '../gpu/passes.js';
 import type { PackedShaders } from '../shaders/packed.gen.js';
 import { formOf } from './lower.js';
 import type { Form, Op } from './op.js';

@@ -1,6 +1,6 @@
 import { type BufferRange, range } from '../gpu/buffers.js';
 import { describeAdapter } from '../gpu/device.js';
-import type { PassSpec } from '../gpu/pipelines.js';
+import type { PassSpec } from '../gpu/passes.js';
 import { traitsOf } from '../gpu/traits.js';
 import type { Shader } from '../shaders/shader.js';
 import { accumulateRowsShader } from '../shaders/space/accumulate_rows.gen.js';

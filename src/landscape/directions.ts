@@ -7,7 +7,8 @@ import type { PlanePath } from './types.js';
 
 /*
  * Directions in the space of all parameters, as one list of numbers in the order of the tensors. In float64 on the host, once
- * for each landscape: Gram matrices square what f32 has lost already.
+ * for each landscape: Gram matrices square what f32 has lost already. What goes along a whole path yields between its parts, for
+ * `inTurns`.
  */
 
 /** A point: all parameters, one tensor behind another. */
@@ -33,18 +34,22 @@ const offsetsOf = (tensors: readonly TensorSpec[]) => {
  *
  * @param which 0 or 1: the first or the second direction of a seed
  */
-export function filterNormalised(
+export function* filterNormalised(
   tensors: readonly TensorSpec[],
   weights: Flat,
   seed: number,
   which: 0 | 1,
-): Float32Array {
+): Generator<void, Float32Array, void> {
   const direction = new Float32Array(weights.length);
   for (const [i, { spec, offset, elements }] of offsetsOf(tensors).entries()) {
     if (spec.shape.length < 2) continue;
     const random = new Random(seed, STREAM + 2 * i + which);
     const columns = spec.shape.at(-1)!;
-    const drawn = Float64Array.from({ length: elements }, () => random.normal());
+    const drawn = new Float64Array(elements);
+    for (let at = 0; at < elements; at++) {
+      drawn[at] = random.normal();
+      if (at % columns === 0) yield;
+    }
     for (let column = 0; column < columns; column++) {
       let [own, wanted] = [0, 0];
       for (let at = column; at < elements; at += columns) {
@@ -53,6 +58,7 @@ export function filterNormalised(
       }
       const scale = own > 0 ? Math.sqrt(wanted / own) : 0;
       for (let at = column; at < elements; at += columns) direction[offset + at] = drawn[at]! * scale;
+      yield;
     }
   }
   return direction;
@@ -74,16 +80,12 @@ export function difference(a: Flat, b: Flat): Float64Array {
 
 /** So many parameters at a time: 200 snapshots of them lie in a CPU's second cache. */
 const BLOCK = 512;
-/** Longest that the host computes without letting anything else happen, in milliseconds. */
-const TURN_MS = 30;
-
-/** G[i, j] = (θ_i - θ*)·(θ_j - θ*), T × T. Lets the page breathe meanwhile. */
-export async function gramOf(path: readonly Flat[], centre: Flat, signal?: AbortSignal): Promise<Float64Array> {
+/** G[i, j] = (θ_i - θ*)·(θ_j - θ*), T × T. */
+export function* gramOf(path: readonly Flat[], centre: Flat): Generator<void, Float64Array, void> {
   const count = path.length;
   const gram = new Float64Array(count * count);
   // Rows of nothing behind the last, since rows are multiplied with four at a time.
   const block = new Float64Array((count + 3) * BLOCK);
-  let turn = performance.now();
   for (let first = 0; first < centre.length; first += BLOCK) {
     const size = Math.min(BLOCK, centre.length - first);
     for (let i = 0; i < count; i++) {
@@ -91,10 +93,7 @@ export async function gramOf(path: readonly Flat[], centre: Flat, signal?: Abort
       for (let k = 0; k < size; k++) block[i * BLOCK + k] = point[first + k]! - centre[first + k]!;
     }
     addProducts(gram, block, count, size);
-    if (performance.now() - turn < TURN_MS) continue;
-    await new Promise((resolve) => setTimeout(resolve));
-    signal?.throwIfAborted();
-    turn = performance.now();
+    yield;
   }
   for (let i = 0; i < count; i++) for (let j = 0; j < i; j++) gram[j * count + i] = gram[i * count + j]!;
   return gram;
@@ -122,6 +121,12 @@ function addProducts(gram: Float64Array, block: Float64Array, count: number, siz
   }
 }
 
+interface Components {
+  readonly x: Float32Array;
+  readonly y: Float32Array;
+  readonly share: readonly [number, number];
+}
+
 /** Below this share of the first, a second component is what rounding leaves. */
 const FLAT = 1e-10;
 
@@ -132,13 +137,14 @@ const FLAT = 1e-10;
  * @returns the directions, and what each has of the sum of all squared distances
  * @throws DownhillError OPTION-RANGE for a path that lies on a line through θ*, or does not move
  */
-export async function principal(path: readonly Flat[], centre: Flat, signal?: AbortSignal) {
+export function* principal(path: readonly Flat[], centre: Flat): Generator<void, Components, void> {
   const count = path.length;
-  const gram = await gramOf(path, centre, signal);
-  const { values, vectors } = eigenOf(gram, count);
+  const gram = yield* gramOf(path, centre);
+  const { values, vectors } = yield* eigenOf(gram, count);
   const total = values.reduce((sum, value) => sum + Math.max(value, 0), 0);
   if (!Number.isFinite(total) || !(values[1]! > FLAT * values[0]!)) throw noPlane(total);
-  const [x, y] = [0, 1].map((k) => {
+  const directions: Float32Array[] = [];
+  for (const k of [0, 1]) {
     const direction = new Float64Array(centre.length);
     const own = vectors[k]!;
     // By the first snapshot that lies anywhere along it, so that pictures of one path agree.
@@ -147,10 +153,12 @@ export async function principal(path: readonly Flat[], centre: Flat, signal?: Ab
     for (let t = 0; t < count; t++) {
       const [weight, point] = [own[t]! * scale, path[t]!];
       for (let i = 0; i < centre.length; i++) direction[i]! += weight * (point[i]! - centre[i]!);
+      yield;
     }
-    return Float32Array.from(direction);
-  });
-  return { x: x!, y: y!, share: [values[0]! / total, values[1]! / total] as const };
+    directions.push(Float32Array.from(direction));
+  }
+  const [x, y] = directions;
+  return { x: x!, y: y!, share: [values[0]! / total, values[1]! / total] };
 }
 
 function noPlane(total: number): DownhillError {
@@ -169,7 +177,12 @@ function noPlane(total: number): DownhillError {
  *
  * @param y left out for a line
  */
-export function projected(path: readonly Flat[], centre: Flat, x: Flat, y: Flat | undefined): Omit<PlanePath, 'steps'> {
+export function* projected(
+  path: readonly Flat[],
+  centre: Flat,
+  x: Flat,
+  y: Flat | undefined,
+): Generator<void, Omit<PlanePath, 'steps'>, void> {
   const count = path.length;
   const made = { x: new Float64Array(count), y: new Float64Array(count), distance: new Float64Array(count) };
   const [xx, xy, yy] = [dot(x, x), y ? dot(x, y) : 0, y ? dot(y, y) : 1];
@@ -183,6 +196,7 @@ export function projected(path: readonly Flat[], centre: Flat, x: Flat, y: Flat 
     made.x[t] = a;
     made.y[t] = y ? b : 0;
     made.distance[t] = Math.sqrt(square);
+    yield;
   }
   return made;
 }

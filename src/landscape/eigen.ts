@@ -13,14 +13,17 @@ const MOST_SWEEPS = 30;
  *
  * @param matrix [n, n], row-major; only read
  */
-export function eigenOf(matrix: Float64Array, n: number): Eigen {
+export function* eigenOf(matrix: Float64Array, n: number): Generator<void, Eigen, void> {
   const a = matrix.slice();
   // Rows are eigenvectors in the end.
   const v = new Float64Array(n * n);
   for (let i = 0; i < n; i++) v[i * n + i] = 1;
   for (let sweep = 0; sweep < MOST_SWEEPS; sweep++) {
     if (offDiagonal(a, n) <= Number.EPSILON * diagonal(a, n)) break;
-    for (let p = 0; p < n - 1; p++) for (let q = p + 1; q < n; q++) rotate(a, v, n, p, q);
+    for (let p = 0; p < n - 1; p++) {
+      for (let q = p + 1; q < n; q++) rotate(a, v, n, p, q);
+      yield;
+    }
   }
   const order = Array.from({ length: n }, (_, i) => i).sort((i, j) => a[j * n + j]! - a[i * n + i]!);
   return {

@@ -2,7 +2,7 @@ import type { Dataset } from '../data/dataset.js';
 import { Uploads } from '../data/upload.js';
 import { BufferSet, guarded, range, readRanges } from '../gpu/buffers.js';
 import { untilLost } from '../gpu/lost.js';
-import { createPasses, encodePasses, type Pass } from '../gpu/pipelines.js';
+import { createPasses, encodePasses, type Pass } from '../gpu/passes.js';
 import { SUMS_BYTES } from '../kernels/judge.js';
 import { lower } from '../kernels/lower.js';
 import { POINT_BYTES, planeForms, planePoints } from '../kernels/plane.js';

@@ -1,7 +1,8 @@
 import type { Dataset } from '../data/dataset.js';
 import { checkUploadable } from '../data/upload.js';
 import { DownhillError } from '../gpu/errors.js';
-import { type Model, tensorsOf } from '../nn/model.js';
+import { inTurns } from '../gpu/turns.js';
+import { type Model, type TensorSpec, tensorsOf } from '../nn/model.js';
 import { readTensors } from '../space/vectors.js';
 import type { Inside } from '../train/inside.js';
 import type { Trainer } from '../train/types.js';
@@ -54,7 +55,7 @@ export async function landscape(trainer: Trainer, options: LandscapeOptions): Pr
     flatten(tensors, (name) => weights.get(name)!),
     path,
   );
-  const route = pathOn(checked, frame, path);
+  const route = await pathOn(checked, frame, path);
   const { points, x, y } = pointsOf(checked, frame, route);
   checked.signal?.throwIfAborted();
 
@@ -99,11 +100,12 @@ async function frameOf(
 ): Promise<Frame> {
   const tensors = tensorsOf(model);
   if (plane === 'random') {
-    const [x, y] = ([0, 1] as const).map((which) => filterNormalised(tensors, weights, seed, which));
-    if (norm(x!) > 0) return { base: weights, x: x!, y: y!, centre: [0, 0] };
+    const x = await inTurns(filterNormalised(tensors, weights, seed, 0), signal);
+    const y = await inTurns(filterNormalised(tensors, weights, seed, 1), signal);
+    if (norm(x) > 0) return { base: weights, x, y, centre: [0, 0] };
     throw noDirection('All weights are 0, so there is nothing to scale random directions to.');
   }
-  if (plane === 'pca') return { base: weights, ...(await principal(path!, weights, signal)), centre: [0, 0] };
+  if (plane === 'pca') return { base: weights, ...(await inTurns(principal(path!, weights), signal)), centre: [0, 0] };
   const [begin, end] = [from, to].map((given) => given && flatten(tensors, (name) => given[name]!));
   const line: Frame = { base: end ?? weights, x: begin ?? Float32Array.from(path![0]!), y: undefined, centre: [1, 0] };
   if (norm(along(line)) > 0) return line;
@@ -117,15 +119,31 @@ const noDirection = (what: string) =>
 async function flatPath({ path }: CheckedLandscape, model: Model): Promise<readonly Flat[] | undefined> {
   if (path === undefined) return undefined;
   const snapshots = path instanceof WeightPath ? await path.read() : path;
-  return snapshots.map((named) => flatten(tensorsOf(model), (name) => named[name]!));
+  return inTurns(flattened(tensorsOf(model), snapshots));
+}
+
+function* flattened(
+  tensors: readonly TensorSpec[],
+  snapshots: readonly Readonly<Record<string, Float32Array>>[],
+): Generator<void, Flat[], void> {
+  const flat: Flat[] = [];
+  for (const named of snapshots) {
+    flat.push(flatten(tensors, (name) => named[name]!));
+    yield;
+  }
+  return flat;
 }
 
 /** The direction that an axis goes along. */
 const along = ({ base, x, y }: Frame): Flat => (y ? x : difference(base, x));
 
-function pathOn({ path }: CheckedLandscape, frame: Frame, flat: readonly Flat[] | undefined): PlanePath | undefined {
+async function pathOn(
+  { path, signal }: CheckedLandscape,
+  frame: Frame,
+  flat: readonly Flat[] | undefined,
+): Promise<PlanePath | undefined> {
   if (!flat) return undefined;
-  const made = projected(flat, frame.y ? frame.base : frame.x, along(frame), frame.y);
+  const made = await inTurns(projected(flat, frame.y ? frame.base : frame.x, along(frame), frame.y), signal);
   return { ...made, steps: path instanceof WeightPath ? path.steps : undefined };
 }
 

@@ -184,7 +184,7 @@ function checkInterval(where: string, given: unknown): Interval {
   if (!Array.isArray(given) || given.length !== 2) {
     throw new DownhillError('OPTION-TYPE', `${where} must be [from, to], got ${show(given)}.`, 'Pass [-1, 1].');
   }
-  const [from, to] = given.map((value, i) =>
+  const [from, to] = Array.from(given as readonly unknown[], (value, i) =>
     checkNumber(`${where}[${i}]`, value, { min: -FARTHEST, max: FARTHEST }, { mayVanish: true, single: true }),
   );
   if (from! < to!) return [from!, to!];

@@ -150,11 +150,12 @@ export class WeightPath {
 
   /** The weights of every snapshot, in host memory, by tensor. */
   async read(): Promise<Record<string, Float32Array>[]> {
-    if (this.#snapshots.length === 0) return [];
-    const { device } = this.#snapshots[0]!.buffers;
-    const vectors = this.#snapshots.map(({ vector }) => vector);
-    const read = await readTensors(device, 'path', this.space, vectors);
-    return read.map((tensors) => Object.fromEntries(tensors));
+    // All recorded now, so that they are of one moment; each is copied when it comes, with turns for the page between.
+    const reads = this.#snapshots.map(({ buffers, vector }) =>
+      readTensors(buffers.device, 'path', this.space, [vector]),
+    );
+    const read = await Promise.all(reads);
+    return read.map(([tensors]) => Object.fromEntries(tensors!));
   }
 
   /** Frees the snapshots. */

@@ -1,3 +1,4 @@
+import { atOnce } from '../gpu/turns.js';
 import { Random } from '../kernels/random.js';
 import { type Init, type Model, OWN_GAIN_SQUARED, type TensorSpec, tensorsOf } from './model.js';
 
@@ -28,18 +29,25 @@ interface Distribution {
   readonly bias?: Draw;
 }
 
+/** Work that may be left at every yield, for others to have their turn. */
+type Work<T> = Generator<void, T, void>;
+
+/** So many numbers are drawn between two yields: well under a millisecond. */
+const PIECE = 4096;
+
 /** A distribution of whole matrices. */
 interface Fill {
-  fill(random: Random, matrix: Float32Array, fanIn: number, fanOut: number, gain: number): void;
+  fill(random: Random, matrix: Float32Array, fanIn: number, fanOut: number, gain: number): Work<void>;
 }
 
 /** n orthonormal vectors of m ≥ n elements, uniform among all such: Gram-Schmidt, twice, on normal numbers. */
-function orthonormal(random: Random, n: number, m: number): Float64Array[] {
+function* orthonormal(random: Random, n: number, m: number): Work<Float64Array[]> {
   const vectors: Float64Array[] = [];
   for (let k = 0; k < n; k++) {
     const own = Float64Array.from({ length: m }, () => normal(random));
     // Once leaves what rounding and nearly parallel vectors leave; twice is enough (Giraud et al. 2005).
-    for (const other of [...vectors, ...vectors]) {
+    for (const [j, other] of [...vectors, ...vectors].entries()) {
+      if ((j * m) % PIECE < m) yield;
       let along = 0;
       for (let i = 0; i < m; i++) along += own[i]! * other[i]!;
       for (let i = 0; i < m; i++) own[i]! -= along * other[i]!;
@@ -55,9 +63,11 @@ function orthonormal(random: Random, n: number, m: number): Float64Array[] {
  * columns are orthonormal, of a wide one the rows.
  */
 const orthogonal: Fill = {
-  fill(random, matrix, fanIn, fanOut, gain) {
+  *fill(random, matrix, fanIn, fanOut, gain) {
     const tall = fanIn >= fanOut;
-    for (const [k, vector] of orthonormal(random, Math.min(fanIn, fanOut), Math.max(fanIn, fanOut)).entries()) {
+    const vectors = yield* orthonormal(random, Math.min(fanIn, fanOut), Math.max(fanIn, fanOut));
+    for (const [k, vector] of vectors.entries()) {
+      yield;
       const [start, step] = tall ? [k, fanOut] : [k * fanOut, 1];
       for (const [i, value] of vector.entries()) matrix[start + i * step] = gain * value;
     }
@@ -97,21 +107,30 @@ function squareOf(model: Model, layer: number): number {
   return (model.gain === 'auto' ? gainBehind(model, layer) : model.gain) ** 2;
 }
 
-function fill(model: Model, { layer, role }: TensorSpec, tensor: Float32Array, random: Random): void {
+function* fill(model: Model, { layer, role }: TensorSpec, tensor: Float32Array, random: Random): Work<void> {
   const draw = distributions[model.init][role];
   if (!draw) return;
   const { input, output } = model.layers[layer]!;
   const square = squareOf(model, layer);
-  if ('fill' in draw) draw.fill(random, tensor, input, output, Math.sqrt(square));
-  else for (let j = 0; j < tensor.length; j++) tensor[j] = draw(random, input, output, square);
+  if ('fill' in draw) return yield* draw.fill(random, tensor, input, output, Math.sqrt(square));
+  for (let from = 0; from < tensor.length; from += PIECE) {
+    const to = Math.min(from + PIECE, tensor.length);
+    for (let j = from; j < to; j++) tensor[j] = draw(random, input, output, square);
+    yield;
+  }
+}
+
+/** As {@link initialize}, piece by piece: large layers take a while. */
+export function* drawTensors(model: Model, seed: number): Work<Float32Array<ArrayBuffer>[]> {
+  const tensors: Float32Array<ArrayBuffer>[] = [];
+  for (const [i, spec] of tensorsOf(model).entries()) {
+    const tensor = new Float32Array(spec.shape.reduce((product, size) => product * size, 1));
+    if (spec.initial !== undefined) tensor.fill(spec.initial);
+    else yield* fill(model, spec, tensor, new Random(seed, STREAM + i));
+    tensors.push(tensor);
+  }
+  return tensors;
 }
 
 /** The initial tensors of a network in the order of `tensorsOf`: weights [in, out], biases. */
-export function initialize(model: Model, seed: number): Float32Array<ArrayBuffer>[] {
-  return tensorsOf(model).map((spec, i) => {
-    const tensor = new Float32Array(spec.shape.reduce((product, size) => product * size, 1));
-    if (spec.initial !== undefined) return tensor.fill(spec.initial);
-    fill(model, spec, tensor, new Random(seed, STREAM + i));
-    return tensor;
-  });
-}
+export const initialize = (model: Model, seed: number): Float32Array<ArrayBuffer>[] => atOnce(drawTensors(model, seed));

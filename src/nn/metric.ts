@@ -160,7 +160,7 @@ export function checkMetrics(
   if (!Array.isArray(asked)) {
     throw new DownhillError('OPTION-TYPE', `metrics must be a list, got ${show(asked)}.`, "Pass ['f1'] or the like.");
   }
-  const metrics = asked.map((each, i) => checkMetric(`metrics[${i}]`, each, known));
+  const metrics = Array.from(asked as readonly unknown[], (each, i) => checkMetric(`metrics[${i}]`, each, known));
   for (const [i, { row: metric, settings }] of metrics.entries()) {
     if (metrics.findIndex((other) => other.row.name === metric.name) < i) {
       throw new DownhillError('OPTION-RANGE', `metrics has ${metric.name} twice.`, 'Ask for each of them once.');

@@ -1,5 +1,5 @@
 import { DownhillError, show } from '../gpu/errors.js';
-import { checkChoice, checkNumber, checkOptions } from '../gpu/fields.js';
+import { checkChoice, checkNumber, checkOptions, checkText } from '../gpu/fields.js';
 import { checkWidth, type Layer, type LayerBuffer, type LayerTensor, resolveSettings } from './layer.js';
 import type { LossFunction, LossRow } from './loss.js';
 import { softmaxCrossEntropy } from './losses.js';
@@ -96,7 +96,8 @@ export function sequential(options: SequentialOptions): Model {
     );
   }
   let width = input;
-  const placed = layers.map((layer, i) => {
+  // Not `map` of the list itself, which leaves out its holes.
+  const placed = Array.from(layers as readonly Layer[], (layer, i) => {
     const made = place(layer, i, width);
     width = made.output;
     return made;
@@ -152,10 +153,35 @@ function place(layer: Layer, index: number, input: number): ModelLayer {
     row,
     settings,
     input,
-    output: row.output(input, settings, where),
-    tensors: named(row.tensors(input, settings)),
-    buffers: named(row.buffers?.(input, settings) ?? []),
+    output: checkWidth(`${where}: its width`, row.output(input, settings, where)),
+    tensors: named<LayerTensor>(checkTensors(where, row.tensors(input, settings))),
+    buffers: named<LayerBuffer>(checkTensors(where, row.buffers?.(input, settings) ?? [])),
   });
+}
+
+/** Tensors a GPU addresses in 32 bits. */
+const MAX_ELEMENTS = 2 ** 32 - 1;
+
+/** What a row says of its tensors is taken as it is from here on: one of NaN elements would end the process. */
+function checkTensors<T extends LayerTensor | LayerBuffer>(where: string, tensors: readonly T[]): readonly T[] {
+  if (!Array.isArray(tensors)) {
+    throw new DownhillError('OPTION-TYPE', `${where}: its tensors are ${show(tensors)}.`, 'Let the row give a list.');
+  }
+  for (const { name, shape } of tensors) {
+    checkText(`${where}: the name of a tensor`, name);
+    // Holes of a sparse list count as what they read as: undefined.
+    const sizes: unknown[] = Array.isArray(shape) ? [...shape] : [undefined];
+    const elements = sizes.every((size) => Number.isInteger(size) && (size as number) > 0)
+      ? (sizes as number[]).reduce((product, size) => product * size, 1)
+      : Number.NaN;
+    if (elements <= MAX_ELEMENTS) continue;
+    throw new DownhillError(
+      'SHAPE-INVALID',
+      `${where}: its tensor ${show(name)} has the shape ${show(shape)}.`,
+      `Give positive whole sizes, of at most ${MAX_ELEMENTS} elements together.`,
+    );
+  }
+  return tensors;
 }
 
 /**

@@ -5,4 +5,4 @@ export const residualProduct = () =>
   import('../shaders/nn/residual_product.gen.js').then(({ residualProductShader }) => residualProductShader);
 
 /** Of f32: for a loss that bends alike everywhere. */
-export const LARGEST = 3.4028234663852886e38;
+export { MAX_F32 as LARGEST } from '../gpu/constants.js';

@@ -1,3 +1,4 @@
+import { MAX_F32 } from '../gpu/constants.js';
 import { DownhillError, show } from '../gpu/errors.js';
 import type { LossFunction, TargetKind, TargetsOf } from './loss.js';
 
@@ -12,6 +13,10 @@ interface Kind<T> {
   /** Outputs that a network for them has. */
   width(targets: T): number;
   values(targets: T): ArrayLike<number> | undefined;
+  /** What they must be an array of. */
+  readonly arrays: readonly (new (
+    length: number,
+  ) => ArrayLike<number>)[];
   /** Values of one sample. */
   perSample(width: number): number;
   /** The first target that is none. @param within where the loss wants values to lie */
@@ -27,6 +32,7 @@ const kinds: { readonly [K in TargetKind]: Kind<TargetsOf[K]> } = {
   classes: {
     width: ({ classes }) => classes,
     values: ({ labels }) => labels,
+    arrays: [Uint8Array, Uint16Array, Uint32Array],
     perSample: () => 1,
     fault({ labels, classes }) {
       const sample = labels.findIndex((label) => !(label < classes));
@@ -41,15 +47,23 @@ const kinds: { readonly [K in TargetKind]: Kind<TargetsOf[K]> } = {
   values: {
     width: ({ width }) => width,
     values: ({ values }) => values,
+    arrays: [Float32Array],
     perSample: (width) => width,
-    fault(targets, within) {
-      if (!within) return undefined;
+    fault(targets, within = ANY) {
       const { values, width } = targets;
       const at = values.findIndex((value, i) => !between(seen(targets, value, i % width), within));
       if (at < 0) return undefined;
-      const sample = Math.floor(at / width);
+      const where = `The target of sample ${Math.floor(at / width)}, column ${at % width}, is ${values[at]}`;
+      if (within === ANY) {
+        const trained = seen(targets, values[at]!, at % width);
+        const scaled = Object.is(trained, values[at]) ? '' : `, and ${trained} scaled`;
+        return {
+          what: `${where}${scaled}: no finite float32.`,
+          fix: 'Remove NaN and infinite targets, or scale them.',
+        };
+      }
       return {
-        what: `The target of sample ${sample}, column ${at % width}, is ${values[at]}, which does not lie from ${within[0]} to ${within[1]}.`,
+        what: `${where}, which does not lie from ${within[0]} to ${within[1]}.`,
         fix: 'Correct or scale the targets, or use a loss for any values, such as mse.',
       };
     },
@@ -58,6 +72,7 @@ const kinds: { readonly [K in TargetKind]: Kind<TargetsOf[K]> } = {
   probabilities: {
     width: ({ classes }) => classes,
     values: ({ values }) => values,
+    arrays: [Float32Array],
     perSample: (width) => width,
     fault({ values, classes }) {
       for (let at = 0; at < values.length; at += classes) {
@@ -78,6 +93,9 @@ const kinds: { readonly [K in TargetKind]: Kind<TargetsOf[K]> } = {
   },
 };
 
+/** Where a loss says nothing of where values lie: they must be numbers that a kernel has. */
+const ANY = [-MAX_F32, MAX_F32] as const;
+
 const between = (value: number, [low, high]: readonly [number, number]) => value >= low && value <= high;
 
 const at = (numbers: number | ArrayLike<number> | undefined, i: number) =>
@@ -91,7 +109,7 @@ const seen = ({ scale, shift }: TargetsOf['values'], value: number, column: numb
  * Targets must be those that a loss takes, as many as there are samples, and fit a network with so many outputs. They are
  * plain data that anybody can make or change.
  *
- * @throws DownhillError SHAPE-MISMATCH, DATA-MISMATCH, DATA-LABEL
+ * @throws DownhillError SHAPE-MISMATCH, OPTION-TYPE, DATA-MISMATCH, DATA-LABEL
  */
 export function checkTargets({ row }: LossFunction, targets: TargetsOf[TargetKind], outputs: number, samples: number) {
   const taken = [row.targets, ...(row.also ?? [])];
@@ -111,7 +129,15 @@ export function checkTargets({ row }: LossFunction, targets: TargetsOf[TargetKin
       `Make the last size ${width}.`,
     );
   }
-  const [length, expected] = [kind.values(targets)?.length, samples * kind.perSample(width)];
+  const values: unknown = kind.values(targets);
+  if (!kind.arrays.some((Values) => values instanceof Values)) {
+    throw new DownhillError(
+      'OPTION-TYPE',
+      `Targets of the kind ${targets.kind} are a ${kind.arrays.map(({ name }) => name).join(' or ')}, got ${show(values)}.`,
+      'Make the data with arrays(), idx() or digits().',
+    );
+  }
+  const [length, expected] = [(values as ArrayLike<number>).length, samples * kind.perSample(width)];
   if (length !== expected) {
     throw new DownhillError(
       'DATA-MISMATCH',

@@ -5,6 +5,7 @@ import { homedir, hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Part, PartOrigin, PartStore } from '../data/download.js';
 import { DownhillError, show } from '../gpu/errors.js';
+import { isAlive } from './lock.js';
 
 /** What the folder depends on; tests pass a made-up one. */
 export interface CacheMachine {
@@ -138,15 +139,6 @@ export function writeWhole(folder: string, name: string, bytes: Uint8Array): Pro
       throw error;
     }
   });
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'; // somebody else's
-  }
 }
 
 const WHY: Readonly<Record<string, string>> = {

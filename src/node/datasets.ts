@@ -1,5 +1,4 @@
 /** Data sets by name: downloaded once, checked, and kept in a folder of caches. */
-import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Dataset } from '../data/dataset.js';
 import { download, type KnownFile, sha256 } from '../data/download.js';
@@ -9,6 +8,7 @@ import { DownhillError, show } from '../gpu/errors.js';
 import { checkChoice, checkNumber, checkOptions } from '../gpu/fields.js';
 import { cacheFolder, FilePart, writeWhole } from './cache.js';
 import type { IdxFiles } from './files.js';
+import { readPlainFile } from './plain-file.js';
 
 export type { NamedDataset };
 /** What is known of each before it is there. */
@@ -35,7 +35,7 @@ export interface DatasetOptions {
    * behind it, where that is set. What comes from them must have the same checksums.
    */
   readonly mirrors?: readonly string[];
-  /** Longest that a server may send nothing, in milliseconds. Default 30,000. */
+  /** Longest that a server may send nothing, or less than 1 KiB a second, in milliseconds. Default 30,000. */
   readonly silenceMs?: number;
   /** Ends the download with the signal's reason; the next one goes on where it was. */
   readonly signal?: AbortSignal;
@@ -129,7 +129,7 @@ async function fetchFile(
 /** A file of the cache; undefined where there is none, or another. */
 async function readKnown(folder: string, file: KnownFile): Promise<Uint8Array<ArrayBuffer> | undefined> {
   try {
-    const bytes = new Uint8Array(await readFile(join(folder, file.name)));
+    const bytes = await readPlainFile(join(folder, file.name));
     return bytes.length === file.bytes && (await sha256(bytes)) === file.sha256 ? bytes : undefined;
   } catch {
     return undefined;

@@ -1,7 +1,9 @@
 /** Data sets on disk, for Node. The contents are read and checked by the library's own IDX reader. */
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DownhillError, show } from '../gpu/errors.js';
+import { checkChoice } from '../gpu/fields.js';
+import { readPlainFile } from './plain-file.js';
 
 /** One part of a data set: the bytes of its two files, gzipped or not. */
 export interface IdxFiles {
@@ -22,9 +24,10 @@ const labelFile = (part: IdxPart) => new RegExp(`^${part}-labels[-.]idx1-ubyte(\
  * Reads the IDX files of a folder: `train-images-idx3-ubyte(.gz)` with `train-labels-idx1-ubyte(.gz)`, or the same with
  * `t10k-`. Without `part`, the training part where it is there, else the test part.
  *
- * @throws DownhillError DATA-NOT-FOUND, naming what was looked for and what is there.
+ * @throws DownhillError DATA-NOT-FOUND, naming what was looked for and what is there; OPTION-*.
  */
 export async function idxFolder(folder: string, part?: IdxPart): Promise<IdxFiles> {
+  if (part !== undefined) checkChoice('idxFolder.part', part, PARTS);
   const names = await list(folder);
   const found = part ? filesOf(names, part) : PARTS.map((each) => filesOf(names, each)).find(Boolean);
   if (found) return { images: await read(join(folder, found.images)), labels: await read(join(folder, found.labels)) };
@@ -72,8 +75,7 @@ async function list(folder: string): Promise<string[]> {
 
 async function read(path: string): Promise<Uint8Array> {
   try {
-    const buffer = await readFile(path);
-    return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength); // a plain view: no Buffer outside Node
+    return await readPlainFile(path);
   } catch (cause) {
     throw new DownhillError(
       'DATA-NOT-FOUND',

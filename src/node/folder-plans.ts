@@ -1,8 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { DownhillError, show } from '../gpu/errors.js';
 import type { PlanStore } from '../train/plan-types.js';
 import { cacheFolder, writeWhole } from './cache.js';
+import { readPlainText } from './plain-file.js';
 
 /**
  * Measured plans in a folder, one JSON file each, `<key>.json`: for `plans` of `createTrainer`.
@@ -24,7 +24,7 @@ export function folderPlans(folder: string = join(cacheFolder(), 'plans')): Plan
     async load(key) {
       let text: string;
       try {
-        text = await readFile(join(path, `${key}.json`), 'utf8');
+        text = readPlainText(join(path, `${key}.json`));
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
         throw error;

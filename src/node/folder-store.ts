@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { type FileHandle, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { memoryLeft } from '../data/memory.js';
 import { DownhillError, show } from '../gpu/errors.js';
 import {
   busyError,
@@ -12,6 +13,7 @@ import {
   type StoreOptions,
 } from '../store/store.js';
 import { lockFolder } from './lock.js';
+import { readPlainFile } from './plain-file.js';
 
 /** What is being written: hidden, and never taken for a checkpoint. */
 const TEMPORARY = /^\.step-\d+\.safetensors\.[0-9a-f-]+\.tmp$/;
@@ -79,15 +81,8 @@ class FolderFiles implements CheckpointFiles {
   }
 
   async read(name: string): Promise<Uint8Array<ArrayBuffer>> {
-    const file = await open(join(this.path, name), 'r');
-    try {
-      const { size } = await file.stat();
-      const bytes = new Uint8Array(size);
-      const length = await fill(file, bytes, 0);
-      return length === size ? bytes : bytes.slice(0, length);
-    } finally {
-      await file.close();
-    }
+    // Of any size: one that was written can be read again.
+    return await readPlainFile(join(this.path, name), memoryLeft());
   }
 
   async write(name: string, bytes: Uint8Array): Promise<void> {

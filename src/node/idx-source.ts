@@ -1,11 +1,11 @@
 /** IDX files that stay on disk: only the rows of a batch are read. */
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { closeSync, fstatSync, readSync } from 'node:fs';
 import { labelTargets } from '../data/arrays.js';
 import { checkLength, parseIdx, readHeader } from '../data/idx.js';
 import { type DataSource, source } from '../data/source.js';
 import { DownhillError, show } from '../gpu/errors.js';
 import { checkInteger, checkOptions } from '../gpu/fields.js';
+import { openPlainFile, readPlainFile } from './plain-file.js';
 
 /** Options of {@link idxSource}. */
 export interface IdxSourceOptions {
@@ -35,7 +35,7 @@ export async function idxSource(options: IdxSourceOptions): Promise<FileSource> 
   checkOptions('idxSource', options, ['images', 'labels', 'classes']);
   const classes = checkInteger('idxSource.classes', options.classes ?? 10, 2, 256);
   const labels = parseIdx(
-    await readFile(options.labels).catch((cause) => Promise.reject(unread(options.labels, cause))),
+    await readPlainFile(options.labels).catch((cause) => Promise.reject(unread(options.labels, cause))),
   );
   const file = openFile(options.images);
   try {
@@ -76,7 +76,7 @@ function unread(path: string, cause: unknown): DownhillError {
 
 function openFile(path: string): number {
   try {
-    return openSync(path, 'r');
+    return openPlainFile(path);
   } catch (cause) {
     throw unread(path, cause);
   }

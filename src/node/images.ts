@@ -1,9 +1,10 @@
 /** Images in folders by class. */
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Dataset } from '../data/dataset.js';
 import { type ImageEntry, type ImageOptions, imagesOf, isImageName } from '../data/images.js';
 import { DownhillError, show } from '../gpu/errors.js';
+import { plainSize, readPlainFile } from './plain-file.js';
 import { decodePicture } from './png.js';
 
 /**
@@ -45,8 +46,8 @@ export async function imageFolder(folder: string, options: ImageOptions = {}): P
       entries.push({
         path,
         label,
-        size: async () => (await found(path, stat(path))).size,
-        read: () => found(path, readFile(path)),
+        size: () => found(path, stat(path).then(plainSize)),
+        read: () => found(path, readPlainFile(path)),
       });
     }
   }

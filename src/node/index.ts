@@ -27,5 +27,9 @@ export { folderStore } from './folder-store.js';
 export { type FileSource, type IdxSourceOptions, idxSource } from './idx-source.js';
 export { imageFolder } from './images.js';
 /** @internal For the command line. */
-export { isAlive, lockFolder } from './lock.js';
+export { appendLines } from './lines.js';
+/** @internal For the command line. */
+export { isAlive, lockFolder, startOf } from './lock.js';
+/** @internal For the command line. */
+export { checkPlain, readPlainFile, readPlainFileSync, readPlainText } from './plain-file.js';
 export { fileLog } from './search-log.js';

@@ -1,6 +1,8 @@
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, truncateSync } from 'node:fs';
 import { DownhillError } from '../gpu/errors.js';
 import type { SearchLog } from '../search/log.js';
+import { appendLines } from './lines.js';
+import { readPlainText } from './plain-file.js';
 
 /**
  * The log of a search in a file: JSON Lines. A line is on the disk before the search goes on, so that a process that is killed loses only what was
@@ -27,19 +29,10 @@ export function fileLog(path: string): SearchLog {
   return {
     read: () =>
       guarded(() => {
-        text = existsSync(path) ? readFileSync(path, 'utf8') : '';
+        text = existsSync(path) ? readPlainText(path) : '';
         return text;
       }),
-    append: (lines) =>
-      guarded(() => {
-        const file = openSync(path, 'a');
-        try {
-          writeFileSync(file, lines);
-          fsyncSync(file);
-        } finally {
-          closeSync(file);
-        }
-      }),
+    append: (lines) => guarded(() => appendLines(path, lines, { sync: true })),
     truncate: (length) => guarded(() => truncateSync(path, Buffer.byteLength(text.slice(0, length)))),
   };
 }

@@ -286,19 +286,41 @@ export function checkOverlap(tensors: readonly AdoptedTensor[]): void {
 }
 
 /**
- * Finds what does not show on a buffer's face: that it was destroyed, or is of another device. Binds every buffer in an empty
- * compute pass and submits that in an error scope; only when it fails, one buffer after another, to name the tensor.
+ * {@link probeBuffers} for those of tensors.
  *
+ * @param sides whether gradients, too, must be there
  * @throws DownhillError BUFFER-INVALID, DEVICE-LOST.
  */
-export async function probeTensors(device: GPUDevice, tensors: readonly AdoptedTensor[], label: string): Promise<void> {
+export function probeTensors(
+  device: GPUDevice,
+  tensors: readonly AdoptedTensor[],
+  label: string,
+  sides: readonly ('param' | 'grad')[] = ['param', 'grad'],
+): Promise<void> {
   const places = new Map<GPUBuffer, string>();
-  for (const { name, elements, param, grad, rows } of tensors) {
+  for (const { name, elements, rows, ...ranges } of tensors) {
     if (elements === 0) continue;
     if (rows?.active && !places.has(rows.active.buffer)) places.set(rows.active.buffer, `Tensor ${show(name)}: active`);
-    if (!places.has(param.buffer)) places.set(param.buffer, `Tensor ${show(name)}: param`);
-    if (!places.has(grad.buffer)) places.set(grad.buffer, `Tensor ${show(name)}: grad`);
+    for (const side of sides) {
+      const { buffer } = ranges[side];
+      if (!places.has(buffer)) places.set(buffer, `Tensor ${show(name)}: ${side}`);
+    }
   }
+  return probeBuffers(device, places, label);
+}
+
+/**
+ * Finds what does not show on a buffer's face: that it was destroyed, or is of another device. Binds every buffer in an empty
+ * compute pass and submits that in an error scope; only when it fails, one buffer after another, to say which.
+ *
+ * @param places what each is, for messages
+ * @throws DownhillError BUFFER-INVALID, DEVICE-LOST.
+ */
+export async function probeBuffers(
+  device: GPUDevice,
+  places: ReadonlyMap<GPUBuffer, string>,
+  label: string,
+): Promise<void> {
   const probe = (buffers: Iterable<GPUBuffer>) => guarded(device, label, () => bindAll(device, buffers, label));
   const unusable = (error: unknown) => !(error instanceof DownhillError) || error.code === 'GPU-VALIDATION';
   try {

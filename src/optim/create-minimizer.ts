@@ -3,18 +3,18 @@ import { USAGE } from '../gpu/constants.js';
 import { DownhillError, show } from '../gpu/errors.js';
 import { checkDevice, checkOptions, checkText, type Fields } from '../gpu/fields.js';
 import { checkNotLost } from '../gpu/lost.js';
-import { createPasses, encodePasses, type Pass } from '../gpu/pipelines.js';
+import { createPasses, encodePasses, type Pass } from '../gpu/passes.js';
 import { lower } from '../kernels/lower.js';
 import type { Op } from '../kernels/op.js';
 import { takeValues, takeValuesForms, VALUE_STRIDE } from '../kernels/take-values.js';
 import { arenaSpace, largestArena } from '../space/arena.js';
 import type { Space, Vector } from '../space/space.js';
 import { partRange } from '../space/vectors.js';
-import { adoptRange, countElements, type ForeignRange } from './adopt.js';
+import { adoptRange, countElements, type ForeignRange, probeBuffers } from './adopt.js';
+import type { Group } from './group.js';
 import type { SetOptions } from './groups.js';
 import type { BoundMinimizer, MinimizerModule, MinimizerReport, Points } from './minimizer.js';
 import { checkRule, type FieldsOf, type Rule } from './rule.js';
-import type { Group } from './scalars.js';
 
 /* A minimizer for who can record values and gradients into an encoder: the trainer's, on memory of somebody else. */
 
@@ -62,7 +62,7 @@ export interface CallerMinimizer<F extends Fields = Fields> {
    * submits or maps. Any number of rounds may be recorded and submitted together; once it has ended by itself they change nothing.
    */
   step(encoder: GPUCommandEncoder): void;
-  /** What came of the rounds submitted so far. */
+  /** What came of the rounds submitted so far. @throws DownhillError BUFFER-INVALID where a buffer of a tensor was destroyed */
   read(): Promise<MinimizerReport>;
   /** Changes settings, in queue order; one that ended by itself goes on. @throws DownhillError OPTION-*, HYPER-* */
   set(options: SetOptions<F>): void;
@@ -263,7 +263,13 @@ class Recorded<F extends Fields> implements CallerMinimizer<F> {
 
   async read(): Promise<MinimizerReport> {
     this.#checkAlive();
-    return this.made.minimizer.read!();
+    // WebGPU drops a submit with a buffer that was destroyed, and tells the device's owner alone.
+    const places = new Map(this.tensors.map(({ name, param }) => [param.buffer, `Tensor ${show(name)}: param`]));
+    const [report] = await Promise.all([
+      this.made.minimizer.read!(),
+      probeBuffers(this.device, places, this.options.label),
+    ]);
+    return report;
   }
 
   set(options: SetOptions<F>): void {

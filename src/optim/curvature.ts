@@ -1,6 +1,6 @@
 import { BufferSet, guarded, range } from '../gpu/buffers.js';
 import { checkOptions } from '../gpu/fields.js';
-import { createPasses, type Pass } from '../gpu/pipelines.js';
+import { createPasses, type Pass } from '../gpu/passes.js';
 import { curvature, curvatureForms } from '../kernels/curvature.js';
 import { loadKernels, lower } from '../kernels/lower.js';
 import type { Form, Op } from '../kernels/op.js';

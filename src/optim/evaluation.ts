@@ -1,5 +1,5 @@
 import { type BufferRange, guarded, range } from '../gpu/buffers.js';
-import { createPasses, type Pass } from '../gpu/pipelines.js';
+import { createPasses, type Pass } from '../gpu/passes.js';
 import { lower } from '../kernels/lower.js';
 import { type MixOp, type MixOperands, mix, mixForms } from '../kernels/mix.js';
 import type { Form, Op } from '../kernels/op.js';

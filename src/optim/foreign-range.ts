@@ -112,6 +112,12 @@ export function adoptRange(where: string, given: unknown, { rows, width, dtype: 
       'Check shape and offset, or make the buffer larger.',
     );
   }
+  if (size !== undefined && offset + (size as number) > buffer.size) {
+    return refuse(
+      `: ${size} bytes from ${offset} on reach beyond its buffer of ${buffer.size}.`,
+      'Leave size out, or pass the bytes of the whole tensor.',
+    );
+  }
   if (buffer.mapState !== 'unmapped') {
     throw new DownhillError(
       'BUFFER-INVALID',

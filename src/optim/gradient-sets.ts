@@ -1,6 +1,7 @@
-import { BufferSet } from '../gpu/buffers.js';
+import { BufferSet, guardedNow } from '../gpu/buffers.js';
 import { DownhillError, show, suggest } from '../gpu/errors.js';
-import { makePasses, type Pass, type PassSpec } from '../gpu/pipelines.js';
+import { makePasses, type Pass, type PassSpec } from '../gpu/passes.js';
+import { forgetPipelines } from '../gpu/pipelines.js';
 import { type AdoptedTensor, adoptRange, checkOverlap, type ForeignRange } from './adopt.js';
 import type { RowOps } from './updater.js';
 
@@ -130,29 +131,38 @@ export class GradientSets {
       })
       .join();
     const { device, label } = this.#buffers;
-    device.pushErrorScope('validation');
-    try {
-      const make = (): Layout => {
-        const tables = new BufferSet(device, label);
-        return { gradients, tables, made: makePasses(tables, this.#plan(tensors, tables)) };
-      };
-      const drop = ({ tables }: Layout) => this.#rows?.drop(tables);
+    let fresh: Layout | undefined;
+    const make = (): Layout => {
+      const tables = new BufferSet(device, label);
+      try {
+        fresh = { gradients, tables, made: makePasses(tables, this.#plan(tensors, tables)) };
+        return fresh;
+      } catch (error) {
+        free({ tables });
+        throw error;
+      }
+    };
+    const drop = ({ tables }: Pick<Layout, 'tables'>) => this.#rows?.drop(tables);
+    const free = ({ tables }: Pick<Layout, 'tables'>) => {
+      drop({ tables });
+      tables.destroy();
+    };
+    const work = () => {
       const layout = recall(this.#layouts, MOST_LAYOUTS, key, make, drop);
       if (layout.gradients === gradients) return layout.made.passes;
       return layout.made.rebind(new Map(layout.gradients.map((buffer, i) => [buffer, gradients[i]!])));
-    } finally {
-      const found = device.popErrorScope();
-      found.then(
-        (error) => {
-          if (!error) return;
-          // Not only the set: its layout, too, may have been made with it.
-          this.#sets.clear();
-          this.#layouts.delete(key);
-          this.#failure = unusable(this.call, error);
-        },
-        () => {}, // the device is lost
-      );
-    }
+    };
+    return guardedNow(device, label, work, (error) => {
+      this.#sets.clear();
+      // Not only the set: its layout and pipelines, too, were made with it. One that was there is in steps that are good.
+      if (fresh) {
+        forgetPipelines(device, fresh.made.passes);
+        // A good set of it may have been recorded by now; where memory ran out nothing that was is.
+        (error.code === 'GPU-OUT-OF-MEMORY' ? free : drop)(fresh);
+        if (this.#layouts.get(key) === fresh) this.#layouts.delete(key);
+      }
+      this.#failure = error.code === 'GPU-VALIDATION' ? unusable(this.call, error.cause as GPUError) : error;
+    });
   }
 }
 

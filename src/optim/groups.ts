@@ -1,8 +1,9 @@
 import { DownhillError, show } from '../gpu/errors.js';
 import { checkOptions, type Fields, type OptionsOf, type Schedule, type SettingsOf } from '../gpu/fields.js';
 import { MAX_RECORDS } from '../kernels/update.js';
+import type { Group } from './group.js';
 import { allSlots, type Rule, type RuleRow, resolveHyper } from './rule.js';
-import { type Group, Scale } from './scalars.js';
+import { Scale } from './scale.js';
 import { madeOf, named } from './schedules/core.js';
 
 /* Which tensors share their hyper-parameters, and how these change. */
@@ -148,7 +149,7 @@ export function times(where: string, now: unknown, factor: number): unknown {
 /** Which groups `set` means. @throws DownhillError OPTION-*, also where a group holds tensors that were not named. */
 function chosen(groups: readonly Group[], names: unknown): ReadonlySet<Group> {
   if (names === undefined) return new Set(groups);
-  if (!Array.isArray(names) || names.some((name) => typeof name !== 'string')) {
+  if (!Array.isArray(names) || [...names].some((name) => typeof name !== 'string')) {
     throw new DownhillError(
       'OPTION-TYPE',
       `set takes the names of tensors second, got ${show(names)}.`,

@@ -100,7 +100,7 @@ export function checkOptimizerOptions(options: OptimizerOptions): OptimizerSetti
   return {
     ...checkClip(options.clip),
     skip: checkSkip(skipNonFinite),
-    gradScale: positive('gradScale', gradScale) / (mean ? micro : 1),
+    gradScale: scaleOf(gradScale, mean ? micro : 1),
     zero: checkFlag('zeroGrad', zeroGrad),
     unit: checkGradients('gradients', gradients),
     micro,
@@ -110,6 +110,12 @@ export function checkOptimizerOptions(options: OptimizerOptions): OptimizerSetti
     seed: checkInteger('seed', seed, 0, 2 ** 32 - 1),
     label: checkText('label', label),
   };
+}
+
+/** What an element of the gradient counts: a mean over micro-steps has its share of it, in float32. */
+function scaleOf(gradScale: unknown, micro: number): number {
+  const own = positive('gradScale', gradScale);
+  return micro === 1 ? own : positive(`gradScale over ${micro} micro-steps`, own / micro);
 }
 
 function checkAccumulate(accumulate: NonNullable<OptimizerOptions['accumulate']>): number {

@@ -1,5 +1,5 @@
 import { readRanges } from '../gpu/buffers.js';
-import { DownhillError, show } from '../gpu/errors.js';
+import { DownhillError, jsonOf, show } from '../gpu/errors.js';
 import { clockBytes, readClocks } from '../kernels/advance.js';
 import { elementsOf } from '../space/space.js';
 import { readTensors, writeTensor } from '../space/vectors.js';
@@ -135,9 +135,9 @@ function checkState(updater: Updater, names: readonly string[], state: Optimizer
 function checkScalars(scalars: Updater['kept']['scalars'], state: OptimizerState): void {
   for (const { name, initial } of scalars) {
     const values = state.scalars?.[name];
-    if (values instanceof Float32Array && values.length === initial.length) continue;
+    if (values instanceof Float32Array && values.length === initial.length && !values.some(Number.isNaN)) continue;
     refuse(
-      `The state's ${name} is ${values?.length ?? 'no'} float32; ${initial.length} are needed.`,
+      `The state's ${name} is ${values?.length ?? 'no'} float32; ${initial.length} that are numbers are needed.`,
       'Load a state of the same rule and options.',
     );
   }
@@ -160,7 +160,13 @@ function checkTensors(updater: Updater, names: readonly string[], state: Optimiz
       const rows = updater.options.rows?.elementsOf(name);
       const needed = rows ?? elementsOf(space.tensors.find((tensor) => tensor.name === name)!);
       const values = own?.[vector.name];
-      if (values instanceof Float32Array && values.length === needed) continue;
+      if (values instanceof Float32Array && values.length === needed) {
+        // An infinite sum of squares is that of a weight that stands still; what is NaN would come into every weight. A sum of
+        // gradients may be left out by its step.
+        const bad = vector === updater.accumulated ? -1 : values.findIndex(Number.isNaN);
+        if (bad < 0) continue;
+        refuse(`The state of ${show(name)}, ${vector.name}, is NaN in element ${bad}.`, 'Load an earlier state.');
+      }
       refuse(
         `The state of ${show(name)}, ${vector.name}, is ${values?.length ?? 'no'} float32; ${needed} are needed.`,
         same,
@@ -181,7 +187,7 @@ function carriesOf({ groups, options }: Updater, state: OptimizerState): (readon
     if (frozen) return start;
     const all = tensors.map((name): unknown => [list.find((each) => each?.tensors?.includes(name))?.value].flat());
     const [values] = all as (readonly number[])[];
-    const alike = new Set(all.map((each) => JSON.stringify(each))).size === 1;
+    const alike = new Set(all.map(jsonOf)).size === 1;
     if (alike && Array.isArray(values) && values.length === start.length && values.every(Number.isFinite))
       return values;
     return refuse(

@@ -77,7 +77,8 @@ export interface Optimizer<F extends Fields = Fields> {
    *
    * @example optimizer.step(encoder, { grads: { w: pool.w, b: { buffer: pool.rest, offset: 256 } } });
    * @throws DownhillError OPTION-*, BUFFER-* for gradients, before anything is recorded. That a buffer is of another device
-   * only the GPU process knows: the submit fails, and the next `step` or `read` throws BUFFER-INVALID.
+   * only the GPU process knows: the submit fails, and the next `step` or `read` throws BUFFER-INVALID; so for what a layout
+   * needs, SHADER-COMPILE and GPU-OUT-OF-MEMORY.
    */
   step(encoder: GPUCommandEncoder | GPUComputePassEncoder, options?: StepOptions): void;
   /**

@@ -1,5 +1,5 @@
 import { type BufferRange, type BufferSet, range } from '../gpu/buffers.js';
-import type { PassSpec } from '../gpu/pipelines.js';
+import type { PassSpec } from '../gpu/passes.js';
 import type { Op } from '../kernels/op.js';
 import { elementwise, kernel, sums } from '../kernels/passes.js';
 import type { Shader } from '../shaders/shader.js';
@@ -7,8 +7,8 @@ import { arenaSpace, groupTable, largestArena } from '../space/arena.js';
 import type { PlacedVector, Space, TensorShape, Vector } from '../space/space.js';
 import type { NamedRange } from '../space/stateful.js';
 import { fillTensor } from '../space/vectors.js';
+import type { Group } from './group.js';
 import type { Flags, RulePasses, TensorSums, Vectors } from './rule-passes.js';
-import type { Group } from './scalars.js';
 import { groupIndex, planSegments } from './segments.js';
 
 export { passForms } from '../kernels/passes.js';

@@ -1,7 +1,8 @@
-import { type BufferRange, BufferSet, range } from '../gpu/buffers.js';
+import { type BufferRange, BufferSet, guarded, guardedNow, range } from '../gpu/buffers.js';
 import { DownhillError, show } from '../gpu/errors.js';
 import { checkFlag, checkInteger, checkOptions } from '../gpu/fields.js';
-import { getPipeline, makePasses, type Pass, type PassSpec } from '../gpu/pipelines.js';
+import { makePasses, type Pass, type PassSpec } from '../gpu/passes.js';
+import { getPipeline } from '../gpu/pipelines.js';
 import { fieldWords, MOVE_KERNELS, type MovedField, moveRows, setRows } from '../kernels/move-rows.js';
 import type { Part, Vector } from '../space/space.js';
 import { adoptRange } from './adopt.js';
@@ -27,6 +28,7 @@ export class RowMoves {
   readonly #spans: RowSpans;
   /** As long as the longest vector of a span whose rows move. */
   readonly #scratch: BufferRange;
+  #failure: DownhillError | undefined;
 
   private constructor(updater: Updater, spans: RowSpans, scratch: BufferRange) {
     this.#updater = updater;
@@ -49,7 +51,15 @@ export class RowMoves {
     }
     await Promise.all(MOVE_KERNELS.map(({ shader, constants }) => getPipeline(buffers.device, shader, constants)));
     const longest = Math.max(...moving.map(({ elements }) => elements));
-    return new RowMoves(updater, spans, range(buffers.storage('rows-scratch', 4 * longest)));
+    const scratch = await guarded(buffers.device, buffers.label, () => buffers.storage('rows-scratch', 4 * longest));
+    return new RowMoves(updater, spans, range(scratch));
+  }
+
+  /** Throws why a call that was recorded came to nothing: once. */
+  check(): void {
+    const failure = this.#failure;
+    this.#failure = undefined;
+    if (failure) throw failure;
   }
 
   /** Rows there are now, by tensor. */
@@ -194,8 +204,25 @@ export class RowMoves {
   ): readonly Pass[] {
     const { device, label } = this.#updater.buffers;
     const made = new BufferSet(device, label);
-    const indices = host ? range(made.upload('indices', host)) : given;
-    return makePasses(made, make(made, indices)).passes;
+    const rows = this.counts();
+    /** Nothing moved: there are as many rows as before. */
+    const undo = () => {
+      made.destroy();
+      for (const [tensor, count] of Object.entries(rows)) this.#spans.setRows(new Set([tensor]), count);
+    };
+    const work = () => {
+      const indices = host ? range(made.upload('indices', host)) : given;
+      return makePasses(made, make(made, indices)).passes;
+    };
+    try {
+      return guardedNow(device, label, work, (error) => {
+        undo();
+        this.#failure = error;
+      });
+    } catch (error) {
+      undo();
+      throw error;
+    }
   }
 
   /** Which tensors are meant, by default all that have a reserve. */

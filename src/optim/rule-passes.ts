@@ -1,5 +1,5 @@
 import type { BufferRange } from '../gpu/buffers.js';
-import type { PassSpec } from '../gpu/pipelines.js';
+import type { PassSpec } from '../gpu/passes.js';
 import type { Op } from '../kernels/op.js';
 import type { Shader } from '../shaders/shader.js';
 import type { PlacedVector, Space, TensorShape, Vector } from '../space/space.js';

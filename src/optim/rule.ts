@@ -1,9 +1,11 @@
+import { MAX_F32 } from '../gpu/constants.js';
 import { DownhillError, show, suggest } from '../gpu/errors.js';
 import {
   type ChoiceField,
   checkField,
   checkNumber,
   checkOptions,
+  type Field,
   type Fields,
   flag,
   type HyperOf,
@@ -228,8 +230,6 @@ export function slotFlags({ shader }: RuleRow, live: readonly string[]): Record<
   return flags;
 }
 
-const MAX_F32 = 3.4028234663852886e38;
-
 /** The hyper-parameters of the update with this count, schedules evaluated and checked. */
 export function hyperAt(rule: Rule, count: number): HyperOf<Fields> {
   const hyper: Record<string, unknown> = {};
@@ -331,7 +331,8 @@ export function checkRule(where: string, rule: unknown): Rule {
     typeof row?.derive === 'function' &&
     typeof row.slots === 'function' &&
     typeof row.shader?.code === 'string' &&
-    typeof row.fields === 'object';
+    typeof row.fields === 'object' &&
+    row.fields !== null;
   if (!isRow || typeof hyper !== 'object' || hyper === null) {
     throw new DownhillError(
       'OPTION-TYPE',
@@ -339,7 +340,44 @@ export function checkRule(where: string, rule: unknown): Rule {
       "Pass what a rule's function returns: adam({ lr: 1e-3 }).",
     );
   }
+  checkRow(where, row);
   return resolved.get(hyper) === row ? (rule as Rule) : Object.freeze({ row, hyper: resolveHyper(row, hyper) });
+}
+
+/** Rows that were looked at: once is enough. */
+const sound = new WeakSet<RuleRow>();
+
+/** A row that somebody made is looked at where it comes in: later its faults would look like ours, or like a training. */
+function checkRow(where: string, row: RuleRow): void {
+  if (sound.has(row)) return;
+  const fault = faultOf(row);
+  if (fault)
+    throw new DownhillError(
+      'OPTION-TYPE',
+      `${where} needs a rule, but the row ${show(row.name)} ${fault}.`,
+      'Correct the row, as docs/adding-a-rule.md has it.',
+    );
+  sound.add(row);
+}
+
+const KINDS: readonly unknown[] = ['number', 'integer', 'tuple', 'flag', 'choice'];
+
+function faultOf(row: RuleRow): string | undefined {
+  const { name, fields, shader } = row;
+  if (typeof name !== 'string') return 'has no name';
+  const odd = Object.keys(fields).find((key) => !KINDS.includes((fields[key] as unknown as Field | undefined)?.kind));
+  if (odd !== undefined) return `has an option ${show(odd)} that is no field`;
+  if (row.minimizer) return undefined;
+  if (!Array.isArray(shader.bindings) || !Object(shader.structs).Hyper?.fields || !shader.overrides)
+    return 'has a shader without its layout';
+  const hyper = resolveHyper(row, {});
+  const slots: unknown = row.slots(hyper);
+  const known = row.passes ? undefined : allSlots(shader);
+  const strange = Array.isArray(slots) ? slots.find((slot) => !(known ?? [slot]).includes(slot)) : slots;
+  if (strange !== undefined || !Array.isArray(slots)) return `has no state slot ${show(strange)} in its shader`;
+  const { values } = recordAt({ row, hyper }, 0, startOf(row));
+  const missing = Object.keys(shader.structs.Hyper!.fields).find((field) => !(Math.abs(values[field]!) >= 0));
+  return missing && `derives no number for ${show(missing)}: it is ${show(values[missing])}`;
 }
 
 /** Fills in defaults and checks every value. */

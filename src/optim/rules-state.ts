@@ -1,9 +1,9 @@
 import { DownhillError, show } from '../gpu/errors.js';
 import type { Schedule } from '../gpu/fields.js';
 import type { Json } from '../space/stateful.js';
+import type { Group } from './group.js';
 import { changed, factorOf, times } from './groups.js';
 import type { Rule } from './rule.js';
-import type { Group } from './scalars.js';
 import { type DynamicSchedule, isDynamic, type Source, textOf } from './schedules/core.js';
 
 /*
@@ -155,12 +155,14 @@ function loadSetting(where: string, mine: readonly unknown[], saved: Json, count
   }
   if (!isObject(saved)) return saved;
   const { schedule, by, values } = saved as unknown as SavedSchedule;
+  if (!Array.isArray(values) || !Number.isFinite(by))
+    return refuse('CHECKPOINT-MISMATCH', `${where} is none of a file's settings.`, 'Use a file that downhill wrote.');
   const bases = mine.filter((each) => typeof each === 'function').map((each) => factorOf(each as Schedule).base);
   const base = bases.find((each) => textOf(each) === schedule);
   if (!base) {
     return refuse(
       'CHECKPOINT-MISMATCH',
-      `${where} is ${schedule} in the file, but ${bases[0] ? textOf(bases[0]) : show(mine[0])} here.`,
+      `${where} is ${show(schedule)} in the file, but ${bases[0] ? textOf(bases[0]) : show(mine[0])} here.`,
       'Make the trainer with that schedule, or set it before the state is restored.',
     );
   }

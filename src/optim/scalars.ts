@@ -1,19 +1,13 @@
 import { type BufferRange, type BufferSet, range } from '../gpu/buffers.js';
 import { DownhillError } from '../gpu/errors.js';
-import { checkNumber, type Fields, type HyperOf } from '../gpu/fields.js';
+import type { Fields, HyperOf } from '../gpu/fields.js';
 import { type Clock, FAULT } from '../kernels/advance.js';
 import { packRecord, RECORD_BLOCK, RECORD_WORDS } from '../kernels/update.js';
-import { hyperAt, isSteady, type Rule, type RuleRow, recordOf, startOf } from './rule.js';
+import { Carries } from './carries.js';
+import type { Group } from './group.js';
+import { planRecords, type RecordPlan } from './record-plan.js';
+import { hyperAt, type Rule, type RuleRow, recordOf, startOf } from './rule.js';
 import { type DynamicSchedule, isDynamic } from './schedules/core.js';
-
-/** Tensors that share their hyper-parameters. */
-export interface Group {
-  readonly tensors: readonly string[];
-  /** Never updated. */
-  readonly frozen: boolean;
-  /** One per replica, all of one row. */
-  readonly rules: readonly Rule[];
-}
 
 /** Bytes of the ring, where nobody says how many updates it holds: so many that steps can be recorded far ahead. */
 const RING_BYTES = 2 ** 22;
@@ -33,20 +27,20 @@ export interface ScalarOptions {
   readonly block?: number | undefined;
 }
 
+/** Steps and updates have 32 bits on the GPU: behind the last one the first would come again. */
+const MOST_COUNTED = 2 ** 32 - 1;
+
+function checkCounters(count: number): void {
+  if (count <= MOST_COUNTED) return;
+  throw new DownhillError(
+    'OPTION-RANGE',
+    `${MOST_COUNTED} steps were counted, as many as 32 bits hold.`,
+    'Load the state with lower counters: load({ ...(await state()), step: 0 }).',
+  );
+}
+
 const dynamicOf = (rules: readonly Rule[]): DynamicSchedule[] =>
   rules.flatMap(({ hyper }) => Object.values(hyper).flat()).filter(isDynamic);
-
-/** How the record of an update comes about. */
-interface RecordPlan {
-  readonly record: number;
-  readonly replica: number;
-  readonly rule: Rule;
-  readonly frozen: boolean;
-  /** Its settings, where no schedule is among them. */
-  readonly hyper: Rule['hyper'] | undefined;
-  /** A record before it that is the same in every update. */
-  readonly same: number | undefined;
-}
 
 /** The learning rate of an update by record, as it was when this was taken. */
 export type Rates = (record: number, count: number) => number;
@@ -72,17 +66,13 @@ export class ScalarRing {
   readonly #block: { readonly u32: Uint32Array<ArrayBuffer>; readonly f32: Float32Array<ArrayBuffer> };
   /** By block of the ring, the learning rates in it; replaced, never changed. */
   #rates: readonly Float64Array[];
-  /** What each record's rule carries to an update, by update and record: `#width` numbers; and the last update known. */
-  readonly #carries: Float64Array;
-  readonly #width: number;
-  #carried = 0;
+  readonly #carries: Carries;
   /** By replica: the update that the carries were loaded for. */
   #starts: readonly number[];
   /** By replica: the update that was its first one, where it joined later. */
   #born: readonly number[];
-  /** By replica: whether its clock was halted. It needs no records, and keeps what its rules carried then, by record. */
+  /** By replica: whether its clock was halted. It needs no records, and keeps what its rules carried then. */
   #halted: readonly boolean[];
-  readonly #kept = new Map<number, readonly number[]>();
   /** How records come about; made anew when rules or replicas change. */
   #plans: readonly RecordPlan[] | undefined;
   readonly #blockSize: number;
@@ -90,6 +80,17 @@ export class ScalarRing {
   #seen = { step: 0, micro: 0, low: 0, high: 0 };
   /** Attempts in all, also those the GPU has not seen. */
   #issued = 0;
+  /** What `recorded` was at the last look. */
+  #looked = 0;
+  /** Attempts that were issued before a look and not done by the next: most likely nobody will submit them. */
+  #dropped = 0;
+  /** Attempts that no longer count as issued. */
+  #forgotten = 0;
+  /** What rules carried to an update that was seen, by record. */
+  #seenCarries: { readonly count: number; readonly carries: readonly (readonly number[])[] } = {
+    count: 0,
+    carries: [],
+  };
   /** Records of updates below this one are in the ring. */
   #written = 0;
   #failure: unknown;
@@ -110,12 +111,7 @@ export class ScalarRing {
     const bytes = new ArrayBuffer(4 * RECORD_WORDS * block * records);
     this.#block = { u32: new Uint32Array(bytes), f32: new Float32Array(bytes) };
     this.#rates = Array.from({ length: this.updates / block }, () => new Float64Array(0));
-    const start = startOf(row);
-    this.#width = start.length;
-    this.#carries = Float64Array.from(
-      { length: this.updates * records * this.#width },
-      (_, i) => start[i % start.length]!,
-    );
+    this.#carries = new Carries(this.updates, records, startOf(row));
     this.#starts = new Array<number>(replicas).fill(0);
     this.#born = this.#starts;
     this.#halted = new Array<boolean>(replicas).fill(false);
@@ -136,6 +132,16 @@ export class ScalarRing {
     return this.#issued;
   }
 
+  /** The same with those that were forgotten: to be told to {@link look}. */
+  get recorded(): number {
+    return this.#issued + this.#forgotten;
+  }
+
+  /** Attempts that can be issued ahead of the GPU. */
+  get #most(): number {
+    return (this.updates - this.#blockSize) * this.#options.micro;
+  }
+
   /** Why the last `issue` gave fewer attempts than it was asked for. */
   get failure(): unknown {
     return this.#failure;
@@ -150,6 +156,7 @@ export class ScalarRing {
    *   left out so many more updates than another that the ring cannot hold both's
    */
   issue(attempts: number, bounded = false): number {
+    if (!bounded && this.#issued + attempts - this.#seen.step > this.#most) this.#forget(this.#dropped);
     const ready = this.ready(attempts, bounded);
     this.#issued += ready;
     return ready;
@@ -162,6 +169,7 @@ export class ScalarRing {
     this.#version = version;
     const pending = Math.max(this.#issued - this.#seen.step, 0);
     const last = this.#updateOf(pending + attempts - 1);
+    checkCounters(Math.max(this.#issued + attempts, last + 1));
     const end = bounded ? this.#seen.low + this.updates : Number.POSITIVE_INFINITY;
     const block = this.#blockSize;
     const fits = () => this.#written - (this.#written % block) + block <= end;
@@ -194,6 +202,37 @@ export class ScalarRing {
   }
 
   /**
+   * The same where others submit the steps, or drop what they recorded: nobody is told of that. Those that have been waiting since
+   * the look before this one count as long as the ring holds them and what comes behind; then they are taken for dropped.
+   *
+   * @param recorded when the clocks were asked for
+   */
+  look(clocks: readonly Clock[], recorded: number): void {
+    // One that was asked for later came first: this one tells nothing new.
+    if (recorded < this.#looked || clocks[0]!.step < this.#seen.step) return;
+    this.see(clocks);
+    const waiting = Math.max(recorded - this.#forgotten - this.#seen.step, 0);
+    this.#dropped = Math.max(waiting - (recorded - this.#looked), 0);
+    this.#looked = recorded;
+    const { low } = this.#seen;
+    if (this.#carries.width > 0 && this.#carries.known < low + this.updates)
+      this.#seenCarries = { count: low, carries: this.#rules.map((_, record) => this.carry(record, low)) };
+    // More than can be ahead of the GPU: records that it needs next were overwritten.
+    if (this.#written <= low + this.updates) return;
+    if (this.#carries.width > 0 && this.#seenCarries.count !== low) return;
+    this.#forget(waiting);
+    for (const [record, carry] of this.#seenCarries.carries.entries()) this.#carries.set(record, low, carry);
+    this.#written = low;
+    this.#carries.known = low;
+  }
+
+  #forget(attempts: number): void {
+    this.#issued -= attempts;
+    this.#forgotten += attempts;
+    this.#dropped = 0;
+  }
+
+  /**
    * Goes on from a state: what was issued before belongs to another history.
    *
    * @param carries by record
@@ -208,7 +247,7 @@ export class ScalarRing {
   ): void {
     this.#born = born;
     this.#halted = clocks.map(() => false);
-    this.#kept.clear();
+    this.#carries.letAllGo();
     this.#plans = undefined;
     this.#rules = rules;
     this.#dynamic = dynamicOf(rules);
@@ -216,13 +255,15 @@ export class ScalarRing {
     this.#failure = undefined;
     // What those that are halted carry is told by the same numbers.
     for (const [record, carry] of carries.entries())
-      this.#setCarry(record, clocks[record % clocks.length]!.count, carry);
+      this.#carries.set(record, clocks[record % clocks.length]!.count, carry);
     this.see(clocks);
     this.#issued = this.#seen.step;
+    this.#looked = this.recorded;
+    this.#dropped = 0;
     this.#written = this.#seen.low;
-    this.#carried = this.#seen.low;
+    this.#carries.known = this.#seen.low;
     this.#starts = clocks.map(({ count }) => count);
-    for (const [record, carry] of carries.entries()) this.#setCarry(record, this.#seen.low, carry);
+    for (const [record, carry] of carries.entries()) this.#carries.set(record, this.#seen.low, carry);
   }
 
   /** Takes down what rules of replicas carry that are halted now. */
@@ -230,8 +271,8 @@ export class ScalarRing {
     const replicas = halted.length;
     for (let record = 0; record < this.#rules.length; record++) {
       const replica = record % replicas;
-      if (!halted[replica]) this.#kept.delete(record);
-      else if (!this.#halted[replica]) this.#kept.set(record, this.carry(record, clocks[replica]!.count));
+      if (!halted[replica]) this.#carries.letGo(record);
+      else if (!this.#halted[replica]) this.#carries.keep(record, clocks[replica]!.count);
     }
     this.#halted = halted;
     this.#plans = undefined;
@@ -258,9 +299,7 @@ export class ScalarRing {
 
   /** What rules carry to updates as it is now, whatever is written or loaded later. */
   carries(): (record: number, count: number) => readonly number[] {
-    const values = this.#carries.slice();
-    const kept = new Map(this.#kept);
-    return (record, count) => kept.get(record) ?? [...this.#carryIn(values, record, count)];
+    return this.#carries.snapshot();
   }
 
   /** The learning rates as they are now, whatever is written later. */
@@ -275,16 +314,7 @@ export class ScalarRing {
 
   /** What a record's rule carries to an update that is not older than the ring. */
   carry(record: number, count: number): readonly number[] {
-    return this.#kept.get(record) ?? [...this.#carryIn(this.#carries, record, count)];
-  }
-
-  #carryIn(values: Float64Array, record: number, count: number): Float64Array {
-    const at = ((count % this.updates) * this.#rules.length + record) * this.#width;
-    return values.subarray(at, at + this.#width);
-  }
-
-  #setCarry(record: number, count: number, carry: readonly number[]): void {
-    this.#carryIn(this.#carries, record, count).set(carry);
+    return this.#carries.at(record, count);
   }
 
   /** The update that an attempt so many after the last one seen belongs to, or one later than it. */
@@ -308,7 +338,7 @@ export class ScalarRing {
    */
   #rewrite(): void {
     const end = this.#written;
-    this.#carried = Math.min(this.#carried, this.#issuedUpdates());
+    this.#carries.known = Math.min(this.#carries.known, this.#issuedUpdates());
     this.#written = Math.min(Math.max(this.#seen.low, end - this.updates), end);
     while (this.#written < end && this.#writeBlock());
   }
@@ -328,7 +358,11 @@ export class ScalarRing {
     if (place > 0) rates.set(this.#rates[slot]!);
     let done = 0;
     this.#failure = undefined;
-    this.#plans ??= this.#plan();
+    this.#plans ??= planRecords(this.#options.groups, this.#rules, {
+      born: this.#born,
+      halted: this.#halted,
+      carrying: this.#carries.width > 0,
+    });
     try {
       for (; place + done < block; done++) this.#pack(first + done, done, rates, (place + done) * records);
     } catch (error) {
@@ -340,29 +374,6 @@ export class ScalarRing {
     this.#rates = this.#rates.map((block, i) => (i === slot ? rates : block));
     this.#written = first + done;
     return this.#failure === undefined;
-  }
-
-  /** What the records of updates are made of: those of equal settings and age are computed once. */
-  #plan(): RecordPlan[] {
-    const { groups, replicas } = this.#options;
-    const numbers = new Map<unknown, number>();
-    const nameOf = (value: unknown): unknown => {
-      if (Array.isArray(value)) return value.map(nameOf);
-      if (typeof value !== 'function') return value;
-      if (!numbers.has(value)) numbers.set(value, numbers.size);
-      return { schedule: numbers.get(value) };
-    };
-    const known = new Map<string, number>();
-    return this.#rules.flatMap((rule, record) => {
-      const replica = record % replicas;
-      if (this.#halted[replica]) return [];
-      const { frozen } = groups[Math.floor(record / replicas)]!;
-      const key = JSON.stringify([frozen, this.#born[replica], Object.values(rule.hyper).map(nameOf)]);
-      // What rules carry depends on when they began.
-      const same = this.#width === 0 ? known.get(key) : undefined;
-      if (same === undefined) known.set(key, record);
-      return [{ record, replica, rule, frozen, hyper: isSteady(rule) ? rule.hyper : undefined, same }];
-    });
   }
 
   /** The records of one update, into a place of the block, and their rates from `at` on. */
@@ -379,7 +390,7 @@ export class ScalarRing {
         continue;
       }
       const age = Math.max(count - this.#born[replica]!, 0);
-      const carried = this.#width === 0 ? NOTHING : this.carry(record, count);
+      const carried = this.#carries.width === 0 ? NOTHING : this.carry(record, count);
       const { values, lr, carry } = recordOf(rule, (hyper as HyperOf<Fields>) ?? hyperAt(rule, age), age, carried);
       const own = values as Record<string, number>;
       own.count = count;
@@ -388,28 +399,15 @@ export class ScalarRing {
       own.clip_value = clipValue ?? own.clip_value!;
       packRecord(row.shader, this.#block, first + record, own);
       rates[at + record] = lr;
-      if (this.#width > 0) carries[record] = count < this.#starts[replica]! ? carried : carry;
+      if (this.#carries.width > 0) carries[record] = count < this.#starts[replica]! ? carried : carry;
     }
     // Only once all records of the update have a value; what is known stays.
-    if (count < this.#carried) return;
+    if (count < this.#carries.known) return;
     carries.forEach((carry, record) => {
-      this.#setCarry(record, count + 1, carry);
+      this.#carries.set(record, count + 1, carry);
     });
-    this.#carried = count + 1;
+    this.#carries.known = count + 1;
   }
 }
 
 const NOTHING: readonly number[] = [];
-
-/** A factor on what a hyper-parameter is: made by {@link scale}. */
-export class Scale {
-  constructor(readonly factor: number) {}
-}
-
-/**
- * For `set`: a factor on each group's own value, number or schedule, so that the ratios of groups stay.
- *
- * @example optimizer.set({ lr: scale(0.1) });
- * @throws DownhillError OPTION-* unless it is finite and at least 0.
- */
-export const scale = (factor: number): Scale => new Scale(checkNumber('scale: the factor', factor, { min: 0 }));

@@ -1,6 +1,6 @@
 import { SEGMENT } from '../kernels/advance.js';
 import type { Space } from '../space/space.js';
-import type { Group } from './scalars.js';
+import type { Group } from './group.js';
 
 /* A space's tensors in segments of their own: what sums over tensors are made of. */
 

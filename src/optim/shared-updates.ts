@@ -4,9 +4,10 @@ import { clocks, clocksForms } from '../kernels/clocks.js';
 import type { Form, Op } from '../kernels/op.js';
 import { makeSpace, type PlacedVector, type Space, type Vector } from '../space/space.js';
 import type { Copies, Json, NamedRange } from '../space/stateful.js';
+import type { Group } from './group.js';
 import type { Ahead, Minimizer, MinimizerMemory } from './minimizer.js';
 import type { Rule, RuleRow } from './rule.js';
-import type { Group, Rates } from './scalars.js';
+import type { Rates } from './scalars.js';
 import { Updater, type UpdaterOptions } from './updater.js';
 
 /*

@@ -1,6 +1,6 @@
 import { type BufferRange, type BufferSet, range } from '../gpu/buffers.js';
 import type { Space } from '../space/space.js';
-import type { Group } from './scalars.js';
+import type { Group } from './group.js';
 import type { Source } from './source.js';
 
 /* Tensors cut into segments, of which a workgroup takes one: what goes over all that is trained, in memory of any layout. */

@@ -4,9 +4,10 @@ import { CLOCK_BYTES, type Clock, readClocks } from '../kernels/advance.js';
 import type { Space } from '../space/space.js';
 import { type Copies, checkAlike, type Json, type Stateful } from '../space/stateful.js';
 import type { GradientSettings } from './gradient.js';
+import type { Group } from './group.js';
 import { type Rule, type RuleRow, startOf } from './rule.js';
 import { checkSources, loadGroups, loadSources, saveGroups, sourcesOf } from './rules-state.js';
-import type { Group, ScalarRing } from './scalars.js';
+import type { ScalarRing } from './scalars.js';
 import { wrappersJson } from './wrappers/wrapper.js';
 
 /* What an updater knows beside its vectors and clocks, as JSON: rules as `set` left them, what they carry, schedules' states. */

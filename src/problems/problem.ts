@@ -36,7 +36,8 @@ export interface ProblemRow<F extends ProblemFields = ProblemFields> {
   readonly paper: string;
   /** What it shows, in a sentence. */
   readonly use: string;
-  readonly shader: Shader;
+  /** The kernel; a function of one's own has none. */
+  readonly shader?: Shader;
   readonly fields: F;
   /** How many numbers a point has. */
   dimension(settings: ProblemSettings<F>): number;
@@ -72,9 +73,11 @@ export interface Problem {
 /** Problems that {@link makeProblem} made. */
 const made = new WeakSet<Problem>();
 
-function makeProblem<F extends ProblemFields>(row: ProblemRow<F>, options: unknown): Problem {
+/** A problem of a row, with its settings checked. */
+export function makeProblem<F extends ProblemFields>(row: ProblemRow<F>, options: unknown): Problem {
   const settings = resolve(row.name, row.fields, options) as ProblemSettings<F>;
   row.check?.(settings);
+  let data: Problem['data'] | undefined;
   const problem: Problem = Object.freeze({
     row: row as unknown as ProblemRow,
     settings,
@@ -82,7 +85,11 @@ function makeProblem<F extends ProblemFields>(row: ProblemRow<F>, options: unkno
     start: row.start(settings),
     minima: row.minima(settings),
     saddles: row.saddles?.(settings) ?? [],
-    data: row.data?.(settings) ?? new Float32Array(),
+    // Only where a kernel is to read it: a list of all problems needs none, and some is drawn for milliseconds.
+    get data() {
+      data ??= row.data?.(settings) ?? new Float32Array();
+      return data;
+    },
   });
   made.add(problem);
   return problem;
@@ -138,6 +145,20 @@ export function checkProblem(where: string, problem: unknown): Problem {
     'OPTION-TYPE',
     `${where} needs a problem, got ${show(problem)}.`,
     "Pass what a problem's function returns: rosenbrock(), or quadratic({ spectrum: [1, 100] }).",
+  );
+}
+
+/**
+ * The kernel of a problem.
+ *
+ * @throws DownhillError OPTION-RANGE where it has none
+ */
+export function shaderOf({ row }: Problem): Shader {
+  if (row.shader) return row.shader;
+  throw new DownhillError(
+    'OPTION-RANGE',
+    `${row.title} is a function in JavaScript: no device can evaluate it.`,
+    "Pass 'cpu' in place of the device.",
   );
 }
 

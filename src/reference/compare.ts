@@ -70,11 +70,12 @@ export class Path {
   /** Takes in the parameters after one more step. */
   advance(x: ArrayLike<number>): void {
     checkLength('x', x.length, this.last.length);
+    const { largest, travel, last } = this;
     for (let i = 0; i < x.length; i++) {
-      const change = Math.abs(x[i]! - this.last[i]!);
-      this.largest[i] = Math.max(this.largest[i]!, Math.abs(x[i]!), change);
-      this.travel[i] = this.travel[i]! + change;
-      this.last[i] = x[i]!;
+      const change = Math.abs(x[i]! - last[i]!);
+      largest[i] = Math.max(largest[i]!, Math.abs(x[i]!), change);
+      travel[i] = travel[i]! + change;
+      last[i] = x[i]!;
     }
   }
 

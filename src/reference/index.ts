@@ -6,6 +6,7 @@
 export { type ReferenceBatch, referenceAugment } from './augment.js';
 export { type ReferenceAverage, referenceAverages } from './averages.js';
 export { gemmLimit, Path, pathTolerance, ROUNDING, ulp, type Worst, worst } from './compare.js';
+export { type ReferenceDescentOptions, referenceDescent } from './descent.js';
 export { earlyStopping, type ReferenceStopping } from './early-stopping.js';
 export { blockScale, dynamicMap, neighbours, type ReferenceEncoding } from './encodings.js';
 export { erf, erfc } from './erf.js';

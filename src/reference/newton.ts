@@ -9,6 +9,8 @@ export interface ReferenceNewtonOptions {
   readonly toleranceGrad?: number;
   /** Most directions. Default 1000. */
   readonly directions?: number;
+  /** Most steps: a product of the Hessian each. Default no bound. */
+  readonly rounds?: number;
   /** A unit in the last place of 1: what values of the objective can tell apart. Default 2^-52, of float64. */
   readonly ulp?: number;
 }
@@ -21,6 +23,11 @@ export type ReferenceBent = (x: Float64Array) => {
 };
 
 export interface ReferenceNewtonMinimum {
+  /**
+   * The point after each step, as the kernels count: a step is one product with the Hessian, and a direction is tried in the step behind
+   * its last product, which begins the next, or where it is refused makes none.
+   */
+  readonly rounds: readonly { readonly x: Float64Array; readonly value: number }[];
   /** Directions that were taken, and those that were refused. */
   readonly iterations: number;
   readonly refused: number;
@@ -95,20 +102,25 @@ export function referenceNewton(
   options: ReferenceNewtonOptions = {},
 ): ReferenceNewtonMinimum {
   const { products: most = 20, toleranceGrad = 1e-5, directions = 1000, ulp = 2 ** -52 } = options;
+  const longest = options.rounds ?? Number.POSITIVE_INFINITY;
+  const rounds: ReferenceNewtonMinimum['rounds'][number][] = [];
   let { radius = 1 } = options;
   let x: Float64Array = Float64Array.from(start);
   let here = objective(x);
   let [iterations, refused, products, failures, flats] = [0, 0, 0, 0, 0];
   const end = (stopped: ReferenceNewtonMinimum['stopped']): ReferenceNewtonMinimum => {
     const gradMax = largest(here.gradient);
-    return { iterations, refused, products, x, value: here.value, gradMax, stopped };
+    // The step that found it: it tried the last direction, or only looked. A refusal is there already.
+    if (stopped === 'gradient' || stopped === 'nonfinite') rounds.push({ x, value: here.value });
+    return { rounds: rounds.slice(0, longest), iterations, refused, products, x, value: here.value, gradMax, stopped };
   };
   const finite = ({ value, gradient }: typeof here) => Number.isFinite(value + dot(gradient, gradient));
   if (!finite(here)) return end('nonfinite');
-  for (let k = 0; k < directions; k++) {
+  for (let k = 0; k < directions && rounds.length < longest; k++) {
     if (largest(here.gradient) <= toleranceGrad) return end('gradient');
     const { z, predicted, edge, made } = directionOf(here.gradient, here.product, radius, most);
     products += made;
+    for (let step = 0; step < made; step++) rounds.push({ x, value: here.value });
     const norm = Math.sqrt(dot(z, z));
     const there = objective(along(x, 1, z));
     const noise = 4 * ulp * Math.max(Math.abs(here.value), Math.abs(there.value));
@@ -128,6 +140,8 @@ export function referenceNewton(
     }
     if (!taken) {
       refused++;
+      // The step that tried it made no product: there is no gradient at x to begin with.
+      rounds.push({ x, value: here.value });
       if (flats >= 2) return end('flat');
       if (++failures >= FAILURES) return end('linesearch');
       continue;

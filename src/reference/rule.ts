@@ -102,7 +102,9 @@ export function prepare(
   hyper: CommonHyper & { readonly lr: number },
 ): Float64Array {
   const { lr, weightDecay, decoupledWeightDecay, maximize } = hyper;
-  const g = grad.map((value, i) => (maximize ? -value : value) + (decoupledWeightDecay ? 0 : weightDecay) * param[i]!);
+  const [sign, decay] = [maximize ? -1 : 1, decoupledWeightDecay ? 0 : weightDecay];
+  const g = new Float64Array(grad.length); // loops here and below: `map` takes four times as long
+  for (let i = 0; i < g.length; i++) g[i] = sign * grad[i]! + decay * param[i]!;
   if (decoupledWeightDecay) for (let i = 0; i < param.length; i++) param[i] = param[i]! * (1 - lr * weightDecay);
   return g;
 }
@@ -110,6 +112,11 @@ export function prepare(
 /** The mean of g² over each row of so many elements, at each of them. */
 export function meanSquares(gradient: Float64Array, width: number): Float64Array {
   const means = new Float64Array(gradient.length);
+  if (width === 1) {
+    // The usual case: as rows of one it took half of an update's time.
+    for (let i = 0; i < means.length; i++) means[i] = gradient[i]! * gradient[i]!;
+    return means;
+  }
   for (let first = 0; first < gradient.length; first += width) {
     const row = gradient.subarray(first, first + width);
     means.fill(row.reduce((sum, g) => sum + g * g, 0) / width, first, first + width);

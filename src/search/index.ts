@@ -19,6 +19,8 @@ export { pbt } from './methods/pbt.js';
 export { random } from './methods/random.js';
 export { type MethodName, methods } from './methods.js';
 export { type RangePoint, type RangeReport, type RangeTestOptions, rangeTest } from './range-test.js';
+export { Replay } from './replay.js';
+export { type PackTask, type RunPackOptions, runPack } from './run-pack.js';
 export { type RunTrialOptions, runTrial, type TrialRun } from './run-trial.js';
 export { type Budget, type SearchEvent, type SearchOptions, type SearchResult, search, trialsOf } from './search.js';
 export * from './space.js';

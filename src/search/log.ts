@@ -1,5 +1,5 @@
-import { DownhillError } from '../gpu/errors.js';
-import type { Entry, Task } from './trial.js';
+import { DownhillError, jsonOf, show } from '../gpu/errors.js';
+import { type Entry, keyOf, type Task } from './trial.js';
 
 /*
  * The log of a search: JSON Lines. The first line says which search it is; then come what was asked for, before it is run, and
@@ -75,12 +75,12 @@ export function readLog(text: string): ReadLog {
   if (header.version !== LOG_VERSION) {
     throw new DownhillError(
       'CHECKPOINT-VERSION',
-      `The log is of version ${header.version}, this release writes version ${LOG_VERSION}.`,
+      `The log is of version ${show(header.version)}, this release writes version ${LOG_VERSION}.`,
       'Go on with the release that began it, or begin anew.',
     );
   }
-  const other = rest.findIndex(({ type }) => type === 'search');
-  if (other >= 0) throw damaged(other + 2);
+  const known = new Set<string>();
+  for (const [i, line] of rest.entries()) if (!follows(line, known)) throw damaged(i + 2);
   return { header, lines: rest as ReadLog['lines'], whole };
 }
 
@@ -94,6 +94,38 @@ function readRow(row: string, i: number): LogLine {
   throw damaged(i + 1);
 }
 
+/** Whether a line is one after those before it. @param known steps of trials that were asked for; those of the line are added */
+function follows(line: LogLine, known: Set<string>): boolean {
+  if (line.type === 'tasks') return Array.isArray(line.tasks) && line.tasks.every((task) => isTask(task, known));
+  return line.type === 'result' && isEntry(line) && known.has(keyOf(line));
+}
+
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+const isValue = (value: unknown) => ['number', 'string', 'boolean'].includes(typeof value);
+
+function isTask(task: Task, known: Set<string>): boolean {
+  if (!isRecord(task) || ![task.trial, task.from, task.to].every(isCount) || task.to <= task.from) return false;
+  if (!isRecord(task.params) || !Object.values(task.params).every(isValue)) return false;
+  if (![task.copy, task.rung, task.bracket].every((each) => each === undefined || isCount(each))) return false;
+  const before = task.from === 0 || known.has(keyOf({ trial: task.copy ?? task.trial, to: task.from }));
+  known.add(keyOf(task));
+  return before;
+}
+
+function isEntry({ trial, to, value, values, metrics, reason }: Entry): boolean {
+  const each = (one: unknown) => one === null || typeof one === 'number';
+  const isList = (list: unknown) => Array.isArray(list) && list.every(each);
+  return (
+    [trial, to].every(isCount) &&
+    each(value) &&
+    isList(values) &&
+    (metrics === undefined || (isRecord(metrics) && Object.values(metrics).every(isList))) &&
+    (reason === undefined || typeof reason === 'string')
+  );
+}
+
 const damaged = (line: number) =>
   new DownhillError(
     'CHECKPOINT-CORRUPT',
@@ -104,10 +136,12 @@ const damaged = (line: number) =>
 /** Refuses a log of another search, and says what differs. @throws DownhillError CHECKPOINT-MISMATCH */
 export function checkHeader(found: SearchHeader, wanted: SearchHeader): void {
   const other = (Object.keys({ ...wanted, ...found }) as (keyof SearchHeader)[]).find(
-    (key) => JSON.stringify(found[key]) !== JSON.stringify(wanted[key]),
+    (key) => jsonOf(found[key]) !== jsonOf(wanted[key]),
   );
   if (!other) return;
-  const [was, is] = [found[other], wanted[other]].map((each) => shortened(JSON.stringify(each) ?? 'nothing'));
+  const [was, is] = [found[other], wanted[other]].map((each) =>
+    shortened(each === undefined ? 'nothing' : (jsonOf(each) ?? show(each))),
+  );
   throw new DownhillError(
     'CHECKPOINT-MISMATCH',
     `The log is of another search: its ${other} is ${was}, that of this one ${is}.`,

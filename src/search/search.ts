@@ -179,7 +179,7 @@ function checkSeeds(seeds: number | readonly number[]): readonly number[] {
   if (typeof seeds === 'number') return Array.from({ length: checkInteger('seeds', seeds, 1, 1000) }, (_, i) => i);
   if (!Array.isArray(seeds) || seeds.length === 0)
     throw new DownhillError('OPTION-TYPE', `seeds must be a number or a list, got ${show(seeds)}.`, 'Pass seeds: 3.');
-  const checked = seeds.map((seed, i) => checkInteger(`seeds[${i}]`, seed, 0, MAX_SEED));
+  const checked = Array.from(seeds as readonly unknown[], (seed, i) => checkInteger(`seeds[${i}]`, seed, 0, MAX_SEED));
   if (new Set(checked).size === checked.length) return checked;
   throw new DownhillError('OPTION-RANGE', `seeds has one twice: ${checked.join(', ')}.`, 'Leave it out.');
 }

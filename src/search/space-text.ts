@@ -1,4 +1,5 @@
 import { DownhillError, show, suggest } from '../gpu/errors.js';
+import { checkText } from '../gpu/fields.js';
 import { checkSpace, choice, int, logUniform, type Parameter, type Space, uniform, type Value } from './space.js';
 
 /* A space as a person writes it: in a line, or as JSON. */
@@ -15,7 +16,7 @@ const KINDS = ['log', 'int', 'intlog', 'choice'];
  * @throws DownhillError DATA-FORMAT where it is no JSON; OPTION-* as {@link checkSpace}; OPTION-RANGE for a name that comes twice
  */
 export function parseSpace(text: string): Space {
-  const trimmed = text.trim();
+  const trimmed = checkText('space', text).trim();
   return trimmed.startsWith('{') ? readJson(trimmed) : readLine(trimmed);
 }
 

@@ -98,7 +98,7 @@ function checkParameter(name: string, parameter: unknown): Parameter {
   const where = `space.${name}`;
   const { kind } = Object(parameter) as Partial<Parameter>;
   if (typeof kind !== 'string' || !Object.hasOwn(KEYS, kind)) {
-    const fix = kind === undefined ? `Use one of: ${KINDS.join(', ')}.` : suggest(String(kind), KINDS);
+    const fix = typeof kind === 'string' ? suggest(kind, KINDS) : `Use one of: ${KINDS.join(', ')}.`;
     throw wrong(`${where}: there is no kind of parameter ${show(kind)}.`, fix);
   }
   checkOptions(where, parameter, KEYS[kind]);

@@ -39,7 +39,7 @@ export async function readTensors(
   });
 }
 
-/** Writes one replica's tensor, in queue order. */
+/** Writes one replica's tensor, or its elements from `from` to before `to`, in queue order. */
 export function writeTensor(
   device: GPUDevice,
   space: Space,
@@ -47,12 +47,14 @@ export function writeTensor(
   tensor: string,
   values: Float32Array,
   replica = 0,
+  { from, to } = { from: 0, to: values.length },
 ): void {
   for (const part of space.partsOf(tensor)) {
+    const [first, end] = [Math.max(from, part.start), Math.min(to, part.start + part.elements)];
+    if (first >= end) continue;
     const { buffer, offset } = partRange(space, vector, part, replica);
     // A copy: the values may lie in shared memory, which WebGPU does not take.
-    const own = new Float32Array(values.subarray(part.start, part.start + part.elements));
-    device.queue.writeBuffer(buffer, offset, own);
+    device.queue.writeBuffer(buffer, offset + 4 * (first - part.start), new Float32Array(values.subarray(first, end)));
   }
 }
 

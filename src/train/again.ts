@@ -1,5 +1,5 @@
 import { type BufferRange, type BufferSet, range } from '../gpu/buffers.js';
-import type { Pass } from '../gpu/pipelines.js';
+import type { Pass } from '../gpu/passes.js';
 import { mix, type Placed } from '../kernels/mix.js';
 import type { Op } from '../kernels/op.js';
 import type { Updater } from '../optim/updater.js';

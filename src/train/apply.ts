@@ -1,4 +1,5 @@
 import { show } from '../gpu/errors.js';
+import type { Updater } from '../optim/updater.js';
 import type { Copies, Stateful } from '../space/stateful.js';
 import { writeTensor } from '../space/vectors.js';
 import { counterTest, rangesOf, type Snapshot, vectorsOf } from './checkpoint.js';
@@ -30,6 +31,7 @@ export function applySnapshot(program: Program, saved: Saved, { finite = true }:
   const vectors = vectorsOf(program);
   const ranges = rangesOf(program);
   const isCounter = counterTest(program);
+  const sum = (program.updater as Partial<Updater>).accumulated;
   for (const part of program.parts) if (Object.hasOwn(saved.parts, part.key)) part.checkKind?.(saved.parts[part.key]!);
   checkNames(program, saved);
   const writes = vectors.flatMap(({ placed, prefix, network }) => {
@@ -38,12 +40,13 @@ export function applySnapshot(program: Program, saved: Saved, { finite = true }:
       .filter(({ name }) => space.partsOf(name).length > 0)
       .map(({ name, shape }) => {
         const counter = isCounter(placed, name);
-        // State may hold what is not finite, and be that of a training that goes on: adagrad's sum of squares overflows, and
-        // that weight stands still ever after; a sum of micro-steps waits to be left out. Such a training is restored, too.
+        // State may be infinite, and that of a training that goes on: adagrad's sum of squares overflows, and that weight stands
+        // still ever after; a sum of micro-steps waits to be left out. Such a training is restored, too.
         const values =
           (network && finite) || counter
             ? deviceValues(saved.tensors, prefix + name, shape, counter ? 'u32' : 'f32')
             : transposed(floatsOf(saved.tensors, prefix + name, savedShape(shape)), savedShape(shape));
+        if (finite && !counter && vector !== sum) checkNumbers(prefix + name, values);
         return { space, vector, name, values };
       });
   });
@@ -87,6 +90,13 @@ function floatsOf(tensors: Saved['tensors'], name: string, shape: readonly numbe
     `Tensor ${show(name)} of the file has the shape [${tensor.shape.join(', ')}], the trainer's is [${shape.join(', ')}].`,
     'Use the model that the file is of.',
   );
+}
+
+/** What is NaN would come into every weight. */
+function checkNumbers(name: string, values: Float32Array): void {
+  const bad = values.findIndex(Number.isNaN);
+  if (bad >= 0)
+    throw mismatch(`Element ${bad} of tensor ${show(name)} in the file is NaN.`, 'Use an earlier checkpoint.');
 }
 
 /** Wherever a step stands it is the same one. */

@@ -1,4 +1,4 @@
-import { DownhillError, show } from '../gpu/errors.js';
+import { DownhillError, jsonOf, show } from '../gpu/errors.js';
 import { checkChoice, checkOptions } from '../gpu/fields.js';
 import { CONTROL_BYTES, readControls } from '../kernels/judge.js';
 import { buffersOf, type Model, tensorsOf } from '../nn/model.js';
@@ -89,11 +89,15 @@ const damaged = (what: string, cause?: unknown) =>
   new DownhillError('CHECKPOINT-CORRUPT', `The file has ${what}.`, 'Use a file that downhill wrote.', cause);
 
 function parse(metadata: ReadonlyMap<string, string>, key: string): Json {
+  let json: Json;
   try {
-    return JSON.parse(metadata.get(key)!) as Json;
+    json = JSON.parse(metadata.get(key)!) as Json;
   } catch (cause) {
     throw damaged(`no JSON in its metadata ${show(key)}`, cause);
   }
+  // What reads it goes down as deep as it goes.
+  if (jsonOf(json) === undefined) throw damaged(`lists in lists, thousands deep, in its metadata ${show(key)}`);
+  return json;
 }
 
 /** In front of the names of other weights than those in training, and of what layers keep with them: parts of a program. */

@@ -6,7 +6,7 @@ import { type BufferRange, BufferSet, guarded, range, readRanges, roundUp } from
 import { DownhillError } from '../gpu/errors.js';
 import { checkFlag, checkInteger, checkOptions } from '../gpu/fields.js';
 import { untilLost } from '../gpu/lost.js';
-import { createPasses, encodePasses, type Pass } from '../gpu/pipelines.js';
+import { createPasses, encodePasses, type Pass } from '../gpu/passes.js';
 import { STREAM_BYTES, streamWord } from '../kernels/account.js';
 import { add } from '../kernels/add.js';
 import { loadKernels, lower } from '../kernels/lower.js';

@@ -1,6 +1,6 @@
 import { guarded } from '../gpu/buffers.js';
 import { DownhillError } from '../gpu/errors.js';
-import type { PassSpec } from '../gpu/pipelines.js';
+import type { PassSpec } from '../gpu/passes.js';
 import { curvatureForms } from '../kernels/curvature.js';
 import { loadKernels, lower, passName } from '../kernels/lower.js';
 import type { Form, Op } from '../kernels/op.js';

@@ -5,7 +5,7 @@ import { kindOf } from '../data/targets.js';
 import { encodingOf, type Samples, writeSamples } from '../data/upload.js';
 import { BufferSet, checkBindable, guarded, range, readRanges } from '../gpu/buffers.js';
 import { untilLost } from '../gpu/lost.js';
-import { createPasses, encodePasses, type Pass } from '../gpu/pipelines.js';
+import { createPasses, encodePasses, type Pass } from '../gpu/passes.js';
 import { STREAM_BYTES, streamWord } from '../kernels/account.js';
 import { lower } from '../kernels/lower.js';
 import { rowStride } from '../kernels/matrix.js';
@@ -153,6 +153,7 @@ export class StreamedEvaluator {
       const rows = rowsOf(
         data,
         Uint32Array.from({ length: samples }, (_, i) => first + i),
+        this.trained.model.loss.row.within,
       );
       if (rows instanceof Promise) rows.catch(() => {}); // whoever awaits it sees it
       return rows;

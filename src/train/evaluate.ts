@@ -1,7 +1,7 @@
 import type { Dataset } from '../data/dataset.js';
 import { checkUploadable, type DeviceSamples, type Samples, type Uploads, uploadSamples } from '../data/upload.js';
 import { type BufferRange, BufferSet, guarded, range, readRanges, roundUp } from '../gpu/buffers.js';
-import { createPasses, encodePasses, type Pass } from '../gpu/pipelines.js';
+import { createPasses, encodePasses, type Pass } from '../gpu/passes.js';
 import { STREAM_BYTES, streamWord } from '../kernels/account.js';
 import { judgeForms, SUMS_BYTES, sumRows } from '../kernels/judge.js';
 import { lower } from '../kernels/lower.js';

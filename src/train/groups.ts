@@ -75,7 +75,7 @@ export function groupTensors(
  * @throws DownhillError OPTION-TYPE, OPTION-RANGE
  */
 export function matching(where: string, patterns: unknown, names: readonly string[]): Set<string> {
-  const list: unknown[] = Array.isArray(patterns) ? patterns : [patterns];
+  const list: unknown[] = Array.isArray(patterns) ? [...patterns] : [patterns];
   if (list.length === 0 || list.some((each) => typeof each !== 'string' || each === '')) {
     throw new DownhillError(
       'OPTION-TYPE',

@@ -1,5 +1,5 @@
 import { type BufferRange, type BufferSet, guarded, range, readRanges } from '../gpu/buffers.js';
-import { createPasses, encodePasses, type Pass } from '../gpu/pipelines.js';
+import { createPasses, encodePasses, type Pass } from '../gpu/passes.js';
 import { basisDots, basisForms, basisSegments, basisSubtract, basisSums, unit } from '../kernels/basis.js';
 import { lower } from '../kernels/lower.js';
 import type { Op } from '../kernels/op.js';

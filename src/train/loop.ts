@@ -1,9 +1,11 @@
+import { isUnread } from '../gpu/buffers.js';
 import { checkNotLost } from '../gpu/lost.js';
 import type { CheckedWatchOptions } from './options.js';
 import type { Pause } from './pause.js';
 import type { Submit } from './profile.js';
 import type { Program } from './program.js';
-import { type Flight, MAX_FLIGHTS, type StepResult } from './scheduler.js';
+import { type Flight, MAX_FLIGHTS } from './scheduler.js';
+import type { StepResult } from './step-columns.js';
 import type { Watcher } from './watch.js';
 
 /** What a run is asked for. */
@@ -22,10 +24,13 @@ export interface LoopOptions {
   readonly checkAlive: () => void;
   /** Steps came back, and others were submitted. */
   readonly look: () => void;
+  /** Asked where it is ended from outside: whether what it brought last, and what is under way, is for the next loop. */
+  readonly keep?: () => boolean;
 }
 
 /**
- * Trains a program on, and yields what comes of its steps, in order, with the index of the first.
+ * Trains a program on, and yields what comes of its steps, in order, with the index of the first. Where results cannot be read
+ * it throws GPU-READ, and the loop after it yields them first.
  *
  * @param take of a flight what is wanted
  */
@@ -42,6 +47,8 @@ export async function* trainLoop<T = readonly StepResult[]>(
   const submitSteps = profiled ?? ((most: number) => (watcher ?? scheduler).submit(most));
   const flights: Flight[] = [];
   let failure: { readonly error: unknown } | undefined;
+  /** What was yielded last. */
+  let given: readonly Flight[] | undefined;
   /** No step is left to submit. */
   const done = () =>
     failure ||
@@ -74,9 +81,13 @@ export async function* trainLoop<T = readonly StepResult[]>(
     // (Loaded here: most pages do not watch.)
     if (watch) watcher = await (await import('./watch.js')).Watcher.create(program as Program, watch);
     checkAlive();
+    // First what a loop before this one could not read: it says how to go on.
+    flights.push(...scheduler.again());
+    await Promise.all(flights.map(({ columns }) => columns));
     if (options.goOn) await validation?.goOn();
     checkAlive();
     if (!done()) await pause.over(device, signal);
+    given = [];
     await submit();
     for (let flight = flights[0]; flight; flight = flights[0]) {
       const results = await take(flight);
@@ -84,6 +95,7 @@ export async function* trainLoop<T = readonly StepResult[]>(
       // The next submit goes out before the consumer sees these losses, so the GPU never waits for it.
       if (!pause.on) await submit();
       options.look();
+      given = [flight];
       yield { first: flight.first, results };
       if (flights.length > 0 || done()) continue;
       await pause.over(device, signal);
@@ -99,7 +111,10 @@ export async function* trainLoop<T = readonly StepResult[]>(
     checkAlive();
     throw error;
   } finally {
-    await Promise.allSettled(flights.map(take));
+    const ends = await Promise.allSettled(flights.map(take));
+    const unread = ends.findIndex((end) => end.status === 'rejected' && isUnread(end.reason));
+    if (!given || options.keep?.()) scheduler.leave([...(given ?? []), ...flights]);
+    else if (unread >= 0) scheduler.leave(flights.slice(unread));
     watcher?.destroy();
   }
 }

@@ -4,11 +4,12 @@ import { BatchRing, isUploadable, ringBatches } from '../data/ring.js';
 import { DataStream } from '../data/stream.js';
 import { checkUploadable, type Uploads } from '../data/upload.js';
 import { type BufferRange, type BufferSet, range } from '../gpu/buffers.js';
+import { inTurns } from '../gpu/turns.js';
 import type { Sampling } from '../kernels/account.js';
 import type { LossOp } from '../kernels/loss.js';
 import { checkActivations } from '../kernels/matrix.js';
 import type { Form, Op } from '../kernels/op.js';
-import { initialize } from '../nn/init.js';
+import { drawTensors } from '../nn/init.js';
 import { buffersOf, type Model, type ModelLayer, tensorsOf } from '../nn/model.js';
 import { type BoundNetwork, bindNetwork, checkNetwork, type NetworkBinding } from '../nn/network.js';
 import type { Shader } from '../shaders/shader.js';
@@ -44,8 +45,8 @@ export interface Objective {
    * @throws DownhillError OPTION-RANGE where it has none
    */
   loadProduct?(what: string): Promise<void>;
-  /** The tensors to start from, in their order. */
-  initial(seed: number): readonly Float32Array[];
+  /** The tensors to start from, in their order; the page has its turns while they are drawn. */
+  initial(seed: number): Promise<readonly Float32Array[]>;
   /** Of one whose values are a likelihood: loads what `BoundObjective.drawn` takes. */
   drawn?: (() => Promise<Shader>) | undefined;
   /** Makes what it needs beside parameters and gradients. Creates buffers: call it in an error scope. */
@@ -167,13 +168,20 @@ export function networkObjective(options: {
       checkNetwork(device, model, rows, replicas);
       if (options.augment) checkActivations(device, rows, [model.input, model.output], replicas);
     },
-    initial: (seed) => initialize(model, seed),
+    initial: (seed) => inTurns(drawTensors(model, seed)),
     drawn: model.loss.row.drawn,
     bind({ label, buffers, space, params, grads, statistics, seeds }) {
       const replicas = seeds.length;
       const plan = { samples: data.samples, rows, stepsPerEpoch: perEpoch, sampling };
       const ring = isStreamed(buffers.device, options)
-        ? new BatchRing(buffers, data, plan, seeds, ringBatches(buffers.device, data, rows, replicas, MAX_STEPS))
+        ? new BatchRing(
+            buffers,
+            data,
+            plan,
+            seeds,
+            ringBatches(buffers.device, data, rows, replicas, MAX_STEPS),
+            model.loss.row.within,
+          )
         : undefined;
       const onGpu = ring?.onGpu ?? uploads.take(data);
       const batches = new DataStream(buffers, plan, seeds, ring?.batches);

@@ -2,9 +2,9 @@ import { checkUploadable } from '../data/upload.js';
 import { DownhillError, show } from '../gpu/errors.js';
 import { checkChoice, checkDevice, checkInteger, checkOptions } from '../gpu/fields.js';
 import { tensorsOf } from '../nn/model.js';
+import type { Group } from '../optim/group.js';
 import { type GroupedTensor, makeGroups } from '../optim/groups.js';
 import { checkRule, type Rule, type RuleRow } from '../optim/rule.js';
-import type { Group } from '../optim/scalars.js';
 import { groupTensors } from './groups.js';
 import { checkTrainerOptions, MAX_SEED } from './options.js';
 import { sourcesOfRule } from './population-rules.js';
@@ -117,7 +117,7 @@ function checkMembers(members: unknown): Required<Member>[] {
   }
   if (members.length === 0)
     throw new DownhillError('OPTION-RANGE', 'There are no members.', 'Pass at least one: [{ rule, seed: 0 }].');
-  return members.map((member: Member, i) => {
+  return Array.from(members as readonly Member[], (member, i) => {
     const where = `members[${i}]`;
     checkShape(where, member);
     checkOptions(where, member, MEMBER);
@@ -187,7 +187,7 @@ function checkSources(members: readonly Required<Member>[]): void {
 
 /** Indices of members. @throws DownhillError OPTION-* */
 export function checkIndices(where: string, given: unknown, size: number): number[] {
-  const list: unknown[] = Array.isArray(given) ? given : [given];
+  const list: unknown[] = Array.isArray(given) ? [...given] : [given];
   if (list.length === 0)
     throw new DownhillError('OPTION-RANGE', `${where}: no member is named.`, 'Pass indices of members: [0, 3].');
   const indices = list.map((each) => checkInteger(`${where}: a member`, each, 0, size - 1));

@@ -1,10 +1,11 @@
 import { type BufferRange, BufferSet, guarded, readRanges } from '../gpu/buffers.js';
 import { DownhillError } from '../gpu/errors.js';
+import { inTurns } from '../gpu/turns.js';
 import { type Clock, clockBytes, FAULT, readClocks } from '../kernels/advance.js';
-import { initialize } from '../nn/init.js';
+import { drawTensors } from '../nn/init.js';
 import type { Model } from '../nn/model.js';
+import type { Group } from '../optim/group.js';
 import { type Rule, startOf } from '../optim/rule.js';
-import type { Group } from '../optim/scalars.js';
 import type { SharedUpdates } from '../optim/shared-updates.js';
 import { liveSlots, Updater } from '../optim/updater.js';
 import type { Space, Vector } from '../space/space.js';
@@ -70,7 +71,7 @@ export async function refillPlace({ pass, replica }: MemberPlace, filling: Filli
   const count = countNow(clocks);
   const source = from && (await stateOf(from, rules));
   if (from) await copyMember(from, { pass, replica });
-  else drawMember(pass, replica, filling);
+  else await drawMember(pass, replica, filling);
 
   const age = source?.age ?? 0;
   const own: Clock = {
@@ -150,10 +151,10 @@ const shares = ({ spans }: Space, { ranges }: Vector, replica: number): BufferRa
   });
 
 /** Weights that are drawn, and state as it is at first. */
-function drawMember(pass: PopulationPass, replica: number, { model, rules, seed }: Filling): void {
+async function drawMember(pass: PopulationPass, replica: number, { model, rules, seed }: Filling): Promise<void> {
   const { device, network, options, space, params, statistics, average } = pass.program;
   const { updater, local } = pass.updaterOf(replica);
-  const tensors = initialize(model, seed!);
+  const tensors = await inTurns(drawTensors(model, seed!));
   for (const [i, { name }] of options.objective.tensors.entries())
     writeTensor(device, space, params, name, tensors[i]!, replica);
   for (const { name, initial } of options.objective.statistics)

@@ -1,9 +1,11 @@
+import { isUnread } from '../gpu/buffers.js';
 import { LEFT_OUT } from '../kernels/account.js';
 import { trainLoop } from './loop.js';
 import { Pause } from './pause.js';
 import type { PopulationPass } from './population-pass.js';
 import type { PopulationStep } from './population-types.js';
-import type { StepColumns } from './scheduler.js';
+import type { Flight } from './scheduler.js';
+import type { StepColumns } from './step-columns.js';
 
 /* Steps of several programs, delivered as those of one population. */
 
@@ -32,22 +34,31 @@ interface Source {
   ended: boolean;
 }
 
-/** Trains passes side by side, each by the time that its own steps take, and yields each step once all have done it. */
+const columnsOf = ({ columns }: Flight): Promise<StepColumns> => columns;
+
+/**
+ * Trains passes side by side, each by the time that its own steps take, and yields each step once all have done it. Where one cannot
+ * be read all keep what was not yielded yet.
+ */
 export async function* trainTogether(
   passes: readonly PopulationPass[],
   options: RunOptions,
 ): AsyncGenerator<PopulationStep, void, void> {
   const { start, end, signal, destroyed, checkAlive, idle, reached } = options;
+  let keep = false;
   const sources = passes.map((pass): Source => {
     const loop = {
       ...{ end, signal, watch: undefined, pause: new Pause(), goOn: false, checkAlive, look: reached },
       destroyed: () => destroyed() || idle(pass),
+      keep: () => keep,
     };
-    return { pass, steps: trainLoop(pass.program, loop, ({ columns }) => columns), now: undefined, ended: false };
+    return { pass, steps: trainLoop(pass.program, loop, columnsOf), now: undefined, ended: false };
   });
   try {
     for (let index = start; index < end; index++) {
-      await Promise.all(sources.map((source) => bring(source, index)));
+      const brought = await Promise.allSettled(sources.map((source) => bring(source, index)));
+      const failed = brought.find((each) => each.status === 'rejected');
+      if (failed) throw failed.reason;
       reached();
       const going = sources.filter(({ ended }) => !ended);
       if (going.length === 0) break;
@@ -57,34 +68,43 @@ export async function* trainTogether(
         options,
       );
     }
+  } catch (error) {
+    keep = isUnread(error);
+    throw error;
   } finally {
     // What was submitted is waited for, whoever failed.
     await Promise.allSettled(sources.map(({ steps }) => steps.return()));
-    await align(passes, options);
+    await align(passes, options, keep);
     reached();
   }
 }
 
-/** A run that ends early leaves passes at unlike steps: those behind are brought to where the furthest is. */
-async function align(passes: readonly PopulationPass[], { destroyed, checkAlive, idle }: RunOptions): Promise<void> {
+/**
+ * A run that ends early leaves passes at unlike steps: those behind are brought to where the furthest is.
+ *
+ * @param keep what came of that is for the next run
+ */
+async function align(
+  passes: readonly PopulationPass[],
+  { destroyed, checkAlive, idle }: RunOptions,
+  keep: boolean,
+): Promise<void> {
   const end = Math.max(...passes.map(({ program }) => program.scheduler.step));
   const loop = {
-    end,
-    watch: undefined,
-    pause: new Pause(),
-    goOn: false,
-    checkAlive,
-    look: () => {},
-    signal: undefined,
+    ...{ end, watch: undefined, pause: new Pause(), goOn: false, checkAlive, look: () => {}, signal: undefined },
   };
   const behind = passes.filter((pass) => pass.program.scheduler.step < end && !idle(pass) && !destroyed());
   const all = behind.map(async (pass) => {
-    const steps = trainLoop(
-      pass.program,
-      { ...loop, destroyed: () => destroyed() || idle(pass) },
-      ({ columns }) => columns,
-    );
-    while (!(await steps.next()).done);
+    const done: Flight[] = [];
+    const steps = trainLoop(pass.program, { ...loop, destroyed: () => destroyed() || idle(pass) }, async (flight) => {
+      await flight.columns;
+      return flight;
+    });
+    try {
+      for await (const { results } of steps) done.push(results);
+    } finally {
+      if (keep) pass.program.scheduler.leave(done);
+    }
   });
   // What fails here fails in the next run.
   await Promise.allSettled(all);

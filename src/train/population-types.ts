@@ -178,7 +178,8 @@ export interface Population {
    * Trains all members that are not stopped, and yields every step in order; ends early where none is left. As
    * `trainer.run` it trails the GPU by two submits at most, and `break` ends cleanly.
    *
-   * @throws DownhillError OPTION-* at the call; at a pull RUN-BUSY, RUN-DESTROYED, DEVICE-LOST, HYPER-*
+   * @throws DownhillError OPTION-* at the call; at a pull RUN-BUSY, RUN-DESTROYED, DEVICE-LOST, HYPER-*; GPU-READ when losses
+   * could not be read: the next run yields them first
    */
   run(options: PopulationRunOptions): AsyncGenerator<PopulationStep, void, void>;
   /**

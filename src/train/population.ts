@@ -1,12 +1,14 @@
 import type { Dataset } from '../data/dataset.js';
 import { checkSameScaling, checkSameTargets } from '../data/scaling.js';
 import { checkUploadable, Uploads } from '../data/upload.js';
+import { isUnread } from '../gpu/buffers.js';
 import { DownhillError } from '../gpu/errors.js';
 import { checkOptions } from '../gpu/fields.js';
 import { checkNotLost } from '../gpu/lost.js';
 import { readTensors } from '../space/vectors.js';
 import { choiceOf } from './build.js';
 import type { PlacedWeights } from './evaluate.js';
+import { Hold, type Holder } from './hold.js';
 import { checkData, checkRunOptions } from './options.js';
 import type { Seat, SeatedMember } from './population-checkpoint.js';
 import {
@@ -78,7 +80,9 @@ class NetworkPopulation implements Population {
   readonly #places: readonly MemberPlace[];
   readonly #seats: readonly Seat[];
   #step = 0;
-  #running = false;
+  /** The step, from 0, that the next run begins with, where the last one could not be told what came of it. */
+  #untold: number | undefined;
+  readonly #hold = new Hold('population');
   #destroyed = false;
 
   private constructor(
@@ -178,28 +182,30 @@ class NetworkPopulation implements Population {
     this.#checkAlive();
     checkOptions('run', options, ['steps', 'epochs', 'signal']);
     const steps = checkRunOptions(options, this);
-    return this.#run(steps, options.signal);
+    return this.#hold.run((holder) => this.#run(steps, options.signal, holder));
   }
 
-  #begin(): void {
-    if (this.#running) {
-      throw new DownhillError(
-        'RUN-BUSY',
-        'This population is running already.',
-        'End the loop over run first: break out of it, or wait for its end.',
-      );
-    }
+  /** Takes the population; whoever did gives it back. @throws DownhillError RUN-BUSY, RUN-DESTROYED */
+  async #begin(holder?: Holder): Promise<void> {
+    await this.#hold.take(holder);
+    if (this.#destroyed) this.#hold.give();
     this.#checkAlive();
-    this.#running = true;
   }
 
-  async *#run(steps: number, signal: AbortSignal | undefined): AsyncGenerator<PopulationStep, void, void> {
-    this.#begin();
-    let start = this.#step;
-    const end = start + steps;
+  async *#run(
+    steps: number,
+    signal: AbortSignal | undefined,
+    holder: Holder,
+  ): AsyncGenerator<PopulationStep, void, void> {
+    await this.#begin(holder);
+    let start = this.#untold ?? this.#step;
+    const end = this.#step + steps;
+    this.#untold = undefined;
     try {
       for (;;) {
-        const passes = this.#passes.filter((pass) => !this.#idle(pass));
+        const passes = this.#passes.filter(
+          (pass) => !this.#idle(pass) || pass.program.scheduler.undelivered < this.#step,
+        );
         const together = trainTogether(passes, {
           ...{ size: this.size, start, end, signal, stepsPerEpoch: this.stepsPerEpoch, counts: this.#countsAccuracy },
           idle: (pass) => this.#idle(pass),
@@ -210,15 +216,18 @@ class NetworkPopulation implements Population {
         try {
           for await (const step of together) {
             start = step.step;
+            holder.idle = true;
             yield step;
+            holder.idle = false;
           }
           return;
         } catch (error) {
+          if (isUnread(error)) this.#untold = start;
           if ((error as Partial<DownhillError>).code !== 'RUN-AHEAD' || !(await this.#catchUp(passes))) throw error;
         }
       }
     } finally {
-      this.#running = false;
+      this.#hold.give();
     }
   }
 
@@ -288,7 +297,14 @@ class NetworkPopulation implements Population {
         `Stop it first: population.stop(${member}).`,
       );
     }
-    this.#begin();
+    if (this.#untold !== undefined) {
+      throw new DownhillError(
+        'RUN-BUSY',
+        `What came of the steps from ${this.#untold + 1} on could not be read yet.`,
+        'Run on first: run({ steps: 0 }) yields it.',
+      );
+    }
+    await this.#begin();
     try {
       const { refillPlace, rulesFor } = await import('./population-refill.js');
       const { groupsOf, model } = this.#checked;
@@ -303,7 +319,7 @@ class NetworkPopulation implements Population {
       if (seed !== undefined) seat.seed = seed;
       pass.unusable.delete(replica);
     } finally {
-      this.#running = false;
+      this.#hold.give();
     }
   }
 
@@ -361,17 +377,18 @@ class NetworkPopulation implements Population {
   }
 
   async restore(bytes: Uint8Array): Promise<{ readonly step: number }> {
-    this.#begin();
+    await this.#begin();
     try {
       const { restorePopulation } = await import('./population-checkpoint.js');
       const { step, seats } = restorePopulation(this.#checked, this.#seated(), bytes);
       for (const [member, seat] of seats.entries()) Object.assign(this.#seats[member]!, seat);
       // Who stopped before belongs to what was; who had in the file is in its seat.
       for (const { unusable } of this.#passes) unusable.clear();
+      this.#untold = undefined;
       this.#step = step;
       return { step };
     } finally {
-      this.#running = false;
+      this.#hold.give();
     }
   }
 

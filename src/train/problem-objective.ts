@@ -3,7 +3,7 @@ import { type BufferRange, checkBindable, range } from '../gpu/buffers.js';
 import { DownhillError } from '../gpu/errors.js';
 import type { Op } from '../kernels/op.js';
 import { problem as evaluateProblem, type ProblemOperands, problemForms, problemProduct } from '../kernels/problem.js';
-import type { Problem } from '../problems/problem.js';
+import { type Problem, shaderOf } from '../problems/problem.js';
 import type { Vector } from '../space/space.js';
 import type { BoundObjective, Objective, ObjectiveBinding } from './objective.js';
 
@@ -35,12 +35,14 @@ export interface BoundProblem extends BoundObjective {
  * value and gradient one dispatch writes.
  *
  * @param given where replicas start, each at that of its seed modulo their number; default the problem's own
+ * @throws DownhillError OPTION-RANGE for a function without a kernel
  */
 export function problemObjective(
   problem: Problem,
   ...given: readonly (ArrayLike<number> | undefined)[]
 ): Objective & { bind(binding: ObjectiveBinding): BoundProblem } {
   const { row, n, data, start } = problem;
+  const shader = shaderOf(problem);
   const starts = given.filter((each) => each !== undefined);
   return {
     tensors: [{ name: POINT, shape: [n] }],
@@ -51,7 +53,7 @@ export function problemObjective(
       const fix = 'Take fewer dimensions, or fewer starts at once.';
       checkBindable(device, `${row.title}: ${replicas} points of ${n} numbers`, 4 * n * replicas, fix);
     },
-    initial: (seed) => [Float32Array.from(starts[seed % starts.length] ?? start)],
+    initial: async (seed) => [Float32Array.from(starts[seed % starts.length] ?? start)],
     bind({ label, buffers, space, params, grads, seeds }) {
       const replicas = seeds.length;
       const result = range(buffers.storage('result', 8 * replicas), 0, 8 * replicas);
@@ -60,10 +62,7 @@ export function problemObjective(
       // A tensor of one axis is never cut: it has one span.
       const stride = space.spans[0]!.elements;
       const param = params.ranges[0]!;
-      const operands = { shader: row.shader, n, stride, replicas, param, data: numbers } satisfies Omit<
-        ProblemOperands,
-        'label'
-      >;
+      const operands = { shader, n, stride, replicas, param, data: numbers } satisfies Omit<ProblemOperands, 'label'>;
       const { stream } = steps;
       const gradient = { ...operands, label: `${label}/problem`, grad: grads.ranges[0]!, result, stream };
       return {

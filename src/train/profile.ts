@@ -1,6 +1,6 @@
 import { guarded } from '../gpu/buffers.js';
 import { DownhillError } from '../gpu/errors.js';
-import type { Pass } from '../gpu/pipelines.js';
+import type { Pass } from '../gpu/passes.js';
 import { intervalsOf, looksQuantised, MAX_QUERIES, PassTimer } from '../gpu/timing.js';
 import type { CheckedProfileOptions } from './options.js';
 import type { Program } from './program.js';

@@ -1,15 +1,15 @@
 import { type BufferRange, BufferSet, guarded, range } from '../gpu/buffers.js';
 import { DownhillError } from '../gpu/errors.js';
 import { checkChoice } from '../gpu/fields.js';
-import { createPasses, type Pass } from '../gpu/pipelines.js';
+import { createPasses, type Pass } from '../gpu/passes.js';
 import { loadKernels, lower } from '../kernels/lower.js';
 import type { Form, Op } from '../kernels/op.js';
 import type { Average } from '../optim/averages.js';
 import type { EvaluatedWeights } from '../optim/evaluation.js';
+import type { Group } from '../optim/group.js';
 import type { Minimizer, MinimizerModule } from '../optim/minimizer.js';
 import { readState } from '../optim/optimizer-state.js';
 import type { Rule, RuleRow } from '../optim/rule.js';
-import type { Group } from '../optim/scalars.js';
 import type { RuleShare } from '../optim/shared-updates.js';
 import type { OptimizerState } from '../optim/state-types.js';
 import { arenaUpdate, type GradientSettings, Updater, type UpdaterOptions } from '../optim/updater.js';
@@ -17,10 +17,11 @@ import { WeightAverage } from '../optim/weight-average.js';
 import { arenaSpace } from '../space/arena.js';
 import { elementsOf, type PlacedVector, type Space, type Vector } from '../space/space.js';
 import type { Stateful } from '../space/stateful.js';
-import { fillTensor, partRange, readTensors, writeTensor } from '../space/vectors.js';
+import { partRange, readTensors } from '../space/vectors.js';
 import type { gradientAgain } from './again.js';
 import type { PlacedWeights } from './evaluate.js';
 import { formsOf } from './forms.js';
+import { writeInitial, writeStatistics } from './initial.js';
 import type { BoundObjective, Objective, WatchedStep } from './objective.js';
 import type { Chooser, Chosen, FormChoice } from './plan-types.js';
 import type { ParameterRange, PlanReport } from './report-types.js';
@@ -126,9 +127,9 @@ export class Program {
     const buffers = new BufferSet(device, label);
     let validation: Validation | undefined;
     try {
+      const params = await guarded(device, label, () => space.vector(buffers, 'parameters'));
+      await writeInitial({ device, label, objective, space, params, seeds: options.initialSeeds ?? seeds });
       const made = await guarded(device, label, () => {
-        const params = space.vector(buffers, 'parameters');
-        writeInitial(device, objective, space, params, options.initialSeeds ?? seeds);
         const statistics = { space: kept, vector: kept.vector(buffers, 'statistics') };
         writeStatistics(device, objective, statistics);
         const ring = stepsAhead(replicas);
@@ -141,9 +142,9 @@ export class Program {
         const behind = options.behind?.({ buffers, space, params, clock: steps.updater.clock });
         const ops = [...steps.ops, ...(behind?.ops ?? [])];
         const forms = [...steps.forms, ...(behind?.forms ?? [])];
-        return { params, statistics, losses, ...steps, ops, forms };
+        return { statistics, losses, ...steps, ops, forms };
       });
-      const { params, statistics, updater, average, bound, losses, ops, twice } = made;
+      const { statistics, updater, average, bound, losses, ops, twice } = made;
       const forms = [...known, ...made.forms];
       await loadKernels(ops, forms, device);
       const chosen = await chosenFor(options.choice, ops, forms);
@@ -403,32 +404,4 @@ function noBest(validation: Validation | undefined): never {
         'The best weights are not kept.',
         'Pass validation: { data, keepBest: true } to createTrainer, or earlyStopping.',
       );
-}
-
-/** Every replica's initial tensors, drawn from its seed. */
-function writeInitial(
-  device: GPUDevice,
-  objective: Objective,
-  space: Space,
-  params: Vector,
-  seeds: readonly number[],
-): void {
-  // Replicas of one seed are drawn once.
-  for (const seed of new Set(seeds)) {
-    const tensors = objective.initial(seed);
-    for (const [replica, own] of seeds.entries()) {
-      if (own !== seed) continue;
-      for (const [i, values] of tensors.entries())
-        writeTensor(device, space, params, objective.tensors[i]!.name, values, replica);
-    }
-  }
-}
-
-/** What layers keep starts alike in every replica. */
-function writeStatistics(device: GPUDevice, { statistics }: Objective, { space, vector }: PlacedVector): void {
-  for (const { name, initial } of statistics) {
-    if (initial === 0) continue;
-    for (let replica = 0; replica < space.replicas; replica++)
-      fillTensor(device, space, vector, name, initial, replica);
-  }
 }

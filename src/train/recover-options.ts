@@ -33,7 +33,7 @@ export function checkRecover(
   return {
     requestDevice: () => requestDevice(),
     every: checkNumber('recover: every', every, { min: 0 }),
-    waits: waits.map((wait, i) => checkNumber(`recover: waits[${i}]`, wait, { min: 0 })),
+    waits: Array.from(waits as readonly unknown[], (wait, i) => checkNumber(`recover: waits[${i}]`, wait, { min: 0 })),
     onEvent,
   };
 }

@@ -1,15 +1,14 @@
-import type { BufferRange, BufferSet } from '../gpu/buffers.js';
-import { MAP_READ, USAGE } from '../gpu/constants.js';
+import { type BufferRange, type BufferSet, isUnread, mapToRead } from '../gpu/buffers.js';
+import { USAGE } from '../gpu/constants.js';
 import { DownhillError, show } from '../gpu/errors.js';
-import { untilLost } from '../gpu/lost.js';
-import type { Pass } from '../gpu/pipelines.js';
-import { LEFT_OUT, MAX_STEP } from '../kernels/account.js';
+import type { Pass } from '../gpu/passes.js';
+import { MAX_STEP } from '../kernels/account.js';
 import { CLOCK_BYTES, type Clock, FAULT, readClocks } from '../kernels/advance.js';
-import { CONTROL_BYTES, readControls } from '../kernels/judge.js';
+import { CONTROL_BYTES, type Control, readControls } from '../kernels/judge.js';
 import type { Rates, ScalarRing } from '../optim/scalars.js';
 import type { Json, NamedRange, Stateful } from '../space/stateful.js';
-import type { Validation, ValidationResult } from './validation.js';
-import type { WatchReport } from './watch-report.js';
+import { columnsOf, readSteps, type StepColumns, type StepResult } from './step-columns.js';
+import type { Validation } from './validation.js';
 
 /*
  * Records whole steps, K at a time, and brings the losses back without waiting for them. Every step's commands are the
@@ -49,47 +48,37 @@ export function fittingSteps(stepMs: number, submitMs: number, before: number, m
   return Math.min(Math.max(fitting, 1), GROWTH * before, most);
 }
 
-/** What came of one step of one replica. */
-export interface StepResult {
-  readonly loss: number;
-  /** Learning rate of its update. */
-  readonly lr: number;
-  /** Its update was left out, for its gradient. */
-  readonly skipped: boolean;
-  /** There where the step was looked at (src/train/watch.ts). */
-  readonly watch?: WatchReport;
-  /** There where one followed the step. */
-  readonly validation?: ValidationResult | undefined;
-  /** The replica's training was stopped before: nothing was done, and the rest means nothing. */
-  readonly halted?: true;
-}
-
 /** Steps that were submitted together. */
 export interface Flight {
   /** Index of the first step, from 0. */
   readonly first: number;
   readonly steps: number;
-  /** What came of them. Rejects with DEVICE-LOST. */
+  /** What came of them. Rejects with DEVICE-LOST; with GPU-READ, after which {@link Scheduler.leave} keeps it for later. */
   readonly columns: Promise<StepColumns>;
   /** The same, step by step, `replicas` for each. */
   readonly results: Promise<StepResult[]>;
+  readonly sent: Sent;
 }
 
-/** What came of some steps, those that some replica did: row by row, as the GPU has it. */
-export interface StepColumns {
-  /** Index of the first, from 0. */
+/** A submit, and what is known of it. */
+export interface Sent {
   readonly first: number;
   readonly steps: number;
-  readonly replicas: number;
-  /** [steps, replicas] of a loss and a note. */
-  readonly words: Uint32Array<ArrayBuffer>;
-  readonly losses: Float32Array<ArrayBuffer>;
-  /** By replica: the steps it has done in all, where it was stopped; infinite where it was not. */
-  readonly done: readonly number[];
-  /** Learning rate of the update of a step, counted from the first of these. */
-  rate(step: number, replica: number): number;
-  /** By replica, of the last of them, where one followed it. */
-  readonly validations: readonly (ValidationResult | undefined)[] | undefined;
+  readonly staging: GPUBuffer;
+  /** When it was submitted. */
+  readonly at: number;
+  readonly rates: Rates;
+  readonly validated: Validation | undefined;
+  /** The steps behind it wait for what comes of its validation. */
+  readonly awaited: boolean;
+  /** What the staging buffer had: from then on it serves the next submit. */
+  read?: {
+    readonly words: Uint32Array<ArrayBuffer>;
+    readonly clocks: readonly Clock[];
+    readonly controls: readonly Control[];
+  };
+  /** While it is asked for, and once it is there. */
+  flight: Flight | undefined;
 }
 
 /** Whoever makes updates of gradients, as the scheduler sees it: one rule for all replicas, or several, each for its own. */
@@ -157,6 +146,16 @@ export function recordSteps(
   pass.end();
 }
 
+/** A promise for what is under way; nobody need await it. */
+function awaiting() {
+  let settle: { readonly resolve: () => void; readonly reject: (error: unknown) => void } | undefined;
+  const promise = new Promise<void>((resolve, reject) => {
+    settle = { resolve, reject };
+  });
+  promise.catch(() => {});
+  return { promise, ...settle! };
+}
+
 export class Scheduler implements Stateful {
   readonly key = 'scheduler';
   readonly #device: GPUDevice;
@@ -171,7 +170,11 @@ export class Scheduler implements Stateful {
   /** Steps of the next submit. */
   #steps = 1;
   /** There while a validation is under way whose result says how to go on. */
-  #awaited: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
+  #awaited: ReturnType<typeof awaiting> | undefined;
+  /** What comes of the last submit: of each it is taken in after that of the one before, whichever is there first. */
+  #before: Promise<StepColumns> | undefined;
+  /** Submits that nobody was told of yet: one could not be read. */
+  #left: readonly Sent[] = [];
   #lastArrival = 0;
 
   constructor(buffers: BufferSet, parts: SchedulerParts) {
@@ -220,13 +223,20 @@ export class Scheduler implements Stateful {
   load(): void {
     this.#step = this.#parts.updater.scalars.issued;
     this.#failure = undefined;
+    this.#forget();
+  }
+
+  /** What could not be read belongs to what was. */
+  #forget(): void {
     this.#awaited = undefined;
+    for (const { read, staging } of this.#left) if (!read) this.#staging.push(staging);
+    this.#left = [];
   }
 
   /** Where a replica joins those that train at this step. Only while no flight is under way. */
   goOn(step: number): void {
     this.#step = step;
-    this.#awaited = undefined;
+    this.#forget();
   }
 
   /** To be awaited before `submit`, where the host sends the data; else undefined. */
@@ -262,13 +272,31 @@ export class Scheduler implements Stateful {
     const staging = this.#bringBack(last, first, steps);
     queue.submit([last.finish()]);
     this.#step += steps;
-    if (validated?.isAwaited(scalars.rules)) this.#await();
-    const columns = this.#arrive(staging, first, steps, scalars.rates(), validated);
+    const awaited = validated?.isAwaited(scalars.rules) ?? false;
+    const at = performance.now();
+    const sent = { first, steps, staging, at, rates: scalars.rates(), validated, awaited, flight: undefined };
+    return this.#ask(sent);
+  }
+
+  /** Asks for what comes of a submit, unless that was done and it is there or on its way. */
+  #ask(sent: Sent): Flight {
+    sent.flight ??= this.#flightOf(sent);
+    this.#before = sent.flight.columns;
+    return sent.flight;
+  }
+
+  #flightOf(sent: Sent): Flight {
+    const { first, steps } = sent;
+    if (sent.awaited) this.#awaited = awaiting();
+    const columns = this.#arrive(sent, this.#before);
     // Whoever awaits the flight sees a rejection; nobody may be left to, after a `break`.
-    columns.catch(() => this.#arrived());
+    columns.catch((error: unknown) => {
+      sent.flight = undefined;
+      this.#arrived(error);
+    });
     let results: Promise<StepResult[]> | undefined;
     return {
-      ...{ first, steps, columns },
+      ...{ first, steps, columns, sent },
       get results() {
         if (results) return results;
         results = columns.then(readSteps);
@@ -278,6 +306,28 @@ export class Scheduler implements Stateful {
     };
   }
 
+  /** Keeps submits for who trains next, who is told of them first: such as could not be read, and those behind them. */
+  leave(flights: readonly Flight[]): void {
+    this.#left = [...flights.map(({ sent }) => sent), ...this.#left];
+  }
+
+  /** What was left by who trained before, asked for again. While no other flight is under way. */
+  again(): Flight[] {
+    const flights = this.#askLeft();
+    this.#left = [];
+    return flights;
+  }
+
+  #askLeft(): Flight[] {
+    this.#before = undefined;
+    return this.#left.map((sent) => this.#ask(sent));
+  }
+
+  /** The first step, from 0, whose results nobody was given. */
+  get undelivered(): number {
+    return this.#left[0]?.first ?? this.#step;
+  }
+
   /** What each step records: the same, but for what stands in front of some. */
   #passesOf(first: number, steps: number): (readonly Pass[])[] {
     const { passes, front } = this.#parts;
@@ -285,20 +335,21 @@ export class Scheduler implements Stateful {
     return Array.from({ length: steps }, (_, i) => (more && front.due(first + i) ? more : passes));
   }
 
-  /** Resolves once the validation under way has been told to the schedules that go by it, before any step is submitted. */
+  /**
+   * Resolves once the validation under way has been told to the schedules that go by it, before any step is submitted. Rejects
+   * with GPU-READ where it cannot be read.
+   */
   get awaited(): Promise<void> | undefined {
+    if (this.#left.some(({ awaited, flight }) => awaited && !flight)) this.#askLeft();
     return this.#awaited?.promise;
   }
 
-  #await(): void {
-    let resolve = () => {};
-    const promise = new Promise<void>((done) => {
-      resolve = done;
-    });
-    this.#awaited = { promise, resolve };
-  }
-
-  #arrived(): void {
+  /** @param error why nothing is known of a submit: while it cannot be read, what waits for it must not go on */
+  #arrived(error?: unknown): void {
+    if (isUnread(error)) {
+      this.#awaited?.reject(error);
+      return;
+    }
     this.#awaited?.resolve();
     this.#awaited = undefined;
   }
@@ -324,26 +375,13 @@ export class Scheduler implements Stateful {
     return staging;
   }
 
-  async #arrive(
-    staging: GPUBuffer,
-    first: number,
-    steps: number,
-    rates: Rates,
-    validated: Validation | undefined,
-  ): Promise<StepColumns> {
-    const submitted = performance.now();
+  /** What comes of a submit, taken in after that of the one before, whichever the GPU process tells of first. */
+  async #arrive(sent: Sent, before: Promise<StepColumns> | undefined): Promise<StepColumns> {
+    sent.read ??= await this.#read(sent);
+    await before;
     const { updater, validation } = this.#parts;
-    const { clock, replicas } = updater;
-    const bytes = LOSS_BYTES * steps * replicas;
-    const all = bytes + clock.size + (validation?.control.size ?? 0);
-    await untilLost(this.#device, staging.mapAsync(MAP_READ, 0, all));
-    this.#adapt(steps, submitted, validated !== undefined);
-    const mapped = staging.getMappedRange(0, all);
-    const words = new Uint32Array(mapped.slice(0, bytes));
-    const clocks = readClocks(mapped.slice(bytes, bytes + clock.size));
-    const controls = readControls(mapped.slice(bytes + clock.size));
-    staging.unmap();
-    this.#staging.push(staging);
+    const { first, steps, rates, validated } = sent;
+    const { words, clocks, controls } = sent.read;
     this.#checkClocks(clocks, first, steps);
     const validations = validated?.arrive(controls, clocks, first + steps, updater.scalars.rules);
     updater.scalars.see(clocks);
@@ -351,6 +389,23 @@ export class Scheduler implements Stateful {
     if (validation?.halted || updater.stopped) this.#step = Math.max(...clocks.map(({ step }) => step));
     if (validated) this.#arrived();
     return columnsOf(words, first, clocks, rates, validations);
+  }
+
+  /** Empties the staging buffer of a submit. @throws DownhillError DEVICE-LOST, GPU-READ */
+  async #read({ staging, steps, at, validated }: Sent): Promise<NonNullable<Sent['read']>> {
+    const { updater, validation } = this.#parts;
+    const { clock, replicas } = updater;
+    const bytes = LOSS_BYTES * steps * replicas;
+    const all = bytes + clock.size + (validation?.control.size ?? 0);
+    await mapToRead(this.#device, staging, all);
+    this.#adapt(steps, at, validated !== undefined);
+    const mapped = staging.getMappedRange(0, all);
+    const words = new Uint32Array(mapped.slice(0, bytes));
+    const clocks = readClocks(mapped.slice(bytes, bytes + clock.size));
+    const controls = readControls(mapped.slice(bytes + clock.size));
+    staging.unmap();
+    this.#staging.push(staging);
+    return { words, clocks, controls };
   }
 
   /** What the clocks say after a flight: whether it ran, and how many updates were applied. */
@@ -391,34 +446,4 @@ export class Scheduler implements Stateful {
     if (validated) return;
     this.#steps = fittingSteps(perStep, this.#parts.submitMs, this.#steps, this.#mostSteps);
   }
-}
-
-/** Of those steps that some replica did. */
-function columnsOf(
-  words: Uint32Array<ArrayBuffer>,
-  first: number,
-  clocks: readonly Clock[],
-  rates: Rates,
-  validations: StepColumns['validations'],
-): StepColumns {
-  const replicas = clocks.length;
-  const done = clocks.map(({ step, fault }) => ((fault & FAULT.halted) === 0 ? Number.POSITIVE_INFINITY : step));
-  const steps = Math.max(Math.min(words.length / 2 / replicas, Math.max(...done) - first), 0);
-  return {
-    ...{ first, steps, replicas, words, done, validations },
-    losses: new Float32Array(words.buffer),
-    // Of the first group: its records come first, one per replica.
-    rate: (step, replica) => rates(replica, (words[2 * (step * replicas + replica) + 1]! & ~LEFT_OUT) >>> 0),
-  };
-}
-
-/** The same by step and replica. */
-function readSteps({ first, steps, replicas, words, losses, done, rate, validations }: StepColumns): StepResult[] {
-  return Array.from({ length: steps * replicas }, (_, i) => {
-    const [step, replica] = [Math.floor(i / replicas), i % replicas];
-    if (first + step >= done[replica]!) return { loss: Number.NaN, lr: Number.NaN, skipped: false, halted: true };
-    const result = { loss: losses[2 * i]!, lr: rate(step, replica), skipped: words[2 * i + 1]! >= LEFT_OUT };
-    const validation = validations?.[replica];
-    return validation?.step === first + step + 1 ? { ...result, validation } : result;
-  });
 }

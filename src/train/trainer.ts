@@ -20,6 +20,7 @@ import type { CheckpointOptions, ImportOptions } from './checkpoint-types.js';
 import type { Curvature } from './curvature-types.js';
 import { Evaluator, type PlacedWeights, type Trained } from './evaluate.js';
 import { StreamedEvaluator, samplesEvaluator } from './evaluate-stream.js';
+import { Hold, type Holder } from './hold.js';
 import { opened } from './inside.js';
 import { trainLoop } from './loop.js';
 import {
@@ -40,7 +41,7 @@ import type { Submit } from './profile.js';
 import type { Program, ProgramOptions } from './program.js';
 import type { Recovery } from './recover.js';
 import type { Evaluation, Profile, StepReport, Stopped, ValidationReport } from './report-types.js';
-import type { StepResult } from './scheduler.js';
+import type { StepResult } from './step-columns.js';
 import type {
   Batch,
   CurvatureOptions,
@@ -79,6 +80,15 @@ export async function createTrainer<R extends Rule>(
   return NetworkTrainer.create<FieldsOf<R>>(device, checked, await choiceOf(device, checked));
 }
 
+interface RunParts {
+  /** Who has the trainer for it; none where a profile has it. */
+  readonly holder?: Holder;
+  readonly signal?: AbortSignal | undefined;
+  readonly watch?: CheckedWatchOptions | undefined;
+  /** Submits the steps of a profile. */
+  readonly profiled?: Submit;
+}
+
 /** Data sets whose evaluation stays ready on the GPU, of each kind of weights: to train on, to validate, to test. */
 const KEPT_EVALUATORS = 3;
 
@@ -98,7 +108,7 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
   readonly #evaluators = new Map<Vector, Map<Dataset, Promise<Evaluator>>>();
   readonly #pause = new Pause();
   readonly #streams: boolean;
-  #running = false;
+  readonly #hold = new Hold('trainer');
   #destroyed = false;
   /** Ends waiting for a device where the trainer is destroyed. */
   readonly #ended = new AbortController();
@@ -174,7 +184,8 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
   run(options: RunOptions): AsyncGenerator<StepReport, void, void> {
     this.#checkAlive();
     const steps = checkRunOptions(options, this);
-    return this.#run(steps, options.signal, options.watch === undefined ? undefined : checkWatchOptions(options.watch));
+    const watch = options.watch === undefined ? undefined : checkWatchOptions(options.watch);
+    return this.#hold.run((holder) => this.#run(steps, { holder, signal: options.signal, watch }));
   }
 
   batch(step: number): Batch {
@@ -189,41 +200,27 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
     this.#checkAlive();
     const checked = checkProfileOptions(options, MAX_STEP - this.step);
     checkTimestamps(this.#program.device);
-    this.#begin();
+    await this.#begin();
     try {
       const { profileSteps } = await import('./profile.js');
-      return await profileSteps(this.#program, checked, (steps, submit) =>
-        this.#run(steps, undefined, undefined, submit),
-      );
+      return await profileSteps(this.#program, checked, (steps, profiled) => this.#run(steps, { profiled }));
     } finally {
-      this.#running = false;
+      this.#hold.give();
     }
   }
 
-  /** Takes the trainer for a run; whoever did sets `#running` back. */
-  #begin(): void {
-    if (this.#running) {
-      throw new DownhillError(
-        'RUN-BUSY',
-        'This trainer is running already.',
-        'End the other loop first, or make a second trainer.',
-      );
-    }
+  /** Takes the trainer; whoever did gives it back. @throws DownhillError RUN-BUSY, RUN-DESTROYED */
+  async #begin(holder?: Holder): Promise<void> {
+    await this.#hold.take(holder);
+    if (this.#destroyed) this.#hold.give();
     this.#checkAlive();
-    this.#running = true;
   }
 
-  /** @param profiled submits the steps of a profile, which holds the trainer itself */
-  async *#run(
-    steps: number,
-    signal?: AbortSignal,
-    watch?: CheckedWatchOptions,
-    profiled?: Submit,
-  ): AsyncGenerator<StepReport, void, void> {
-    if (!profiled) this.#begin();
+  async *#run(steps: number, { holder, signal, watch, profiled }: RunParts): AsyncGenerator<StepReport, void, void> {
+    if (holder) await this.#begin(holder);
     const start = this.step;
     const end = start + steps;
-    let reached = start;
+    let reached = this.#program.scheduler.undelivered;
     const loop = {
       ...{ end, signal, watch, profiled, pause: this.#pause },
       destroyed: () => this.#destroyed,
@@ -237,7 +234,10 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
             for (const [i, result] of results.entries()) {
               if (first + i < reached) continue; // trained again, after a loss
               reached = first + i + 1;
-              yield this.#report(first + i, result);
+              const report = this.#report(first + i, result);
+              if (holder) holder.idle = true;
+              yield report;
+              if (holder) holder.idle = false;
             }
           }
           // After a loss it comes by stops again that this run, or one before it, was asked to go on from.
@@ -250,7 +250,7 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
         }
       }
     } finally {
-      if (!profiled) this.#running = false;
+      if (holder) this.#hold.give();
     }
   }
 
@@ -285,7 +285,7 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
     this.#recovery?.changed();
   }
 
-  state() {
+  async state() {
     this.#checkAlive();
     return this.#program.state();
   }
@@ -369,7 +369,7 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
     return this.#program.parameters();
   }
 
-  readParameters(options: WeightsOptions = {}) {
+  async readParameters(options: WeightsOptions = {}) {
     this.#checkAlive();
     const weights = checkWeights('readParameters', options) ?? (this.#program.average ? 'average' : 'current');
     return this.#program.readParameters(0, weights);
@@ -384,7 +384,7 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
   }
 
   async restore(bytes: Uint8Array) {
-    this.#begin();
+    await this.#begin();
     try {
       const { openCheckpoint, restoreBuilt } = await import('./restore.js');
       this.#checkAlive();
@@ -399,7 +399,7 @@ class NetworkTrainer<F extends Fields> implements Trainer<F> {
       this.#recovery?.keep({ ...opened, ...opened.saved });
       return restored;
     } finally {
-      this.#running = false;
+      this.#hold.give();
     }
   }
 

@@ -1,7 +1,7 @@
-import { type BufferRange, type BufferSet, guarded } from '../gpu/buffers.js';
+import { type BufferRange, BufferSet, guarded } from '../gpu/buffers.js';
 import { USAGE } from '../gpu/constants.js';
 import { untilLost } from '../gpu/lost.js';
-import { createPasses, encodePass, type Pass, type PassSpec } from '../gpu/pipelines.js';
+import { createPasses, encodePass, type Pass, type PassSpec } from '../gpu/passes.js';
 import { intervalsOf, PassTimer } from '../gpu/timing.js';
 import type { AdvanceOp } from '../kernels/advance.js';
 import type { Op } from '../kernels/op.js';
@@ -18,12 +18,27 @@ export class Stage {
   /** The clock of updates: starts anew with every batch, since rows of scalars last for so many. */
   #clock: GPUBuffer | undefined;
 
-  /** Make it in an error scope. @param buffers gets what is made here */
-  constructor(readonly buffers: BufferSet) {
+  /** @throws DownhillError GPU-OUT-OF-MEMORY */
+  static async create(device: GPUDevice, label: string): Promise<Stage> {
+    const buffers = new BufferSet(device, `${label}-tune`);
+    if (!device.features.has('timestamp-query')) return new Stage(buffers, undefined);
+    const made: PassTimer[] = [];
+    try {
+      await guarded(device, label, () => made.push(new PassTimer(device, buffers.label, 1)));
+      return new Stage(buffers, made[0]);
+    } catch (error) {
+      made[0]?.destroy();
+      throw error;
+    }
+  }
+
+  private constructor(
+    /** Gets what is made here. */
+    readonly buffers: BufferSet,
+    timer: PassTimer | undefined,
+  ) {
     this.#device = buffers.device;
-    this.#timer = this.#device.features.has('timestamp-query')
-      ? new PassTimer(this.#device, buffers.label, 1)
-      : undefined;
+    this.#timer = timer;
   }
 
   destroy(): void {

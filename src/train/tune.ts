@@ -1,6 +1,6 @@
-import { BufferSet, guarded } from '../gpu/buffers.js';
+import { guarded } from '../gpu/buffers.js';
 import { DownhillError } from '../gpu/errors.js';
-import type { Pass, PassSpec } from '../gpu/pipelines.js';
+import type { Pass, PassSpec } from '../gpu/passes.js';
 import { lower, passName } from '../kernels/lower.js';
 import type { Form, Op } from '../kernels/op.js';
 import type { FormChoice, MeasuredForm } from './plan-types.js';
@@ -79,7 +79,7 @@ export async function tune(
   forms: readonly Form[],
   budgetMs: number,
 ): Promise<Tuned> {
-  const stage = await guarded(device, label, () => new Stage(new BufferSet(device, `${label}-tune`)));
+  const stage = await Stage.create(device, label);
   let start = performance.now();
   const left = (share = 1) => share * budgetMs - (performance.now() - start);
   try {

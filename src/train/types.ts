@@ -287,11 +287,13 @@ export interface Trainer<F extends Fields = Fields> {
   readonly stopped: Stopped | undefined;
   /**
    * Trains, and yields every step's loss in order. Trails the GPU by two submits at most; if the consumer stops pulling,
-   * at most two more submits go out; `break` ends cleanly.
+   * at most two more submits go out; `break` ends cleanly. One that nobody is pulling gives way to another run, `restore` or
+   * `profile`, as if it had been dropped: `(await trainer.run({ steps: 1 }).next()).value` does one step, as often as you like.
    *
    * @throws DownhillError OPTION-* at the call; at a pull DEVICE-LOST within 2 s when the device goes, RUN-BUSY when
-   * another run of this trainer is still going, RUN-DESTROYED after `destroy`; HYPER-RANGE, HYPER-TYPE when a schedule
-   * has no good value for an update: those before it are done and were yielded.
+   * another run of this trainer is being pulled or took the place of this one, RUN-DESTROYED after `destroy`; HYPER-RANGE,
+   * HYPER-TYPE when a schedule has no good value for an update: those before it are done and were yielded; GPU-READ when losses
+   * could not be read: the next run yields them first.
    */
   run(options: RunOptions): AsyncGenerator<StepReport, void, void>;
   /**

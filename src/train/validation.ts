@@ -1,6 +1,6 @@
 import { type BufferRange, type BufferSet, guarded, range, readRanges } from '../gpu/buffers.js';
 import { DownhillError } from '../gpu/errors.js';
-import { createPasses, encodePasses, type Pass } from '../gpu/pipelines.js';
+import { createPasses, encodePasses, type Pass } from '../gpu/passes.js';
 import { CLOCK_BYTES, type Clock, clockOffset, FAULT, readClocks } from '../kernels/advance.js';
 import {
   CONTROL_BYTES,

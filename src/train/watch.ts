@@ -1,8 +1,7 @@
-import { ALIGNMENT, type BufferRange, BufferSet, guarded, range, roundUp } from '../gpu/buffers.js';
-import { MAP_READ, USAGE } from '../gpu/constants.js';
+import { ALIGNMENT, type BufferRange, BufferSet, guarded, mapToRead, range, roundUp } from '../gpu/buffers.js';
+import { USAGE } from '../gpu/constants.js';
 import { DownhillError } from '../gpu/errors.js';
-import { untilLost } from '../gpu/lost.js';
-import { createPasses, type Pass } from '../gpu/pipelines.js';
+import { createPasses, type Pass } from '../gpu/passes.js';
 import { STREAM_BYTES, streamWord } from '../kernels/account.js';
 import { SEGMENT } from '../kernels/advance.js';
 import { lower } from '../kernels/lower.js';
@@ -170,7 +169,7 @@ export class Watcher {
   }
 
   async #arrive(flight: Flight, staging: GPUBuffer) {
-    const [results] = await Promise.all([flight.results, untilLost(this.program.device, staging.mapAsync(MAP_READ))]);
+    const [results] = await Promise.all([flight.results, mapToRead(this.program.device, staging)]);
     const bytes = staging.getMappedRange().slice(0);
     staging.unmap();
     this.#free.push(staging);

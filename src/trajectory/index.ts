@@ -4,6 +4,7 @@
  *
  * @module downhill/problems
  */
+export { type OwnFunction, ownProblem } from '../problems/own.js';
 export {
   checkPoint,
   type Minimum,

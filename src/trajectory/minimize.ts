@@ -21,7 +21,7 @@ const MAX_SEED = 2 ** 32 - 1;
  * @param options.start where to start; default the problem's own
  * @param options.steps how many steps; default 100
  * @param options.seed of the noise of a noisy problem; default 0
- * @throws DownhillError before any GPU work: OPTION-*, SHAPE-MISMATCH for a start of another length, HYPER-*, LIMIT-BINDING where
+ * @throws DownhillError before any GPU work: OPTION-*, also where a device gets a function of one's own; SHAPE-MISMATCH for a start of another length, HYPER-*, LIMIT-BINDING where
  *   the device cannot hold the way; DEVICE-LOST.
  * @example
  * const way = await minimize('cpu', rosenbrock(), adam({ lr: 0.1 }), { steps: 500 });
@@ -60,10 +60,17 @@ export async function minimizeAll(
   checkOptions('minimize', options, ['steps']);
   if (!Array.isArray(runs))
     throw new DownhillError('OPTION-TYPE', `runs must be a list, got ${show(runs)}.`, 'Pass [{ rule }].');
-  const checked = runs.map((run, i) => checkRun(runs.length > 1 ? `runs[${i}]` : 'minimize', problem, run));
+  const checked = Array.from(runs, (run: MinimizeRun, i) =>
+    checkRun(runs.length > 1 ? `runs[${i}]` : 'minimize', problem, run),
+  );
   const numbers = Math.max(problem.n * runs.length, 1);
   const steps = checkInteger('steps', options.steps ?? 100, 1, Math.floor(MOST_NUMBERS / numbers) - 1);
-  if (where === 'cpu') return Promise.all(checked.map((run) => minimizeOnCpu(problem, run, steps)));
+  if (where === 'cpu') {
+    // One after the other: all at once, each would take its turn before anything else has one.
+    const ways: Trajectory[] = [];
+    for (const run of checked) ways.push(await minimizeOnCpu(problem, run, steps));
+    return ways;
+  }
   const { minimizeOnDevice } = await import('./on-device.js');
   return minimizeOnDevice(where, problem, checked, steps);
 }

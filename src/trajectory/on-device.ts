@@ -1,6 +1,6 @@
 import { type BufferRange, BufferSet, checkBindable, guarded, range, readRanges } from '../gpu/buffers.js';
 import { DownhillError } from '../gpu/errors.js';
-import { createPasses, encodePass } from '../gpu/pipelines.js';
+import { createPasses, encodePass } from '../gpu/passes.js';
 import { lower } from '../kernels/lower.js';
 import { problem as evaluateProblem, problemForms } from '../kernels/problem.js';
 import { trace, traceForms } from '../kernels/trace.js';
@@ -8,7 +8,7 @@ import { MAX_RECORDS } from '../kernels/update.js';
 import { makeGroups } from '../optim/groups.js';
 import type { StopReason } from '../optim/minimizer.js';
 import { checkOptimizerOptions } from '../optim/optimizer-options.js';
-import type { Problem } from '../problems/problem.js';
+import { type Problem, shaderOf } from '../problems/problem.js';
 import { POINT, problemObjective } from '../train/problem-objective.js';
 import { Program, type StepEnd } from '../train/program.js';
 import { type Flight, MAX_FLIGHTS, usualSubmitMs } from '../train/scheduler.js';
@@ -131,7 +131,8 @@ async function runSteps(program: Program, steps: number) {
 const POINTS = 65_472;
 
 /** The values at points that lie one behind another, each a replica. */
-function valueOps(buffers: BufferSet, { n, row, data }: Problem, points: BufferRange, count: number) {
+function valueOps(buffers: BufferSet, problem: Problem, points: BufferRange, count: number) {
+  const { n, data } = problem;
   const numbers = data.length > 0 ? range(buffers.upload('data', data)) : undefined;
   // The gradients are nobody's, and where noise is drawn does not matter.
   const grad = range(buffers.storage('gradients', 4 * n * Math.min(count, POINTS)));
@@ -141,7 +142,7 @@ function valueOps(buffers: BufferSet, { n, row, data }: Problem, points: BufferR
     const replicas = Math.min(POINTS, count - i * POINTS);
     const part = (of: BufferRange, bytes: number) => range(of.buffer, of.offset + bytes * i * POINTS, bytes * replicas);
     return evaluateProblem({
-      ...{ label: `${LABEL}/values-${i}`, shader: row.shader, n, stride: n, replicas },
+      ...{ label: `${LABEL}/values-${i}`, shader: shaderOf(problem), n, stride: n, replicas },
       ...{ param: part(points, 4 * n), grad, result: part(result, 8), stream, data: numbers },
     });
   });

@@ -1,5 +1,5 @@
 import { type BufferRange, isLater, type LaterRange, together } from '../../gpu/buffers.js';
-import type { PassSpec } from '../../gpu/pipelines.js';
+import type { PassSpec } from '../../gpu/passes.js';
 import type { Shader } from '../../shaders/shader.js';
 import { type ActivationGradientOp, type ActivationOp, activationConstants } from '../activation.js';
 import type { DenseInputGradientOp, DenseOp, DenseWeightGradientOp } from '../dense.js';

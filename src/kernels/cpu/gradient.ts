@@ -1,5 +1,5 @@
 import type { BufferRange } from '../../gpu/buffers.js';
-import type { PassSpec } from '../../gpu/pipelines.js';
+import type { PassSpec } from '../../gpu/passes.js';
 import type { Shader } from '../../shaders/shader.js';
 import type { DenseWeightGradientOp } from '../dense.js';
 import { rowStride } from '../matrix.js';

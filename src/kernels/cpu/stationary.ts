@@ -1,4 +1,4 @@
-import type { PassSpec } from '../../gpu/pipelines.js';
+import type { PassSpec } from '../../gpu/passes.js';
 import { traitsOf } from '../../gpu/traits.js';
 import { denseForwardStationary4Shader } from '../../shaders/nn/dense_forward_stationary_4.gen.js';
 import { denseForwardStationary8Shader } from '../../shaders/nn/dense_forward_stationary_8.gen.js';

@@ -1,4 +1,4 @@
-import type { PassSpec } from '../../gpu/pipelines.js';
+import type { PassSpec } from '../../gpu/passes.js';
 import { traitsOf } from '../../gpu/traits.js';
 import { denseGradient4Shader } from '../../shaders/nn/dense_gradient_4.gen.js';
 import { denseGradient8Shader } from '../../shaders/nn/dense_gradient_8.gen.js';

@@ -1,5 +1,5 @@
 import type { BufferRange } from '../../gpu/buffers.js';
-import type { PassSpec } from '../../gpu/pipelines.js';
+import type { PassSpec } from '../../gpu/passes.js';
 import { denseGradient4Shader } from '../../shaders/nn/dense_gradient_4.gen.js';
 import { denseGradient8Shader } from '../../shaders/nn/dense_gradient_8.gen.js';
 import type { Shader } from '../../shaders/shader.js';

@@ -1,6 +1,6 @@
 import type { BufferRange } from '../../gpu/buffers.js';
 import { roundUp } from '../../gpu/buffers.js';
-import type { PassSpec } from '../../gpu/pipelines.js';
+import type { PassSpec } from '../../gpu/passes.js';
 import { traitsOf } from '../../gpu/traits.js';
 import type { Shader } from '../../shaders/shader.js';
 import type { ActivationGradientOp } from '../activation.js';

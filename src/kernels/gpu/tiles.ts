@@ -1,6 +1,6 @@
 import type { BufferRange } from '../../gpu/buffers.js';
 import { roundUp } from '../../gpu/buffers.js';
-import type { PassSpec } from '../../gpu/pipelines.js';
+import type { PassSpec } from '../../gpu/passes.js';
 import type { Shader } from '../../shaders/shader.js';
 import type { ActivationGradientOp, ActivationOp } from '../activation.js';
 import {

@@ -59,7 +59,8 @@ export function join(schedules: readonly (Schedule | number)[], boundaries: read
       'Pass a list of schedules and a list of the counts between them.',
     );
   }
-  const parts = schedules.map((each, i) => checkSchedule(`join: schedules[${i}]`, each));
+  // Not `map` of the list itself, which leaves out its holes.
+  const parts = Array.from(schedules, (each, i) => checkSchedule(`join: schedules[${i}]`, each));
   const starts = checkAscending('join: boundaries', boundaries, 1);
   if (parts.length !== starts.length + 1) {
     throw new DownhillError(

@@ -3,7 +3,7 @@ import { DownhillError, show } from '../../gpu/errors.js';
 import { checkField, checkNumber, checkOptions, type Fields } from '../../gpu/fields.js';
 import type { Form, Op } from '../../kernels/op.js';
 import type { Space, Vector } from '../../space/space.js';
-import type { Group } from '../scalars.js';
+import type { Group } from '../group.js';
 import type { BoundSource } from '../source.js';
 
 /*
@@ -98,7 +98,7 @@ export const wrappersJson = (wrappers: readonly Wrapper[]) =>
 
 /** Wrappers that came from outside: a list of such, each once. @throws DownhillError OPTION-* */
 export function checkWrappers(wrappers: unknown = []): readonly Wrapper[] {
-  const list = Array.isArray(wrappers) ? (wrappers as readonly (Wrapper | undefined)[]) : [undefined];
+  const list: readonly (Wrapper | undefined)[] = Array.isArray(wrappers) ? [...wrappers] : [undefined];
   return list.map((each, i) => {
     if (typeof each !== 'object' || typeof each?.row?.bind !== 'function') {
       throw new DownhillError(

@@ -93,20 +93,32 @@ export async function trainMember(
   {
     onLoss = () => {},
     onAbort,
+    every = Number.POSITIVE_INFINITY,
+    isDue = () => true,
+    onState = () => {},
   }: {
     readonly onLoss?: (step: number, loss: number) => void;
     /** Takes the checkpoint of a training that was told to end. Without it none is made. */
     readonly onAbort?: (state: MemberState) => void;
+    /** Steps between two checkpoints on the way. */
+    readonly every?: number;
+    /** Asked before each of them. */
+    readonly isDue?: () => boolean;
+    readonly onState?: (state: MemberState) => void | Promise<void>;
   } = {},
 ): Promise<MemberResult> {
   let trainer: Trainer | undefined;
   try {
     trainer = await openMember(device, objective, task);
-    const steps = task.to - trainer.step;
-    for await (const { step, loss } of trainer.run({ steps, ...(signal && { signal }) })) {
-      stepped(1);
-      onLoss(step, loss);
-      if (!Number.isFinite(loss)) return failed(badLoss(loss, step));
+    while (trainer.step < task.to) {
+      const steps = Math.min(task.to - trainer.step, every);
+      for await (const { step, loss } of trainer.run({ steps, ...(signal && { signal }) })) {
+        stepped(1);
+        onLoss(step, loss);
+        if (!Number.isFinite(loss)) return failed(badLoss(loss, step));
+      }
+      if (trainer.step < task.to && isDue())
+        await onState({ step: trainer.step, bytes: await trainer.checkpoint(), params: task.params });
     }
     const evaluated = task.judged ? await trainer.evaluate(objective.options.validation) : undefined;
     const result = evaluated

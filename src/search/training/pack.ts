@@ -32,6 +32,8 @@ const CPU_MEMBERS = 8;
 const isSmall = ({ model }: TrialSetup): boolean =>
   tensorsOf(model).reduce((sum, tensor) => sum + elementsOf(tensor), 0) < SMALL_PARAMETERS;
 
+type OnLosses = (step: number, losses: ArrayLike<number>) => void;
+
 export class Pack {
   readonly #seats: (PackMember & { reason?: string })[];
   readonly #places: ReadonlyMap<string, number>;
@@ -63,6 +65,12 @@ export class Pack {
     return place !== undefined && this.#step === step && this.#seats[place]!.reason === undefined;
   }
 
+  /** Whether it has a member that has not failed. */
+  isAlive(trial: number, seed: number): boolean {
+    const place = this.#places.get(`${trial}:${seed}`);
+    return place !== undefined && this.#seats[place]!.reason === undefined;
+  }
+
   /** Whether so many of its members go on faster where they are than each alone. */
   isWorth(going: number): boolean {
     if (!traitsOf(this.device).cpu) return true;
@@ -89,18 +97,31 @@ export class Pack {
     }
   }
 
-  /** Trains all that go. */
-  async advance(to: number, { signal, stepped }: Pick<RunContext, 'signal' | 'stepped'>, going: number): Promise<void> {
+  /**
+   * Trains all that go, whose tasks end at `end`, up to a step on the way there.
+   *
+   * @param onLosses by place; NaN of those that stand still
+   */
+  async advance(
+    to: number,
+    { signal, stepped }: Pick<RunContext, 'signal' | 'stepped'>,
+    going: number,
+    { end = to, onLosses = () => {} }: { readonly end?: number; readonly onLosses?: OnLosses } = {},
+  ): Promise<void> {
     const steps = to - this.#step;
-    for await (const { step, losses } of this.population.run({ steps, ...(signal && { signal }) })) {
-      stepped(going);
-      for (const [i, loss] of losses.entries()) {
-        const seat = this.#seats[i]!;
-        if (!Number.isFinite(loss) && seat.reason === undefined && seat.task.to === to)
-          seat.reason = badLoss(loss, step);
+    try {
+      for await (const { step, losses } of this.population.run({ steps, ...(signal && { signal }) })) {
+        stepped(going);
+        onLosses(step, losses);
+        for (const [i, loss] of losses.entries()) {
+          const seat = this.#seats[i]!;
+          if (!Number.isFinite(loss) && seat.reason === undefined && seat.task.to === end)
+            seat.reason = badLoss(loss, step);
+        }
       }
+    } finally {
+      this.#step = this.population.step;
     }
-    this.#step = to;
   }
 
   /** What all its members come to, by trial and seed. */

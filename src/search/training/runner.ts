@@ -7,7 +7,7 @@ import type { TrainingObjective, TrialSetup } from './objective.js';
 import { Pack, type PackMember, packMemory, packSize } from './pack.js';
 
 /** A task with what it trains. */
-interface Made {
+export interface Made {
   readonly task: Task;
   readonly setup: TrialSetup;
 }
@@ -201,12 +201,12 @@ export class TrainingRunner implements Runner {
   }
 }
 
-const membersOf = (group: readonly Made[], seeds: readonly number[]): PackMember[] =>
+export const membersOf = (group: readonly Made[], seeds: readonly number[]): PackMember[] =>
   group.flatMap((made) => seeds.map((seed) => ({ ...made, seed })));
 
 /** Tasks that can be trained together, to the same step. */
-function groupsOf(making: readonly Made[]): Made[][] {
-  const groups = new Map<string, Made[]>();
+export function groupsOf<M extends Made>(making: readonly M[]): M[][] {
+  const groups = new Map<string, M[]>();
   for (const made of making) {
     const key = `${made.task.to}:${made.setup.shape}`;
     groups.set(key, [...(groups.get(key) ?? []), made]);
