@@ -35,7 +35,7 @@ export interface Chapter {
    *
    * @throws DownhillError OPTION-*
    */
-  plan(given: ReadonlyMap<string, string>, amounts: Amounts): Experiment;
+  plan(given: ReadonlyMap<string, string>, amounts: Amounts, quick: boolean): Experiment;
 }
 
 export type Experiment = {

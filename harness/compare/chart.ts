@@ -56,7 +56,7 @@ const PALETTE = [
 /** The notes' markers. */
 const MARKERS = ['circle', 'rect', 'triangle', 'diamond', 'emptyCircle', 'emptyRect', 'emptyTriangle', 'emptyDiamond'];
 /** Width of a letter of the legend, on average. */
-const LETTER = 7.8;
+const LETTER = 8.3;
 /** Whole numbers up to here have a tick each: layers. */
 const FEW = 12;
 /** Of an axis: how far lines go on beyond it, unseen. PNGs cannot be made of lines that go on for miles. */
@@ -144,7 +144,7 @@ export function experimentOption({ title, subtitle, panels, heatMaps = [] }: Exp
       left: MARGIN,
       top: head - 24 * (lines.length - i) - 4,
       data,
-      itemGap: 22,
+      itemGap: 34,
       itemWidth: 26,
       itemHeight: 9,
       // Each entry gets the width of its line's longest: without a browser that of a text is a guess, and the guess runs short.
@@ -178,7 +178,7 @@ function legendLines(names: readonly string[]): string[][] {
   const lines: string[][] = [];
   for (const name of names) {
     const line = [...(lines.at(-1) ?? []), name];
-    const entry = 26 + 22 + 12 + LETTER * Math.max(...line.map(({ length }) => length));
+    const entry = 26 + 34 + LETTER * Math.max(...line.map(({ length }) => length));
     if (lines.length > 0 && entry * line.length <= WIDTH - 2 * MARGIN) lines[lines.length - 1] = line;
     else lines.push([name]);
   }
@@ -240,6 +240,8 @@ function drawPanel(panel: Panel, index: number, names: readonly string[]): Drawn
       nameGap: 46,
       min: logY && low !== undefined ? 10 ** Math.floor(Math.log10(low)) : low,
       max: high,
+      // Nearly all of it lies between 0.8 and 1.
+      scale: panel.y === 'accuracy',
       splitLine: { lineStyle: { color: RULE } },
       axisLabel: { ...labels, formatter: tick },
     },

@@ -1,119 +1,182 @@
 /** `downhill compare`: the lecture's experiments, as a picture, a table and JSON. */
 import { basename } from 'node:path';
-import { type Dataset, DownhillError, describeAdapter, split } from '../../src/index.js';
+import { type AdapterReport, DownhillError, describeAdapter } from '../../src/index.js';
 import { requestDevice } from '../../src/node/index.js';
 import { count, duration, lossText, plural } from '../common/format.js';
-import { type Io, interruptible, painter } from '../common/io.js';
+import { interruptible, keeping } from '../common/interrupt.js';
+import { type Io, painter, printError } from '../common/io.js';
+import type { OutFolder } from '../common/out-folder.js';
 import { defaultFolder } from '../common/output.js';
 import { Progress } from '../common/progress.js';
 import { findGpu } from '../common/quiet.js';
 import { type Column, INDENT, textTable, wrap } from '../common/table.js';
-import { versionOf } from '../common/versions.js';
-import { dataOf } from '../train/command.js';
-import type { JobData } from '../train/data.js';
-import type { Amounts, Bench, Cell, Lab, Outcome } from './chapter.js';
+import { commitOf, versionOf } from '../common/versions.js';
+import { dataOf, filesOf } from '../train/command.js';
+import type { TrainConfig } from '../train/config.js';
+import type { JobBytes } from '../train/node.js';
+import type { Cell, Outcome } from './chapter.js';
 import { experimentSvg } from './chart.js';
-import { type Files, makeFolder, writeFiles } from './files.js';
-import { type CompareCommand, compareHelp, parseCompare } from './options.js';
-import { type RunProgress, trainAll } from './runs.js';
+import { conductInChrome } from './chrome.js';
+import { type Files, openFolder, writeFiles } from './files.js';
+import { conduct, type LabEvent, type Parts, partsOf } from './lab.js';
+import { ALL, type CompareCommand, compareHelp, parseAll, parseCompare } from './options.js';
 
 /** Characters of a line where there is no terminal. */
 const COLUMNS = 110;
-/** Images of the test part that are evaluated: enough for an accuracy to half a per cent. */
-const TEST_IMAGES = 2000;
 
 /**
  * @returns the exit code
  * @throws DownhillError for whatever is wrong
  */
 export async function compare(args: readonly string[], io: Io): Promise<number> {
+  if (args[0] === ALL) return compareAll(args.slice(1), io);
   const command = parseCompare(args);
   if ('help' in command) {
     io.stdout.write(compareHelp(command.help));
     return 0;
   }
-  return interruptible(io, async (signal) => {
-    const parts = command.experiment.withoutData ? undefined : await partsOf(command, io, signal);
-    const folder = makeFolder(command.out ?? defaultFolder(command.chapter.name), command.force);
-    const done = await experiment(command, parts, io, signal);
-    const files = await write(folder, command, parts, done);
-    report(command, parts, done, files, io);
+  return (await compareOne(command, io)).code;
+}
+
+/** One chapter. `done` is what came of it; without it where it was interrupted before there was anything. */
+async function compareOne(command: CompareCommand, io: Io): Promise<{ readonly code: number; readonly done?: Done }> {
+  let done: Done | undefined;
+  const code = await interruptible(io, keeping(io), async (signal) => {
+    const loaded = command.experiment.withoutData ? undefined : await load(command, io, signal);
+    const parts = loaded?.parts;
+    const folder = openFolder(command.out ?? defaultFolder(command.chapter.name), command.force);
+    try {
+      done = await experiment(command, loaded, io, signal);
+      const files = await write(folder, command, parts, done);
+      report(command, parts, done, files, io);
+    } finally {
+      folder.close();
+    }
     signal.throwIfAborted(); // what was measured is kept; the exit code says that it is not all
     return 0;
   });
+  return { code, ...(done && { done }) };
 }
 
-interface Parts {
-  readonly train: Dataset;
-  readonly test: Dataset;
-  readonly amounts: Amounts;
+/** Every chapter in turn: one that fails is told of, and the others go on. @returns 1 where one failed */
+async function compareAll(args: readonly string[], io: Io): Promise<number> {
+  const commands = parseAll(args, defaultFolder('lecture'));
+  if (commands === 'help') {
+    io.stdout.write(compareHelp());
+    return 0;
+  }
+  const rows: AllRow[] = [];
+  for (const command of commands) {
+    const { name } = command.chapter;
+    try {
+      const { code, done } = await compareOne(command, io);
+      if (code !== 0) return code;
+      rows.push({ name, claims: done!.claims, seconds: done!.seconds });
+    } catch (error) {
+      if (!(error instanceof DownhillError)) throw error;
+      printError(error, io.stderr);
+      rows.push({ name });
+    }
+  }
+  if (!commands[0]!.json) io.stdout.write(summary(rows, io));
+  return rows.every(({ claims }) => claims) ? 0 : 1;
+}
+
+/** A chapter that was done; without its claims where it failed. */
+interface AllRow {
+  readonly name: string;
+  readonly claims?: Outcome['claims'];
+  readonly seconds?: number;
+}
+
+function summary(rows: readonly AllRow[], io: Io): string {
+  const columns: Column<AllRow>[] = [
+    { title: 'chapter', align: 'left', text: ({ name }) => name },
+    {
+      title: 'claims that held',
+      text: ({ claims }) => (claims ? `${claims.filter(({ holds }) => holds).length} of ${claims.length}` : 'failed'),
+    },
+    { title: 'time', text: ({ seconds }) => (seconds === undefined ? '' : duration(seconds)) },
+  ];
+  const all = rows.reduce((sum, { seconds = 0 }) => sum + seconds, 0);
+  const table = textTable(columns, rows, { paint: painter(io.stdout), room: (io.stdout.columns ?? COLUMNS) - 1 });
+  return `\n${table.join('\n')}\n\n${INDENT}${plural(rows.length, 'chapter')}, ${duration(all)}\n\n`;
+}
+
+/** What there is to train on, as Node sees it; the files, for a page. */
+interface Loaded {
+  readonly parts: Parts;
+  readonly config: TrainConfig;
+  readonly files: JobBytes | undefined;
 }
 
 /** Undefined of an experiment without data. */
-type MaybeParts = Parts | undefined;
+type MaybeLoaded = Loaded | undefined;
 
-/** The images asked for. @throws DownhillError OPTION-RANGE where a batch takes more than there are */
-async function partsOf(command: CompareCommand, io: Io, signal: AbortSignal): Promise<Parts> {
-  const { data } = await dataOf(command, io, signal);
-  return chosen(command, data);
+/** Everything that can be wrong with the data is looked at before a device is asked for. @throws DownhillError DATA-*, OPTION-RANGE */
+async function load(command: CompareCommand, io: Io, signal: AbortSignal): Promise<Loaded> {
+  const { config, data } = await dataOf(command, io, signal);
+  // Read once more, since a page wants files as they are.
+  const files = config.in === 'chrome' ? await filesOf(config.data, { io, json: command.json, signal }) : undefined;
+  return { parts: partsOf(command, data), config, files };
 }
 
-function chosen({ amounts, experiment, chapter }: CompareCommand, { train, test }: JobData): Parts {
-  const images = Math.min(amounts.images, train.samples);
-  const largestBatch = experiment.withoutData ? 1 : (experiment.largestBatch ?? 1);
-  if (images < largestBatch) {
-    throw new DownhillError(
-      'OPTION-RANGE',
-      `${chapter.name} has batches of ${largestBatch}, but there are ${plural(images, 'image')} to train on.`,
-      'Set a larger --images, or --samples.',
-    );
-  }
-  return {
-    train: images < train.samples ? split(train, images)[0] : train,
-    test: test.samples > TEST_IMAGES ? split(test, TEST_IMAGES)[0] : test,
-    amounts: { ...amounts, images },
-  };
-}
+type Done = Outcome & {
+  readonly adapter: AdapterReport;
+  readonly versions: Readonly<Record<string, string>>;
+  readonly seconds: number;
+};
 
-type Done = Outcome & { readonly adapter: ReturnType<typeof describeAdapter>; readonly seconds: number };
-
-async function experiment(command: CompareCommand, parts: MaybeParts, io: Io, signal: AbortSignal): Promise<Done> {
-  await findGpu();
-  const device = await requestDevice({ label: `downhill:compare-${command.chapter.name}` });
+async function experiment(command: CompareCommand, loaded: MaybeLoaded, io: Io, signal: AbortSignal): Promise<Done> {
   const progress = new Progress(io.stderr);
+  const tell = (event: LabEvent) => show(progress, event);
   const start = performance.now();
   try {
-    const { amounts, log, experiment } = command;
-    const bench: Bench = { device, signal, log, amounts, phase: (text) => progress.say(text) };
-    const outcome = await (experiment.withoutData
-      ? experiment.run(bench)
-      : experiment.run(labOf(bench, parts!, progress)));
+    const { outcome, ...where } =
+      command.config.in === 'chrome'
+        ? await conductInChrome(command, command.own, loaded?.config ?? command.config, loaded?.files, tell, signal)
+        : await conductHere(command, loaded, tell, signal);
     // What was measured is shown, but half of it proves nothing.
     const claims = signal.aborted ? [] : outcome.claims;
-    return { ...outcome, claims, adapter: describeAdapter(device), seconds: (performance.now() - start) / 1000 };
+    return { ...outcome, claims, ...where, seconds: (performance.now() - start) / 1000 };
   } finally {
     progress.clear();
+  }
+}
+
+async function conductHere(
+  command: CompareCommand,
+  loaded: MaybeLoaded,
+  tell: (event: LabEvent) => void,
+  signal: AbortSignal,
+) {
+  await findGpu();
+  const device = await requestDevice({ label: `downhill:compare-${command.chapter.name}` });
+  try {
+    const outcome = await conduct(device, command, loaded?.parts, tell, signal);
+    const versions = {
+      downhill: versionOf('downhill') ?? 'unknown',
+      node: process.versions.node,
+      webgpu: versionOf('webgpu') ?? 'unknown',
+    };
+    return { outcome, adapter: describeAdapter(device), versions };
+  } finally {
     device.destroy();
   }
 }
 
-/** The bench with the data, and what is told while trainings go on. */
-function labOf(bench: Bench, parts: Parts, progress: Progress): Lab {
-  const place = { ...bench, ...parts };
-  const told: RunProgress = {
-    plan: (seconds, trainings) => progress.say(`${plural(trainings, 'run')}, about ${duration(seconds)}`),
-    step: (name, seed, step, steps, loss, share) =>
-      progress.draw(
-        [
-          `${Math.floor(100 * share)} %`,
-          name + (seed > 0 ? `, seed ${seed}` : ''),
-          `${count(step)}/${count(steps)}`,
-          `loss ${lossText(loss)}`,
-        ],
-        share,
-      ),
-  };
-  return { ...place, runs: (specs, how) => trainAll(place, specs, told, how) };
+function show(progress: Progress, event: LabEvent): void {
+  if (event.type === 'phase') progress.say(event.text);
+  else if (event.type === 'plan') {
+    progress.say(`${plural(event.trainings, 'run')}, about ${duration(event.seconds)}`);
+  } else {
+    const { name, seed, step, steps, loss, share } = event;
+    const run = name + (seed > 0 ? `, seed ${seed}` : '');
+    progress.draw(
+      [`${Math.floor(100 * share)} %`, run, `${count(step)}/${count(steps)}`, `loss ${lossText(loss)}`],
+      share,
+    );
+  }
 }
 
 /** 'drawn digits', 'mnist', 'mnist (idx)' of a folder. */
@@ -124,16 +187,16 @@ function dataText({ config: { data } }: CompareCommand): string {
 }
 
 /** What was done, in a line. */
-function shown(command: CompareCommand, parts: MaybeParts): string {
+function shown(command: CompareCommand, parts: Parts | undefined): string {
   const { experiment, amounts } = command;
   const length = experiment.length ?? plural(amounts.iterations, 'iteration');
   if (!parts) return length;
   return `${plural(parts.train.samples, 'image')} of ${dataText(command)}, ${length}, ${plural(amounts.seeds, 'seed')}`;
 }
 
-async function write(folder: string, command: CompareCommand, parts: MaybeParts, done: Done): Promise<Files> {
+async function write(folder: OutFolder, command: CompareCommand, parts: Parts | undefined, done: Done): Promise<Files> {
   const { chapter, own, quick, log, config } = command;
-  const { adapter, seconds, panels, heatMaps, table, claims, notes, more } = done;
+  const { adapter, seconds, versions, panels, heatMaps, table, claims, notes, more } = done;
   const subtitle = `${shown(command, parts)}, on ${adapter.name}`;
   const svg = experimentSvg({ title: chapter.title, subtitle, panels, ...(heatMaps && { heatMaps }) });
   const numbers = {
@@ -141,8 +204,8 @@ async function write(folder: string, command: CompareCommand, parts: MaybeParts,
     ...{ amounts: parts?.amounts ?? command.amounts, quick, flags: own, log },
     // By its name: where it lies on this machine is nobody's business whom the numbers are shown.
     ...(parts && { data: dataText(command), scale: config.scale }),
-    ...{ adapter, seconds },
-    versions: { downhill: versionOf('downhill') ?? 'unknown', node: process.versions.node },
+    ...{ adapter, seconds, commit: commitOf(), versions },
+    ...(parts && { seeds: Array.from({ length: parts.amounts.seeds }, (_, seed) => seed) }),
     ...{ claims, notes, table, panels, heatMaps, ...more },
   };
   return writeFiles(folder, svg, numbers);
@@ -151,7 +214,13 @@ async function write(folder: string, command: CompareCommand, parts: MaybeParts,
 const cellText = (cell: Cell): string =>
   cell === undefined ? '' : typeof cell === 'string' ? cell : Number.isInteger(cell) ? count(cell) : lossText(cell);
 
-function report(command: CompareCommand, parts: MaybeParts, done: Done, { withoutPng, ...files }: Files, io: Io): void {
+function report(
+  command: CompareCommand,
+  parts: Parts | undefined,
+  done: Done,
+  { withoutPng, ...files }: Files,
+  io: Io,
+): void {
   const { chapter } = command;
   const { table, claims, notes, adapter, seconds } = done;
   if (command.json) {

@@ -46,19 +46,25 @@ export const lossCurves = (trained: readonly Trained[], axis: Along = 'step'): C
 export const rateCurves = (trained: readonly Trained[]): Curve[] =>
   trained.flatMap((each) => stepCurve(each, 'step', ({ lrs }) => lrs));
 
+type Looks = readonly {
+  readonly step: number;
+  readonly loss: number;
+  readonly accuracy?: number | undefined;
+}[];
+
 /** Something that was looked at now and then. */
 export function lookedCurves(
   trained: readonly Trained[],
-  looks: (
-    run: Run,
-  ) => readonly { readonly step: number; readonly loss: number; readonly accuracy?: number | undefined }[],
+  looks: (run: Run) => Looks,
   value: 'loss' | 'accuracy' = 'loss',
   more: (spec: RunSpec) => Partial<Curve> = () => ({}),
 ): Curve[] {
   return trained.flatMap(({ spec, runs }) => {
     const first = runs[0] && looks(runs[0]);
     if (!first || first.length === 0) return [];
-    const series = runs.map((run) => looks(run).map((each) => each[value] ?? null));
+    // A network of infinities is right about nothing, which is no accuracy of 0.
+    const seen = (each: Looks[number]) => (Number.isFinite(each.loss) ? (each[value] ?? null) : null);
+    const series = runs.map((run) => looks(run).map(seen));
     return [{ name: spec.name, x: first.map(({ step }) => step), ...across(series), ...more(spec) }];
   });
 }

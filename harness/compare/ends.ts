@@ -16,7 +16,8 @@ export function finalOf({ runs }: Trained, what: 'loss' | 'accuracy'): number | 
 
 export function accuracyText(trained: Trained): string | undefined {
   const accuracy = finalOf(trained, 'accuracy');
-  return accuracy === undefined ? undefined : `${(100 * accuracy).toFixed(1)} %`;
+  if (accuracy === undefined) return undefined;
+  return Number.isFinite(finalOf(trained, 'loss')!) ? `${(100 * accuracy).toFixed(1)} %` : 'diverged';
 }
 
 /** What a table has of a training, behind what is the chapter's own; titles of the same. */

@@ -1,9 +1,5 @@
 /** The files of a comparison: its picture, the same in pixels, and its numbers. */
-import { existsSync, mkdirSync } from 'node:fs';
-import { join, resolve } from 'node:path';
-import { DownhillError } from '../../src/index.js';
-import { outputError } from '../common/output.js';
-import { writeWhole } from '../common/whole-file.js';
+import { OutFolder } from '../common/out-folder.js';
 
 const FILES = { svg: 'comparison.svg', png: 'comparison.png', json: 'comparison.json' };
 
@@ -22,44 +18,31 @@ interface Drawing {
   svgPng(svg: string): Promise<Uint8Array>;
 }
 
-/**
- * @returns the folder
- * @throws DownhillError OUTPUT-UNWRITABLE, also where there is a comparison in it and nobody said that it may go
- */
-export function makeFolder(folder: string, force: boolean): string {
-  try {
-    mkdirSync(resolve(folder), { recursive: true });
-  } catch (cause) {
-    throw outputError(folder, cause);
-  }
-  if (!force && Object.values(FILES).some((file) => existsSync(join(folder, file)))) {
-    throw new DownhillError(
-      'OUTPUT-UNWRITABLE',
-      `The folder ${folder} has a comparison in it already.`,
-      'Name another folder, or add --force.',
-    );
-  }
-  return folder;
-}
+/** @throws DownhillError OUTPUT-UNWRITABLE, also where there is a comparison in it and nobody said that it may go */
+export const openFolder = (folder: string, force: boolean): OutFolder =>
+  new OutFolder(folder, { what: 'a comparison', files: Object.values(FILES), force });
 
-/** All files, each whole or not at all. A picture in pixels where its library and its font are there. */
-export async function writeFiles(folder: string, svg: string, numbers: object, drawing?: Drawing): Promise<Files> {
-  const [picture, png, json] = [FILES.svg, FILES.png, FILES.json].map((file) => join(folder, file)) as [
+/** All files or none. A picture in pixels where its library and its font are there. */
+export async function writeFiles(folder: OutFolder, svg: string, numbers: object, drawing?: Drawing): Promise<Files> {
+  const { canDraw, svgPng } = drawing ?? (await import('../common/png.js'));
+  const pixels = canDraw() ? await svgPng(svg) : undefined;
+  folder.write({
+    [FILES.svg]: svg,
+    [FILES.json]: `${numbersInLines(JSON.stringify(numbers, null, 1))}\n`,
+    ...(pixels && { [FILES.png]: pixels }),
+  });
+  const [picture, png, json] = [FILES.svg, FILES.png, FILES.json].map((file) => folder.shown(file)) as [
     string,
     string,
     string,
   ];
-  try {
-    writeWhole(picture, svg);
-    writeWhole(json, `${JSON.stringify(numbers, null, 1)}\n`);
-    const { canDraw, svgPng } = drawing ?? (await import('../common/png.js'));
-    if (!canDraw()) {
-      const withoutPng = 'install @resvg/resvg-wasm and dejavu-fonts-ttf for one';
-      return { picture, numbers: json, withoutPng };
-    }
-    writeWhole(png, await svgPng(svg));
-    return { picture, png, numbers: json };
-  } catch (cause) {
-    throw outputError(folder, cause, 'it is no longer there');
-  }
+  if (pixels) return { picture, png, numbers: json };
+  return { picture, numbers: json, withoutPng: 'install @resvg/resvg-wasm and dejavu-fonts-ttf for one' };
 }
+
+/** JSON whose lists of numbers, thousands of a curve, take a line each instead of one for every number. */
+const numbersInLines = (json: string): string =>
+  json.replace(
+    /\[\s+((?:(?:-?\d[^\s,\]]*|null),\s+)*(?:-?\d[^\s,\]]*|null))\s+\]/g,
+    (_, list: string) => `[${list.replaceAll(/\s+/g, ' ')}]`,
+  );

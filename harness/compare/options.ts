@@ -11,7 +11,7 @@ export interface CompareCommand {
   readonly chapter: Chapter;
   readonly experiment: Experiment;
   readonly amounts: Amounts;
-  /** As a training would have it: data and scale. */
+  /** As a training would have it: data, scale, and where it runs. */
   readonly config: TrainConfig;
   readonly open: TrainCommand['open'];
   readonly log: boolean | undefined;
@@ -23,7 +23,9 @@ export interface CompareCommand {
   readonly own: Readonly<Record<string, string>>;
 }
 
-const DATA = ['data', 'samples', 'scale'] as const;
+const DATA = ['data', 'samples', 'points', 'noise', 'scale'] as const;
+/** Flags of a training that mean the same here. */
+const SHARED = [...DATA, 'in'] as const;
 
 export const FLAGS: Readonly<Record<string, Flags>> = {
   amount: {
@@ -38,6 +40,7 @@ export const FLAGS: Readonly<Record<string, Flags>> = {
   },
   data: Object.fromEntries(DATA.map((name) => [name, TRAIN.data![name]!])),
   output: {
+    in: TRAIN.training!.in!,
     log: { help: 'losses on a logarithmic axis, or not', default: 'as the chapter does', reversible: true },
     out: { value: 'DIR', help: 'folder of the pictures and the numbers', default: 'runs/<time>-NAME' },
     force: { help: 'overwrite what is in --out' },
@@ -60,7 +63,11 @@ export function compareHelp(chapter?: Chapter): string {
     '',
     ...(chapter
       ? [chapter.title, ...wrap(chapter.claim, 2)]
-      : ['chapters', ...CHAPTERS.flatMap(({ name, title }) => entry(name, title))]),
+      : [
+          'chapters',
+          ...CHAPTERS.flatMap(({ name, title }) => entry(name, title)),
+          ...entry(ALL, 'every one in turn, each in a folder of its own'),
+        ]),
   ];
   for (const [heading, flags] of Object.entries({ ...own, ...FLAGS })) lines.push('', heading, ...flagHelp(flags));
   return [
@@ -75,6 +82,7 @@ export function compareHelp(chapter?: Chapter): string {
       : [
           '  npx downhill compare batching --quick',
           '  npx downhill compare optimizers --data mnist --optimizers sgd,adam,lion --seeds 5',
+          '  npx downhill compare all --quick',
           '  npx downhill compare schedules --help',
         ]),
     '',
@@ -112,9 +120,9 @@ export function parseCompare(args: readonly string[]): CompareCommand | { readon
   const amount = (of: keyof Amounts, least: number, most?: number) =>
     given.has(of) ? checkInteger(`--${of}`, toNumber(given.get(of)!), least, most) : usual[of];
   const amounts = { images: amount('images', 2), iterations: amount('iterations', 2), seeds: amount('seeds', 1, 100) };
-  const experiment = chapter.plan(given, amounts);
+  const experiment = chapter.plan(given, amounts, quick);
   if (experiment.withoutData) checkWithout(chapter, given);
-  const data = DATA.flatMap((flag) => (given.has(flag) ? [`--${flag}`, given.get(flag)!] : []));
+  const data = SHARED.flatMap((flag) => (given.has(flag) ? [`--${flag}`, given.get(flag)!] : []));
   if (!given.has('scale') && chapter.scale) data.push('--scale', chapter.scale);
   const { config } = parseTrain([...data, '--sampling', 'full', '--steps', '1']) as TrainCommand;
   return {
@@ -128,11 +136,35 @@ export function parseCompare(args: readonly string[]): CompareCommand | { readon
   };
 }
 
-const listed = () => CHAPTERS.map(({ name }) => name).join(', ');
+/** The name that stands for every chapter in turn. */
+export const ALL = 'all';
+
+/**
+ * The command line of every chapter, of one for all of them: without what says nothing to it, and each in a folder of its own.
+ *
+ * @throws DownhillError OPTION-*
+ */
+export function parseAll(args: readonly string[], folder: string): readonly CompareCommand[] | 'help' {
+  const { flags: given } = readFlags(`compare ${ALL}`, args, common);
+  if (given.has('help')) return 'help';
+  const of = (chapter: Chapter) => {
+    const { withoutData } = chapter.plan(new Map(), chapter.quick, true);
+    const skipped = ['out', ...(withoutData ? WITHOUT : [])];
+    const flags = [...given].filter(([name]) => !skipped.includes(name));
+    const words = flags.flatMap(([name, value]) => (value === '' ? [`--${name}`] : [`--${name}`, value]));
+    return parseCompare([chapter.name, ...words, '--out', `${given.get('out') ?? folder}/${chapter.name}`]);
+  };
+  return CHAPTERS.map((chapter) => of(chapter) as CompareCommand);
+}
+
+const listed = () => [...CHAPTERS.map(({ name }) => name), ALL].join(', ');
+
+/** Flags that say nothing to a chapter without data. */
+const WITHOUT = [...DATA, 'images', 'seeds'];
 
 /** An analytic function has no images. @throws DownhillError OPTION-UNKNOWN */
 function checkWithout({ name }: Chapter, given: ReadonlyMap<string, string>): void {
-  const flag = [...DATA, 'images', 'seeds'].find((each) => given.has(each));
+  const flag = WITHOUT.find((each) => given.has(each));
   if (flag === undefined) return;
   throw new DownhillError(
     'OPTION-UNKNOWN',

@@ -1,5 +1,5 @@
 /** Trainings of an experiment, on one device: those of one shape in the same dispatches, others in turn. No Node here. */
-import { trainOne } from './single.js';
+import { type Pace, paceOf, trainOne } from './single.js';
 import { trainTogether } from './together.js';
 import type { Place, Run, RunSpec, Trained } from './training.js';
 
@@ -29,8 +29,6 @@ export interface RunProgress {
   step(name: string, seed: number, step: number, steps: number, loss: number, share: number): void;
 }
 
-/** Steps that tell how long one takes, behind as many that compile. */
-const TRIAL_STEPS = 2;
 /** Trainings in the same dispatches: more make steps long, and save little more. */
 const MOST_TOGETHER = 32;
 
@@ -48,13 +46,14 @@ export async function trainAll(
   { seeds = lab.amounts.seeds }: { readonly seeds?: number } = {},
 ): Promise<Trained[]> {
   const groups = groupsOf(specs, seeds);
-  const ms = await stepTimes(
-    lab,
-    groups.map(([first]) => specs[first!.spec]!),
-  );
-  const work = groups.map((group, i) => specs[group[0]!.spec]!.steps * ms[i]! * group.length);
+  const firsts = groups.map(([first]) => specs[first!.spec]!);
+  const paces = await pacesOf(lab, firsts);
+  const work = groups.map((group, i) => workOf(firsts[i]!, paces[i]!) * group.length);
   const all = work.reduce((sum, each) => sum + each, 0);
-  progress.plan(all / 1000, specs.length * seeds);
+  progress.plan(
+    all / 1000,
+    groups.reduce((sum, { length }) => sum + length, 0),
+  );
   let done = 0;
   const runs = specs.map((): Run[] => []);
   for (const [i, group] of groups.entries()) {
@@ -75,7 +74,9 @@ export async function trainAll(
 /** Trainings that can share dispatches: of one shape, which begin and look at the same steps. In the order of the first of each. */
 export function groupsOf(specs: readonly RunSpec[], seeds: number): Member[][] {
   const groups: { readonly key: RunSpec; readonly places: Member[] }[] = [];
-  const all = specs.flatMap((_, spec) => Array.from({ length: seeds }, (__, seed) => ({ spec, seed })));
+  const all = specs.flatMap((each, spec) =>
+    Array.from({ length: Math.min(seeds, each.seeds ?? seeds) }, (_, seed) => ({ spec, seed })),
+  );
   for (const place of all) {
     const spec = specs[place.spec]!;
     const open = groups.find(({ key, places }) => places.length < MOST_TOGETHER && together(key, spec));
@@ -85,38 +86,40 @@ export function groupsOf(specs: readonly RunSpec[], seeds: number): Member[][] {
   return groups.map(({ places }) => places);
 }
 
-const SAME = ['model', 'data', 'test', 'sampling', 'batchSize', 'steps', 'testEvery', 'options'] as const;
+const SAME = ['model', 'data', 'test', 'sampling', 'batchSize', 'steps', 'testEvery', 'tried', 'options'] as const;
 
 function together(a: RunSpec, b: RunSpec): boolean {
-  const takes = ({ alone, afterEvery, sampling, options = {}, rule }: RunSpec) => {
+  const takes = ({ alone, afterEvery, also, sampling, options = {}, rule }: RunSpec) => {
     const { minimizer, curvature, evaluation } = rule().row;
     const plain = !minimizer && !curvature && !evaluation;
     // A full batch fills the adapter by itself: together they would only take more memory.
-    return plain && !alone && !afterEvery && sampling !== 'full' && !options.validation && !options.earlyStopping;
+    return (
+      plain && !alone && !afterEvery && !also && sampling !== 'full' && !options.validation && !options.earlyStopping
+    );
   };
   return takes(a) && takes(b) && SAME.every((key) => a[key] === b[key]);
 }
 
-/** What trainings need to be of one shape: they take equally long. */
-const shapeOf = ({ model, batchSize, sampling, data }: RunSpec, lab: Place) =>
+/** What trainings need to be of one shape: they take equally long, and have compiled what the next one needs. */
+const shapeOf = ({ model, rule, batchSize, sampling, data }: RunSpec, lab: Place) =>
   JSON.stringify([
+    rule().row.name,
     model.layers.map(({ row, output }) => [row.name, output]),
     sampling === 'full' ? (data ?? lab.train).samples : batchSize,
   ]);
 
-/** Milliseconds of a step of each, measured on the first of a shape; which also compiles what all of that shape need. */
-async function stepTimes(lab: Place, specs: readonly RunSpec[]): Promise<number[]> {
-  const known = new Map<string, number>();
-  const times: number[] = [];
+/** The pace of each, measured on the first of a shape. */
+async function pacesOf(lab: Place, specs: readonly RunSpec[]): Promise<Pace[]> {
+  const known = new Map<string, Pace>();
   for (const spec of specs) {
     const shape = shapeOf(spec, lab);
-    if (!known.has(shape) && !lab.signal.aborted) {
-      const trial = { ...spec, steps: 2 * TRIAL_STEPS, afterEvery: 0, testEvery: 0 };
-      const { seconds } = await trainOne(lab, { spec: trial, seed: 0 });
-      const [from, to] = [seconds[TRIAL_STEPS - 1] ?? 0, seconds.at(-1) ?? 0];
-      known.set(shape, Math.max((1000 * (to - from)) / TRIAL_STEPS, 0.05));
-    }
-    times.push(known.get(shape) ?? 1);
+    if (!known.has(shape) && !lab.signal.aborted) known.set(shape, await paceOf(lab, spec));
   }
-  return times;
+  return specs.map((spec) => known.get(shapeOf(spec, lab)) ?? { step: 1, look: 0 });
+}
+
+/** Milliseconds of a training. */
+function workOf({ steps, testEvery = 0, afterEvery = 0, tried }: RunSpec, { step, look }: Pace): number {
+  const looks = [testEvery, afterEvery].reduce((sum, every) => sum + (every > 0 ? Math.ceil(steps / every) : 0), 0);
+  return steps * step + (tried ? 0 : (looks + 1) * look);
 }

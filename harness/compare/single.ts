@@ -2,20 +2,65 @@
 import { createTrainer, type Evaluation, subset, type Trainer } from '../../src/index.js';
 import type { Place, Run, RunSpec } from './training.js';
 
-/** @param told without it, it is a try: not evaluated at the end */
-export async function trainOne(
-  lab: Place,
-  { spec, seed }: { readonly spec: RunSpec; readonly seed: number },
-  told?: (step: number, loss: number) => void,
-): Promise<Run> {
-  const { model, sampling, batchSize, steps, options, afterEvery = 0, testEvery = 0 } = spec;
-  const [data, test] = [spec.data ?? lab.train, spec.test ?? lab.test];
-  const trainer = await createTrainer(lab.device, {
-    ...{ model, data, sampling, seed, rule: spec.rule() },
+const trainerOf = (lab: Place, spec: RunSpec, seed: number): Promise<Trainer> => {
+  const { model, sampling, batchSize, options } = spec;
+  return createTrainer(lab.device, {
+    ...{ model, data: spec.data ?? lab.train, sampling, seed, rule: spec.rule() },
     ...(sampling !== 'full' && batchSize !== undefined && { batchSize }),
     ...options,
   });
-  const run: Run & { final?: Evaluation; stopped?: Trainer['stopped'] } = {
+};
+
+/** Steps that tell how long one takes, behind as many that compile. */
+const TRIAL_STEPS = 2;
+
+/** What a training is made of, in milliseconds. */
+export interface Pace {
+  readonly step: number;
+  /** An evaluation of the test part. */
+  readonly look: number;
+}
+
+/** Measured on a training of its own; which also compiles what all of that shape need. */
+export async function paceOf(lab: Place, spec: RunSpec): Promise<Pace> {
+  const trainer = await trainerOf(lab, spec, 0);
+  // The shorter of two: what takes long by chance would tell of hours.
+  const timed = async (work: () => Promise<unknown>) => {
+    const times: number[] = [];
+    for (let i = 0; i < 2; i++) {
+      const start = performance.now();
+      await work();
+      times.push(performance.now() - start);
+    }
+    return Math.min(...times);
+  };
+  const advance = async () => {
+    for await (const _ of trainer.run({ steps: TRIAL_STEPS, signal: lab.signal }));
+  };
+  const evaluate = () => trainer.evaluate(spec.test ?? lab.test);
+  try {
+    await advance();
+    const step = Math.max((await timed(advance)) / TRIAL_STEPS, 0.05);
+    if (spec.tried) return { step, look: 0 };
+    await evaluate();
+    return { step, look: await timed(evaluate) };
+  } catch (error) {
+    if (lab.signal.aborted) return { step: 1, look: 0 };
+    throw error;
+  } finally {
+    trainer.destroy();
+  }
+}
+
+export async function trainOne(
+  lab: Place,
+  { spec, seed }: { readonly spec: RunSpec; readonly seed: number },
+  told: (step: number, loss: number) => void,
+): Promise<Run> {
+  const { steps, afterEvery = 0, testEvery = 0 } = spec;
+  const [data, test] = [spec.data ?? lab.train, spec.test ?? lab.test];
+  const trainer = await trainerOf(lab, spec, seed);
+  const run: Run & { final?: Evaluation; also?: Evaluation; stopped?: Trainer['stopped'] } = {
     ...{ seed, losses: [], lrs: [], seconds: [], after: [], tests: [], validations: [] },
     stepsPerEpoch: trainer.stepsPerEpoch,
   };
@@ -32,7 +77,10 @@ export async function trainOne(
       }
       if (due(to, steps, testEvery)) run.tests.push((await trainer.evaluate(test)) as Run['tests'][number]);
     }
-    if (told && trainer.step > 0) run.final = await trainer.evaluate(test);
+    if (trainer.step > 0 && !spec.tried) {
+      run.final = await trainer.evaluate(test);
+      if (spec.also) run.also = await trainer.evaluate(spec.also);
+    }
     if (trainer.stopped) run.stopped = trainer.stopped;
     return run;
   } finally {
@@ -58,11 +106,7 @@ export function stopsOf(steps: number, every: readonly number[]): [number, numbe
 async function advance(
   trainer: Trainer,
   run: Run,
-  {
-    steps,
-    signal,
-    told,
-  }: { steps: number; signal: AbortSignal; told?: ((step: number, loss: number) => void) | undefined },
+  { steps, signal, told }: { steps: number; signal: AbortSignal; told: (step: number, loss: number) => void },
 ): Promise<void> {
   const before = run.seconds.at(-1) ?? 0;
   const arrived: number[] = [];
@@ -73,7 +117,7 @@ async function advance(
       run.lrs.push(lr);
       arrived.push(before + (performance.now() - start) / 1000);
       if (validation) run.validations.push({ step, loss: validation.loss, accuracy: validation.accuracy });
-      told?.(step, loss);
+      told(step, loss);
     }
   } catch (error) {
     if (!signal.aborted || error !== signal.reason) throw error;

@@ -30,7 +30,7 @@ export async function trainTogether(
       if (due(to, steps, testEvery))
         for (const [i, each] of (await tested(population, test)).entries()) runs[i]!.tests.push(each);
     }
-    if (population.step === 0) return runs;
+    if (population.step === 0 || spec.tried) return runs;
     const finals = await tested(population, test);
     return runs.map((run, i) => ({ ...run, final: finals[i]! }));
   } finally {

@@ -34,6 +34,12 @@ export interface RunSpec {
   readonly testEvery?: number;
   /** Not together with others in the same dispatches: where its time is told. */
   readonly alone?: boolean;
+  /** Seeds, where fewer than asked for do. */
+  readonly seeds?: number;
+  /** Evaluated at the end as the test part is: images that it trained on, say. */
+  readonly also?: Dataset;
+  /** A try, of which only the losses count: nothing is evaluated. */
+  readonly tried?: boolean;
 }
 
 /** What came of one training. */
@@ -50,6 +56,8 @@ export interface Run {
   readonly validations: { readonly step: number; readonly loss: number; readonly accuracy: number | undefined }[];
   /** Of the test part, at the end; undefined where it did not get there. */
   readonly final?: Evaluation;
+  /** Of `also`. */
+  readonly also?: Evaluation;
   readonly stopped?: Trainer['stopped'];
 }
 

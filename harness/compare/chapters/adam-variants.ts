@@ -4,8 +4,9 @@ import { referenceNetwork, referenceRules, referenceState } from '../../../src/r
 import { lossText } from '../../common/format.js';
 import type { Chapter, Curve, Lab, Outcome } from '../chapter.js';
 import { ALONG } from '../curves.js';
+import { classesOf } from '../network.js';
 import { mean } from '../runs.js';
-import { smooth } from '../smooth.js';
+import { across, median, smooth } from '../smooth.js';
 
 const BATCH = 64;
 const LR = 1e-3;
@@ -25,6 +26,9 @@ const WAYS: readonly Way[] = [
   { name: 'notes, β₂ 0.99', hyper: { betas: [0.9, 0.99], convention: 'notes' } },
 ];
 
+/** Of the ways, those that differ in the convention alone. */
+const [PAPER, NOTES] = [1, 2];
+
 export const adamVariants: Chapter = {
   name: 'adam-variants',
   title: 'Adam as in the paper, and as in the notes’ code',
@@ -32,7 +36,7 @@ export const adamVariants: Chapter = {
     'The notes’ code has β₂ = 0.99 and eps under the root, and divides the moments that it keeps by their correction, in place. The first two hardly matter. ' +
     'The last corrects again and again what was corrected: the second moment grows by far more than the first, and the steps vanish.',
   usual: { images: 8000, iterations: 400, seeds: 1 },
-  quick: { images: 500, iterations: 60, seeds: 1 },
+  quick: { images: 500, iterations: 40, seeds: 1 },
   plan: (_, { iterations }) => ({ largestBatch: BATCH, run: (lab) => run(lab, iterations) }),
 };
 
@@ -43,18 +47,25 @@ interface Path {
 }
 
 async function run(lab: Lab, steps: number): Promise<Outcome> {
-  const { start, batches } = await startOf(lab, steps);
-  const paths: Path[] = [];
-  for (const { name, hyper } of WAYS) {
-    lab.phase(`${name}, in float64`);
-    paths.push(await descend(lab, start, batches, hyper));
+  const paths: Path[][] = WAYS.map(() => []);
+  for (let seed = 0; seed < lab.amounts.seeds && !lab.signal.aborted; seed++) {
+    const { start, batches } = await startOf(lab, steps, seed);
+    for (const [i, { name, hyper }] of WAYS.entries()) {
+      lab.phase(`${name}, in float64${seed > 0 ? `, seed ${seed}` : ''}`);
+      paths[i]!.push(await descend(lab, start, batches, hyper));
+    }
   }
   const curves = (of: (path: Path) => (number | null)[]) =>
-    paths.map((path, i): Curve => ({ name: WAYS[i]!.name, x: of(path).map((_, step) => step + 1), y: of(path) }));
+    paths.flatMap((own, i): Curve[] => {
+      const { y, ...band } = across(own.map(of));
+      return y.length > 0 ? [{ name: WAYS[i]!.name, x: y.map((_, step) => step + 1), y, ...band }] : [];
+    });
   const end = ({ losses }: Path) => mean(losses.slice(-Math.max(1, Math.round(losses.length / 10))));
-  const [, paper, notes] = paths as [Path, Path, Path];
   const at = Math.min(STOPPED, steps) - 1;
-  const done = paths.every(({ losses }) => losses.length === steps);
+  /** Medians over the seeds. */
+  const over = (of: (path: Path) => number) => paths.map((own) => median(own.map(of)));
+  const [first, later, ends] = [over(({ lengths }) => lengths[0]!), over(({ lengths }) => lengths[at]!), over(end)];
+  const done = paths.every((own) => own.length > 0 && own.every(({ losses }) => losses.length === steps));
   return {
     panels: [
       {
@@ -74,24 +85,24 @@ async function run(lab: Lab, steps: number): Promise<Outcome> {
     ],
     table: [
       ['', 'length of step 1', `of step ${at + 1}`, 'training loss, last tenth'],
-      ...paths.map((path, i) => [WAYS[i]!.name, path.lengths[0], path.lengths[at]?.toExponential(1), end(path)]),
+      ...WAYS.map(({ name }, i) => [name, first[i], later[i]?.toExponential(1), ends[i]]),
     ],
     claims: done
       ? [
           {
             text: 'the first step is the same',
-            holds: Math.abs(notes.lengths[0]! / paper.lengths[0]! - 1) < 0.05,
-            measured: `${lossText(notes.lengths[0]!)}, ${lossText(paper.lengths[0]!)}`,
+            holds: Math.abs(first[NOTES]! / first[PAPER]! - 1) < 0.05,
+            measured: `${lossText(first[NOTES]!)}, ${lossText(first[PAPER]!)}`,
           },
           {
             text: `at step ${at + 1} the notes’ steps are less than a thousandth of the paper’s`,
-            holds: notes.lengths[at]! < 1e-3 * paper.lengths[at]!,
-            measured: `${notes.lengths[at]!.toExponential(1)}, ${paper.lengths[at]!.toExponential(1)}`,
+            holds: later[NOTES]! < 1e-3 * later[PAPER]!,
+            measured: `${later[NOTES]!.toExponential(1)}, ${later[PAPER]!.toExponential(1)}`,
           },
           {
             text: 'the notes’ Adam ends at a higher loss',
-            holds: end(notes) > end(paper),
-            measured: `${lossText(end(notes))}, ${lossText(end(paper))}`,
+            holds: ends[NOTES]! > ends[PAPER]!,
+            measured: `${lossText(ends[NOTES]!)}, ${lossText(ends[PAPER]!)}`,
           },
         ]
       : [],
@@ -103,13 +114,12 @@ async function run(lab: Lab, steps: number): Promise<Outcome> {
 }
 
 /** The same start and batches for all, as a trainer draws them. */
-async function startOf(lab: Lab, steps: number) {
+async function startOf(lab: Lab, steps: number, seed: number) {
   const model = mlp({ sizes: [lab.train.features, HIDDEN, classesOf(lab.train)], activation: 'relu' });
   const trainer = await createTrainer(lab.device, {
     model,
     data: lab.train,
-    batchSize: BATCH,
-    dropLast: true,
+    ...{ batchSize: BATCH, dropLast: true, seed },
     rule: sgd({ lr: 0 }),
   });
   try {
@@ -149,12 +159,10 @@ async function descend(
     path.losses.push(loss);
     path.lengths.push(Math.sqrt(moved / size) / LR);
     // Ctrl+C is heard between steps.
-    await new Promise((resolve) => setImmediate(resolve));
+    await new Promise((resolve) => setTimeout(resolve, 0));
   }
   return path;
 }
-
-const classesOf = ({ targets }: Dataset) => (targets.kind === 'values' ? targets.width : targets.classes);
 
 /** What the network sees of samples, in float64. */
 function seen({ x, features, scale, shift, targets }: Dataset) {

@@ -49,7 +49,7 @@ export const batchSize: Chapter = {
     most: { value: 'N', help: 'largest batch, a power of two', default: `${MOST}, or half of the images` },
   },
   usual: { images: 60_000, iterations: 500, seeds: 1 },
-  quick: { images: 1000, iterations: 500, seeds: 1 },
+  quick: { images: 512, iterations: 500, seeds: 1 },
   plan(given) {
     const epochs = readCount('--epochs', given.get('epochs') ?? '4', 1, 1000);
     const most = given.has('most') ? readCount('--most', given.get('most')!, LEAST) : undefined;
@@ -137,7 +137,7 @@ async function heatMap(
 }
 
 function claims(batches: readonly number[], losses: readonly (readonly (number | null)[])[]): Claim[] {
-  const [same, linear, warm] = losses;
+  const [same, linear, warm, layered] = losses;
   if (same?.length !== batches.length || same.some((each) => each === null)) return [];
   const last = batches.length - 1;
   const text = (value: number | null | undefined) => (value == null ? 'diverged' : lossText(value));
@@ -159,6 +159,11 @@ function claims(batches: readonly number[], losses: readonly (readonly (number |
       text: 'with the scaled rate a warm-up helps the largest batch',
       holds: better(warm?.[last], linear?.[last]),
       measured: `${text(warm?.[last])} against ${text(linear?.[last])}`,
+    },
+    {
+      text: 'LARS carries it further still',
+      holds: better(layered?.[last], warm?.[last]),
+      measured: `${text(layered?.[last])} against ${text(warm?.[last])}`,
     },
   ];
 }

@@ -37,7 +37,7 @@ export const biasCorrection: Chapter = {
     'steps are too large, 3.2 times at the first one and 6.6 times at the worst. With a rate near the largest that works the loss jumps.',
   flags: { lr: { value: 'X', help: 'the smaller rate; the larger one is ten times that', default: String(LR) } },
   usual: { images: 60_000, iterations: 300, seeds: 1 },
-  quick: { images: 1000, iterations: 120, seeds: 1 },
+  quick: { images: 1000, iterations: 100, seeds: 1 },
   plan(given, { iterations }) {
     const lr = readRate('--lr', given.get('lr') ?? String(LR));
     return { largestBatch: BATCH, run: (lab) => run(lab, lr, iterations) };

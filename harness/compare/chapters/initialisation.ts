@@ -1,5 +1,5 @@
 /** What initialisations make of activations, and of the training. */
-import { type Init, type InspectedLayer, inspect } from '../../../src/index.js';
+import { type Init, inspect, type Model } from '../../../src/index.js';
 import { lossText } from '../../common/format.js';
 import { OPTIMIZERS } from '../../common/optimizers.js';
 import type { Chapter, Lab, Outcome } from '../chapter.js';
@@ -7,6 +7,7 @@ import { ALONG, lossCurves } from '../curves.js';
 import { endLoss } from '../ends.js';
 import { lectureNet } from '../network.js';
 import type { RunSpec } from '../runs.js';
+import { median } from '../smooth.js';
 
 const BATCH = 64;
 const LR = 0.05;
@@ -28,18 +29,25 @@ export const initialisation: Chapter = {
     'Weights that are too small make the signal vanish from layer to layer, too large ones make it explode; He’s keeps it level under ReLU, and ' +
     'the training starts at once.',
   usual: { images: 60_000, iterations: 1000, seeds: 1 },
-  quick: { images: 1000, iterations: 120, seeds: 1 },
+  quick: { images: 1000, iterations: 80, seeds: 1 },
   plan: (_, { iterations }) => ({ largestBatch: BATCH, run: (lab) => run(lab, iterations) }),
 };
 
+/** Of each hidden layer's outputs at the start, medians over the seeds. */
+async function deviations(lab: Lab, model: Model): Promise<number[]> {
+  const batchSize = Math.min(SHOWN, lab.train.samples);
+  const all: number[][] = [];
+  for (let seed = 0; seed < lab.amounts.seeds; seed++) {
+    const { layers } = await inspect(lab.device, { model, data: lab.train, seed, batchSize });
+    all.push(layers.filter(({ name }) => name === 'relu').map(({ output }) => output.std));
+  }
+  return all[0]!.map((_, layer) => median(all.map((own) => own[layer]!)));
+}
+
 async function run(lab: Lab, steps: number): Promise<Outcome> {
   const models = STARTS.map(({ init, gain }) => lectureNet(lab.train, { init, ...(gain !== undefined && { gain }) }));
-  const shown: InspectedLayer[][] = [];
-  for (const model of models) {
-    const batchSize = Math.min(SHOWN, lab.train.samples);
-    const { layers } = await inspect(lab.device, { model, data: lab.train, seed: 0, batchSize });
-    shown.push(layers.filter(({ name }) => name === 'relu'));
-  }
+  const spread: number[][] = [];
+  for (const model of models) spread.push(await deviations(lab, model));
   const specs = STARTS.map(
     ({ name }, i): RunSpec => ({
       ...{ name, model: models[i]!, steps, sampling: 'shuffle', batchSize: BATCH },
@@ -48,7 +56,6 @@ async function run(lab: Lab, steps: number): Promise<Outcome> {
   );
   const trained = await lab.runs(specs);
   const ends = trained.map((each) => endLoss(each));
-  const spread = shown.map((layers) => layers.map(({ output }) => output.std));
   const ratio = spread.map((own) => (own.at(-1) ?? 0) / (own[0] ?? 1));
   const [small, , he, large] = ratio as [number, number, number, number];
   return {
