@@ -1,32 +1,24 @@
 /** `downhill search`: hyper-parameters, searched by training. */
 import { describeAdapter } from '../../src/index.js';
 import { requestDevice } from '../../src/node/index.js';
-import {
-  type Direction,
-  methods,
-  ranked,
-  type SearchEvent,
-  type SearchResult,
-  search as searchFor,
-  type Trial,
-  trialsOf,
-} from '../../src/search/index.js';
+import { methods, type SearchEvent, type SearchResult, search as searchFor, trialsOf } from '../../src/search/index.js';
 import { count, duration, plural } from '../common/format.js';
-import { type Io, interruptible, painter } from '../common/io.js';
+import { interruptible, keeping } from '../common/interrupt.js';
+import type { Io } from '../common/io.js';
 import { defaultFolder } from '../common/output.js';
 import { findGpu } from '../common/quiet.js';
-import { indented, labelled } from '../common/table.js';
+import { indented } from '../common/table.js';
 import { dataOf } from '../train/command.js';
 import type { TrainConfig } from '../train/config.js';
 import type { JobData, Open } from '../train/data.js';
 import { writeJson } from '../train/reporter.js';
 import { runSteps } from '../train/schedule.js';
-import { writePictures } from './charts.js';
-import { BEST, JOURNAL, LOG, SearchFolder, TRIALS } from './folder.js';
-import { searchLines, spaceText } from './lines.js';
+import { SearchFolder } from './folder.js';
+import { spaceText } from './lines.js';
 import { parseSearch, type SearchCommand, searchHelp } from './options.js';
 import { plannedSteps, SearchProgress } from './progress.js';
-import { baseOf, objectiveOf, type SearchSpec, trialArgs } from './spec.js';
+import { leaveResults } from './results.js';
+import { baseOf, objectiveOf, type SearchSpec } from './spec.js';
 
 /** Characters of a line where there is no terminal. */
 const COLUMNS = 120;
@@ -50,7 +42,7 @@ export async function search(args: readonly string[], io: Io): Promise<number> {
     io.stdout.write(searchHelp());
     return 0;
   }
-  return interruptible(io, async (signal) => {
+  return interruptible(io, keeping(io), async (signal) => {
     const prepared = await prepare(command.spec, io, command.json, signal);
     const { resume, out, force, spec } = command;
     const path = resume ?? out ?? defaultFolder('search');
@@ -98,6 +90,7 @@ async function runSearch(
   const { log } = folder;
   let ended: Pick<SearchResult, 'trials' | 'notes'> & { readonly interrupted?: true };
   try {
+    folder.begin();
     const onEvent = (event: SearchEvent) => (json ? writeEvent(io, event) : progress!.event(event));
     const made = methods[method.name](method.options);
     const budget = { trials, steps };
@@ -109,67 +102,20 @@ async function runSearch(
     progress?.end();
     device.destroy();
   }
-  finish({ spec, ended, adapter, seconds: (performance.now() - started) / 1000, json }, folder, io);
+  const seconds = (performance.now() - started) / 1000;
+  const state = ended.interrupted ? 'interrupted' : 'done';
+  leaveResults(folder, io, {
+    ...{ spec, trials: ended.trials, notes: ended.notes, json, title: titleOf(spec) },
+    subtitle: `${adapter}; ${spaceText(space)}`,
+    told: { state, seconds },
+    last: (paint) =>
+      ended.interrupted
+        ? `  ${paint('yellow', 'stopped')}   after ${duration(seconds)}; go on with: npx downhill search --resume ${folder.folder}`
+        : `  ${paint('green', 'done')}      in ${duration(seconds)}`,
+  });
   if (ended.interrupted) throw signal.reason;
   return ended.trials.some(({ state }) => state === 'complete') ? 0 : 3;
 }
-
-interface Finished {
-  readonly spec: SearchSpec;
-  readonly ended: Pick<SearchResult, 'trials' | 'notes'> & { readonly interrupted?: true };
-  readonly adapter: string;
-  readonly seconds: number;
-  readonly json: boolean;
-}
-
-/** Writes what came of it, and says it. */
-function finish({ spec, ended, adapter, seconds, json }: Finished, folder: SearchFolder, io: Io): void {
-  const { space, metric } = spec;
-  const { trials, notes } = ended;
-  const direction = metric === 'accuracy' ? 'maximize' : 'minimize';
-  const report = { trials, space, direction, metric, notes } as const;
-  const best = bestTrial(ended, direction);
-  // What changed its parameters on the way is no one training.
-  const command = best && !best.lineage && `downhill train ${trialArgs(spec.train, best.params).map(quoted).join(' ')}`;
-  folder.results({ trials, best, direction }, space, command || undefined);
-  const pictures = writePictures(folder, {
-    ...report,
-    title: titleOf(spec),
-    subtitle: `${adapter}; ${spaceText(space)}`,
-  });
-  const results = [TRIALS, BEST, JOURNAL, LOG];
-  if (json) {
-    const files = [...results, ...pictures].map((file) => folder.shown(file));
-    const state = ended.interrupted ? 'interrupted' : 'done';
-    writeJson(io, { type: 'end', state, best: best ?? null, notes, seconds, folder: folder.folder, files });
-    return;
-  }
-  const paint = painter(io.stdout);
-  const room = (io.stdout.columns ?? COLUMNS) - 1;
-  const lines = [
-    '',
-    ...searchLines(report, paint, room),
-    '',
-    ...(command ? [`  ${paint('cyan', 'train it')}  npx ${command}`] : []),
-    `  ${paint('cyan', 'saved in')}  ${folder.folder}`,
-    ...labelled('        ', [...results, ...pictures].join(', '), { paint, room }),
-    ...(ended.interrupted
-      ? [
-          `  ${paint('yellow', 'stopped')}   after ${duration(seconds)}; go on with: npx downhill search --resume ${folder.folder}`,
-        ]
-      : [`  ${paint('green', 'done')}      in ${duration(seconds)}`]),
-    '',
-  ];
-  io.stdout.write(`${lines.join('\n')}\n`);
-}
-
-function bestTrial({ trials }: Finished['ended'], direction: Direction): Trial | undefined {
-  const [best] = ranked(trials, direction);
-  return best?.value === null ? undefined : best;
-}
-
-/** A word of a command line as a shell takes it. */
-const quoted = (word: string): string => (/^[\w.,:/=+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
 
 const titleOf = ({ method, trials, metric }: SearchSpec): string =>
   `Search by ${method.name}: ${plural(trials, 'trial')}, validation ${metric}`;

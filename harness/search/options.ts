@@ -1,11 +1,12 @@
 /** The flags of `downhill search`: those of a training, which every trial has, and its own. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { integer } from '../../src/fields.js';
 import { checkChoice, checkInteger, DownhillError, type Field, MAX_SEED } from '../../src/index.js';
+import { readPlainText } from '../../src/node/index.js';
 import { gridOf, type MethodName, methods, parseSpace, type Space, TRAINING_METRICS } from '../../src/search/index.js';
-import { type Flags, flagHelp, HELP, kebab, readFlags, wrap } from '../common/flags.js';
-import { explain, readSetting, toNumber } from '../common/settings.js';
+import { type Flags, flagHelp, HELP, readFlags, wrap } from '../common/flags.js';
+import { explain, kebab, readSetting, toNumber } from '../common/settings.js';
 import { knownFlags, FLAGS as TRAIN, valueName } from '../train/options.js';
 import { baseOf, checkParameters, type SearchSpec, SPEC_FORMAT, type TrainFlags } from './spec.js';
 
@@ -196,7 +197,7 @@ function readSpace(text: string | undefined): Space {
   if (text.includes('=') && !existsSync(text)) return parseSpace(text);
   if (text.trim().startsWith('{')) return parseSpace(text);
   try {
-    return parseSpace(readFileSync(text, 'utf8'));
+    return parseSpace(readPlainText(text));
   } catch (cause) {
     if (cause instanceof DownhillError) throw cause;
     throw new DownhillError(
@@ -233,7 +234,7 @@ export function readSpec(folder: string): SearchSpec {
   const file = join(folder, SPEC_FILE);
   let text: string;
   try {
-    text = readFileSync(file, 'utf8');
+    text = readPlainText(file);
   } catch (cause) {
     throw new DownhillError(
       'DATA-NOT-FOUND',

@@ -1,21 +1,21 @@
 /** `downhill range`: the learning-rate range test. */
-import { existsSync, mkdirSync } from 'node:fs';
-import { join, resolve } from 'node:path';
 import { integer, number } from '../../src/fields.js';
 import { DownhillError, describeAdapter } from '../../src/index.js';
 import { requestDevice } from '../../src/node/index.js';
 import { type RangeReport, rangeTest } from '../../src/search/index.js';
 import { type Flags, flagHelp, HELP, readFlags, wrap } from '../common/flags.js';
 import { count, lossText, plural } from '../common/format.js';
-import { type Io, interruptible, painter } from '../common/io.js';
-import { defaultFolder, outputError } from '../common/output.js';
+import { interruptible, LEAVING } from '../common/interrupt.js';
+import { type Io, painter } from '../common/io.js';
+import { OutFolder } from '../common/out-folder.js';
+import { defaultFolder } from '../common/output.js';
 import { Progress } from '../common/progress.js';
 import { findGpu } from '../common/quiet.js';
 import { explain, readSetting } from '../common/settings.js';
 import { labelled } from '../common/table.js';
-import { writeWhole } from '../common/whole-file.js';
 import { dataOf } from '../train/command.js';
 import type { TrainConfig } from '../train/config.js';
+import type { JobData } from '../train/data.js';
 import { modelOf } from '../train/model.js';
 import { knownFlags, parseTrain, FLAGS as TRAIN, type TrainCommand } from '../train/options.js';
 import { writeJson } from '../train/reporter.js';
@@ -42,7 +42,20 @@ const FLAGS: Flags = {
 /** Flags of a training that have no meaning here. */
 const LEFT_OUT = [
   ...Object.keys({ ...TRAIN.checkpoints, ...TRAIN.output, ...TRAIN.validation, ...TRAIN.schedule }),
-  ...['epochs', 'steps', 'in', 'lr', 'wrap', 'penalty-l1', 'penalty-l2', 'mixup', 'cutout', 'drop-last'],
+  ...[
+    'epochs',
+    'steps',
+    'in',
+    'lr',
+    'wrap',
+    'penalty-l1',
+    'penalty-l2',
+    'mixup',
+    'cutout',
+    'clip-norm',
+    'clip-value',
+    'drop-last',
+  ],
 ];
 const trained = (): Flags =>
   Object.fromEntries(Object.entries(knownFlags()).filter(([name]) => !LEFT_OUT.includes(name)));
@@ -116,47 +129,39 @@ export async function range(args: readonly string[], io: Io): Promise<number> {
     io.stdout.write(rangeHelp());
     return 0;
   }
-  return interruptible(io, async (signal) => {
+  return interruptible(io, LEAVING, async (signal) => {
     const { train, json } = command;
     const { config, data } = await dataOf({ ...train, json }, io, signal);
-    const folder = makeFolder(command);
-    await findGpu();
-    const device = await requestDevice({ label: 'downhill:range' });
-    const adapter = describeAdapter(device).name;
-    const progress = new Progress(io.stderr);
-    let report: RangeReport;
+    const out = { what: 'a range test', files: [SVG, JSON_FILE], force: command.force };
+    const folder = new OutFolder(command.out ?? defaultFolder('range'), out);
     try {
-      const { from, to, steps, parallel } = command;
-      report = await rangeTest(device, {
-        ...{ model: modelOf(config), rule: ruleOf(config, steps), data: data.train, from, to, steps, signal },
-        ...{ sampling: config.sampling, seed: config.seed, ...(parallel !== undefined && { parallel }) },
-        ...(config.batchSize !== undefined && { batchSize: config.batchSize }),
-        onStep: (done, of) => progress.draw([`${count(done)} of ${plural(of, 'step')}`], done / of),
-      });
+      const { adapter, report } = await testRange(command, config, data, io, signal);
+      write(folder, command, config, adapter, report);
+      say(folder, command, config, adapter, report, io);
+      return report.suggestion === undefined ? 3 : 0;
     } finally {
-      progress.clear();
-      device.destroy();
+      folder.close();
     }
-    write(folder, command, config, adapter, report);
-    say(folder, command, config, adapter, report, io);
-    return report.suggestion === undefined ? 3 : 0;
   });
 }
 
-function makeFolder({ out, force }: RangeCommand): string {
-  const folder = out ?? defaultFolder('range');
+async function testRange(command: RangeCommand, config: TrainConfig, data: JobData, io: Io, signal: AbortSignal) {
+  const { from, to, steps, parallel } = command;
+  await findGpu();
+  const device = await requestDevice({ label: 'downhill:range' });
+  const progress = new Progress(io.stderr);
   try {
-    mkdirSync(resolve(folder), { recursive: true });
-  } catch (cause) {
-    throw outputError(folder, cause);
+    const report = await rangeTest(device, {
+      ...{ model: modelOf(config), rule: ruleOf(config, steps), data: data.train, from, to, steps, signal },
+      ...{ sampling: config.sampling, seed: config.seed, ...(parallel !== undefined && { parallel }) },
+      ...(config.batchSize !== undefined && { batchSize: config.batchSize }),
+      onStep: (done, of) => progress.draw([`${count(done)} of ${plural(of, 'step')}`], done / of),
+    });
+    return { report, adapter: describeAdapter(device).name };
+  } finally {
+    progress.clear();
+    device.destroy();
   }
-  if (!force && [SVG, JSON_FILE].some((file) => existsSync(join(folder, file))))
-    throw new DownhillError(
-      'OUTPUT-UNWRITABLE',
-      `The folder ${folder} has a range test in it already.`,
-      'Name another folder, or add --force.',
-    );
-  return folder;
 }
 
 const what = ({ parallel, steps, train }: RangeCommand, config: TrainConfig): string => {
@@ -165,29 +170,30 @@ const what = ({ parallel, steps, train }: RangeCommand, config: TrainConfig): st
   return `${config.model.sizes.join('-')}, ${train.config.optimizer.name}, ${batch}; ${form}`;
 };
 
-function write(folder: string, command: RangeCommand, config: TrainConfig, adapter: string, report: RangeReport): void {
+function write(
+  folder: OutFolder,
+  command: RangeCommand,
+  config: TrainConfig,
+  adapter: string,
+  report: RangeReport,
+): void {
   const subtitle = `${what(command, config)}; ${adapter}`;
-  try {
-    writeWhole(join(folder, SVG), rangeSvg({ title: 'Learning-rate range test', subtitle, report }));
-    const { model, optimizer, batchSize } = config;
-    writeWhole(
-      join(folder, JSON_FILE),
-      `${JSON.stringify({ model, optimizer, batchSize, adapter, ...report }, null, 2)}\n`,
-    );
-  } catch (cause) {
-    throw outputError(folder, cause, 'it is no longer there');
-  }
+  const { model, optimizer, batchSize } = config;
+  folder.write({
+    [SVG]: rangeSvg({ title: 'Learning-rate range test', subtitle, report }),
+    [JSON_FILE]: `${JSON.stringify({ model, optimizer, batchSize, adapter, ...report }, null, 2)}\n`,
+  });
 }
 
 function say(
-  folder: string,
+  folder: OutFolder,
   command: RangeCommand,
   config: TrainConfig,
   adapter: string,
   report: RangeReport,
   io: Io,
 ): void {
-  const files = { svg: join(folder, SVG), json: join(folder, JSON_FILE) };
+  const files = { svg: folder.shown(SVG), json: folder.shown(JSON_FILE) };
   const { minimum, steepest, blowUp, suggestion, kind } = report;
   if (command.json) {
     writeJson(io, { kind, minimum, steepest, blowUp, suggestion, adapter, files });

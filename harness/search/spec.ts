@@ -1,21 +1,14 @@
 /** What a search of the command line is: plain JSON, kept in its folder, and what a trial of it trains. */
-import { DownhillError, minimizers, type Rule, resolveRule, rules, suggest } from '../../src/index.js';
-import {
-  type MethodName,
-  type Params,
-  type Space,
-  type TrainingMetric,
-  type TrainingObjective,
-  training,
-  type Value,
-} from '../../src/search/index.js';
-import { flagOf, kebab } from '../common/flags.js';
+import { DownhillError, rules, suggest } from '../../src/index.js';
+import type { MethodName, Params, Space, TrainingMetric, TrainingObjective, Value } from '../../src/search/index.js';
+import { flagOf } from '../common/flag-names.js';
+import { kebab } from '../common/settings.js';
 import type { TrainConfig } from '../train/config.js';
 import { fitted, type JobData, type Open } from '../train/data.js';
-import { modelOf } from '../train/model.js';
 import { hyperFlags, parseTrain, FLAGS as TRAIN, type TrainCommand } from '../train/options.js';
-import { scheduleOf } from '../train/schedule.js';
-import { wrapperOf } from '../train/wrap.js';
+import { checkSearchable, objectiveFrom } from './objective.js';
+
+export { ruleOf } from './objective.js';
 
 /** Flags of a training, by name: '' is a switch that is on. */
 export type TrainFlags = Readonly<Record<string, string>>;
@@ -133,56 +126,12 @@ export function configOf(
   return { ...whole, model: { ...whole.model, sizes: [sizes[0]!, ...widths, sizes.at(-1)!] } };
 }
 
-/** Trials are trained side by side, which rules cannot be that look at their loss at points of their own. */
-function checkSearchable({ optimizer: { name } }: Pick<TrainConfig, 'optimizer'>): void {
-  if (!Object.hasOwn(minimizers, name)) return;
-  throw new DownhillError(
-    'OPTION-RANGE',
-    `${name} finds the length of its steps itself, and cannot be trained beside others.`,
-    `Take another --optimizer, or run downhill train --optimizer ${name} by itself.`,
-  );
-}
-
-/** The update rule of a configuration that is trained for so many steps. @throws DownhillError OPTION-RANGE for a minimizer */
-export function ruleOf(config: TrainConfig, steps: number): Rule {
-  checkSearchable(config);
-  const schedule = scheduleOf(config, steps);
-  const { name, hyper } = config.optimizer;
-  return resolveRule(rules, name, schedule ? { ...hyper, lr: schedule } : hyper);
-}
-
 /** The training that a search is for. */
 export function objectiveOf(
   spec: Pick<SearchSpec, 'train' | 'metric'>,
   base: { readonly open: Open; readonly data: JobData; readonly config: TrainConfig },
   steps: number,
 ): TrainingObjective {
-  const { train, metric } = spec;
-  const { data, config } = base;
-  let last: { readonly key: string; readonly config: TrainConfig } | undefined;
-  const of = (params: Params): TrainConfig => {
-    const key = JSON.stringify(params);
-    if (last?.key !== key) last = { key, config: configOf(train, params, base) };
-    return last.config;
-  };
-  const { data: _, seed: __, in: ___, ...identity } = config;
-  return training({
-    model: (params) => modelOf(of(params)),
-    rule: (params) => ruleOf(of(params), steps),
-    data: data.train,
-    validation: data.validation!,
-    batchSize: (params) => of(params).batchSize ?? data.train.samples,
-    sampling: config.sampling,
-    metric,
-    more: (params) => {
-      const { wrappers, penalty, augment, dropLast } = of(params);
-      return {
-        ...(wrappers && { wrappers: wrappers.map(wrapperOf) }),
-        ...(penalty && { penalty }),
-        ...(augment && { augment }),
-        ...(dropLast && { dropLast }),
-      };
-    },
-    identity,
-  });
+  const of = (params: Params) => configOf(spec.train, params, base);
+  return objectiveFrom({ config: base.config, data: base.data, metric: spec.metric, steps, of });
 }

@@ -1,5 +1,5 @@
 /** `downhill trial FILE`: one trial of a search from one file, on its own. What a queue's worker runs. */
-import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import {
   checkChoice,
@@ -10,7 +10,7 @@ import {
   MAX_SEED,
   show,
 } from '../../src/index.js';
-import { requestDevice } from '../../src/node/index.js';
+import { appendLines, readPlainFileSync, readPlainText, requestDevice } from '../../src/node/index.js';
 import {
   type MemberState,
   type Params,
@@ -21,11 +21,11 @@ import {
   type Value,
 } from '../../src/search/index.js';
 import { type Flags, flagHelp, HELP, readFlags, wrap } from '../common/flags.js';
-import { type Io, interruptible, painter } from '../common/io.js';
-import { outputError } from '../common/output.js';
+import { interruptible, keeping } from '../common/interrupt.js';
+import { type Io, painter } from '../common/io.js';
+import { OutFolder } from '../common/out-folder.js';
 import { findGpu } from '../common/quiet.js';
 import { versionOf } from '../common/versions.js';
-import { writeWhole } from '../common/whole-file.js';
 import { writeJson } from '../train/reporter.js';
 import { prepare } from './command.js';
 import { metricText, paramsText } from './lines.js';
@@ -98,7 +98,7 @@ export function trialHelp(): string {
     'exit codes',
     '  0 done; 1 an error; 2 a file or a flag that is not one',
     '  3 the trial failed: it diverged, or its parameters make no training',
-    '  130, 143 ended by Ctrl+C or SIGTERM, with checkpoints',
+    '  130, 143, 129 ended by Ctrl+C, SIGTERM or SIGHUP, with checkpoints',
     '',
     'a file',
     `  { "format": "${TRIAL_FORMAT}", "trial": 3, "seeds": [0], "metric": "loss",`,
@@ -124,14 +124,16 @@ export async function trial(args: readonly string[], io: Io): Promise<number> {
     );
   const described = readTrial(file);
   const out = resolve(flags.get('out') ?? dirname(file));
-  return interruptible(io, (signal) => runFile(described, { file, out, json: flags.has('json') }, io, signal));
+  return interruptible(io, keeping(io), (signal) =>
+    runFile(described, { file, out, json: flags.has('json') }, io, signal),
+  );
 }
 
 /** @throws DownhillError DATA-NOT-FOUND, OPTION-* */
 export function readTrial(file: string): TrialFile {
   let read: unknown;
   try {
-    read = JSON.parse(readFileSync(file, 'utf8'));
+    read = JSON.parse(readPlainText(file));
   } catch (cause) {
     const code = cause instanceof SyntaxError ? 'OPTION-TYPE' : 'DATA-NOT-FOUND';
     throw new DownhillError(
@@ -218,61 +220,88 @@ async function runFile(described: TrialFile, place: Place, io: Io, signal: Abort
   const prepared = await prepare({ train }, io, json, signal);
   const to = checkInteger('to', described.to ?? prepared.steps, 1, prepared.steps);
   const names = { ...(search !== undefined && { search }), trial: number, ...(attempt !== undefined && { attempt }) };
-  guarded(out, () => mkdirSync(out, { recursive: true }));
-  const started = performance.now();
-  const { ran, adapter } = await trainTrial(described, { ...place, to, names }, prepared, io, signal);
-  const checkpoints = guarded(out, () =>
-    seeds.map((seed, i) => keepState(out, seed, ran.states[i], ran.outcome !== undefined)),
-  );
-  if (!ran.outcome) throw signal.reason;
-  const result = {
-    ...{ format: RESULT_FORMAT, ...names, params, seeds, to, metric },
-    state: ran.outcome.value === null ? 'failed' : 'complete',
-    ...ran.outcome,
-    ...{ checkpoints, adapter, seconds: (performance.now() - started) / 1000, version: versionOf('downhill') },
-  };
-  guarded(out, () => writeWhole(join(out, RESULT), `${JSON.stringify(result, null, 2)}\n`));
-  if (json) writeJson(io, { type: 'result', ...result });
-  else {
-    const paint = painter(io.stdout);
-    const reason = ran.outcome.reason === undefined ? '' : `: ${ran.outcome.reason}`;
-    const lines = [
-      '',
-      `  ${paint('bold', `trial ${number}`)}  ${paramsText(params)}`,
-      `  ${metric}  ${metricText(metric, ran.outcome.value)}${reason}`,
-      `  ${paint('cyan', 'result')}  ${join(out, RESULT)}`,
-      '',
-    ];
-    io.stdout.write(`${lines.join('\n')}\n`);
+  // What an earlier trial left there may go: a queue runs a file again where its worker died.
+  const folder = new OutFolder(out, {
+    what: 'a trial',
+    files: [RESULT, METRICS].filter((name) => !isOfTrial(join(out, name))),
+    fix: 'Name another folder with --out.',
+  });
+  try {
+    const started = performance.now();
+    const { ran, adapter } = await trainTrial(described, { ...place, to, names, folder }, prepared, io, signal);
+    const checkpoints = folder.guard(() =>
+      seeds.map((seed, i) => keepState(folder, seed, ran.states[i], ran.outcome !== undefined)),
+    );
+    if (!ran.outcome) throw signal.reason;
+    const result = {
+      ...{ format: RESULT_FORMAT, ...names, params, seeds, to, metric },
+      state: ran.outcome.value === null ? 'failed' : 'complete',
+      ...ran.outcome,
+      ...{ checkpoints, adapter, seconds: (performance.now() - started) / 1000, version: versionOf('downhill') },
+    };
+    folder.write({ [RESULT]: `${JSON.stringify(result, null, 2)}\n` });
+    if (json) writeJson(io, { type: 'result', ...result });
+    else say(described, ran.outcome, join(out, RESULT), io);
+    return ran.outcome.value === null ? FAILED : 0;
+  } finally {
+    folder.close();
   }
-  return ran.outcome.value === null ? FAILED : 0;
 }
 
-function guarded<T>(out: string, work: () => T): T {
+function say(
+  { trial, params, metric }: TrialFile,
+  { value, reason }: NonNullable<TrialRun['outcome']>,
+  result: string,
+  io: Io,
+): void {
+  const paint = painter(io.stdout);
+  const lines = [
+    '',
+    `  ${paint('bold', `trial ${trial}`)}  ${paramsText(params)}`,
+    `  ${metric}  ${metricText(metric, value)}${reason === undefined ? '' : `: ${reason}`}`,
+    `  ${paint('cyan', 'result')}  ${result}`,
+    '',
+  ];
+  io.stdout.write(`${lines.join('\n')}\n`);
+}
+
+/** Whether a file is what a trial writes. */
+function isOfTrial(path: string): boolean {
   try {
-    return work();
-  } catch (cause) {
-    throw outputError(out, cause);
+    const text = readPlainText(path);
+    return text === '' || text.startsWith('{"seed":') || JSON.parse(text).format === RESULT_FORMAT;
+  } catch {
+    return false;
   }
 }
 
 /** Trains it, and tells about it meanwhile. */
 async function trainTrial(
   { train, params, seeds, metric, checkpoints, before }: TrialFile,
-  { file, out, json, to, names }: Place & { readonly to: number; readonly names: object },
+  {
+    file,
+    json,
+    to,
+    names,
+    folder,
+  }: Place & { readonly to: number; readonly names: object; readonly folder: OutFolder },
   prepared: Awaited<ReturnType<typeof prepare>>,
   io: Io,
   signal: AbortSignal,
 ): Promise<{ readonly ran: TrialRun; readonly adapter: string }> {
-  const states = guarded(out, () => seeds.map((seed, i) => startOf(seed, checkpoints?.[i], file, out)));
+  const states = seeds.map((seed, i) => startOf(seed, checkpoints?.[i], file, folder.path));
   const goesOn = states.some((state) => state?.own);
-  const metrics = new Metrics(join(out, METRICS), goesOn);
   await findGpu();
   const device = await requestDevice({ label: 'downhill:trial' });
   const adapter = describeAdapter(device).name;
   if (json) writeJson(io, { type: 'start', ...names, adapter, steps: to });
   let told = performance.now();
+  const metrics = new Metrics(folder);
   try {
+    if (!goesOn)
+      folder.guard(() => {
+        for (const name of [RESULT, METRICS]) rmSync(join(folder.path, name), { force: true });
+      });
     const ran = await runTrial(device, objectiveOf({ train, metric }, prepared, prepared.steps), {
       ...{ params, seeds, to, signal },
       states: states.map((state) => state?.bytes),
@@ -292,10 +321,9 @@ async function trainTrial(
 }
 
 /** Writes a seed's checkpoint; of one that failed there is none. @returns the file's name */
-function keepState(out: string, seed: number, state: MemberState | undefined, done: boolean): string | null {
-  const path = join(out, checkpointOf(seed));
-  if (state) writeWhole(path, state.bytes);
-  else if (done) rmSync(path, { force: true });
+function keepState(folder: OutFolder, seed: number, state: MemberState | undefined, done: boolean): string | null {
+  if (state) folder.write({ [checkpointOf(seed)]: state.bytes });
+  else if (done) rmSync(join(folder.path, checkpointOf(seed)), { force: true });
   return state ? checkpointOf(seed) : null;
 }
 
@@ -303,21 +331,25 @@ function keepState(out: string, seed: number, state: MemberState | undefined, do
 function startOf(seed: number, given: string | undefined, file: string, out: string) {
   const own = join(out, checkpointOf(seed));
   // With a result beside it, it is the end of a run, not what one left that was ended.
-  if (existsSync(own) && !existsSync(join(out, RESULT))) return { bytes: readFileSync(own), own: true };
+  if (existsSync(own) && !existsSync(join(out, RESULT))) return { bytes: readCheckpoint(own), own: true };
   if (given === undefined) return undefined;
-  return { bytes: readFileSync(resolve(dirname(file), given)), own: false };
+  return { bytes: readCheckpoint(resolve(dirname(file), given)), own: false };
+}
+
+function readCheckpoint(file: string): Uint8Array {
+  try {
+    return readPlainFileSync(file);
+  } catch (cause) {
+    const message = `The checkpoint ${file} cannot be read: ${(cause as Error).message}.`;
+    throw new DownhillError('DATA-NOT-FOUND', message, 'Check that it is a file and that you may read it.', cause);
+  }
 }
 
 /** metrics.jsonl: a line for each step; written many at a time. */
 class Metrics {
   #lines: string[] = [];
 
-  constructor(
-    readonly path: string,
-    goesOn: boolean,
-  ) {
-    if (!goesOn) rmSync(path, { force: true });
-  }
+  constructor(readonly folder: OutFolder) {}
 
   add(seed: number, step: number, loss: number): void {
     this.#lines.push(`${JSON.stringify({ seed, step, loss: Number.isFinite(loss) ? loss : String(loss) })}\n`);
@@ -325,11 +357,7 @@ class Metrics {
   }
 
   flush(): void {
-    try {
-      appendFileSync(this.path, this.#lines.join(''));
-    } catch (cause) {
-      throw outputError(this.path, cause);
-    }
+    this.folder.guard(() => appendLines(join(this.folder.path, METRICS), this.#lines.join('')));
     this.#lines = [];
   }
 }
