@@ -1,159 +1,74 @@
 import { DIGITS } from '../harness/common/settings.js';
-import { type Dataset, DownhillError, describeAdapter, requestDevice, tensorsOf } from '../src/index.js';
-import { LossChart } from './chart.js';
-import { SettingsForm } from './controls.js';
-import { drawDigits, prepare, sampleDigits } from './data.js';
-import { byId, setText } from './dom.js';
-import { FileChooser } from './files.js';
-import { count } from './format.js';
-import { LossHistory } from './history.js';
-import { fromHash, modelOf, parse, type Settings, toHash } from './settings.js';
-import { Training } from './training.js';
-import {
-  announce,
-  clearRun,
-  type Figures,
-  hideProblem,
-  showAdapter,
-  showFigures,
-  showPhase,
-  showPlan,
-  showPreview,
-  showProblem,
-  showTest,
-} from './view.js';
+import { FileChooser } from './experiment/files.js';
+import { SettingsForm } from './experiment/form.js';
+import { Overview } from './experiment/overview.js';
+import { complete, type Texts } from './experiment/settings.js';
+import { RunBook } from './runs/book.js';
+import { PageDevice, showAdapter } from './shell/device.js';
+import { byId } from './shell/dom.js';
+import { listenToKeys } from './shell/keys.js';
+import { fromLink, linkProblems, toLink } from './shell/link.js';
+import { hideProblem, showLinkNotice, showProblem } from './shell/notice.js';
+import { copyLink } from './shell/share.js';
+import { turn } from './shell/turn.js';
+import { VIEWS, type ViewName } from './shell/view-names.js';
+import type { Lab, OpenView, View } from './shell/views.js';
+import { painted } from './toy/painted.js';
 
-/* The wiring: form -> run -> chart and figures. What a run does is in training.ts, what stands in the form in settings.ts. */
+/* The page around its views: the device, the experiment's form, the address, the shelf of runs. What a view does is in its
+ * folder; how they know of each other in shell/views.ts. */
+
+const MODULES: Partial<Record<ViewName, () => Promise<{ readonly open: OpenView }>>> = {
+  train: () => import('./train/view.js'),
+  compare: () => import('./compare/view.js'),
+  landscape: () => import('./landscape/view.js'),
+  search: () => import('./search/view.js'),
+};
+
+const opened = new Map<ViewName, View>();
+/** Those that are being opened: a tab pressed twice before its view is there has one view, not two. */
+const opening = new Map<ViewName, Promise<void>>();
+let current: ViewName = 'train';
 
 // ----------------------------------------------------------------------------------------------------------- device
 
-let device: Promise<GPUDevice> | undefined;
+const page = new PageDevice();
+page.onDevice((device, error) => {
+  if (device && error === undefined) showAdapter(page.adapter);
+});
 
-/** The device, asked for once; after it was lost, the next call asks for another. */
-function getDevice(): Promise<GPUDevice> {
-  device ??= openDevice().catch((error: unknown) => {
-    device = undefined;
-    throw error;
-  });
-  return device;
-}
+/** These do what they can without WebGPU, and say so themselves. */
+const VIEWS_WITHOUT_GPU: ReadonlySet<ViewName> = new Set(['landscape']);
 
-async function openDevice(): Promise<GPUDevice> {
-  const opened = await requestDevice({ label: 'page' });
-  showAdapter(describeAdapter(opened));
-  opened.lost.then(({ message }) => {
-    device = undefined;
-    if (training.phase === 'idle' || training.phase === 'done') return; // the next start asks for another
-    training.fail(
-      new DownhillError(
-        'DEVICE-LOST',
-        `The GPU device was lost. ${message}`.trim(),
-        'Start again: a new device will be asked for.',
-      ),
-    );
-  });
-  opened.addEventListener('uncapturederror', ({ error }) => training.fail(error));
-  return opened;
-}
-
-let usable = false;
+/** Why there is no WebGPU. */
+let missing: unknown;
+let unsayMissing: (() => void) | undefined;
 
 async function lookForDevice(): Promise<void> {
   try {
-    await getDevice();
-    usable = true;
-    hideProblem();
+    await page.get();
+    missing = undefined;
   } catch (error) {
-    usable = false;
+    missing = error;
     showAdapter(undefined);
-    showProblem(error, 'This page needs WebGPU', 'Try again');
   }
-  refresh();
+  sayMissing();
 }
 
-// -------------------------------------------------------------------------------------------------------------- run
-
-let history = new LossHistory();
-let figures: Figures = { step: 0, epoch: 0, loss: null, lr: undefined };
-let plannedFor: string | undefined;
-
-const chart = new LossChart(byId('chart'), history, (text) => setText(byId('hover'), text));
-
-const training = new Training({
-  changed: refresh,
-  planned: (plan) => {
-    plannedFor = toHash(form.texts);
-    showPlan(plan, undefined, training.totalSteps / training.epochs);
-  },
-  stepped: ({ step, epoch, loss, lr }) => {
-    history.push(step, loss);
-    figures = { step, epoch, loss: history.smooth, lr };
-    drawSoon();
-  },
-  evaluated: (evaluation, epoch) => {
-    history.test(evaluation.step, evaluation.loss);
-    showTest(evaluation, epoch, history.smooth);
-    drawSoon();
-  },
-  failed: (error) => showProblem(error, 'The run has stopped', usable ? 'Start again' : 'Try again'),
-});
-
-let frame = 0;
-
-/** Figures and curve follow at the next frame, however many steps come in before it. */
-function drawSoon(): void {
-  chart.update();
-  if (frame !== 0) return;
-  frame = requestAnimationFrame(() => {
-    frame = 0;
-    showFigures(figures, training);
-    announce(training, figures);
-    const { stride } = history;
-    setText(byId('stride'), stride === 1 ? 'Each step' : `Range of ${stride} steps`);
+/** Says in the views that need it that there is no WebGPU. */
+function sayMissing(): void {
+  unsayMissing?.();
+  unsayMissing = undefined;
+  if (missing === undefined || VIEWS_WITHOUT_GPU.has(current)) return;
+  unsayMissing = lab.problem(missing, 'Training needs WebGPU', {
+    label: 'Try again',
+    retry: () => void lookForDevice(),
   });
 }
 
-function refresh(): void {
-  const obstacle = !usable ? 'No WebGPU yet' : form.settings ? '' : 'A setting needs a change';
-  showPhase(training, obstacle, figures.step);
-  form.disabled = training.busy;
-  drawSoon();
-}
+// -------------------------------------------------------------------------------------------------------- experiment
 
-function clear(): void {
-  history = new LossHistory();
-  figures = { step: 0, epoch: 0, loss: null, lr: undefined };
-  clearRun();
-  hideProblem();
-  chart.show(history);
-}
-
-function start(): void {
-  const { settings } = form;
-  if (!settings) {
-    form.focusProblem();
-    return;
-  }
-  clear();
-  training.start({
-    device: getDevice,
-    data: async () =>
-      prepare(settings.source === 'files' ? await files.data() : await drawDigits(settings.samples), settings.scaling),
-    options: (train) => ({
-      model: modelOf(settings, train.features, classesOf(train)),
-      rule: settings.rule,
-      batchSize: settings.sampling === 'full' ? undefined : settings.batchSize,
-      sampling: settings.sampling,
-      seed: settings.seed,
-      label: 'page',
-    }),
-    epochs: settings.epochs,
-  });
-}
-
-const classesOf = ({ targets }: Dataset): number => (targets.kind === 'values' ? targets.width : targets.classes);
-
-// ------------------------------------------------------------------------------------------------------------- form
+const settingsListeners: (() => void)[] = [];
 
 const files = new FileChooser(
   () => form.settings?.classes ?? DIGITS.classes,
@@ -164,99 +79,181 @@ const files = new FileChooser(
   },
 );
 const form = new SettingsForm(settingsChanged);
+const overview = new Overview(form, files);
+painted.listen(settingsChanged);
 
-/** Some digits to look at before a run draws them all. */
-const preview = sampleDigits(20);
-
-/** What follows from the settings alone: address, picture of the data, size of the network. */
 function settingsChanged(): void {
-  const hash = toHash(form.texts);
-  window.history.replaceState(null, '', `#${hash}`);
+  writeAddress();
   showSettings();
 }
 
 function showSettings(): void {
-  const { settings } = form;
-  const read = files.read;
-  const own: Dataset | undefined = read && ('train' in read ? read.train : read);
-  const data = (settings?.source ?? form.texts.data) === 'files' ? own : preview;
-  showPreview(data);
-  const note = settings && data ? describeNetwork(settings, data) : undefined;
-  setText(byId('network-note'), note?.text ?? '');
-  // The plan of the last run stays in sight as long as the settings are the ones it was made for.
-  if (toHash(form.texts) !== plannedFor) {
-    plannedFor = undefined;
-    showPlan(undefined, note?.parameters);
-  }
-  refresh();
+  overview.show();
+  for (const listener of settingsListeners) listener();
 }
 
-function describeNetwork(settings: Settings, data: Dataset): { text: string; parameters: number } {
-  const model = modelOf(
-    settings,
-    data.features,
-    settings.source === 'files' && !data.labels ? settings.classes : classesOf(data),
-  );
-  const sizes = tensorsOf(model).map(({ shape }) => shape.reduce((product, side) => product * side, 1));
-  const parameters = sizes.reduce((sum, size) => sum + size, 0);
-  return { text: `${model.sizes.join(' – ')}: ${count(parameters)} parameters`, parameters };
+// ------------------------------------------------------------------------------------------------------------- views
+
+let again = (): void => {};
+const shares = new Map<ViewName, number>();
+const TITLE = document.title;
+
+const lab: Lab = {
+  device: () => page.get(),
+  get adapter() {
+    return page.adapter;
+  },
+  get gpu() {
+    return page.state;
+  },
+  onDevice: (listener) => page.onDevice(listener),
+  form,
+  files,
+  onSettings: (listener) => void settingsListeners.push(listener),
+  runs: new RunBook(),
+  changed: writeAddress,
+  async open(view, { experiment, state = {} } = {}) {
+    if (experiment) form.texts = experiment;
+    await showView(view);
+    opened.get(view)?.take(state);
+    settingsChanged();
+  },
+  problem(error, title, retry) {
+    again = retry?.retry ?? (() => {});
+    return showProblem(error, title, retry?.label);
+  },
+  solved: hideProblem,
+  progress(view, share) {
+    if (share === undefined) shares.delete(view);
+    else shares.set(view, share);
+    const [first] = shares.values();
+    const title = first === undefined ? TITLE : `${Math.floor(100 * first)} % · downhill`;
+    if (document.title !== title) document.title = title;
+    if (share === undefined && waiting !== undefined) setTimeout(takeWaiting);
+  },
+};
+
+async function openView(name: ViewName): Promise<void> {
+  // Its modules and its elements are tasks of their own: together they would hold the page up.
+  await turn();
+  const open = await MODULES[name]?.();
+  if (!open) return;
+  await turn();
+  opened.set(name, await open.open(lab));
 }
 
-/** Takes the settings of the address. What it says wrongly is said, and the rest is used. */
-function readAddress(): void {
-  const { texts, unknown } = fromHash(location.hash);
-  form.texts = texts;
-  const wrong = [...parse(texts).problems.keys(), ...unknown];
-  if (wrong.length > 0) {
-    showProblem(
-      new DownhillError(
-        'OPTION-UNKNOWN',
-        `The link holds settings that this page does not understand: ${wrong.join(', ')}.`,
-        'Check the settings before you start.',
-      ),
-      'The link does not fit',
-    );
+/** Brings a view on the screen, and loads it where it is the first time. */
+async function showView(name: ViewName): Promise<View | undefined> {
+  current = name;
+  document.body.dataset.view = name;
+  for (const tab of document.querySelectorAll<HTMLElement>('.pages [data-view]')) {
+    if (tab.dataset.view === name) tab.setAttribute('aria-current', 'page');
+    else tab.removeAttribute('aria-current');
   }
+  // What belongs to some views only: `data-views="train compare"`.
+  for (const part of document.querySelectorAll<HTMLElement>('[data-views]')) {
+    part.hidden = !part.dataset.views!.split(' ').includes(name);
+  }
+  try {
+    if (!opening.has(name)) opening.set(name, openView(name));
+    await opening.get(name);
+  } catch (error) {
+    opening.delete(name); // the next press tries again
+    lab.problem(error, `The view ${VIEWS[name]} did not open`);
+  }
+  if (current === name) {
+    sayMissing();
+    opened.get(name)?.shown();
+  }
+  return opened.get(name);
+}
+
+// ----------------------------------------------------------------------------------------------------------- address
+
+let late: ReturnType<typeof setTimeout> | undefined;
+/** A browser that was told too many addresses takes the latest after so long. */
+const LATE_MS = 1000;
+
+function writeAddress(): void {
+  const state: Texts = opened.get(current)?.state() ?? {};
+  const link = toLink({ view: current, experiment: form.texts, state });
+  if (link === location.hash) return;
+  try {
+    window.history.replaceState(null, '', link);
+  } catch {
+    // Safari refuses more than a hundred in half a minute: a start that is dragged over a landscape has those in seconds.
+    clearTimeout(late);
+    late = setTimeout(writeAddress, LATE_MS);
+  }
+}
+
+/** Links taken so far. */
+let taken = 0;
+
+/** A link that came while its view was at work. */
+let waiting: string | undefined;
+
+const busyView = (name: ViewName) => (opened.get(name)?.doing ?? '') !== '';
+
+/** Takes the settings of a link. What it says wrongly is said and stays said; the rest is used. Nothing starts by it. */
+async function takeLink(hash: string): Promise<void> {
+  const link = fromLink(hash);
+  const { view, experiment, state } = link;
+  if (busyView(view)) {
+    waiting = hash;
+    showLinkNotice('The link waits', [
+      `${opened.get(view)!.doing}. The settings of the link are taken when it has ended.`,
+    ]);
+    return;
+  }
+  waiting = undefined;
+  const mine = ++taken;
+  form.texts = complete(experiment);
+  const shown = await showView(view);
+  if (mine !== taken) return; // another link came while the view was loading: what is said is of that one
+  const lines = linkProblems(link, shown?.take(state) ?? []);
+  showLinkNotice('Not all of the link was taken', lines);
   showSettings();
 }
 
-// ----------------------------------------------------------------------------------------------------------- events
+function takeWaiting(): void {
+  if (waiting !== undefined && !busyView(fromLink(waiting).view)) void takeLink(waiting);
+}
 
-byId('primary').addEventListener('click', () => {
-  if (training.phase === 'running') training.pause();
-  else if (training.phase === 'paused') training.resume();
-  else start();
+// ------------------------------------------------------------------------------------------------------------ events
+
+// The focus would be lost with the button.
+const closing = (id: string, action: () => void) =>
+  byId(id).addEventListener('click', () => {
+    action();
+    byId('main').focus();
+  });
+closing('problem-retry', () => again());
+closing('problem-close', hideProblem);
+closing('link-close', () => {
+  byId('link-notice').hidden = true;
 });
-byId('secondary').addEventListener('click', () => {
-  if (training.busy) return training.stop();
-  training.reset();
-  clear();
-  refresh();
-});
-byId('problem-retry').addEventListener('click', () => (usable ? start() : void lookForDevice()));
-byId('problem-close').addEventListener('click', () => {
-  hideProblem();
-  byId('primary').focus();
-});
-byId<HTMLInputElement>('log').addEventListener('change', (event) => {
-  chart.log = (event.target as HTMLInputElement).checked;
-});
-byId('settings').addEventListener('submit', (event) => {
-  event.preventDefault(); // Enter in a field
-  if (usable && !training.busy) start();
-});
-byId('share').addEventListener('click', async () => {
+for (const tab of document.querySelectorAll<HTMLAnchorElement>('.pages a[data-view]')) {
+  tab.addEventListener('click', (event) => {
+    event.preventDefault();
+    void showView(tab.dataset.view as ViewName).then(writeAddress);
+  });
+}
+byId('share').addEventListener('click', () => {
   settingsChanged();
-  const note = byId('share-note');
-  const copied = await navigator.clipboard?.writeText(location.href).then(
-    () => true,
-    () => false,
-  );
-  setText(note, copied ? 'Copied.' : 'Copy it from the address bar.');
-  setTimeout(() => setText(note, ''), 4000);
+  void copyLink(location.hash, form.texts, byId('share-note'));
 });
+const openLessons = () => void import('./lessons/dialog.js').then(({ showLessons }) => showLessons());
+byId('lessons').addEventListener('click', openLessons);
+/** `#lessons` is no link of settings: the list, over what the page shows. */
+const LESSONS = '#lessons';
+listenToKeys(() => opened.get(current));
 window.addEventListener('hashchange', () => {
-  if (!training.busy) readAddress();
+  if (location.hash === LESSONS) openLessons();
+  else void takeLink(location.hash);
+});
+window.addEventListener('beforeunload', (event) => {
+  if ([...opened.values()].some(({ doing }) => doing !== '')) event.preventDefault();
 });
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', showSettings);
 // What nobody caught is an error as well, and is better read than guessed.
@@ -265,5 +262,8 @@ window.addEventListener('unhandledrejection', (event) => showProblem(event.reaso
 
 // Safari reaches a scrolling region by keyboard only if it is told to.
 for (const region of document.querySelectorAll<HTMLElement>('.scroll')) region.tabIndex = 0;
-readAddress();
+// Behind the first paint: there is nothing on it yet.
+void import('./runs/shelf.js').then(({ Shelf }) => new Shelf(byId('shelf'), lab));
+if (location.hash === LESSONS) openLessons();
+void takeLink(location.hash === LESSONS ? '' : location.hash);
 void lookForDevice();

@@ -5,7 +5,7 @@ import { type Item, planOf } from '../../harness/bench/plan.js';
 import { SCENARIOS } from '../../harness/bench/scenarios/index.js';
 import { duration, plural } from '../../harness/common/format.js';
 import type { PeerModule } from '../../harness/peers/names.js';
-import { byId, make, setText } from '../dom.js';
+import { byId, make, setText } from '../shell/dom.js';
 
 /** What the harness makes of itself is for those who doubt it. */
 const UNASKED = 'resolution';

@@ -1,18 +1,20 @@
-import type { BenchConfig, Machine } from '../../harness/bench/contract.js';
+import type { BenchConfig, Machine, Report } from '../../harness/bench/contract.js';
 import type { Item } from '../../harness/bench/plan.js';
-import { byId } from '../dom.js';
-import { hideProblem, showAdapter, showProblem } from '../view.js';
+import { showAdapter } from '../shell/device.js';
+import { byId } from '../shell/dom.js';
+import { hideProblem, showProblem } from '../shell/notice.js';
 import { Choice, extentText } from './choice.js';
 import { lookAtMachine } from './machine.js';
-import { allowOutputs, offerOutputs } from './output.js';
+import { allowOutputs, offerFile, offerOutputs } from './output.js';
 import { BenchRun } from './run.js';
 import { ProgressView, showMachine, showMethod, showPhase, showReady } from './view.js';
 
 /* The wiring: choice -> run -> progress and results. How a case is measured is in harness/bench, as for the command line. */
 
 let machine: Machine | undefined;
-/** The run whose results the page shows. */
 let run: BenchRun | undefined;
+/** What the page shows: the report of that run, or of a file. */
+let shown: (() => Report) | undefined;
 let busy = false;
 /** Whether the choice was changed since that run: the status is then the choice's again. */
 let changed = true;
@@ -47,9 +49,13 @@ function refresh(): void {
   start.disabled = busy || !machine || items.length === 0;
   stop.disabled = !busy;
   choice.disabled = busy;
+  for (const id of ['report-file', 'compare-file']) byId<HTMLInputElement>(id).disabled = busy;
   if (busy || !changed) return;
   showReady(!machine ? 'No WebGPU yet' : items.length === 0 ? 'Choose a scenario' : `Ready: ${extentText(items)}`);
 }
+
+/** The schemas that check a stored report are of no use before there is one. */
+const reading = () => import('../../harness/bench/report/read.js');
 
 async function measure(): Promise<void> {
   const { config, items } = choice;
@@ -87,12 +93,31 @@ async function drive(config: BenchConfig, items: readonly Item[], machine: Machi
     },
   });
   run = current;
+  shown = () => current.report();
   await current.drive();
 }
 
 start.addEventListener('click', () => void measure());
 stop.addEventListener('click', () => run?.stop());
-offerOutputs(() => run?.report());
+offerOutputs(() => shown?.());
+offerFile('report-file', async (text, name) => {
+  const [{ readReport }, { fileCard }, { results }] = await Promise.all([reading(), import('./from-file.js'), drawing]);
+  const report = readReport(text, name);
+  results.clear();
+  results.show(report);
+  results.say(fileCard(report, name));
+  shown = () => report;
+  allowOutputs(true);
+});
+offerFile('compare-file', async (text, name) => {
+  const [{ readReport }, { comparisonCard }, { results }] = await Promise.all([
+    reading(),
+    import('./from-file.js'),
+    drawing,
+  ]);
+  const old = readReport(text, name);
+  if (shown) results.say(comparisonCard(shown(), old));
+});
 byId('problem-retry').addEventListener('click', () => void lookForMachine());
 byId('problem-close').addEventListener('click', () => {
   hideProblem();

@@ -1,33 +1,17 @@
-/** A card per scenario: its charts and its table, drawn anew after each of its cases. */
-import { CustomChart } from 'echarts/charts';
-import { GridComponent, TitleComponent } from 'echarts/components';
-import { type EChartsType, init, use } from 'echarts/core';
-import { SVGRenderer } from 'echarts/renderers';
+/** A card per scenario: the bars, the report's chart and the table of its cases, drawn anew after each of them. */
+
 import type { Report } from '../../harness/bench/contract.js';
-import { chartOption } from '../../harness/bench/report/chart.js';
 import { type BenchChart, benchCharts } from '../../harness/bench/report/layout.js';
 import { summarize } from '../../harness/bench/report/summary.js';
 import { SCENARIOS } from '../../harness/bench/scenarios/index.js';
 import { plural } from '../../harness/common/format.js';
-import { byId, make, setText } from '../dom.js';
+import { byId, make, setText } from '../shell/dom.js';
+import { showProblem } from '../shell/notice.js';
+import { casePanel, TIMES } from './panels.js';
 import { tableOf } from './table.js';
-
-use([CustomChart, GridComponent, TitleComponent, SVGRenderer]);
-
-/** Names, bars and labels need this much; a narrower window scrolls the chart. */
-const LEAST_WIDTH = 600;
 
 /** A layout settles within this after a window was resized. */
 const RESIZE_MS = 150;
-
-interface Card {
-  readonly count: HTMLElement;
-  readonly charts: HTMLElement;
-  readonly table: HTMLElement;
-  instances: EChartsType[];
-  /** The cases that the table shows. */
-  shown: number;
-}
 
 export class Results {
   readonly #cards = new Map<string, Card>();
@@ -44,62 +28,34 @@ export class Results {
   }
 
   clear(): void {
-    for (const { instances } of this.#cards.values()) for (const instance of instances) instance.dispose();
+    for (const card of this.#cards.values()) card.clear();
     this.#cards.clear();
     this.#report = undefined;
     byId('results').replaceChildren(this.#empty);
   }
 
+  /** What is said above the results: of the file they are from, of a comparison. One of each name. */
+  say(element: HTMLElement): void {
+    document.getElementById(element.id)?.remove();
+    this.#empty.remove();
+    byId('results').prepend(element);
+  }
+
   /** Draws what a report holds; of the scenario `only` where no other has changed. */
   show(report: Report, only?: string): void {
     this.#report = report;
-    const charts = benchCharts(report).map(here);
+    this.#width = byId('results').clientWidth;
     for (const scenario of new Set(report.cases.map(({ spec }) => spec.scenario))) {
-      if (only !== undefined && scenario !== only) continue;
-      const card = this.#cards.get(scenario) ?? this.#add(scenario);
-      const cases = report.cases.filter(({ spec }) => spec.scenario === scenario).map(summarize);
-      setText(card.count, plural(cases.length, 'case'));
-      if (cases.length !== card.shown) card.table.replaceChildren(tableOf(cases, `Times of ${scenario}`));
-      card.shown = cases.length;
-      this.#draw(
-        card,
-        charts.filter((chart) => chart.scenario === scenario),
-      );
+      if (only === undefined || scenario === only) this.#card(scenario).show(report);
     }
   }
 
-  #draw(card: Card, charts: readonly BenchChart[]): void {
-    for (const instance of card.instances) instance.dispose();
-    this.#width = byId('results').clientWidth;
-    const room = Math.max(LEAST_WIDTH, card.charts.clientWidth);
-    const drawn = charts.map((chart) => {
-      const { option, width, height } = chartOption(chart, room);
-      const box = make('div', { className: 'chart', role: 'img', ariaLabel: `${chart.title}. ${SAME}` });
-      Object.assign(box.style, { width: `${width}px`, height: `${height}px` });
-      return { box, option, size: { renderer: 'svg', width, height } as const };
-    });
-    card.charts.replaceChildren(...drawn.map(({ box }) => box));
-    card.charts.hidden = drawn.length === 0;
-    card.instances = drawn.map(({ box, option, size }) => {
-      const instance = init(box, null, size);
-      instance.setOption(option);
-      return instance;
-    });
-  }
-
-  #add(scenario: string): Card {
-    const count = make('small', {});
-    // Reached by keyboard, since a narrow window scrolls it.
-    const charts = make('section', { className: 'charts', tabIndex: 0 });
-    charts.setAttribute('aria-label', `Charts of ${scenario}`);
-    const table = make('div', {});
-    const title = make('h2', { id: `result-${scenario}` }, scenario, ' ', count);
-    const help = make('p', { className: 'hint' }, SCENARIOS[scenario]?.help ?? '');
-    const element = make('section', { className: 'card result' }, title, help, charts, table);
-    element.setAttribute('aria-labelledby', title.id);
+  #card(scenario: string): Card {
+    const found = this.#cards.get(scenario);
+    if (found) return found;
+    const card = new Card(scenario);
     this.#empty.remove();
-    byId('results').append(element);
-    const card: Card = { count, charts, table, instances: [], shown: 0 };
+    byId('results').append(card.element);
     this.#cards.set(scenario, card);
     return card;
   }
@@ -110,14 +66,75 @@ export class Results {
   }
 }
 
-/** In a page there is no other place to tell it from; and in the dark, what is dark on paper is bright. */
-const here = (chart: BenchChart): BenchChart => ({
-  ...chart,
-  title: chart.title.replace(`, ${chart.place}`, ''),
-  subtitle: chart.subtitle.replace('dark core', 'core'),
-});
+class Card {
+  readonly element: HTMLElement;
+  readonly #count = make('small', {});
+  readonly #times: HTMLElement;
+  readonly #panels = make('div', {});
+  readonly #table = make('div', {});
+  // Reached by keyboard, since a narrow window scrolls it.
+  readonly #charts = make('section', { className: 'charts', tabIndex: 0 });
+  readonly #picture: HTMLDetailsElement;
+  #cases = 0;
+  #drawn: readonly BenchChart[] = [];
+  #dispose = (): void => {};
 
-const SAME = 'The same figures stand in the table below.';
+  constructor(private readonly scenario: string) {
+    this.#charts.setAttribute('aria-label', `Charts of ${scenario}`);
+    this.#picture = make(
+      'details',
+      { className: 'picture' },
+      make('summary', {}, 'All cases in one chart, logarithmic where times are far apart'),
+      this.#charts,
+    );
+    this.#picture.addEventListener('toggle', () => void this.#draw());
+    const title = make('h2', { id: `result-${scenario}` }, scenario, ' ', this.#count);
+    const help = make('p', { className: 'hint' }, SCENARIOS[scenario]?.help ?? '');
+    const figures = make('details', { className: 'all-figures' }, make('summary', {}, 'All figures'), this.#table);
+    this.#times = make('p', { className: 'hint times' }, TIMES);
+    this.element = make(
+      'section',
+      { className: 'card result' },
+      title,
+      help,
+      this.#times,
+      this.#panels,
+      this.#picture,
+      figures,
+    );
+    this.element.setAttribute('aria-labelledby', title.id);
+  }
+
+  show(report: Report): void {
+    const cases = report.cases.filter(({ spec }) => spec.scenario === this.scenario).map(summarize);
+    setText(this.#count, plural(cases.length, 'case'));
+    this.#drawn = benchCharts(report).filter((chart) => chart.scenario === this.scenario);
+    this.#picture.hidden = this.#times.hidden = this.#drawn.length === 0;
+    if (cases.length !== this.#cases) {
+      const places = report.machines.length > 1;
+      this.#panels.replaceChildren(...cases.map((each) => casePanel(each, places)));
+      this.#table.replaceChildren(tableOf(cases, `Times of ${this.scenario}`));
+    }
+    this.#cases = cases.length;
+    void this.#draw();
+  }
+
+  clear(): void {
+    this.#dispose();
+    this.#dispose = () => {};
+  }
+
+  async #draw(): Promise<void> {
+    if (!this.#picture.open) return;
+    try {
+      const { drawCharts } = await import('./picture.js');
+      this.clear();
+      this.#dispose = drawCharts(this.#charts, this.#drawn);
+    } catch (error) {
+      showProblem(error, 'The chart cannot be drawn');
+    }
+  }
+}
 
 /** Until the browser has painted; a hidden tab does not. */
 export const painted = (): Promise<void> =>

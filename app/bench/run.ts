@@ -3,7 +3,7 @@ import type { BenchConfig, CaseResult, Machine, Report } from '../../harness/ben
 import { caseLimitMs } from '../../harness/bench/hosts/host.js';
 import type { Item } from '../../harness/bench/plan.js';
 import { runCase } from '../../harness/bench/run-case.js';
-import { problemOf } from '../problem.js';
+import { problemOf } from '../shell/problem.js';
 import { environmentOf, versionsOf } from './machine.js';
 
 /** 'hidden': waits until the tab is seen again. 'stuck': ended, since a case did not. */

@@ -4,7 +4,7 @@ import { type CaseSummary, type ContenderSummary, remarksOf, remarkText } from '
 import { verdictOf } from '../../harness/bench/report/verdict.js';
 import { plural } from '../../harness/common/format.js';
 import { type Column, filled } from '../../harness/common/table.js';
-import { make } from '../dom.js';
+import { make } from '../shell/dom.js';
 
 export function tableOf(cases: readonly CaseSummary[], label: string): HTMLElement {
   const all = cases.flatMap(({ contenders }) => contenders);

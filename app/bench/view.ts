@@ -4,7 +4,7 @@ import { PEERS } from '../../harness/bench/peers.js';
 import { type Item, TimeLeft } from '../../harness/bench/plan.js';
 import { METHOD, machineFacts } from '../../harness/bench/report/summary.js';
 import { duration, plural } from '../../harness/common/format.js';
-import { byId, make, setText } from '../dom.js';
+import { byId, make, setText } from '../shell/dom.js';
 import { versionsOf } from './machine.js';
 import type { Phase } from './run.js';
 
