@@ -5,7 +5,8 @@ import { parseBench } from './bench/options.js';
 import { CHECKS, type CheckName } from './checks/checks.js';
 import { check } from './checks/command.js';
 import { parseCheck } from './checks/options.js';
-import { type Io, printError, processIo } from './common/io.js';
+import { type Io, isSignalled, printError, processIo } from './common/io.js';
+import { clearRemains } from './common/scratch.js';
 import { versionOf } from './common/versions.js';
 import { compare } from './compare/command.js';
 import { parseCompare } from './compare/options.js';
@@ -17,14 +18,18 @@ import { parseLandscape } from './landscape/options.js';
 import { exportModel } from './model/export.js';
 import { parsePredict } from './model/options.js';
 import { predict } from './model/predict.js';
+import { page } from './pages/command.js';
 import { lossPlane } from './plane/command.js';
 import { parsePlane } from './plane/options.js';
 import { search } from './search/command.js';
 import { parseSearch } from './search/options.js';
 import { parseRange, range } from './search/range.js';
 import { trial } from './search/trial.js';
+import { sweep } from './sweep/command.js';
+import { parseSweep } from './sweep/options.js';
 import { configOf } from './train/checkpoints.js';
 import { train } from './train/command.js';
+import { withConfigFile } from './train/config-file.js';
 import { parseTrain } from './train/options.js';
 import { tune } from './tune/command.js';
 import { parseTune } from './tune/options.js';
@@ -32,12 +37,14 @@ import { parseTune } from './tune/options.js';
 const checkNames = Object.keys(CHECKS) as CheckName[];
 
 const COMMANDS: Readonly<Record<string, (args: readonly string[], io: Io) => Promise<number>>> = {
+  page,
   train,
   predict,
   export: exportModel,
   inspect,
   ...Object.fromEntries(checkNames.map((name) => [name, (args: readonly string[], io: Io) => check(name, args, io)])),
   search,
+  sweep,
   trial,
   range,
   landscape,
@@ -50,6 +57,7 @@ const COMMANDS: Readonly<Record<string, (args: readonly string[], io: Io) => Pro
 
 const HELP = `npx downhill <command>
 
+  page           serve the page: train, compare, landscapes, search, in your own browser
   train          train a network on WebGPU, in Node or in a headless Chrome
   predict        what a trained network says of samples
   export         a trained network for other programs: ONNX, npy, safetensors
@@ -58,6 +66,7 @@ const HELP = `npx downhill <command>
   init-loss      compare the loss at the start with that of a network which knows nothing
   overfit-batch  see whether a network learns one batch by heart
   search         search hyper-parameters: many trainings, the best of them
+  sweep          a search whose trials are run by workers, here or on many machines
   trial          run one trial of a search from a file, for queues
   range          a learning-rate range test: which rates a network learns with
   landscape      draw the ways of optimizers down an analytic function
@@ -77,7 +86,10 @@ const HELP = `npx downhill <command>
  */
 export async function main(args: readonly string[], io: Io = processIo()): Promise<number> {
   try {
-    return await run(args, io);
+    const code = await run(args, io);
+    // At once: what was begun and is not wanted any more, as a browser's start, would hold the process.
+    if (isSignalled(code)) io.exit(code);
+    return code;
   } catch (error) {
     printError(error, io.stderr);
     return exitCode(error);
@@ -94,7 +106,10 @@ async function run([command, ...args]: readonly string[], io: Io): Promise<numbe
     return 0;
   }
   const start = Object.hasOwn(COMMANDS, command) ? COMMANDS[command] : undefined;
-  if (start) return start(args, io);
+  if (start) {
+    clearRemains();
+    return start(args, io);
+  }
   throw new DownhillError(
     'COMMAND-UNKNOWN',
     `There is no command '${command}'.`,
@@ -118,7 +133,7 @@ export function needs([command, ...args]: readonly string[]): Needs {
   const nothing = { adapter: false, browser: false };
   try {
     if (command === 'train') {
-      const train = parseTrain(args);
+      const train = parseTrain(withConfigFile(args).args);
       if (train === 'help') return nothing;
       const place = configOf(train).in;
       return { adapter: place === 'node', browser: place === 'chrome' };
@@ -129,10 +144,19 @@ export function needs([command, ...args]: readonly string[]): Needs {
       return { adapter: tuned.config.in === 'node', browser: tuned.config.in === 'chrome' };
     }
     if (command === 'search') return { ...nothing, adapter: parseSearch(args) !== 'help' };
+    if (command === 'sweep') {
+      const parsed = parseSweep(args);
+      return { ...nothing, adapter: parsed !== 'help' && ['work', 'child'].includes(parsed.action) };
+    }
     if (command === 'range') return { ...nothing, adapter: parseRange(args) !== 'help' };
     if (command === 'trial') return { ...nothing, adapter: !args.some((each) => each === '--help' || each === '-h') };
     if (command === 'predict') return { ...nothing, adapter: parsePredict(args) !== 'help' };
-    if (command === 'compare') return { ...nothing, adapter: !('help' in parseCompare(args)) };
+    if (command === 'compare') {
+      // Of all chapters the place is that of any.
+      const compared = parseCompare(args[0] === 'all' ? ['batching', ...args.slice(1)] : args);
+      if ('help' in compared) return nothing;
+      return { adapter: compared.config.in === 'node', browser: compared.config.in === 'chrome' };
+    }
     if (command === 'landscape') {
       const drawn = parseLandscape(args);
       return { ...nothing, adapter: typeof drawn === 'object' && drawn.in === 'node' };

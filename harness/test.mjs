@@ -6,7 +6,23 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 import { ROOT, sayFailure, setup } from './setup/setup.mjs';
+
+/**
+ * A line for each test that failed, with the first line of why: of a long log a person reads the end, and a CI may keep no more.
+ * @param {any[]} files @returns {string[]}
+ */
+function failures(files) {
+  return files.flatMap(({ name, status, message, assertionResults }) => {
+    const file = path.relative(ROOT, name);
+    const say = (/** @type {string} */ what, /** @type {string | undefined} */ why) =>
+      `${what}: ${stripVTControlCharacters(why ?? '').split('\n', 1)[0]}`;
+    const tests = assertionResults.filter((/** @type {any} */ test) => test.status === 'failed');
+    if (status === 'failed' && tests.length === 0) return [say(file, message)];
+    return tests.map((/** @type {any} */ test) => say(`${file} > ${test.fullName}`, test.failureMessages[0]));
+  });
+}
 
 /** @param {string[]} args @returns {{ passed: number, failed: number, skipped: number }} */
 function runTests(args) {
@@ -35,6 +51,7 @@ function runTests(args) {
       (/** @type {any} */ file) => file.status === 'failed' && file.assertionResults.length === 0,
     ).length;
     const failed = numFailedTests + files;
+    for (const line of failures(testResults)) console.log(`failed: ${line}`);
     return {
       passed: numPassedTests,
       failed: failed === 0 && status !== 0 ? 1 : failed,

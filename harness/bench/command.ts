@@ -1,9 +1,12 @@
 /** `downhill bench`: flags, an older report and the folder are checked, then part after part is measured and written down. */
-import { readFileSync } from 'node:fs';
 import { DownhillError } from '../../src/index.js';
+import { readPlainText } from '../../src/node/index.js';
 import { duration, plural } from '../common/format.js';
-import type { Io } from '../common/io.js';
+import { interruptible, keeping } from '../common/interrupt.js';
+import { errorParts, type Io } from '../common/io.js';
+import type { OutFolder } from '../common/out-folder.js';
 import { defaultFolder } from '../common/output.js';
+import { isFull } from '../common/whole-file.js';
 import type { CaseResult, ContenderResult, Report } from './contract.js';
 import { servePage } from './hosts/pages.js';
 import { type BenchCommand, benchHelp, parseBench } from './options.js';
@@ -15,7 +18,7 @@ import { INSTALL } from './report/layout.js';
 import { readReport } from './report/read.js';
 import { isOurs } from './report/summary.js';
 import { printReport } from './report/text.js';
-import { prepareFolder, writeComparison, writeJson, writeReport } from './report/write.js';
+import { hasReport, openReport, PARTIAL, writePartial, writeReport } from './report/write.js';
 import { openHosts, Run } from './run.js';
 
 /**
@@ -32,49 +35,77 @@ export async function bench(args: readonly string[], io: Io): Promise<number> {
 }
 
 async function measureAll(command: BenchCommand, io: Io): Promise<number> {
-  const { config, places, connect, json } = command;
+  const { places, connect } = command;
   // Everything that can be wrong is looked at before anything is measured.
   const old = command.compare === undefined ? undefined : readOld(command.compare);
   const out = command.out ?? defaultFolder('bench');
-  prepareFolder(out);
+  const folder = openReport(out, command.config.scenarios);
   const hosts = openHosts(places, connect);
-  /** The exit code that tells of the signal. */
-  let stopped: number | undefined;
-  const stopping = () => stopped !== undefined;
-  const stop = io.onInterrupt((code) => {
-    if (stopping()) return io.exit(code);
-    stopped = code;
-    io.stderr.write('\n  Stopping; what was measured is written down. Ctrl+C again to leave at once.\n');
-    for (const host of Object.values(hosts)) void host.close(); // ends the case at work
+  const close = async () => {
+    await Promise.all(Object.values(hosts).map((host) => host.close()));
+  };
+  const ending = {
+    ...keeping(io),
+    onStop: () => {
+      io.stderr.write('\n  Stopping; what was measured is written down. Ctrl+C again to leave at once.\n');
+      void close(); // ends the case at work
+    },
+  };
+  return interruptible(io, ending, (signal) =>
+    measure(command, { hosts, old, out, folder, signal }, io).finally(() => {
+      folder.close();
+      return close();
+    }),
+  );
+}
+
+interface Place {
+  readonly hosts: ReturnType<typeof openHosts>;
+  readonly old: Report | undefined;
+  /** Of the folder, as it is shown. */
+  readonly out: string;
+  readonly folder: OutFolder;
+  readonly signal: AbortSignal;
+}
+
+async function measure(command: BenchCommand, { hosts, old, out, folder, signal }: Place, io: Io): Promise<number> {
+  const { config, places, json } = command;
+  const run = new Run(config, hosts);
+  const machines = await run.look().catch((error) => {
+    signal.throwIfAborted(); // what fails then was ended
+    throw error;
   });
-  try {
-    const run = new Run(config, hosts);
-    const machines = await run.look();
-    for (const { place, adapter } of machines)
-      io.stderr.write(`  ${place.padEnd(7)} ${adapter?.name ?? 'no adapter'}\n`);
-    await runParts(run, planOf(config, places), io, out, stopping);
-    const report = run.report();
-    // Said before it is drawn: a disk that is full takes no pictures, but the tables are worth having.
-    if (json) io.stdout.write(`${JSON.stringify(report)}\n`);
-    else printReport(report, io);
-    const comparison = old && compare(report, old);
-    if (comparison) printComparison(comparison, json ? { ...io, stdout: io.stderr } : io);
-    const files = await writeReport(out, report);
-    if (comparison) files.push(writeComparison(out, comparisonMarkdown(comparison)));
-    io.stderr.write(`  ${out}: ${summary(files)}\n\n`);
-    if (stopped !== undefined) return stopped;
-    const failed = report.cases.some(({ error, contenders }) => error || contenders.some(oursFailed));
-    return failed || (comparison?.regressions ?? 0) > 0 ? 1 : 0;
-  } finally {
-    stop();
-    for (const host of Object.values(hosts)) await host.close();
+  for (const { place, adapter } of machines) io.stderr.write(`  ${place.padEnd(7)} ${adapter?.name ?? 'no adapter'}\n`);
+  await runParts(run, planOf(config, places), io, folder, () => signal.aborted);
+  const report = run.report();
+  if (report.cases.length === 0) signal.throwIfAborted();
+  // Said before it is drawn: a disk that is full takes no pictures, but the tables are worth having.
+  if (json) io.stdout.write(`${JSON.stringify(report)}\n`);
+  else printReport(report, io);
+  const comparison = old && compare(report, old);
+  if (comparison) printComparison(comparison, json ? { ...io, stdout: io.stderr } : io);
+  // A part of a report does not take the place of one that is whole.
+  if (signal.aborted && hasReport(out)) {
+    io.stderr.write(`  ${out}: ${PARTIAL}; the report that is there stays\n\n`);
+    throw signal.reason;
   }
+  const files = await writeReport(folder, report, comparison && comparisonMarkdown(comparison));
+  io.stderr.write(`  ${out}: ${summary(files)}\n\n`);
+  signal.throwIfAborted();
+  const failed = report.cases.some(({ error, contenders }) => error || contenders.some(oursFailed));
+  return failed || (comparison?.regressions ?? 0) > 0 ? 1 : 0;
 }
 
 /** A peer that fails is in the report, and no failure of the run. */
 const oursFailed = ({ name, outcome }: ContenderResult): boolean => outcome === 'failed' && isOurs(name);
 
-async function runParts(run: Run, items: readonly Item[], io: Io, out: string, stopping: () => boolean): Promise<void> {
+async function runParts(
+  run: Run,
+  items: readonly Item[],
+  io: Io,
+  folder: OutFolder,
+  stopping: () => boolean,
+): Promise<void> {
   const progress = new BenchProgress(io, items);
   progress.announce();
   for (const [i, item] of items.entries()) {
@@ -83,7 +114,17 @@ async function runParts(run: Run, items: readonly Item[], io: Io, out: string, s
     const results = await run.part(item, (share, contender) => progress.update(share, contender), stopping);
     if (stopping()) return progress.clear();
     progress.end(...outcomeOf(results));
-    writeJson(out, run.report());
+    keepPart(run, folder, io);
+  }
+}
+
+/** A disk that is full takes no part of the report, and may have room at the end. */
+function keepPart(run: Run, folder: OutFolder, io: Io): void {
+  try {
+    writePartial(folder, run.report());
+  } catch (error) {
+    if (!(error instanceof DownhillError && isFull(error.cause))) throw error;
+    io.stderr.write(`  ${errorParts(error).message} What is measured is not kept yet.\n`);
   }
 }
 
@@ -99,7 +140,7 @@ function outcomeOf(results: readonly CaseResult[]): [string, boolean] {
 
 function readOld(path: string): Report {
   try {
-    return readReport(readFileSync(path, 'utf8'), path);
+    return readReport(readPlainText(path), path);
   } catch (cause) {
     if (cause instanceof DownhillError) throw cause;
     throw new DownhillError(

@@ -1,13 +1,12 @@
 /** Runs what a plan lists, part after part, whatever becomes of single ones, and keeps the results for the report. */
 import { DownhillError } from '../../src/index.js';
 import { type ErrorParts, errorParts } from '../common/io.js';
-import { versionOf } from '../common/versions.js';
+import { commitOf, versionOf } from '../common/versions.js';
 import manifest from '../peers/package.json' with { type: 'json' };
 import { bytes } from './bytes.js';
 import type { BenchConfig, CaseResult, ContenderResult, Machine, Place, Report } from './contract.js';
 import { ChromeHost } from './hosts/chrome.js';
 import { Died, type Host } from './hosts/host.js';
-import { commitOf } from './hosts/machine.js';
 import { NodeHost } from './hosts/node.js';
 import { type Progress, slowNote } from './measure.js';
 import { PEERS } from './peers.js';

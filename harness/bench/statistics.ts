@@ -2,7 +2,7 @@
  * What may be said of a handful of times. Times of a machine are skewed, with outliers on one side: everything here is
  * of medians and orders, which a hundredfold outlier does not move. Deterministic: the same samples give the same words.
  */
-import { generator } from './random.js';
+import { generator } from '../common/random.js';
 
 /** A median and its 95 % interval; no bounds where the samples are too few to tell. */
 export interface Estimate {

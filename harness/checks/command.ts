@@ -2,7 +2,8 @@
 import { describeAdapter } from '../../src/index.js';
 import { requestDevice } from '../../src/node/index.js';
 import { plural } from '../common/format.js';
-import { type Io, interruptible, painter } from '../common/io.js';
+import { interruptible, LEAVING } from '../common/interrupt.js';
+import { type Io, painter } from '../common/io.js';
 import { findGpu } from '../common/quiet.js';
 import { dataOf } from '../train/command.js';
 import type { JobData } from '../train/data.js';
@@ -23,9 +24,8 @@ export async function check(name: CheckName, args: readonly string[], io: Io): P
     io.stdout.write(checkHelp(name));
     return 0;
   }
-  return interruptible(io, async (signal, atOnce) => {
+  return interruptible(io, LEAVING, async (signal) => {
     const { config, data } = await dataOf(command, io, signal);
-    atOnce();
     return run(name, { ...command, config }, data, io);
   });
 }

@@ -1,6 +1,7 @@
 /** Flags of the commands: a table says what there are; here they are read, and their help is laid out. */
 import { parseArgs } from 'node:util';
-import { DownhillError, type Field, suggest } from '../../src/index.js';
+import { DownhillError, suggest } from '../../src/index.js';
+import { opposite } from './flag-names.js';
 import { wrap as wrapped } from './table.js';
 
 export interface Flag {
@@ -18,9 +19,6 @@ export type Flags = Readonly<Record<string, Flag>>;
 /** Every command has it. */
 export const HELP: Flags = { help: { help: 'this text' } };
 
-/** The flag that turns a switch off: 'no-nesterov' of 'nesterov', 'prox' of 'no-prox'. */
-export const opposite = (name: string): string => (name.startsWith('no-') ? name.slice(3) : `no-${name}`);
-
 export interface Given {
   /** As typed: name to value, '' for a switch. The last one counts. */
   readonly flags: ReadonlyMap<string, string>;
@@ -32,9 +30,16 @@ export interface Given {
  *
  * @param command Its name, for messages.
  * @param words Whether it takes words that are no flags.
+ * @param start How it is started.
  * @throws DownhillError OPTION-UNKNOWN, OPTION-TYPE.
  */
-export function readFlags(command: string, args: readonly string[], table: Flags, words = false): Given {
+export function readFlags(
+  command: string,
+  args: readonly string[],
+  table: Flags,
+  words = false,
+  start = `downhill ${command}`,
+): Given {
   const known = new Map(Object.entries(table));
   for (const [name, flag] of Object.entries(table)) if (flag.reversible) known.set(opposite(name), flag);
   const { tokens } = parseArgs({
@@ -48,7 +53,7 @@ export function readFlags(command: string, args: readonly string[], table: Flags
       ]),
     ),
   });
-  const see = `see downhill ${command} --help.`;
+  const see = `see ${start} --help.`;
   const given = new Map<string, string>();
   const found: string[] = [];
   for (const token of tokens) {
@@ -80,12 +85,6 @@ export function readFlags(command: string, args: readonly string[], table: Flags
   }
   return { flags: given, words: found };
 }
-
-/** 'weightDecay' as a flag: 'weight-decay'. */
-export const kebab = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-
-/** The flag of an option: its name, unless the field says another. */
-export const flagOf = (name: string, field?: Field): string => field?.flag ?? kebab(name);
 
 const WIDTH = 96;
 /** Column at which descriptions start. */

@@ -7,11 +7,17 @@ import { DownhillError } from '../../src/index.js';
  * @param folder As given by the user, for the message.
  * @param gone What a missing path means: before a run that no folder can be made, later that it went away.
  */
-export function outputError(folder: string, cause: unknown, gone = 'no folder can be made there'): DownhillError {
+export function outputError(
+  folder: string,
+  cause: unknown,
+  gone = 'no folder can be made there',
+  fix = 'Name another folder with --out.',
+): DownhillError {
   const { code, message } = cause as NodeJS.ErrnoException;
   const why =
     {
       EACCES: 'permission is denied',
+      ENXIO: 'it is a pipe, not a file',
       EPERM: 'permission is denied',
       EROFS: 'the file system is read-only',
       ENOTDIR: 'part of the path is a file',
@@ -20,12 +26,7 @@ export function outputError(folder: string, cause: unknown, gone = 'no folder ca
       ENOSPC: 'the disk is full',
       ENOENT: gone,
     }[code ?? ''] ?? message;
-  return new DownhillError(
-    'OUTPUT-UNWRITABLE',
-    `The folder ${folder} cannot be written: ${why}.`,
-    'Name another folder with --out.',
-    cause,
-  );
+  return new DownhillError('OUTPUT-UNWRITABLE', `The folder ${folder} cannot be written: ${why}.`, fix, cause);
 }
 
 /** runs/2025-11-20_14-03-59-adam, in local time; with -2 and so on when another run began in the same second. */

@@ -1,6 +1,7 @@
 /** The line that moves while something long goes on. */
 import { type Paint, painter, type Stream } from './io.js';
 import { INDENT } from './table.js';
+import { hasCursor, marked } from './terminal.js';
 
 /** Less than 80 columns offer, so that the bar keeps its length while the numbers beside it change theirs. */
 const MAX_BAR = 24;
@@ -18,7 +19,7 @@ export function fitted(parts: readonly string[], columns: number): { bar: number
   return { bar, text: parts.slice(0, shown).join(INDENT).slice(0, Math.max(room, 0)) };
 }
 
-/** On a terminal one line, redrawn in place at most ten times a second; elsewhere only what is said to stay. */
+/** On a terminal with a cursor one line, redrawn in place at most ten times a second; elsewhere only what is said to stay. */
 export class Progress {
   readonly paint: Paint;
   #drawn = Number.NEGATIVE_INFINITY;
@@ -34,14 +35,19 @@ export class Progress {
   /** Draws, if it is time. With `share`, from 0 to 1, behind a bar. @param always also where it was drawn just now */
   draw(parts: readonly string[], share?: number, always = false): void {
     const now = this.now();
-    if (!this.stream.isTTY || (!always && now - this.#drawn < REDRAW_MS)) return;
+    if (!hasCursor(this.stream) || (!always && now - this.#drawn < REDRAW_MS)) return;
     this.#drawn = now;
     this.#open = true;
     const { bar, text } = fitted(parts, this.stream.columns ?? 80);
-    if (share === undefined || bar === 0) return void this.stream.write(`\r${INDENT}${text}\x1b[K`);
+    if (share === undefined || bar === 0) return void this.#write(INDENT + text);
     const done = Math.floor(bar * share);
     const drawn = this.paint('cyan', '━'.repeat(done)) + this.paint('gray', '─'.repeat(bar - done));
-    this.stream.write(`\r${INDENT}${drawn}${INDENT}${text}\x1b[K`);
+    this.#write(INDENT + drawn + INDENT + text);
+  }
+
+  /** In the place of the line, whose end goes. */
+  #write(text: string): void {
+    this.stream.write(`\r${text}${marked(this.stream, '\x1b[K')}`);
   }
 
   /** A line that stays, in the place of the moving one. */
@@ -52,7 +58,7 @@ export class Progress {
 
   /** Takes the live line away, for other text; the next `draw` draws it again. */
   clear(): void {
-    if (this.#open) this.stream.write('\r\x1b[K');
+    if (this.#open) this.#write('');
     this.#open = false;
     this.#drawn = Number.NEGATIVE_INFINITY;
   }

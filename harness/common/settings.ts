@@ -20,7 +20,9 @@ import {
   rules,
   SAMPLINGS,
   type Sampling,
+  type Toy,
   TRAINER_DEFAULTS,
+  toys,
 } from '../../src/index.js';
 
 /** A field; of a choice, what its values mean, by value. */
@@ -60,18 +62,27 @@ const samplings: Record<Sampling, string> = {
 /** Share to train on, where the data brings no test part of its own. */
 export const TRAIN_SHARE = 0.8;
 export const DIGITS = { features: 28 * 28, classes: 10 } as const;
+export const TOY = { features: 2, classes: 2 } as const;
+export const isToy = (data: string): data is Toy => Object.hasOwn(toys, data);
 /** Widths of the hidden layers. */
 export const HIDDEN: readonly number[] = [100, 100, 100, 100];
 
 export const SETTINGS = {
   data: explained('source', {
     digits: 'drawn on the spot',
+    spirals: 'points of two spirals',
+    circles: 'points of a ring within a ring',
+    xor: 'points of four squares',
+    moons: 'points of two half circles',
+    painted: 'points that you paint',
     files: 'a table (CSV), a folder of images, or IDX files such as MNIST',
   }),
   samples: integer(`digits to draw (the first ${100 * TRAIN_SHARE} % train, the rest tests)`, 10_000, {
     min: 2,
     max: 1_000_000,
   }),
+  points: integer('points of spirals, circles, xor or moons to draw, split alike', 1000, { min: 2, max: 1_000_000 }),
+  noise: number('standard deviation of what is added to those points', 0.05, { min: 0 }),
   classes: integer('labels run from 0 to one less', DIGITS.classes, { min: 2, max: 256 }),
   scale: explained('scaling of the inputs', { standard: 'mean 0, variance 1', unit: '0 to 1' }),
   activation: choice('of the hidden layers', ACTIVATIONS, activation),
@@ -89,6 +100,8 @@ export const SETTINGS = {
     min: 0,
   }),
   cutout: integer('cuts a square of so many pixels out of every image; 0 is off', 0, { min: 0 }),
+  'clip-norm': number('scales all gradients together down to this 2-norm; 0 is off', 0, { min: 0 }),
+  'clip-value': number('cuts every element of the gradients to this size; 0 is off', 0, { min: 0 }),
   optimizer: { ...choice('update rule', Object.keys(titles), 'adam'), words: titles },
   batch: integer('samples per step', TRAINER_DEFAULTS.batchSize, { min: 1 }),
   epochs: integer('passes over the training part', 10, { min: 1 }),
@@ -110,6 +123,9 @@ export function explain(field: Setting): string {
     ? `${field.help}: ${field.choices.map(said).join(', ')}`
     : `${field.help}, ${describeField(field)}`;
 }
+
+/** 'weightDecay' as a flag: 'weight-decay'. */
+export const kebab = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
 /** A number where the text is one; else the text, so that the library's check can say what it got. */
 export function toNumber(text: string): number | string {

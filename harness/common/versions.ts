@@ -1,4 +1,5 @@
 /** Where this package is, and what it and its peers are called by version; the same from source and from dist/. */
+import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
@@ -30,4 +31,21 @@ function rootAbove(file: string, name: string): string | undefined {
     if (existsSync(manifest) && JSON.parse(readFileSync(manifest, 'utf8')).name === name) return folder;
   }
   return undefined;
+}
+
+/** Put in by the build; the tests run without one. */
+declare const __BUILT_FROM__: string | undefined;
+
+/** The commit that runs, with '+' where the tree has changes; outside a repository what the build knew, or null. */
+export function commitOf(): string | null {
+  const git = (...args: string[]) =>
+    execFileSync('git', args, { cwd: packageRoot(), encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+  const built = (typeof __BUILT_FROM__ === 'string' && __BUILT_FROM__) || null;
+  // An installed package lies in somebody else's repository.
+  if (!existsSync(join(packageRoot(), '.git'))) return built;
+  try {
+    return git('rev-parse', '--short=12', 'HEAD') + (git('status', '--porcelain', '--untracked-files=no') ? '+' : '');
+  } catch {
+    return built;
+  }
 }

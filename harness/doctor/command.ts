@@ -2,12 +2,14 @@
  * `npx downhill doctor`: what this machine has, and whether the kernels compute on it what they should.
  * Ends with 1 when something is broken: no adapter, a failed self-test, a browser that is there but has no WebGPU.
  */
+import type { Browser } from 'playwright-core';
 import { DownhillError, describeAdapter } from '../../src/index.js';
 import { type Driver, requestDevice } from '../../src/node/index.js';
 import { entry, type Flags, flagHelp, HELP, readFlags } from '../common/flags.js';
 import { type ErrorParts, errorParts, type Io, processIo } from '../common/io.js';
 import { findGpu } from '../common/quiet.js';
 import { versionOf } from '../common/versions.js';
+import { within } from '../common/waiting.js';
 import { findBrowser, launchBrowser } from '../pages/find.js';
 import { installLavapipe } from '../setup/lavapipe.mjs';
 import { type BrowserReport, type DoctorReport, printReport } from './report.js';
@@ -20,6 +22,9 @@ const FLAGS: Flags = {
   },
   ...HELP,
 };
+
+/** A page has this long to get an adapter, on a machine whose cores all have work. */
+const ASK_MS = 60_000;
 
 const help = () =>
   [
@@ -47,7 +52,6 @@ export async function doctor(args: readonly string[], io: Io = processIo()): Pro
     (flags.has('json') ? io.stderr : io.stdout).write(`${lines.join('\n')}\n`);
     if (!ok) return 1;
   }
-  io.onInterrupt((code) => io.exit(code));
   const report = await examine();
   if (flags.has('json')) io.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
   else printReport(report, io);
@@ -113,15 +117,9 @@ async function examineBrowser(problems: ErrorParts[]): Promise<BrowserReport | n
   }
   const { browser, close, name, version, executablePath } = launched;
   try {
-    const page = await browser.newPage();
-    // WebGPU exists in secure contexts only; a page of localhost is one, and this one needs no server.
-    await page.route('**/*', (route) => route.fulfill({ contentType: 'text/html', body: '<!doctype html>' }));
-    await page.goto('http://localhost/');
-    const adapter = await page.evaluate(async () => {
-      const info = (await navigator.gpu?.requestAdapter())?.info;
-      if (!info) return null;
-      const words = info.description || [info.vendor, info.architecture].filter(Boolean).join(' ') || 'unnamed adapter';
-      return info.isFallbackAdapter ? `${words} (CPU adapter)` : words;
+    const adapter = await within(ASK_MS, askAdapter(browser), () => {
+      const message = `${name} ${version} starts, but its page tells nothing within ${ASK_MS / 1000} s.`;
+      return new DownhillError('BROWSER-LOST', message, 'End what else uses the GPU, and try again.');
     });
     if (!adapter) {
       problems.push({
@@ -131,7 +129,25 @@ async function examineBrowser(problems: ErrorParts[]): Promise<BrowserReport | n
       });
     }
     return { name, version, path: executablePath ?? null, adapter };
+  } catch (error) {
+    if (!(error instanceof DownhillError)) throw error;
+    problems.push(errorParts(error));
+    return { name, version, path: executablePath ?? null, adapter: null };
   } finally {
     await close();
   }
+}
+
+/** The adapter that a page gets, in words; null where it gets none. */
+async function askAdapter(browser: Browser): Promise<string | null> {
+  const page = await browser.newPage();
+  // WebGPU exists in secure contexts only; a page of localhost is one, and this one needs no server.
+  await page.route('**/*', (route) => route.fulfill({ contentType: 'text/html', body: '<!doctype html>' }));
+  await page.goto('http://localhost/');
+  return page.evaluate(async () => {
+    const info = (await navigator.gpu?.requestAdapter())?.info;
+    if (!info) return null;
+    const words = info.description || [info.vendor, info.architecture].filter(Boolean).join(' ') || 'unnamed adapter';
+    return info.isFallbackAdapter ? `${words} (CPU adapter)` : words;
+  });
 }

@@ -1,5 +1,5 @@
 import type { BufferRange, BufferSet } from '../../src/gpu/buffers.js';
-import type { PassSpec } from '../../src/gpu/pipelines.js';
+import type { PassSpec } from '../../src/gpu/passes.js';
 import { lower } from '../../src/kernels/lower.js';
 import { passForms } from '../../src/kernels/passes.js';
 import { passesOf } from '../../src/optim/passes.js';

@@ -1,11 +1,11 @@
 /** `downhill inspect`: what initialisations make of a network's activations, as a table and a picture. */
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
-import { DownhillError, describeAdapter, inspect as inspectModel } from '../../src/index.js';
+import { describeAdapter, inspect as inspectModel } from '../../src/index.js';
 import { requestDevice } from '../../src/node/index.js';
 import { count, plural } from '../common/format.js';
-import { type Io, interruptible, painter } from '../common/io.js';
-import { defaultFolder, outputError } from '../common/output.js';
+import { interruptible, LEAVING } from '../common/interrupt.js';
+import { type Io, painter } from '../common/io.js';
+import { OutFolder } from '../common/out-folder.js';
+import { defaultFolder } from '../common/output.js';
 import { findGpu } from '../common/quiet.js';
 import { dataOf } from '../train/command.js';
 import { startsSvg } from './chart.js';
@@ -27,14 +27,20 @@ export async function inspect(args: readonly string[], io: Io): Promise<number> 
     io.stdout.write(inspectHelp());
     return 0;
   }
-  return interruptible(io, async (signal) => {
+  return interruptible(io, LEAVING, async (signal) => {
     const { config, data } = await dataOf(command, io, signal);
-    const folder = makeFolder(command);
+    const out = { what: 'an inspection', files: [SVG, JSON_FILE], force: command.force };
+    const folder = new OutFolder(command.out ?? defaultFolder('inspect'), out);
     const whole = { ...command, config };
-    const { adapter, inspected } = await inspectAll(whole, data.train, signal);
-    write(folder, whole, adapter, inspected);
-    report(folder, whole, adapter, inspected, io);
-    return 0;
+    try {
+      const { adapter, inspected } = await inspectAll(whole, data.train, signal);
+      write(folder, whole, adapter, inspected);
+      const files = { svg: folder.shown(SVG), json: folder.shown(JSON_FILE) };
+      report(files, whole, adapter, inspected, io);
+      return 0;
+    } finally {
+      folder.close();
+    }
   });
 }
 
@@ -67,29 +73,11 @@ async function inspectAll(
   }
 }
 
-/** @returns its path, as it is shown */
-function makeFolder({ out, force }: InspectCommand): string {
-  const folder = out ?? defaultFolder('inspect');
-  try {
-    mkdirSync(resolve(folder), { recursive: true });
-  } catch (cause) {
-    throw outputError(folder, cause);
-  }
-  if (!force && [SVG, JSON_FILE].some((file) => existsSync(join(folder, file)))) {
-    throw new DownhillError(
-      'OUTPUT-UNWRITABLE',
-      `The folder ${folder} has an inspection in it already.`,
-      'Name another folder, or add --force.',
-    );
-  }
-  return folder;
-}
-
 /** What was shown, in words. */
 const shown = ({ config }: InspectCommand, { samples }: Inspected): string =>
   `${plural(samples, 'sample')} of ${config.data.kind === 'named' ? config.data.name : config.data.kind}, seed ${config.seed}`;
 
-function write(folder: string, command: InspectCommand, adapter: Adapter, inspected: readonly Inspected[]): void {
+function write(folder: OutFolder, command: InspectCommand, adapter: Adapter, inspected: readonly Inspected[]): void {
   const { data, scale, model: first, seed } = command.config;
   const { activation: _, init: __, ...model } = first; // those of each start
   const { sizes, norm, dropout } = model;
@@ -98,23 +86,20 @@ function write(folder: string, command: InspectCommand, adapter: Adapter, inspec
   const title = `Activations of ${network} before any training`;
   const subtitle = `${shown(command, inspected[0]!)}, on ${adapter.name}\nOf each layer how its outputs are spread; a bar at 0 that would hide the others is cut off.`;
   const all = { data, scale, model, seed, adapter, inspections: inspected };
-  try {
-    writeFileSync(join(folder, SVG), startsSvg({ title, subtitle, inspected }));
-    writeFileSync(join(folder, JSON_FILE), `${JSON.stringify(all, null, 2)}\n`);
-  } catch (cause) {
-    throw outputError(folder, cause, 'it is no longer there');
-  }
+  folder.write({
+    [SVG]: startsSvg({ title, subtitle, inspected }),
+    [JSON_FILE]: `${JSON.stringify(all, null, 2)}\n`,
+  });
 }
 
 /** Says it all on stdout: as text, or as one JSON object without histograms. */
 export function report(
-  folder: string,
+  files: { readonly svg: string; readonly json: string },
   command: InspectCommand,
   adapter: Adapter,
   inspected: readonly Inspected[],
   io: Io,
 ): void {
-  const files = { svg: join(folder, SVG), json: join(folder, JSON_FILE) };
   if (command.json) {
     const inspections = inspected.map(({ start, verdict, loss, layers, curvature }) => ({
       ...start,

@@ -1,16 +1,14 @@
 /** `downhill landscape`: the ways of optimizers down an analytic function, as a picture and a table. */
-import { existsSync, mkdirSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
 import { DownhillError, describeAdapter } from '../../src/index.js';
 import { requestDevice } from '../../src/node/index.js';
 import { type Curvatures, curvaturesOf, type Problem, problems, resolveProblem } from '../../src/trajectory/index.js';
 import { plural } from '../common/format.js';
 import { type Io, type Paint, painter } from '../common/io.js';
-import { defaultFolder, outputError } from '../common/output.js';
+import { outFile } from '../common/out-folder.js';
+import { defaultFolder } from '../common/output.js';
 import { findGpu } from '../common/quiet.js';
 import { digits } from '../common/svg.js';
 import { type Column, labelled, textTable } from '../common/table.js';
-import { writeWhole } from '../common/whole-file.js';
 import { landscapeSvg } from './chart.js';
 import { type LandscapeCommand, landscapeHelp, parseLandscape } from './options.js';
 import { type Way, waysOf } from './ways.js';
@@ -28,24 +26,14 @@ export async function landscape(args: readonly string[], io: Io): Promise<number
     io.stdout.write(command === 'help' ? landscapeHelp() : list(io));
     return 0;
   }
-  const file = fileOf(command);
+  const file = command.out ?? `${defaultFolder(command.problem.row.name)}.svg`;
+  const write = outFile(file, command.force);
+  const pixels = /\.png$/i.test(file) ? await findPixels() : undefined;
   const { ways, place } = await walk(command);
-  await draw(file, command, ways, place);
+  const svg = draw(command, ways, place);
+  write(pixels ? await pixels(svg) : svg);
   report(file, command, ways, place, io);
   return 0;
-}
-
-/** @param file where it is not there yet */
-function fileOf({ out, problem, force }: LandscapeCommand): string {
-  const file = out ?? `${defaultFolder(problem.row.name)}.svg`;
-  if (!force && existsSync(file)) {
-    throw new DownhillError(
-      'OUTPUT-UNWRITABLE',
-      `The file ${file} is there already.`,
-      'Name another one, or add --force.',
-    );
-  }
-  return file;
 }
 
 async function walk(command: LandscapeCommand): Promise<{ ways: Way[]; place: string }> {
@@ -59,26 +47,20 @@ async function walk(command: LandscapeCommand): Promise<{ ways: Way[]; place: st
   }
 }
 
-async function draw(file: string, command: LandscapeCommand, ways: readonly Way[], place: string): Promise<void> {
+function draw(command: LandscapeCommand, ways: readonly Way[], place: string): string {
   const { problem, steps, tolerance } = command;
   const rates = command.rates ? '' : ', each at its best rate of a grid';
   const title = `${problem.row.title[0]!.toUpperCase()}${problem.row.title.slice(1)}: ${problem.row.formula[0]}`;
   const subtitle = `${plural(steps, 'step')} from (${command.start.map(digits).join(', ')})${rates}; ${place}`;
-  const svg = landscapeSvg({ ...{ title, subtitle, problem, ways, tolerance } });
-  const png = /\.png$/i.test(file) ? await pngOf(svg) : undefined;
-  try {
-    mkdirSync(dirname(resolve(file)), { recursive: true });
-    writeWhole(file, png ?? svg);
-  } catch (cause) {
-    throw outputError(dirname(file), cause);
-  }
+  return landscapeSvg({ ...{ title, subtitle, problem, ways, tolerance } });
 }
 
-async function pngOf(svg: string): Promise<Uint8Array> {
+/** What makes pixels of a picture. @throws DownhillError OUTPUT-UNWRITABLE where it is not installed */
+async function findPixels(): Promise<(svg: string) => Promise<Uint8Array>> {
   const { canDraw, svgPng } = await import('../common/png.js').catch(
     (): { canDraw?: undefined; svgPng?: undefined } => ({}),
   );
-  if (canDraw?.()) return svgPng(svg);
+  if (canDraw?.()) return svgPng;
   throw new DownhillError(
     'OUTPUT-UNWRITABLE',
     'What draws PNG files is not installed.',

@@ -1,22 +1,19 @@
 /** `downhill export`: a saved network in the formats of other programs. */
-import { mkdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { decodeSafetensors, encodeNpy, encodeSafetensors, type SavedModel } from '../../src/index.js';
 import { toOnnx } from '../../src/onnx/index.js';
 import { bytesText, plural } from '../common/format.js';
 import { type Io, painter } from '../common/io.js';
-import { outputError } from '../common/output.js';
+import { OutFolder, outFile } from '../common/out-folder.js';
 import { labelled } from '../common/table.js';
-import { writeWhole } from '../common/whole-file.js';
 import { exportHelp, type Format, parseExport } from './options.js';
-import { checkFree } from './predict.js';
 import { describeSaved, readSaved, type SavedFile } from './saved.js';
 
 interface Exporter {
   /** What comes behind the model's own name. */
   readonly suffix: string;
-  /** Writes it. @returns what it is, for people */
-  write(file: SavedFile, path: string): string[];
+  /** Writes it. @param force over what is there @returns what it is, for people */
+  write(file: SavedFile, path: string, force: boolean): string[];
 }
 
 /** What the columns of the input are. */
@@ -30,9 +27,9 @@ const tensorsOf = ({ tensors, statistics }: SavedModel) => [...tensors, ...stati
 const EXPORTERS: Readonly<Record<Format, Exporter>> = {
   onnx: {
     suffix: '.onnx',
-    write({ saved }, path) {
+    write({ saved }, path, force) {
       const bytes = toOnnx(saved);
-      writeWhole(path, bytes);
+      outFile(path, force)(bytes);
       const { input, output, loss } = saved.model;
       const gives = loss.row.predict ? 'probabilities' : 'values in units of the targets';
       return [
@@ -43,10 +40,17 @@ const EXPORTERS: Readonly<Record<Format, Exporter>> = {
   },
   npy: {
     suffix: '-npy',
-    write({ saved }, path) {
-      mkdirSync(path, { recursive: true });
+    write({ saved }, path, force) {
       const tensors = tensorsOf(saved);
-      for (const [name, { values, shape }] of tensors) writeWhole(join(path, `${name}.npy`), encodeNpy(values, shape));
+      const files = Object.fromEntries(
+        tensors.map(([name, { values, shape }]) => [`${name}.npy`, encodeNpy(values, shape)]),
+      );
+      const folder = new OutFolder(path, { what: 'an export', files: Object.keys(files), force });
+      try {
+        folder.write(files);
+      } finally {
+        folder.close();
+      }
       return [
         `${plural(tensors.length, 'file')}: ${tensors.map(([name]) => `${name}.npy`).join(', ')}`,
         'weights are [out, in]',
@@ -55,13 +59,13 @@ const EXPORTERS: Readonly<Record<Format, Exporter>> = {
   },
   safetensors: {
     suffix: '-weights.safetensors',
-    write({ saved, bytes }, path) {
+    write({ saved, bytes }, path, force) {
       const { tensors, metadata } = decodeSafetensors(bytes);
       const own = new Map(tensorsOf(saved).map(([name]) => [name, tensors.get(name)!]));
       const { 'downhill.state': _, ...texts } = Object.fromEntries(metadata);
       const kind = { ...JSON.parse(texts.downhill ?? '{}'), kind: 'model' };
       const file = encodeSafetensors(own, { ...texts, downhill: JSON.stringify(kind) });
-      writeWhole(path, file);
+      outFile(path, force)(file);
       return [`${bytesText(file.length)}, ${plural(own.size, 'tensor')} by PyTorch's names`];
     },
   },
@@ -80,14 +84,7 @@ export async function exportModel(args: readonly string[], io: Io): Promise<numb
   const file = readSaved(command.model);
   const { suffix, write } = EXPORTERS[command.to];
   const path = command.out ?? join(dirname(file.path), basename(file.path, '.safetensors') + suffix);
-  checkFree(path, command.force);
-  let words: string[];
-  try {
-    words = write(file, path);
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).syscall === undefined) throw cause;
-    throw outputError(path, cause);
-  }
+  const words = write(file, path, command.force);
   const paint = painter(io.stdout);
   const room = Math.max(54, (io.stdout.columns ?? 100) - 1);
   const line = (label: string, text: string) =>

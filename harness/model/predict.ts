@@ -1,13 +1,12 @@
 /** `downhill predict`: what a saved network says of samples. */
-import { existsSync } from 'node:fs';
-import { createPredictor, DownhillError, describeAdapter } from '../../src/index.js';
+import { createPredictor, describeAdapter } from '../../src/index.js';
 import { requestDevice } from '../../src/node/index.js';
 import { count } from '../common/format.js';
-import { type Io, interruptible, painter } from '../common/io.js';
-import { outputError } from '../common/output.js';
+import { interruptible, LEAVING } from '../common/interrupt.js';
+import { type Io, painter } from '../common/io.js';
+import { outFile } from '../common/out-folder.js';
 import { findGpu } from '../common/quiet.js';
 import { labelled } from '../common/table.js';
-import { writeWhole } from '../common/whole-file.js';
 import { type PredictCommand, parsePredict, predictHelp } from './options.js';
 import { csvText, npyBytes, type Predictions, tableLines, verdict } from './predictions.js';
 import { type Asked, loadSamples } from './samples.js';
@@ -26,26 +25,16 @@ export async function predict(args: readonly string[], io: Io): Promise<number> 
     io.stdout.write(predictHelp());
     return 0;
   }
-  return interruptible(io, async (signal) => {
+  return interruptible(io, LEAVING, async (signal) => {
     // Everything that can be wrong is looked at before a device is asked for.
     const file = readSaved(command.model);
-    checkFree(command.out?.path, command.force);
+    const write = command.out && outFile(command.out.path, command.force);
     const asked = await loadSamples(command.source, file.saved, io, signal);
     const { adapter, outputs } = await ask(file, asked, signal);
     const predictions = { saved: file.saved, asked, outputs };
-    report({ command, file, adapter, predictions }, io);
+    report({ command, file, adapter, predictions, write }, io);
     return 0;
   });
-}
-
-/** @throws DownhillError OUTPUT-UNWRITABLE where there is something, and nobody said that it may go */
-export function checkFree(path: string | undefined, force: boolean): void {
-  if (path === undefined || force || !existsSync(path)) return;
-  throw new DownhillError(
-    'OUTPUT-UNWRITABLE',
-    `There is a ${path} already.`,
-    'Name another one with --out, or add --force.',
-  );
 }
 
 async function ask({ saved }: SavedFile, { x }: Asked, signal: AbortSignal) {
@@ -68,9 +57,11 @@ interface Answer {
   readonly file: SavedFile;
   readonly adapter: ReturnType<typeof describeAdapter>;
   readonly predictions: Predictions;
+  /** Of --out. */
+  readonly write: ReturnType<typeof outFile> | undefined;
 }
 
-function report({ command: { out, show }, file, adapter, predictions }: Answer, io: Io): void {
+function report({ command: { out, show }, file, adapter, predictions, write }: Answer, io: Io): void {
   const paint = painter(io.stdout);
   const room = Math.max(54, (io.stdout.columns ?? COLUMNS) - 1);
   const say = (text = '') => io.stdout.write(`${text}\n`);
@@ -85,12 +76,8 @@ function report({ command: { out, show }, file, adapter, predictions }: Answer, 
   say();
   for (const each of tableLines(predictions, show, paint, room)) say(each);
   const more = predictions.asked.samples - show;
-  if (out) {
-    try {
-      writeWhole(out.path, out.format === 'csv' ? csvText(predictions) : npyBytes(predictions));
-    } catch (cause) {
-      throw outputError(out.path, cause);
-    }
+  if (out && write) {
+    write(out.format === 'csv' ? csvText(predictions) : npyBytes(predictions));
     say();
     line('saved in', out.path);
   } else if (more > 0) say(paint('gray', `  … and ${count(more)} more; --out FILE.csv keeps them all`));

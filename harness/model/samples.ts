@@ -1,7 +1,7 @@
 /** Samples to ask a network about, with what is right where the data tells. */
-import { readFile } from 'node:fs/promises';
 import { csv, csvSamples } from '../../src/csv.js';
 import { type Dataset, DownhillError, npy, parseNpy, type SavedModel, type Targets } from '../../src/index.js';
+import { readPlainFile } from '../../src/node/index.js';
 import { plural } from '../common/format.js';
 import { errorParts, type Io } from '../common/io.js';
 import { loadRaw, parted } from '../train/data.js';
@@ -87,7 +87,7 @@ async function loadTable(file: string, { encoding }: SavedModel): Promise<Loaded
       'Pass its samples as npy:FILE.npy.',
     );
   }
-  const bytes = await readFile(file).catch((cause) => {
+  const bytes = await readPlainFile(file).catch((cause) => {
     throw new DownhillError(
       'DATA-NOT-FOUND',
       `The table ${file} cannot be read: ${cause.message}.`,

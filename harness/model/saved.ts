@@ -1,7 +1,8 @@
 /** The saved network that a command is given: a file, or the folder of a run. */
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DownhillError, readModel, type SavedModel } from '../../src/index.js';
+import { readPlainFileSync } from '../../src/node/index.js';
 import { plural } from '../common/format.js';
 import { errorParts } from '../common/io.js';
 import { MODEL } from '../train/run-folder.js';
@@ -22,7 +23,7 @@ export function readSaved(path: string): SavedFile {
   const file = folder ? join(path, MODEL) : path;
   let bytes: Uint8Array;
   try {
-    bytes = readFileSync(file);
+    bytes = readPlainFileSync(file);
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
     const why = code === 'ENOENT' ? 'is not there' : `cannot be read: ${message}`;

@@ -7,7 +7,8 @@ import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { DownhillError } from '../../src/index.js';
-import { endBrowser, scratchFolder } from '../common/scratch.js';
+import { endProcesses, scratchFolder, withTemporary } from '../common/scratch.js';
+import { unlessAborted, within } from '../common/waiting.js';
 
 export interface FoundBrowser {
   readonly name: string;
@@ -127,16 +128,22 @@ function flags(): string[] {
   ];
 }
 
+export interface LaunchOptions {
+  readonly headless?: boolean;
+  readonly args?: readonly string[];
+  /** Nobody waits for it any more. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
  * Starts the browser found, ready for WebGPU.
  *
- * @throws DownhillError NO-BROWSER when there is none, or it does not start.
+ * @throws DownhillError NO-BROWSER when there is none, or it does not start; the signal's reason
  */
-export async function launchBrowser(
-  options: { headless?: boolean; args?: readonly string[] } = {},
-): Promise<LaunchedBrowser> {
+export async function launchBrowser(options: LaunchOptions = {}): Promise<LaunchedBrowser> {
   const { chromium } = await loadPlaywright();
   const found = await findBrowser();
+  const { signal } = options;
   const args = [...flags(), ...(options.args ?? [])];
   const launch = (chromiumSandbox: boolean) =>
     chromium.launch({
@@ -161,10 +168,11 @@ export async function launchBrowser(
   };
   try {
     const folder = scratchFolder();
-    const browser = await withTemporary(folder, start);
-    const close = () => closeWithin(browser, () => endBrowser(folder));
-    return { ...found, browser, version: browser.version(), flags: args, close };
+    const close = (launched: Browser) => closeWithin(launched, () => endProcesses(folder));
+    const browser = await unlessAborted(signal, withTemporary(folder, start), close);
+    return { ...found, browser, version: browser.version(), flags: args, close: () => close(browser) };
   } catch (cause) {
+    if (signal?.aborted && cause === signal.reason) throw cause;
     const reason =
       (cause as Error).message.split('\n').find((line) => /error|cannot|missing|failed|exceeded/i.test(line)) ?? '';
     const where = found.executablePath ?? chromium.executablePath();
@@ -177,31 +185,14 @@ export async function launchBrowser(
   }
 }
 
-/** Runs `action` where whatever asks for a temporary folder gets `folder`: Playwright's profiles, and the browser itself. */
-async function withTemporary<T>(folder: string, action: () => Promise<T>): Promise<T> {
-  const names = process.platform === 'win32' ? ['TEMP', 'TMP'] : ['TMPDIR'];
-  const saved = names.map((name) => [name, process.env[name]] as const);
-  for (const name of names) process.env[name] = folder;
-  try {
-    return await action();
-  } finally {
-    for (const [name, value] of saved) {
-      if (value === undefined) delete process.env[name];
-      else process.env[name] = value;
-    }
-  }
-}
-
 /** @param force ends it without its help; without that, one that hangs is left to itself. */
 async function closeWithin(browser: Browser, force?: () => void): Promise<void> {
   const closed = browser.close().catch(() => {}); // of a connection that is gone
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<'late'>((resolve) => {
-    timer = setTimeout(() => resolve('late'), CLOSE_MS);
-  });
-  const end = await Promise.race([closed, late]);
-  clearTimeout(timer);
-  if (end !== 'late' || !force) return;
+  const late = await within(CLOSE_MS, closed).then(
+    () => false,
+    () => true,
+  );
+  if (!late || !force) return;
   force();
   await closed;
 }

@@ -1,7 +1,7 @@
 /**
- * A static server for one built page, for the time a test or a run lasts.
+ * A static server for built pages, for the time a test, a run or `downhill page` lasts.
  *
- * It listens on the loopback address only, on a port the system picks, and trusts nobody who can reach it: any web page
+ * It listens on the loopback address only, and trusts nobody who can reach it: any web page
  * open on this machine can send requests here, and by a rebound name even read the answers. So: GET and HEAD only, our
  * own Host only, files under the root only, no directory listings.
  */
@@ -10,6 +10,7 @@ import { realpath, stat } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { extname, join, sep } from 'node:path';
+import type { Io } from '../common/io.js';
 
 export interface Served {
   /** Such as http://127.0.0.1:41234/ */
@@ -22,6 +23,10 @@ export interface ServeOptions {
   readonly files?: Readonly<Record<string, string>>;
   /** Lets pages compile WebAssembly, and its threads start from blobs: for the libraries benchmarks compare with. */
   readonly wasm?: boolean;
+  /** Content security policies of documents that have their own: path in the URL to policy. */
+  readonly policies?: Readonly<Record<string, string>>;
+  /** Default 0: one that the system picks. One that is taken rejects with Node's EADDRINUSE. */
+  readonly port?: number;
 }
 
 const CONTENT_TYPES: Record<string, string> = {
@@ -62,15 +67,19 @@ const headers = (wasm: boolean) => ({
 /** Serves the folder `root` until `close()`. */
 export async function serve(root: string, options: ServeOptions = {}): Promise<Served> {
   const base = realpathSync(root);
-  const files = new Map(Object.entries(options.files ?? {}));
+  const site: Site = {
+    base,
+    files: new Map(Object.entries(options.files ?? {})),
+    policies: new Map(Object.entries(options.policies ?? {})),
+  };
   const sent = Object.entries(headers(options.wasm ?? false));
   const server = createServer((request, response) => {
     for (const [name, value] of sent) response.setHeader(name, value);
-    answer(request, response, base, files, (server.address() as AddressInfo).port).catch(() => refuse(response, 500));
+    answer(request, response, site, (server.address() as AddressInfo).port).catch(() => refuse(response, 500));
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(0, '127.0.0.1', resolve);
+    server.listen(options.port ?? 0, '127.0.0.1', resolve);
   });
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
@@ -82,26 +91,40 @@ export async function serve(root: string, options: ServeOptions = {}): Promise<S
   };
 }
 
-async function answer(
-  request: IncomingMessage,
-  response: ServerResponse,
-  base: string,
-  files: ReadonlyMap<string, string>,
-  port: number,
-): Promise<void> {
+/** Keeps a server until Ctrl+C, or another signal. @returns the exit code that tells of it */
+export async function untilInterrupted(server: Served, io: Io): Promise<number> {
+  const code = await new Promise<number>((resolve) => {
+    const stop = io.onInterrupt((code) => {
+      stop();
+      resolve(code);
+    });
+  });
+  await server.close();
+  return code;
+}
+
+interface Site {
+  readonly base: string;
+  readonly files: ReadonlyMap<string, string>;
+  readonly policies: ReadonlyMap<string, string>;
+}
+
+async function answer(request: IncomingMessage, response: ServerResponse, site: Site, port: number): Promise<void> {
   if (request.method !== 'GET' && request.method !== 'HEAD') return refuse(response, 405, { Allow: 'GET, HEAD' });
   // Against DNS rebinding: a foreign name that resolves to 127.0.0.1 still shows in this header.
   const { host } = request.headers;
   if (host !== `127.0.0.1:${port}` && host !== `localhost:${port}`) return refuse(response, 403);
 
   const path = urlPath(request.url ?? '');
-  const file = path === undefined ? undefined : (files.get(path) ?? (await fileUnder(base, path)));
+  const file = path === undefined ? undefined : (site.files.get(path) ?? (await fileUnder(site.base, path)));
   const info = file === undefined ? undefined : await stat(file).catch(() => undefined);
   if (file === undefined || !info?.isFile()) return refuse(response, 404);
 
+  const name = path === '/' ? '/index.html' : path!;
+  const policy = site.policies.get(name);
+  if (policy !== undefined) response.setHeader('Content-Security-Policy', policy);
   response.writeHead(200, {
-    'Content-Type':
-      CONTENT_TYPES[extname(path === '/' ? 'index.html' : path!).toLowerCase()] ?? 'application/octet-stream',
+    'Content-Type': CONTENT_TYPES[extname(name).toLowerCase()] ?? 'application/octet-stream',
     'Content-Length': info.size,
   });
   if (request.method === 'HEAD' || info.size === 0) return void response.end();

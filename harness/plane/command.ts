@@ -1,5 +1,5 @@
 /** `downhill loss-plane`: the loss round a network's weights, as pictures. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { createTrainer, DownhillError, describeAdapter, type Trainer } from '../../src/index.js';
 import {
@@ -11,10 +11,12 @@ import {
   recordPath,
   type WeightPath,
 } from '../../src/landscape/index.js';
-import { requestDevice } from '../../src/node/index.js';
+import { readPlainFile, requestDevice } from '../../src/node/index.js';
 import { plural } from '../common/format.js';
-import { type Io, interruptible, painter } from '../common/io.js';
-import { defaultFolder, outputError } from '../common/output.js';
+import { interruptible, LEAVING } from '../common/interrupt.js';
+import { type Io, painter } from '../common/io.js';
+import { OutFolder } from '../common/out-folder.js';
+import { defaultFolder } from '../common/output.js';
 import { Progress } from '../common/progress.js';
 import { findGpu } from '../common/quiet.js';
 import { dataOf } from '../train/command.js';
@@ -41,9 +43,11 @@ export async function lossPlane(args: readonly string[], io: Io): Promise<number
     io.stdout.write(planeHelp());
     return 0;
   }
-  return interruptible(io, async (signal) => {
+  return interruptible(io, LEAVING, async (signal) => {
     const { config, data } = await dataOf(command, io, signal);
-    const folder = makeFolder(command);
+    const files = command.planes.flatMap((plane) => [`${plane}.svg`, `${plane}.json`]);
+    const out = { what: 'a loss plane', files, force: command.force };
+    const folder = new OutFolder(command.out ?? defaultFolder('loss-plane'), out);
     const whole = { ...command, config };
     const progress = new Progress(io.stderr);
     try {
@@ -53,6 +57,7 @@ export async function lossPlane(args: readonly string[], io: Io): Promise<number
       report(whole, drawn, files, io);
     } finally {
       progress.clear();
+      folder.close();
     }
     return 0;
   });
@@ -164,30 +169,20 @@ async function readPath(
 ): Promise<NamedWeights[]> {
   const path: NamedWeights[] = [];
   for (const file of checkpoints) {
-    await trainer.importWeights(readFileSync(file));
+    await trainer.importWeights(await weightsOf(file));
     path.push(await trainer.readParameters());
   }
-  await trainer.importWeights(readFileSync(model));
+  await trainer.importWeights(await weightsOf(model));
   return path;
 }
 
-/** @returns its path, as it is shown */
-function makeFolder({ out, force, planes }: PlaneCommand): string {
-  const folder = out ?? defaultFolder('loss-plane');
+async function weightsOf(file: string): Promise<Uint8Array> {
   try {
-    mkdirSync(resolve(folder), { recursive: true });
+    return await readPlainFile(file);
   } catch (cause) {
-    throw outputError(folder, cause);
+    const message = `The weights ${file} cannot be read: ${(cause as Error).message}.`;
+    throw new DownhillError('DATA-NOT-FOUND', message, 'Name a run whose files are there and may be read.', cause);
   }
-  const taken = planes
-    .flatMap((plane) => [`${plane}.svg`, `${plane}.json`])
-    .find((file) => existsSync(join(folder, file)));
-  if (force || taken === undefined) return folder;
-  throw new DownhillError(
-    'OUTPUT-UNWRITABLE',
-    `The folder ${folder} has a ${taken} already.`,
-    'Name another folder, or add --force.',
-  );
 }
 
 /** What was trained, in words. */
@@ -196,30 +191,27 @@ const trained = ({ config, run }: PlaneCommand, { step }: Landscape): string =>
 
 type All = Awaited<ReturnType<typeof drawAll>>;
 
-function write(folder: string, command: PlaneCommand, { adapter, made, bends }: All) {
+/** @returns the files of each plane, as they are shown */
+function write(folder: OutFolder, command: PlaneCommand, { adapter, made, bends }: All) {
   const { sizes } = command.config.model;
-  try {
-    return made.map(({ landscape }) => {
-      const { plane, data, ...numbers } = landscape;
-      const files = { svg: join(folder, `${plane}.svg`), json: join(folder, `${plane}.json`) };
-      const subtitle = [
-        `${trained(command, landscape)}; mean over ${plural(data.samples, 'sample')}`,
-        ...(bends && plane !== 'line' ? [bendText(bends)] : []),
-        adapter.name,
-      ];
-      writeFileSync(
-        files.svg,
-        planeSvg({ title: `Loss round ${sizes.join('-')}: ${NAMES[plane]}`, subtitle, landscape }),
-      );
-      writeFileSync(
-        files.json,
-        `${JSON.stringify({ plane, adapter, samples: data.samples, ...numbers, eigenvalues: bends }, plainArrays)}\n`,
-      );
-      return files;
-    });
-  } catch (cause) {
-    throw outputError(folder, cause, 'it is no longer there');
+  const files: Record<string, string> = {};
+  for (const { landscape } of made) {
+    const { plane, data, ...numbers } = landscape;
+    const title = `Loss round ${sizes.join('-')}: ${NAMES[plane]}`;
+    const subtitle = [
+      `${trained(command, landscape)}; mean over ${plural(data.samples, 'sample')}`,
+      ...(bends && plane !== 'line' ? [bendText(bends)] : []),
+      adapter.name,
+    ];
+    const all = { plane, adapter, samples: data.samples, ...numbers, eigenvalues: bends };
+    files[`${plane}.svg`] = planeSvg({ title, subtitle, landscape });
+    files[`${plane}.json`] = `${JSON.stringify(all, plainArrays)}\n`;
   }
+  folder.write(files);
+  return made.map(({ landscape: { plane } }) => ({
+    svg: folder.shown(`${plane}.svg`),
+    json: folder.shown(`${plane}.json`),
+  }));
 }
 
 /** Typed arrays as lists; what is no number as null. */

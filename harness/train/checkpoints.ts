@@ -1,8 +1,8 @@
 /** The checkpoints of a run: kept in its folder, and found there again. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { DownhillError } from '../../src/index.js';
-import { type CheckpointStore, type FoundCheckpoint, folderStore } from '../../src/node/index.js';
+import { type CheckpointStore, type FoundCheckpoint, folderStore, readPlainText } from '../../src/node/index.js';
 import type { TrainConfig } from './config.js';
 import type { Emit, JobResult } from './events.js';
 import type { TrainCommand } from './options.js';
@@ -104,7 +104,7 @@ export function readRun(folder: string): KeptRun {
     );
   }
   try {
-    const kept = JSON.parse(readFileSync(file, 'utf8')) as (Partial<KeptRun> & { config?: TrainConfig }) | null;
+    const kept = JSON.parse(readPlainText(file)) as (Partial<KeptRun> & { config?: TrainConfig }) | null;
     const { config, steps = 0, result } = kept ?? {};
     const whole = [config?.data, config?.model, config?.optimizer, config?.model?.sizes, config?.optimizer?.hyper];
     if (whole.every((part) => typeof part === 'object' && part !== null) && steps > 0)

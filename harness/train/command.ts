@@ -3,11 +3,14 @@ import { join } from 'node:path';
 import { DownhillError } from '../../src/index.js';
 import { DATASETS, folderPlans } from '../../src/node/index.js';
 import { count, plural } from '../common/format.js';
+import { type Ending, interruptible } from '../common/interrupt.js';
 import { errorParts, type Io } from '../common/io.js';
 import { defaultFolder } from '../common/output.js';
+import { unlessAborted } from '../common/waiting.js';
 import { configOf, RunCheckpoints, readRun } from './checkpoints.js';
 import { runInChrome } from './chrome.js';
 import type { DataConfig, TrainConfig } from './config.js';
+import { withConfigFile } from './config-file.js';
 import { checkFit, fitted, heldShape, type JobData, knownShape, shapeOf } from './data.js';
 import type { DataShape, Emit, JobCheckpoints } from './events.js';
 import { fetchNamed } from './fetch.js';
@@ -38,64 +41,56 @@ export async function train(args: readonly string[], io: Io): Promise<number> {
   const { json, open } = command;
   let { config } = command;
   const reporter = new (json ? JsonReporter : TextReporter)(io, config);
-  const controller = new AbortController();
   let run: Run | undefined;
-  let interrupted = 0; // the exit code, once a signal came
-  let late: ReturnType<typeof setTimeout> | undefined;
-  let ended = false;
-  const giveUp = async () => {
-    await run?.checkpoints.idle(); // what is being saved is saved
-    if (ended) return;
-    const saved = run?.folder.abandon() ? run.folder.path : undefined;
-    reporter.failed(TOO_LATE, saved);
-    io.exit(interrupted);
+  let over = false;
+  const ending: Ending = {
+    withinMs: STOP_MS,
+    onStop: () => run && reporter.stopping(),
+    onLate: async () => {
+      await run?.checkpoints.idle(); // what is being saved is saved
+      if (over) return;
+      const saved = run?.folder.abandon() ? run.folder.path : undefined;
+      reporter.failed(TOO_LATE, saved);
+    },
   };
-  const stopListening = io.onInterrupt((code) => {
-    if (interrupted) return io.exit(code);
-    interrupted = code;
-    late = setTimeout(() => void giveUp(), STOP_MS);
-    if (run) reporter.stopping();
-    controller.abort();
-  });
-
-  try {
-    // Everything that can be wrong is looked at before a device is asked for.
-    config = withPlan(config, io);
-    const known = config.data.kind === 'named' ? heldShape(config, DATASETS[config.data.name]) : knownShape(config);
-    if (known) checkFit(config, known);
-    const files = await filesOf(config.data, { io, json, signal: controller.signal });
-    // A page makes its own data; here IDX files are read for the check alone.
-    const data = config.in === 'node' || files ? await loadData(config, files, open) : undefined;
-    if (data) {
-      config = fitted(config, open, data);
-      reporter.config = config;
-      checkFit(config, shapeOf(data));
+  return interruptible(io, ending, async (signal) => {
+    try {
+      // Everything that can be wrong is looked at before a device is asked for.
+      config = withPlan(config, io);
+      const known = config.data.kind === 'named' ? heldShape(config, DATASETS[config.data.name]) : knownShape(config);
+      if (known) checkFit(config, known);
+      const files = await filesOf(config.data, { io, json, signal });
+      // A page makes its own data; here IDX files are read for the check alone.
+      const data =
+        config.in === 'node' || files ? await unlessAborted(signal, loadData(config, files, open)) : undefined;
+      if (data) {
+        config = fitted(config, open, data);
+        reporter.config = config;
+        checkFit(config, shapeOf(data));
+      }
+      run = openRun({ ...command, config }, reporter);
+      const { resume } = command;
+      const goOn = resume?.changes.steps !== undefined || resume?.changes.epochs !== undefined;
+      const from = resume && (await findCheckpoint(run, config, data ? shapeOf(data) : known!, goOn));
+      const checkpoints = { from, goOn, save: run.save, plans: folderPlans() };
+      const result =
+        config.in === 'node' && data
+          ? await runInNode(config, data, run.emit, signal, checkpoints)
+          : await runInChrome(config, files, run.emit, signal, checkpoints);
+      const { diverged, unwritten } = run.folder.finish(result);
+      reporter.done(result, unwritten ? undefined : run.folder.path, diverged);
+      if (unwritten) throw unwritten;
+      if (result.interrupted) throw signal.reason;
+      return diverged && !command.allowDivergence ? DIVERGED : 0;
+    } catch (error) {
+      const saved = run?.folder.abandon() ? run.folder.path : undefined;
+      reporter.failed(error instanceof DownhillError ? errorParts(error) : undefined, saved);
+      throw error;
+    } finally {
+      over = true;
+      await run?.checkpoints.close();
     }
-    run = openRun({ ...command, config }, reporter);
-    const { resume } = command;
-    const goOn = resume?.changes.steps !== undefined || resume?.changes.epochs !== undefined;
-    const from = resume && (await findCheckpoint(run, config, data ? shapeOf(data) : known!, goOn));
-    const checkpoints = { from, goOn, save: run.save, plans: folderPlans() };
-    const result =
-      config.in === 'node' && data
-        ? await runInNode(config, data, run.emit, controller.signal, checkpoints)
-        : await runInChrome(config, files, run.emit, controller.signal, checkpoints);
-    const { diverged, unwritten } = run.folder.finish(result);
-    reporter.done(result, unwritten ? undefined : run.folder.path, diverged);
-    if (unwritten) throw unwritten;
-    if (result.interrupted) return interrupted;
-    return diverged && !command.allowDivergence ? DIVERGED : 0;
-  } catch (error) {
-    if (!run && controller.signal.aborted && error === controller.signal.reason) return interrupted; // of a download
-    const saved = run?.folder.abandon() ? run.folder.path : undefined;
-    reporter.failed(error instanceof DownhillError ? errorParts(error) : undefined, saved);
-    throw error;
-  } finally {
-    ended = true;
-    clearTimeout(late);
-    stopListening();
-    await run?.checkpoints.close();
-  }
+  });
 }
 
 /** A run's files, and what is told of it. */
@@ -180,7 +175,8 @@ export async function dataOf(
 ): Promise<{ readonly config: TrainConfig; readonly data: JobData }> {
   const known = config.data.kind === 'named' ? DATASETS[config.data.name] : knownShape(config);
   if (known) checkFit(config, known);
-  const data = await loadData(config, await filesOf(config.data, { io, json, signal }), open);
+  const files = await filesOf(config.data, { io, json, signal });
+  const data = await unlessAborted(signal, loadData(config, files, open));
   const whole = fitted(config, open, data);
   checkFit(whole, shapeOf(data));
   return { config: whole, data };
@@ -195,8 +191,11 @@ const TOO_LATE = {
 /** `parseTrain`, with the configuration of a run that is gone on with; whose errors a program that asked for JSON finds on stdout, too. */
 function readCommand(args: readonly string[], io: Io): TrainCommand | 'help' {
   try {
-    const command = parseTrain(args);
-    return command === 'help' ? command : { ...command, config: configOf(command) };
+    const { args: all, plan, note } = withConfigFile(args);
+    const command = parseTrain(all);
+    if (command === 'help') return command;
+    if (note) io.stderr.write(`${note}\n`);
+    return { ...command, config: { ...configOf(command), ...(plan && { plan }) } };
   } catch (error) {
     if (args.includes('--json') && error instanceof DownhillError)
       writeJson(io, { type: 'error', ...errorParts(error) });

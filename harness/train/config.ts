@@ -6,6 +6,7 @@ import type { Missing } from '../../src/csv.js';
 import type {
   Activation,
   AugmentOptions,
+  ClipOptions,
   DECAY_TYPES,
   EarlyStoppingOptions,
   Gain,
@@ -14,6 +15,7 @@ import type {
   MeasuredPlan,
   Norm,
   Sampling,
+  Toy,
 } from '../../src/index.js';
 import type { NamedDataset } from '../../src/node/index.js';
 import type { Place, Scale } from '../common/settings.js';
@@ -22,6 +24,8 @@ import type { WrapConfig } from './wrap.js';
 export type DataConfig =
   /** The library's own generator. */
   | { readonly kind: 'digits'; readonly samples: number }
+  /** Points of the plane, of the library as well. */
+  | { readonly kind: Toy; readonly samples: number; readonly noise: number }
   /** Downloaded once, by its name. */
   | { readonly kind: 'named'; readonly name: NamedDataset }
   /** IDX files of a folder, by its absolute path. */
@@ -42,6 +46,10 @@ export type DataConfig =
     }
   /** NumPy's files, by their absolute paths: samples and targets, or one archive of x and y. */
   | { readonly kind: 'npy'; readonly files: readonly string[] };
+
+/** Data that the library makes itself. */
+export type DrawnConfig = Extract<DataConfig, { readonly samples: number }>;
+export const isDrawn = (data: DataConfig): data is DrawnConfig => 'samples' in data;
 
 /** Where data of files lies, in messages and reports; undefined where it has no place. */
 export function placeOf(data: DataConfig): string | undefined {
@@ -103,6 +111,8 @@ export interface TrainConfig {
   readonly lossOptions?: { readonly labelSmoothing: number };
   /** Absent where nothing is added to the loss. */
   readonly penalty?: { readonly l1: number; readonly l2: number };
+  /** Absent where gradients are as they are. */
+  readonly clip?: Pick<ClipOptions, 'globalNorm' | 'value'>;
   /** Absent where batches are as the data is. */
   readonly augment?: AugmentOptions;
   /** What goes round the rule; absent where nothing does. */
@@ -133,6 +143,26 @@ export interface TrainConfig {
   readonly planBudgetMs?: number;
   /** There where the last steps of the run are profiled. */
   readonly profile?: true;
+}
+
+/** What is added to the loss, and done to the gradients and the batches, as it is chosen: 0 is off. */
+export interface Regularisation {
+  readonly penalty: { readonly l1: number; readonly l2: number };
+  readonly clip: { readonly norm: number; readonly value: number };
+  readonly mixup: number;
+  readonly cutout: number;
+}
+
+/** The same as a configuration has it, where what is off is absent. */
+export function regularised({ penalty, clip, mixup, cutout }: Regularisation) {
+  const { norm, value } = clip;
+  const clipped = { ...(norm > 0 && { globalNorm: norm }), ...(value > 0 && { value }) };
+  const augment = { ...(mixup > 0 && { mixup: { alpha: mixup } }), ...(cutout > 0 && { cutout: { size: cutout } }) };
+  return {
+    ...((penalty.l1 > 0 || penalty.l2 > 0) && { penalty }),
+    ...((norm > 0 || value > 0) && { clip: clipped }),
+    ...((mixup > 0 || cutout > 0) && { augment }),
+  };
 }
 
 /** A hyper-parameter's value as it is typed: 0.001, 0.9,0.999, true. */

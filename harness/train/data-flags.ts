@@ -1,8 +1,8 @@
 /** The flags of data: where it comes from, and how a table is to be read. */
 import { resolve } from 'node:path';
 import type { Missing } from '../../src/csv.js';
-import { checkChoice, DownhillError, suggest } from '../../src/index.js';
-import { toNumber } from '../common/settings.js';
+import { checkChoice, DownhillError, suggest, type Toy, toys } from '../../src/index.js';
+import { isToy, toNumber } from '../common/settings.js';
 import type { DataConfig } from './config.js';
 import { NAMED } from './fetch.js';
 
@@ -12,23 +12,45 @@ const wrong = (what: string, fix: string) => new DownhillError('OPTION-RANGE', w
 const TABLE_FLAGS = ['target', 'ignore', 'missing', 'delimiter', 'decimal'] as const;
 
 /** @throws DownhillError OPTION-RANGE */
-export function readData(text: string, given: ReadonlyMap<string, string>, samples: () => number): DataConfig {
+export function readData(
+  text: string,
+  given: ReadonlyMap<string, string>,
+  setting: (name: 'samples' | 'points' | 'noise') => number,
+): DataConfig {
   const [, kind, place] = /^(idx|csv|npy):(.+)$/.exec(text) ?? [];
   const stray = kind === 'csv' ? undefined : TABLE_FLAGS.find((flag) => given.has(flag));
   if (stray) throw wrong(`--${stray} is for --data csv:FILE.`, `Leave out --${stray}.`);
-  if (text === 'digits') return { kind: 'digits', samples: samples() };
-  if (given.has('samples'))
-    throw wrong('--samples is for --data digits; others are used whole.', 'Leave out --samples.');
+  if (text === 'digits') {
+    checkDrawn(given, ['samples']);
+    return { kind: 'digits', samples: setting('samples') };
+  }
+  checkDrawn(given, isToy(text) ? ['points', 'noise'] : []);
+  if (isToy(text)) return { kind: text, samples: setting('points'), noise: setting('noise') };
   const named = NAMED.find((name) => name === text);
   if (named) return { kind: 'named', name: named };
   if (kind === 'idx') return { kind, folder: resolve(place!) };
   if (kind === 'csv') return readTable(resolve(place!), given);
   if (kind === 'npy') return { kind, files: readNpyFiles(place!) };
-  const near = suggest(text, ['digits', ...NAMED]);
+  const near = suggest(text, ['digits', ...TOYS, ...NAMED]);
   throw wrong(
-    `--data must be digits, ${NAMED.join(', ')}, idx:DIR, csv:FILE or npy:FILE, got '${text}'.`,
+    `--data must be digits, ${[...TOYS, ...NAMED].join(', ')}, idx:DIR, csv:FILE or npy:FILE, got '${text}'.`,
     near.startsWith('Did') ? near : 'Write --data idx:DIR for a folder with IDX files, csv:FILE for a table.',
   );
+}
+
+const TOYS = Object.keys(toys) as Toy[];
+/** Flags of what is drawn, and whom they are for. */
+const DRAWN_FLAGS = { samples: 'digits', points: TOYS.join(', '), noise: TOYS.join(', ') };
+
+/** @throws DownhillError OPTION-RANGE for a flag of other data than that which is drawn */
+function checkDrawn(given: ReadonlyMap<string, string>, own: readonly string[]): void {
+  for (const [flag, data] of Object.entries(DRAWN_FLAGS)) {
+    if (!given.has(flag) || own.includes(flag)) continue;
+    throw wrong(
+      `--${flag} is for --data ${data}${own.length > 0 ? '' : '; others are used whole'}.`,
+      `Leave out --${flag}.`,
+    );
+  }
 }
 
 function readTable(file: string, given: ReadonlyMap<string, string>): DataConfig {

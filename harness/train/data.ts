@@ -1,10 +1,10 @@
 /** The data sets of a run, made from its configuration; in Node and in a page alike. */
-import { type CsvOptions, type CsvSource, csv } from '../../src/csv.js';
+import type { CsvOptions, CsvSource } from '../../src/csv.js';
 import {
   arrays,
   type Dataset,
   DownhillError,
-  digits,
+  drawDigits,
   idx,
   mlp,
   npy,
@@ -14,12 +14,13 @@ import {
   statistics,
   type Targets,
   targetStatistics,
+  toys,
   unitRange,
 } from '../../src/index.js';
-import { DIGITS, HIDDEN, type Scale, TRAIN_SHARE } from '../common/settings.js';
-import type { DataConfig, TrainConfig } from './config.js';
+import { DIGITS, HIDDEN, type Scale, TOY, TRAIN_SHARE } from '../common/settings.js';
+import { type DataConfig, type DrawnConfig, isDrawn, type TrainConfig } from './config.js';
 import type { DataShape } from './events.js';
-import { profiledSteps, runSteps, scheduleOf } from './schedule.js';
+import { checkedSteps, profiledSteps, scheduleOf } from './schedule.js';
 import { checkStopMetric, holdOut, trainedOn } from './validation.js';
 
 /** What a job trains on and what it is judged by. */
@@ -62,8 +63,8 @@ const trainCount = (samples: number) => Math.max(1, Math.floor(samples * TRAIN_S
 /** Data that comes in one part, in two. */
 export const parted = (data: Dataset) => split(data, trainCount(data.samples));
 
-/** The generator's images are always the same, so that runs with different --seed differ in the training alone. */
-const DIGITS_SEED = 0;
+/** What is drawn is always the same, so that runs with different --seed differ in the training alone. */
+const DRAWN_SEED = 0;
 /** Which rows of a file train and which test, likewise. */
 const SPLIT_SEED = 0;
 
@@ -87,7 +88,11 @@ export function fitted(config: TrainConfig, open: Open, { train }: JobData): Tra
  * @throws DownhillError DATA-*.
  */
 export async function buildData(config: TrainConfig, files?: JobFiles, open?: Open): Promise<JobData> {
-  const [all, test] = await loadParts(config, files, open?.loss ?? false);
+  return prepared(config, await loadParts(config, files, open?.loss ?? false), open);
+}
+
+/** Parts as they were read, as a run takes them: a validation part held out, all scaled, targets as the loss takes them. */
+export function prepared(config: TrainConfig, [all, test]: readonly [Dataset, Dataset], open?: Open): JobData {
   const [train, validation] = holdOut(config, all);
   const parts = scaled({ train, test, ...(validation && { validation }) }, config.scale);
   if (train.targets.kind === 'values') return open?.loss || !lossOf(config).within ? targetsScaled(parts) : parts;
@@ -111,9 +116,11 @@ function targetsScaled(parts: JobData): JobData {
 
 /** What `buildData` will make, where that is known beforehand: the generator's data need not be drawn to be checked. */
 export function knownShape(config: TrainConfig): DataShape | undefined {
-  if (config.data.kind !== 'digits') return undefined;
-  const train = trainCount(config.data.samples);
-  return heldShape(config, { train, test: config.data.samples - train, ...DIGITS });
+  const { data } = config;
+  if (!isDrawn(data)) return undefined;
+  const train = trainCount(data.samples);
+  const form = data.kind === 'digits' ? DIGITS : TOY;
+  return heldShape(config, { train, test: data.samples - train, ...form });
 }
 
 /** The shape of data once the validation part is held out. */
@@ -154,7 +161,7 @@ export function checkFit(config: TrainConfig, shape: DataShape): void {
     );
   }
   checkStopMetric(config);
-  const steps = runSteps(config, shape.train);
+  const steps = checkedSteps(config, shape.train);
   scheduleOf(config, steps);
   profiledSteps(config, steps);
 }
@@ -181,7 +188,8 @@ export async function loadRaw(
   files: JobFiles | undefined,
   wanted?: Targets['kind'],
 ): Promise<{ readonly train: Dataset; readonly test?: Dataset }> {
-  if (data.kind === 'digits') return { train: digits({ samples: data.samples, seed: DIGITS_SEED }) };
+  if (data.kind === 'digits') return { train: await drawDigits({ samples: data.samples, seed: DRAWN_SEED }) };
+  if (isDrawn(data)) return { train: drawToy(data) };
   if (!files) throw new DownhillError('INTERNAL', 'The job got no files.', 'Report this.');
   if ('files' in files) return { train: await readPlain(data, files.files, wanted) };
   // The network says how many classes there are: MNIST's files have 10, EMNIST's up to 62, and no header tells.
@@ -196,6 +204,10 @@ export async function loadRaw(
     'Put the files of one data set into the folder.',
   );
 }
+
+/** Points of the plane. */
+export const drawToy = ({ kind, samples, noise }: Extract<DrawnConfig, { readonly noise: number }>): Dataset =>
+  toys[kind]({ samples, noise, seed: DRAWN_SEED });
 
 /** More classes than a column that counts something looks like. */
 const MOST_CLASSES = 100;
@@ -228,6 +240,8 @@ async function readTable(
   { target, ignore, missing, missingIn, delimiter, decimal }: DataConfig & { kind: 'csv' },
   targets: Pick<CsvOptions, 'targets'>,
 ): Promise<Dataset> {
+  // Only a page that reads tables loads what reads them.
+  const { csv } = await import('../../src/csv.js');
   const written = { ...(delimiter !== undefined && { delimiter }), ...(decimal && { decimal }) };
   const options = { target, ignore, ...written, ...targets };
   if (!missingIn) return csv(source, { ...options, missing });

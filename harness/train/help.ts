@@ -1,6 +1,7 @@
 /** The text of `downhill train --help`, made from the tables of flags and the rows of the rules. */
 import type { Field, RuleRow } from '../../src/index.js';
-import { entry, flagHelp, opposite, wrap } from '../common/flags.js';
+import { opposite } from '../common/flag-names.js';
+import { entry, flagHelp, wrap } from '../common/flags.js';
 import { COMMAND_RULES, explain } from '../common/settings.js';
 import { FLAGS, hyperFlags, valueName } from './options.js';
 import { SCHEDULES } from './schedule.js';
@@ -48,7 +49,10 @@ export function trainHelp(): string {
       'the training diverged: its last loss is not finite, or the loss at the end (median of the last tenth) is over ' +
         '3 times that at the start (mean of the first 32 samples); --allow-divergence makes it 0',
     ),
-    ...entry('130, 143', 'ended by Ctrl+C or SIGTERM; saved, and evaluated where 4 s were enough for that'),
+    ...entry(
+      '130, 143, 129',
+      'ended by Ctrl+C, SIGTERM or SIGHUP; saved, and evaluated where 4 s were enough for that; a second one ends at once',
+    ),
     '',
     'examples',
     '  npx downhill train --optimizer sgd --lr 0.1 --momentum 0.9 --nesterov',
@@ -57,6 +61,7 @@ export function trainHelp(): string {
     '  npx downhill train --validation 0.1 --patience 5 --epochs 100',
     '  npx downhill train --save-every 500 --out runs/mine',
     '  npx downhill train --resume runs/mine',
+    '  npx downhill train --config run.json --out runs/again',
     '  npx downhill train --in chrome --steps 500 --json',
     '  npx downhill train --profile --steps 300',
     '  npx downhill train --optimizer lbfgs --samples 2000',

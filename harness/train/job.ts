@@ -13,6 +13,7 @@ import {
   type Trainer,
 } from '../../src/index.js';
 import { COMMAND_RULES } from '../common/settings.js';
+import { unlessAborted } from '../common/waiting.js';
 import type { TrainConfig } from './config.js';
 import { type JobData, shapeOf } from './data.js';
 import type { Emit, JobCheckpoints, JobResult, SavedKind } from './events.js';
@@ -23,7 +24,8 @@ import { wrapperOf } from './wrap.js';
 
 /**
  * Trains and evaluates, and tells about it through `emit`. Aborting `signal` ends the training early; what was reached
- * by then is saved and evaluated like a whole run, with `interrupted` set, and not profiled.
+ * by then is saved and evaluated like a whole run, with `interrupted` set, and not profiled; before there is a trainer, it throws
+ * the signal's reason.
  *
  * @throws DownhillError as the trainer's; FEATURE-MISSING before any training where a profile is asked for and the
  * device has no timestamps.
@@ -40,11 +42,13 @@ export async function runJob(
   if (config.profile) checkTimestamps(device); // before anything is trained
   const steps = runSteps(config, data.train.samples);
   const schedule = scheduleOf(config, steps);
-  const trainer = await createTrainer(device, {
+  const options = {
     ...trainerOptions(config, data, schedule),
     ...validationOptions(config, data.validation),
     ...planOptions(config, checkpoints),
-  });
+  };
+  // Large networks are drawn for a while, and plans measured; by then there is nothing to keep.
+  const trainer = await unlessAborted(signal, createTrainer(device, options), (late) => late.destroy());
   try {
     const { stepsPerEpoch } = trainer;
     const batchSize = config.batchSize ?? data.train.samples;
@@ -85,6 +89,7 @@ export function trainerOptions(config: TrainConfig, data: JobData, schedule: Ret
     seed: config.seed,
     ...(config.wrappers && { wrappers: config.wrappers.map(wrapperOf) }),
     ...(config.penalty && { penalty: config.penalty }),
+    ...(config.clip && { clip: config.clip }),
     ...(config.augment && { augment: config.augment }),
   };
 }

@@ -1,6 +1,6 @@
 /** metrics.jsonl of a run: a line for every step, and one for the result. */
-import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
 import type { ValidationReport } from '../../src/index.js';
+import { appendLines, readPlainText } from '../../src/node/index.js';
 import { isFull, writeWhole } from '../common/whole-file.js';
 
 /** What a line may hold: of a step, or of the validation behind it. A number that is not finite is null in JSON. */
@@ -19,12 +19,8 @@ export interface KeptMetrics {
   readonly validations: ValidationReport[];
 }
 
-/**
- * Lines are appended as they come. Where the disk is full they wait, and go out with the next ones: what a full disk cut
- * off is written over, as each line has its place in the file.
- */
+/** Lines are appended as they come. Where the disk is full they wait, and go out with the next ones. */
 export class Metrics {
-  #size = 0;
   #waiting = '';
 
   constructor(readonly path: string) {}
@@ -32,14 +28,13 @@ export class Metrics {
   /** Begins anew. */
   clear(): void {
     writeWhole(this.path, '');
-    this.#size = 0;
   }
 
   /** Keeps the lines of the first `steps` steps, those of a run that is gone on with, and of their validations. */
   keep(steps: number): KeptMetrics {
     const kept: string[] = [];
     const [losses, validations]: [number[], ValidationReport[]] = [[], []];
-    for (const line of readFileSync(this.path, 'utf8').split('\n')) {
+    for (const line of readPlainText(this.path).split('\n')) {
       const { step, loss, validationLoss, best = false, ...means } = readLine(line);
       const { validationAccuracy: accuracy, validationMse: mse } = means;
       // What comes after was trained beyond the checkpoint, and is trained again.
@@ -56,7 +51,6 @@ export class Metrics {
       kept.push(`${line}\n`);
     }
     writeWhole(this.path, kept.join(''));
-    this.#size = Buffer.byteLength(kept.join(''));
     return { losses, validations };
   }
 
@@ -74,14 +68,7 @@ export class Metrics {
 
   /** Writes what waits. */
   flush(): void {
-    const bytes = Buffer.from(this.#waiting);
-    const file = openSync(this.path, 'r+');
-    try {
-      for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at, bytes.length - at, this.#size + at);
-    } finally {
-      closeSync(file);
-    }
-    this.#size += bytes.length;
+    appendLines(this.path, this.#waiting);
     this.#waiting = '';
   }
 }

@@ -1,7 +1,6 @@
 /** Runs a job in this process, on Dawn; and what else of a run needs Node's files. */
-import { readFile } from 'node:fs/promises';
 import { DownhillError } from '../../src/index.js';
-import { type IdxFiles, idxFolder, idxParts, requestDevice } from '../../src/node/index.js';
+import { type IdxFiles, idxFolder, idxParts, readPlainFile, requestDevice } from '../../src/node/index.js';
 import { errorParts } from '../common/io.js';
 import { findGpu } from '../common/quiet.js';
 import { versionOf } from '../common/versions.js';
@@ -62,7 +61,7 @@ export type JobBytes = IdxBytes | PlainBytes;
 export async function readPlain(paths: readonly string[]): Promise<PlainBytes> {
   const files = paths.map(async (path) => {
     try {
-      return await readFile(path);
+      return await readPlainFile(path);
     } catch (cause) {
       const message = `The data file '${path}' cannot be read: ${(cause as Error).message}.`;
       throw new DownhillError('DATA-NOT-FOUND', message, 'Check that it is a file and that you may read it.', cause);

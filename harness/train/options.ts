@@ -1,31 +1,27 @@
 /** The flags of `downhill train`: what they are called, what they mean, and how they become a TrainConfig. */
-import {
-  checkChoice,
-  checkInteger,
-  DECAY_TYPES,
-  DownhillError,
-  type Field,
-  type RuleRow,
-  resolveRule,
-} from '../../src/index.js';
-import { type Flag, type Flags, flagOf, HELP, kebab, opposite, readFlags } from '../common/flags.js';
+import { checkInteger, DownhillError, type Field, type RuleRow, resolveRule, toys } from '../../src/index.js';
+import { flagOf, opposite } from '../common/flag-names.js';
+import { type Flag, type Flags, HELP, readFlags } from '../common/flags.js';
 import {
   COMMAND_RULES,
   DIGITS,
   explain,
   HIDDEN,
+  isToy,
   readGain,
   readSetting,
   readText,
   SETTINGS,
+  TOY,
   toNumber,
 } from '../common/settings.js';
-import type { HyperValue, ScheduleConfig, ScheduleOptions, TrainConfig } from './config.js';
+import { type HyperValue, regularised, type TrainConfig } from './config.js';
 import type { Open } from './data.js';
 import { readData } from './data-flags.js';
 import { NAMED } from './fetch.js';
 import { modelOf } from './model.js';
-import { makeSchedule, SCHEDULES } from './schedule.js';
+import { makeSchedule } from './schedule.js';
+import { readSchedule, SCHEDULE, SCHEDULE_FLAGS } from './schedule-flags.js';
 import { EVERY, readValidation } from './validation.js';
 import { readWrap, WRAPPERS } from './wrap.js';
 
@@ -48,10 +44,7 @@ const MOST_ROUNDS = 200;
 /** What may be said anew of a run that is gone on with. */
 const RESUMABLE = ['resume', 'epochs', 'steps', 'save-every', 'keep', 'json', 'allow-divergence'];
 
-/** The schedules that take an option. */
-const schedulesWith = (option: keyof ScheduleOptions): string[] =>
-  Object.keys(SCHEDULES).filter((name) => SCHEDULES[name]!.options.includes(option));
-const forSchedules = (option: keyof ScheduleOptions) => `of ${schedulesWith(option).join(', ')}`;
+const TOYS = Object.keys(toys).join(', ');
 
 /** What stands for a field's value in the help. */
 export const valueName = (field: Field): string =>
@@ -67,12 +60,18 @@ const flagsOf = (...names: (keyof typeof SETTINGS)[]): Flags =>
     }),
   );
 
+/** Layer widths, where nobody gives them; of files the data has the last word. */
+function widthsFor(data: string): string {
+  const { features, classes } = isToy(data) ? TOY : DIGITS;
+  return [features, ...HIDDEN, classes].join('-');
+}
+
 /** The flags by the headings of the help text. */
 export const FLAGS: Readonly<Record<string, Flags>> = {
   data: {
     data: {
       value: 'SOURCE',
-      help: `digits (${SETTINGS.data.words.digits}), ${NAMED.join(' or ')} (downloaded once), idx:DIR (a folder with IDX files, such as MNIST), csv:FILE or npy:FILE (x.npy,y.npy, or an archive of x and y)`,
+      help: `digits (${SETTINGS.data.words.digits}), ${TOYS} (points of the plane), ${NAMED.join(' or ')} (downloaded once), idx:DIR (a folder with IDX files, such as MNIST), csv:FILE or npy:FILE (x.npy,y.npy, or an archive of x and y)`,
       default: SETTINGS.data.default,
     },
     target: { value: 'NAME', help: 'of csv: the column to predict; NAME,NAME for several numbers' },
@@ -86,14 +85,14 @@ export const FLAGS: Readonly<Record<string, Flags>> = {
     },
     delimiter: { value: 'X', help: 'of csv: what is between fields, or tab', default: 'found out' },
     decimal: { value: 'X', help: "of csv: the decimal sign, '.' or ','", default: '.' },
-    ...flagsOf('samples', 'scale'),
+    ...flagsOf('samples', 'points', 'noise', 'scale'),
   },
   network: {
     model: {
       value: 'WIDTHS',
       help: 'layer widths from input to output',
-      default: [DIGITS.features, ...HIDDEN, DIGITS.classes].join('-'),
-      // Of csv and npy the ends are those of the data.
+      default: widthsFor('digits'),
+      // Of points, csv and npy the ends are those of the data.
     },
     ...flagsOf('activation', 'norm', 'dropout', 'init'),
     gain: { value: 'X', help: 'factor of the weights: a number, or auto by the activation', default: "the init's own" },
@@ -110,7 +109,7 @@ export const FLAGS: Readonly<Record<string, Flags>> = {
     steps: { value: 'N', help: 'steps to do, instead of --epochs' },
     ...flagsOf('sampling'),
     'drop-last': { help: 'leaves out the last batch of an epoch where it is short' },
-    ...flagsOf('penalty-l1', 'penalty-l2', 'mixup', 'cutout', 'seed', 'in'),
+    ...flagsOf('penalty-l1', 'penalty-l2', 'clip-norm', 'clip-value', 'mixup', 'cutout', 'seed', 'in'),
   },
   validation: {
     validation: {
@@ -126,21 +125,16 @@ export const FLAGS: Readonly<Record<string, Flags>> = {
     },
     'stop-metric': { value: 'NAME', help: 'what better means: loss, accuracy or mse', default: 'loss' },
   },
-  schedule: {
-    schedule: { value: 'NAME', help: 'what --lr follows over the run: one of those below', default: 'constant' },
-    ...flagsOf('warmup'),
-    'step-size': { value: 'N', help: forSchedules('stepSize'), default: 'a third of the run' },
-    milestones: { value: 'N,N', help: forSchedules('milestones'), default: 'half and three quarters of the run' },
-    gamma: { value: 'X', help: forSchedules('gamma'), default: '0.1' },
-    power: { value: 'X', help: forSchedules('power'), default: '2' },
-    'min-lr': { value: 'X', help: forSchedules('minLr'), default: '0' },
-    'decay-steps': { value: 'N', help: forSchedules('decaySteps'), default: 'a tenth of the run' },
-    'decay-type': { value: 'NAME', help: `${forSchedules('decayType')}: ${DECAY_TYPES.join(', ')}`, default: '1-sqrt' },
-    'd-model': { value: 'N', help: forSchedules('dModel'), default: '512' },
-  },
+  schedule: { schedule: SCHEDULE, ...flagsOf('warmup'), ...SCHEDULE_FLAGS },
   checkpoints: {
     'save-every': { value: 'N', help: 'saves a checkpoint every N steps; there is one at the end in any case' },
     keep: { value: 'N', help: 'checkpoints that stay; older ones go', default: '3' },
+    config: {
+      value: 'FILE',
+      help:
+        'trains what a run.json of the page or the config.json of a run says, bit for bit on the same adapter; other ' +
+        'flags stand in place of what it says',
+    },
     resume: {
       value: 'DIR',
       help:
@@ -212,9 +206,7 @@ export function parseTrain(args: readonly string[]): TrainCommand | 'help' {
   const { row, hyper } = resolveRule(COMMAND_RULES, text('optimizer'), readHyper(given, text('optimizer')));
   const [norm, dropout] = [setting('norm'), setting('dropout')];
   const model = {
-    sizes: text('model')
-      .split(/(?<=\d)-/)
-      .map(toNumber) as number[],
+    sizes: (given.get('model') ?? widthsFor(text('data'))).split(/(?<=\d)-/).map(toNumber) as number[],
     activation: setting('activation'),
     ...(norm !== 'none' && { norm }),
     ...(dropout > 0 && { dropout }),
@@ -247,6 +239,8 @@ export function parseTrain(args: readonly string[]): TrainCommand | 'help' {
     ...(given.has('keep') && { keep: checkInteger('--keep', toNumber(text('keep')), 1) }),
   };
   const resume = readResume(given, { ...(given.has('steps') || given.has('epochs') ? length : {}), ...saves });
+  if (given.has('config') && !resume)
+    throw wrong('--config is of downhill train alone.', 'Leave it out, and give the flags of the run.');
   const schedule = readSchedule(given, setting('warmup'));
   if (schedule && (row.fields.lr as { readonly fixed?: boolean } | undefined)?.fixed !== undefined) {
     throw wrong(
@@ -256,7 +250,7 @@ export function parseTrain(args: readonly string[]): TrainCommand | 'help' {
   }
   const validation = readValidation(given);
   const config: TrainConfig = {
-    data: readData(text('data'), given, () => setting('samples')),
+    data: readData(text('data'), given, setting),
     scale: setting('scale'),
     model,
     ...(lossOptions && { lossOptions }),
@@ -301,49 +295,14 @@ function readResume(given: ReadonlyMap<string, string>, changes: Partial<TrainCo
   );
 }
 
-/** What is added to the loss, and done to the batches; nothing where all is off. */
+/** What is added to the loss, and done to the batches and the gradients; nothing where all is off. */
 function regularisation(setting: <K extends keyof typeof SETTINGS>(name: K) => (typeof SETTINGS)[K]['default']) {
-  const [l1, l2] = [setting('penalty-l1'), setting('penalty-l2')];
-  const [alpha, size] = [setting('mixup'), setting('cutout')];
-  const augment = { ...(alpha > 0 && { mixup: { alpha } }), ...(size > 0 && { cutout: { size } }) };
-  return {
-    ...((l1 > 0 || l2 > 0) && { penalty: { l1, l2 } }),
-    ...((alpha > 0 || size > 0) && { augment }),
-  };
-}
-
-const SCHEDULE_FLAGS = [
-  'stepSize',
-  'milestones',
-  'gamma',
-  'power',
-  'minLr',
-  'decaySteps',
-  'decayType',
-  'dModel',
-] as const;
-
-/** What --lr follows; undefined where it stays as it is. Values are checked when the schedule is made of them. */
-function readSchedule(given: ReadonlyMap<string, string>, warmup: number): ScheduleConfig | undefined {
-  const name = checkChoice('--schedule', given.get('schedule') ?? 'constant', Object.keys(SCHEDULES));
-  const options: Record<string, unknown> = {};
-  for (const key of SCHEDULE_FLAGS) {
-    const flag = kebab(key);
-    const typed = given.get(flag);
-    const fallback = toNumber(general[flag]!.default!);
-    if (SCHEDULES[name]!.options.includes(key)) {
-      // A default in words depends on the run's length.
-      if (typed !== undefined) options[key] = key === 'milestones' ? typed.split(',').map(toNumber) : toNumber(typed);
-      else if (typeof fallback === 'number') options[key] = fallback;
-    } else if (typed !== undefined) {
-      const owners = schedulesWith(key);
-      throw wrong(
-        `--${flag} is for --schedule ${owners.join(', ')}, not for ${name}.`,
-        `Leave out --${flag}, or use --schedule ${owners[0]}.`,
-      );
-    }
-  }
-  return name === 'constant' && warmup === 0 ? undefined : { name, warmup, ...options };
+  return regularised({
+    penalty: { l1: setting('penalty-l1'), l2: setting('penalty-l2') },
+    clip: { norm: setting('clip-norm'), value: setting('clip-value') },
+    mixup: setting('mixup'),
+    cutout: setting('cutout'),
+  });
 }
 
 /** One of the words, or a file: which of them exist, the command finds out. */

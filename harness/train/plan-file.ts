@@ -1,6 +1,6 @@
 /** The file of --plan. */
-import { readFileSync } from 'node:fs';
 import { DownhillError, type MeasuredPlan, show } from '../../src/index.js';
+import { readPlainText } from '../../src/node/index.js';
 import type { Io } from '../common/io.js';
 import type { TrainConfig } from './config.js';
 
@@ -16,11 +16,11 @@ export function withPlan(config: TrainConfig, io: Io): TrainConfig {
   const { plan: _, ...rest } = config;
   let text: string;
   try {
-    text = readFileSync(file, 'utf8');
+    text = readPlainText(file);
   } catch (cause) {
     throw new DownhillError(
       'DATA-NOT-FOUND',
-      `There is no plan in ${show(file)}: it cannot be read.`,
+      `There is no plan in ${show(file)}: it cannot be read: ${(cause as Error).message}.`,
       'Pass --plan auto, pinned, measure, or a file that downhill tune --out has written.',
       cause,
     );

@@ -3,6 +3,7 @@ import type { StepReport } from '../../src/index.js';
 import { count, duration, lossText, lrText, rateText } from '../common/format.js';
 import type { Io } from '../common/io.js';
 import { fitted, Progress } from '../common/progress.js';
+import { hasCursor } from '../common/terminal.js';
 
 export interface ProgressState {
   readonly step: number;
@@ -69,7 +70,7 @@ export class TrainProgress {
 
     this.#draw();
     const tenth = Math.floor((10 * last.step) / this.total);
-    if (this.io.stdout.isTTY || (tenth === this.#tenth && time - this.#said < PLAIN_MS)) return;
+    if (hasCursor(this.io.stdout) || (tenth === this.#tenth && time - this.#said < PLAIN_MS)) return;
     this.#tenth = tenth;
     this.#said = time;
     this.#line.say(fitted(progressParts(this.#state()), 100).text.trimEnd());

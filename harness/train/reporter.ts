@@ -1,6 +1,6 @@
 /** What `downhill train` says: as text for people, or as JSON lines for programs. */
 import type { Profile, StepReport, Stopped, ValidationReport } from '../../src/index.js';
-import { flagOf } from '../common/flags.js';
+import { flagOf } from '../common/flag-names.js';
 import { count, duration, lossText, percent, plural, rateText } from '../common/format.js';
 import { type ErrorParts, type Io, painter } from '../common/io.js';
 import { COMMAND_RULES } from '../common/settings.js';
@@ -51,7 +51,7 @@ const additions = ({ lossOptions, penalty, augment, wrappers = [] }: TrainConfig
 
 /** Where the data comes from. */
 const sourceText = (data: DataConfig): string =>
-  data.kind === 'digits' ? 'drawn digits' : data.kind === 'named' ? data.name : placeOf(data)!;
+  data.kind === 'digits' ? 'drawn digits' : data.kind === 'named' ? data.name : (placeOf(data) ?? data.kind);
 
 export class TextReporter implements Reporter {
   readonly #paint;

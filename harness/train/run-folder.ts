@@ -2,12 +2,13 @@
  * What a run leaves behind: config.json, metrics.jsonl, loss.svg and model.safetensors in a folder of its own, and
  * checkpoints in a folder of theirs; with --profile also profile.json and trace.json.
  */
-import { existsSync, mkdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { readdirSync, rmdirSync, rmSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { DownhillError, type StepReport, type ValidationReport } from '../../src/index.js';
+import { readPlainText } from '../../src/node/index.js';
 import { count, lossText, percent, plural } from '../common/format.js';
 import { errorParts } from '../common/io.js';
-import { lockFolder } from '../common/lock.js';
+import { OutFolder } from '../common/out-folder.js';
 import { outputError } from '../common/output.js';
 import { COMMAND_RULES } from '../common/settings.js';
 import { isFull, writeWhole } from '../common/whole-file.js';
@@ -24,7 +25,16 @@ export const MODEL = 'model.safetensors';
 export const BEST = 'best.safetensors';
 /** All that the training goes on from, by steps. */
 export const CHECKPOINTS = 'checkpoints';
+/** What is of ours in that folder, whole or not; of other trainings there may be more. */
+const CHECKPOINT = /^(\.?step-\d+\.safetensors(\.[\da-f-]+\.tmp)?|\.downhill-lock.*)$/;
 const GONE = 'it is no longer there';
+
+/** What a run writes, by what its configuration has. */
+const filesOf = ({ validation, profile }: { readonly validation?: unknown; readonly profile?: unknown }) => [
+  ...['config.json', 'metrics.jsonl', 'loss.svg', MODEL, CHECKPOINTS],
+  ...(validation ? [BEST] : []),
+  ...(profile ? ['profile.json', 'trace.json'] : []),
+];
 
 /** The lines of a step in metrics.jsonl: its own, and that of the validation behind it. */
 function metricLines({ step, epoch, loss, lr, validation }: StepReport): string[] {
@@ -50,10 +60,8 @@ export interface Finished {
  */
 export class RunFolder {
   readonly #path: string;
-  /** The first folder made, with those in it; undefined when all were there. */
-  readonly #made: string | undefined;
-  /** Lets other runs write here. */
-  readonly #unlock: () => void;
+  readonly #out: OutFolder;
+  readonly #force: boolean;
   readonly #metrics: Metrics;
   /** Of the run's own config.json, where it goes on. */
   readonly #before: { readonly started?: string; readonly resumed?: readonly object[] } | undefined;
@@ -75,8 +83,8 @@ export class RunFolder {
    * @param path As given, for messages.
    * @param mode 'force' writes over a run that is there, 'resume' goes on with it.
    * @param problem Told of what could not be written, where the run goes on without it.
-   * @throws DownhillError OUTPUT-UNWRITABLE when files cannot be written there, another run writes there, or a run
-   *   is there and `mode` is 'new'.
+   * @throws DownhillError OUTPUT-UNWRITABLE when files cannot be written there, another run writes there, or a file that
+   *   the run would write is there and `mode` is 'new'.
    */
   constructor(
     readonly path: string,
@@ -86,17 +94,9 @@ export class RunFolder {
   ) {
     this.#path = resolve(path);
     this.#metrics = new Metrics(join(this.#path, 'metrics.jsonl'));
-    if (mode === 'resume') this.#before = JSON.parse(readFileSync(join(this.#path, 'config.json'), 'utf8'));
-    this.#made = this.#try(() => mkdirSync(this.#path, { recursive: true }));
-    this.#unlock = this.#try(() => lockFolder(this.#path, path));
-    if (mode === 'new' && ['config.json', 'metrics.jsonl'].some((file) => existsSync(join(this.#path, file)))) {
-      this.#unlock();
-      throw new DownhillError(
-        'OUTPUT-UNWRITABLE',
-        `The folder ${path} has a run in it already.`,
-        'Name another folder, or add --force.',
-      );
-    }
+    if (mode === 'resume') this.#before = JSON.parse(readPlainText(join(this.#path, 'config.json')));
+    this.#out = new OutFolder(path, { what: 'a run', files: filesOf(config), force: mode !== 'new' });
+    this.#force = mode === 'force';
   }
 
   event(event: JobEvent): void {
@@ -108,7 +108,7 @@ export class RunFolder {
       const { type: _, resumedAt, ...plan } = event;
       this.#plan = plan;
       this.#resumedAt = resumedAt;
-      if (this.#before === undefined) this.#clear();
+      if (this.#force) this.#clear();
       this.#try(() => {
         if (!resumedAt) return this.#metrics.clear();
         const { losses, validations } = this.#metrics.keep(resumedAt);
@@ -171,7 +171,7 @@ export class RunFolder {
     attempt(() => this.#chart(`${verdict}test loss ${lossText(testLoss)} ${after}`));
     // Last: --resume writes what is missing as long as there is no result.
     if (!unwritten) attempt(() => this.#writeConfig(result));
-    this.#unlock();
+    this.#out.close();
     this.#ended = true;
     const diverged = divergence(this.#losses, this.config.batchSize ?? Number.POSITIVE_INFINITY);
     return { ...(diverged !== undefined && { diverged }), ...(unwritten && { unwritten }) };
@@ -194,20 +194,23 @@ export class RunFolder {
   abandon(): boolean {
     if (this.#ended) return false;
     try {
-      this.#unlock();
       if (this.#plan) this.#chart(`broke off after ${plural(this.#losses.length, 'step')}`);
-      else this.#removeEmpty();
       return this.#plan !== undefined;
     } catch {
-      return false; // a full disk, or somebody put something into the folder meanwhile
+      return false; // a full disk
+    } finally {
+      this.#out.close();
     }
   }
 
-  /** Takes away what a run has left that --force overwrites. */
+  /** Takes away what --force overwrites: what this run writes, and all that is of the run that is there. */
   #clear(): void {
-    for (const file of ['loss.svg', 'profile.json', 'trace.json', MODEL, BEST])
-      this.#try(() => rmSync(join(this.#path, file), { force: true }));
-    this.#try(() => rmSync(join(this.#path, CHECKPOINTS), { recursive: true, force: true }));
+    const files = filesOf(isRun(this.#path) ? { validation: true, profile: true } : this.config);
+    const [, , ...others] = files; // the first two are written now
+    for (const file of others) {
+      const path = join(this.#path, file);
+      this.#try(() => (file === CHECKPOINTS ? removeCheckpoints(path) : rmSync(path, { force: true })));
+    }
   }
 
   #append(lines: string): void {
@@ -219,11 +222,6 @@ export class RunFolder {
     const { code } = outputError(this.path, cause);
     const what = `The folder ${this.path} cannot be written: the disk is full. The training goes on.`;
     this.problem(new DownhillError(code, what, 'Make room; what waits is written with what comes next.', cause));
-  }
-
-  #removeEmpty(): void {
-    if (this.#made === undefined) return;
-    for (let folder = this.#path; folder.startsWith(this.#made); folder = dirname(folder)) rmdirSync(folder);
   }
 
   #chart(outcome: string): void {
@@ -257,11 +255,26 @@ export class RunFolder {
   }
 
   #try<T>(action: () => T): T {
-    try {
-      return action();
-    } catch (cause) {
-      if (cause instanceof DownhillError) throw cause;
-      throw outputError(this.path, cause, this.#plan ? GONE : undefined);
-    }
+    return this.#out.guard(action, GONE);
+  }
+}
+
+/** Whether a run of ours is in the folder: others call their files so, too. */
+function isRun(folder: string): boolean {
+  try {
+    return JSON.parse(readPlainText(join(folder, 'config.json'))).versions !== undefined;
+  } catch {
+    return false;
+  }
+}
+
+function removeCheckpoints(folder: string): void {
+  try {
+    for (const name of readdirSync(folder)) if (CHECKPOINT.test(name)) rmSync(join(folder, name), { force: true });
+    rmdirSync(folder);
+  } catch (error) {
+    // there is more in it, there is none, or what is there is no folder
+    if (!['ENOTEMPTY', 'EEXIST', 'ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? ''))
+      throw error;
   }
 }

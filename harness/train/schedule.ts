@@ -17,6 +17,7 @@ import {
   wsd,
 } from '../../src/index.js';
 import { linear } from '../../src/optim/schedules.js';
+import { count } from '../common/format.js';
 import type { ScheduleConfig, ScheduleOptions, TrainConfig } from './config.js';
 
 interface ScheduleRow {
@@ -124,6 +125,25 @@ function makeMultistep(
 export function runSteps({ steps, epochs = 1, batchSize, dropLast }: TrainConfig, samples: number): number {
   const batches = samples / (batchSize ?? samples);
   return steps ?? epochs * Math.max(dropLast ? Math.floor(batches) : Math.ceil(batches), 1);
+}
+
+/** A step's number is 32 bits with a sign on the GPU. */
+const MOST_STEPS = 2 ** 31 - 1;
+
+/**
+ * `runSteps` that a trainer can count.
+ *
+ * @throws DownhillError OPTION-RANGE
+ */
+export function checkedSteps(config: TrainConfig, samples: number): number {
+  const steps = runSteps(config, samples);
+  if (steps <= MOST_STEPS) return steps;
+  const [flag, most] =
+    config.steps === undefined
+      ? ['--epochs', Math.floor(MOST_STEPS / runSteps({ ...config, epochs: 1 }, samples))]
+      : ['--steps', MOST_STEPS];
+  const all = `${count(steps)} steps, more than the ${count(MOST_STEPS)} that a run can have`;
+  throw new DownhillError('OPTION-RANGE', `${flag} makes ${all}.`, `Set ${flag} to at most ${most}.`);
 }
 
 /** Steps that --profile measures of a run that has them. */

@@ -62,7 +62,13 @@ export function holdOut({ validation, seed }: TrainConfig, data: Dataset): reado
 }
 
 /** What stops a run must be what its loss gives. @throws DownhillError OPTION-RANGE */
-export function checkStopMetric({ validation, model }: TrainConfig): void {
+export function checkStopMetric({
+  validation,
+  model,
+}: {
+  readonly validation?: ValidationConfig;
+  readonly model: Pick<TrainConfig['model'], 'sizes' | 'loss'>;
+}): void {
   const known = ['loss', mlp(model).loss.row.counts];
   const { metric } = validation?.stopping ?? { metric: 'loss' };
   if (!known.includes(metric))

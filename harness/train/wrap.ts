@@ -1,7 +1,6 @@
 /** --wrap: what goes round the update rule, by the names of the library's table. No Node here: a page imports this. */
 import { DownhillError, describeField, type Field, suggest, type Wrapper, wrappers } from '../../src/index.js';
-import { kebab } from '../common/flags.js';
-import { toNumber } from '../common/settings.js';
+import { kebab, toNumber } from '../common/settings.js';
 
 /** One of them with the option that was given. */
 export interface WrapConfig {

@@ -1,9 +1,9 @@
 /** `downhill tune`: which form of every kernel is fastest here, kept for later trainings. */
-import { writeFileSync } from 'node:fs';
 import { DownhillError, type MeasuredForm, type PlanReport, type PlanStore } from '../../src/index.js';
 import { folderPlans } from '../../src/node/index.js';
-import { type Io, interruptible, painter } from '../common/io.js';
-import { outputError } from '../common/output.js';
+import { interruptible, LEAVING } from '../common/interrupt.js';
+import { type Io, painter } from '../common/io.js';
+import { outFile } from '../common/out-folder.js';
 import { type Column, INDENT, textTable } from '../common/table.js';
 import { runInChrome } from '../train/chrome.js';
 import { dataOf, filesOf } from '../train/command.js';
@@ -24,7 +24,8 @@ export async function tune(args: readonly string[], io: Io): Promise<number> {
     io.stdout.write(tuneHelp());
     return 0;
   }
-  return interruptible(io, async (signal) => {
+  return interruptible(io, LEAVING, async (signal) => {
+    const write = command.out === undefined ? undefined : outFile(command.out, command.force);
     const { config, data } = await dataOf(command, io, signal);
     const seen: { adapter?: string; plan?: PlanReport } = {};
     const emit = (event: JobEvent) => {
@@ -45,18 +46,10 @@ export async function tune(args: readonly string[], io: Io): Promise<number> {
         'Use a smaller --model or --batch.',
       );
     }
-    if (command.out !== undefined) write(command.out, seen.plan.measured);
+    write?.(`${JSON.stringify(seen.plan.measured, null, 2)}\n`);
     report(command, seen.adapter ?? '', seen.plan, io);
     return 0;
   });
-}
-
-function write(file: string, plan: object): void {
-  try {
-    writeFileSync(file, `${JSON.stringify(plan, null, 2)}\n`);
-  } catch (cause) {
-    throw outputError(file, cause);
-  }
 }
 
 const COLUMNS_OF: readonly Column<MeasuredForm>[] = [

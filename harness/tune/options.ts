@@ -6,6 +6,7 @@ import { knownFlags, parseTrain, FLAGS as TRAIN, type TrainCommand } from '../tr
 
 export interface TuneCommand extends Pick<TrainCommand, 'config' | 'open' | 'json'> {
   readonly out: string | undefined;
+  readonly force: boolean;
 }
 
 const BUDGET = number('longest to measure, in seconds', 10, { above: 0 });
@@ -13,6 +14,7 @@ const BUDGET = number('longest to measure, in seconds', 10, { above: 0 });
 const OWN: Flags = {
   budget: { value: 'X', help: explain(BUDGET), default: String(BUDGET.default) },
   out: { value: 'FILE', help: 'writes the plan there, too: for --plan FILE of train, and for plan of createTrainer' },
+  force: { help: 'overwrite --out' },
   json: { help: 'the plan as one JSON object on stdout instead of text' },
   ...HELP,
 };
@@ -55,6 +57,7 @@ export function parseTune(args: readonly string[]): TuneCommand | 'help' {
     open,
     json: given.has('json'),
     out: given.get('out'),
+    force: given.has('force'),
   };
 }
 

@@ -15,7 +15,8 @@ const FLAGS = ['--js-flags=--expose-gc'];
 
 export class ChromeHost implements Host {
   readonly place = 'chrome';
-  #closed = false;
+  /** Aborted where it is closed. */
+  readonly #end = new AbortController();
   #server: Served | undefined;
   #launched: LaunchedBrowser | undefined;
 
@@ -61,7 +62,7 @@ export class ChromeHost implements Host {
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
+    this.#end.abort();
     await this.#quit();
     await this.#server?.close();
   }
@@ -76,7 +77,7 @@ export class ChromeHost implements Host {
     if (this.#launched?.browser.isConnected()) return this.#launched;
     this.#launched = this.connect
       ? await connectBrowser(this.connect, new URL(url).host)
-      : await launchBrowser({ args: FLAGS });
+      : await launchBrowser({ args: FLAGS, signal: this.#end.signal });
     return this.#launched;
   }
 
@@ -92,34 +93,40 @@ export class ChromeHost implements Host {
     work: (page: Page) => Promise<Answer<T>>,
     progress: Progress = () => {},
   ): Promise<T> {
-    if (this.#closed) throw new Died('the run was stopped', undefined);
+    if (this.#end.signal.aborted) throw new Died('the run was stopped', undefined);
     const url = await this.#url();
-    const { browser } = await this.#browser(url);
+    const { browser } = await this.#browser(url).catch((error) => {
+      throw this.#end.signal.aborted ? new Died('the run was stopped', undefined) : error;
+    });
     let contender: string | undefined;
+    let opened: Page | undefined;
     let timer: NodeJS.Timeout | undefined;
     const complaints = new Set<string>();
     try {
-      const page = await browser.newPage();
-      page.on('pageerror', (error) => complaints.add(error.message));
-      await page.exposeFunction('downhillProgress', (share: number, name: string) => {
-        contender = name;
-        progress(share, name);
-      });
+      let fail: (error: Died) => void = () => {};
+      const die = (how: string) => () => fail(new Died(how, contender));
       const ended = new Promise<never>((_, reject) => {
-        const die = (how: string) => () => reject(new Died(how, contender));
-        page.on('crash', die('the page crashed'));
-        browser.on('disconnected', die('the browser closed'));
-        timer = setTimeout(die(`the page did not end within ${Math.round(limitMs / 1000)} s`), limitMs);
+        fail = reject;
       });
+      browser.on('disconnected', die('the browser closed'));
+      timer = setTimeout(die(`the page did not end within ${Math.round(limitMs / 1000)} s`), limitMs);
       ended.catch(() => {}); // also where nobody waits any more
       const result = (async () => {
+        const page = await browser.newPage();
+        opened = page;
+        page.on('pageerror', (error) => complaints.add(error.message));
+        page.on('crash', die('the page crashed'));
+        await page.exposeFunction('downhillProgress', (share: number, name: string) => {
+          contender = name;
+          progress(share, name);
+        });
         await page.goto(url + query, { timeout: START_MS });
         await page.waitForFunction(() => globalThis.downhillBench !== undefined, undefined, { timeout: START_MS });
         return work(page);
       })();
       result.catch(() => {});
       const answered = await Promise.race([result, ended]);
-      await page.close().catch(() => {});
+      await opened?.close().catch(() => {});
       return unpacked(answered);
     } catch (error) {
       if (error instanceof DownhillError) throw error;

@@ -1,6 +1,7 @@
 /** Cases in Node on Dawn, in processes of their own: what a driver or a library takes down is that one case. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { join } from 'node:path';
+import { childEnvironment } from '../../common/scratch.js';
 import { packageRoot } from '../../common/versions.js';
 import type { BenchConfig, CaseResult, CaseSpec, Machine } from '../contract.js';
 import type { Progress } from '../measure.js';
@@ -78,6 +79,7 @@ export class NodeHost implements Host {
     if (this.#closed) throw new Died('the run was stopped', undefined);
     const child = fork(join(packageRoot(), 'dist/cli/bench-worker.js'), {
       execArgv: ['--expose-gc'],
+      env: childEnvironment(),
       // Dawn and the libraries talk on both; what they say belongs into no table.
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     });

@@ -1,7 +1,7 @@
 /** Runs passes of downhill/kernels over and over: what contenders that are kernels share. */
 import { encodePass, type Pass } from '../../../src/kernels/index.js';
+import { generator } from '../../common/random.js';
 import type { Part } from '../contract.js';
-import { generator } from '../random.js';
 
 /** Iterations of one submit. */
 const PER_SUBMIT = 256;

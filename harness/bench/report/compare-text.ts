@@ -26,7 +26,7 @@ const valuesText = ({ basis, old, now, baseline }: Change): string =>
   basis === 'time' ? `${three(old)} → ${three(now)} ms` : `${three(old)}× → ${three(now)}× ${baseline}`;
 
 /** What stands above the numbers, in every form. */
-function statements({ now, old, otherMachine, notes, changes }: Comparison): string[] {
+export function statements({ now, old, otherMachine, notes, changes }: Comparison): string[] {
   const lines = [`This run (${headline(now)}) next to ${headline(old)}.`];
   for (const { place, differences } of otherMachine) {
     lines.push(
@@ -65,20 +65,16 @@ export function printComparison(comparison: Comparison, io: Io): void {
   io.stdout.write(`\n${lines.join('\n')}\n\n`);
 }
 
-/** What is the same is only counted; contenders that are not downhill's are the machine's drift, and counted with it. */
 export function comparisonLines(comparison: Comparison, paint: Paint, room: number): string[] {
-  const { changes, broken, onlyNow, onlyOld, otherMachine, regressions } = comparison;
+  const { broken, onlyNow, onlyOld, otherMachine, regressions } = comparison;
   const say = (label: string, text: string, style: Style, words?: Style) =>
     labelled(label.padEnd(7), text, { paint, room, style, ...(words && { words }) });
   const [first, ...rest] = statements(comparison);
-  const shown = ORDER.filter((each) => each !== 'same').flatMap((verdict) =>
-    changes.filter((each) => each.verdict === verdict && (each.ours || each.basis === 'ratio')),
-  );
   const lines = [
     ...say('compare', first!, 'bold'),
     ...rest.flatMap((line) => say('', line, otherMachine.length > 0 ? 'yellow' : 'gray')),
     '',
-    ...changeLines(shown, paint, room),
+    ...changeLines(toldChanges(comparison), paint, room),
     ...broken.flatMap(({ id, place, contender, reason, ours }) =>
       say('broken', `${id}, ${place}: ${contender}: ${reason}`, ours ? 'red' : 'gray'),
     ),
@@ -92,15 +88,23 @@ export function comparisonLines(comparison: Comparison, paint: Paint, room: numb
 const style = ({ basis, verdict }: Change): Style => (basis === 'time' ? COLOURS[verdict] : 'cyan');
 const left = { align: 'left' } as const;
 
+/** The columns of what has changed: in a terminal and on the page. */
+export const CHANGE_COLUMNS: readonly Column<Change>[] = [
+  { ...left, title: 'verdict', text: verdictText, style },
+  { ...left, title: 'case', text: ({ id, place }) => `${id}, ${place}`, least: 18 },
+  { ...left, title: 'contender', text: ({ contender }) => contender },
+  { title: 'then → now', text: valuesText },
+  { ...left, title: 'change', text: changeText },
+];
+
+/** Those that a person reads: what is the same is only counted, and what is not downhill's is the machine's drift. */
+export const toldChanges = ({ changes }: Comparison): Change[] =>
+  ORDER.filter((each) => each !== 'same').flatMap((verdict) =>
+    changes.filter((each) => each.verdict === verdict && (each.ours || each.basis === 'ratio')),
+  );
+
 function changeLines(changes: readonly Change[], paint: Paint, room: number): string[] {
-  const columns: Column<Change>[] = [
-    { ...left, title: 'verdict', text: verdictText, style },
-    { ...left, title: 'case', text: ({ id, place }) => `${id}, ${place}`, least: 18 },
-    { ...left, title: 'contender', text: ({ contender }) => contender },
-    { title: 'then → now', text: valuesText },
-    { ...left, title: 'change', text: changeText },
-  ];
-  return changes.length > 0 ? textTable(columns, changes, { paint, room }) : [];
+  return changes.length > 0 ? textTable(CHANGE_COLUMNS, changes, { paint, room }) : [];
 }
 
 const nameMarkdown = ({ contender, ours }: Change) => (ours ? `**${escaped(contender)}**` : escaped(contender));

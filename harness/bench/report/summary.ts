@@ -11,7 +11,7 @@ import type { CaseResult, CaseSpec, Check, ContenderResult, Machine, Outcome, Pl
 /** The contender whose bandwidth is what this machine can do. */
 export const COPY = 'copy';
 /** Kernels written for comparison: no user runs them, and no work on downhill changes them. */
-const CONTROLS = [COPY, 'naive'];
+export const CONTROLS: readonly string[] = [COPY, 'naive'];
 
 /** 'downhill', and its variants: 'downhill every 10'. */
 export const isOurs = (name: string): boolean => /^downhill(\W|$)/.test(name);

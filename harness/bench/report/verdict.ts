@@ -3,7 +3,7 @@
  */
 import type { Estimate } from '../statistics.js';
 import { percent, plain, signed, three } from './numbers.js';
-import { type CaseSummary, COPY, type ContenderSummary, reasonOf } from './summary.js';
+import { type CaseSummary, CONTROLS, COPY, type ContenderSummary, reasonOf } from './summary.js';
 
 /* Names of contenders that differ by a number: scenarios make them, verdicts read the number. */
 export const rowsName = (rows: number) => `downhill, batch ${rows}`;
@@ -78,6 +78,45 @@ function standing({ contenders }: CaseSummary, peers: readonly Timed[]): string 
         ];
   return parts.join(', ') + (failed.length > 0 ? ` (${failed.join(', ')} failed)` : '');
 }
+
+/* ---------- one sentence ---------- */
+
+export interface Sentence {
+  readonly text: string;
+  /** Of downhill beside the fastest of other libraries; undefined where none was measured, or nothing of downhill's. */
+  readonly finding?: Finding;
+}
+
+export type Finding = 'faster' | 'slower' | 'cannot tell';
+
+/**
+ * A case in one sentence, by wall time: downhill beside the fastest other library, how many times as long that takes, the 95 %
+ * interval, and what may be concluded: 'Beside jax-wasm, the fastest of 3 others: 1.4×, 0.70 to 1.9: cannot tell'. Where there is
+ * no other library, what {@link verdictOf} says.
+ */
+export function sentenceOf(summary: CaseSummary): Sentence | undefined {
+  const timed = summary.contenders.filter((each): each is Timed => each.ms !== undefined);
+  const others = timed.filter(({ ours, ratio, name }) => !ours && ratio && !name.includes(' every '));
+  const libraries = others.filter(({ name }) => !CONTROLS.includes(name));
+  const [first, ...rest] = libraries.toSorted((a, b) => a.ratio!.value - b.ratio!.value);
+  if (!first || !timed.some(({ name }) => name === summary.baseline)) {
+    const text = verdictOf(summary);
+    return text === undefined ? undefined : { text };
+  }
+  const { value, low, high } = first.ratio!;
+  const finding = low !== undefined && low > 1 ? 'faster' : high !== undefined && high < 1 ? 'slower' : 'cannot tell';
+  const numbers = [value, ...(low === undefined || high === undefined ? [] : [low, high])];
+  const [factor, from, to] = numbers.map(factorText(numbers));
+  const sure = from === undefined ? 'too few rounds for an interval' : `${from} to ${to}`;
+  const name = rest.length === 0 ? first.name : `${first.name}, the fastest of ${rest.length + 1} others`;
+  return { text: `Beside ${name}: ${factor}×, ${sure}: ${finding}`, finding };
+}
+
+/** Two digits, or three where two would hide on which side of 1 a number is. */
+const factorText = (all: readonly number[]) => {
+  const digits = all.every((each) => each.toPrecision(2) !== '1.0') ? 2 : 3;
+  return (value: number) => (value >= 10 ** (digits - 1) ? value.toFixed(0) : value.toPrecision(digits));
+};
 
 type Standing = 'ahead' | 'level' | 'behind';
 

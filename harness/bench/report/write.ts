@@ -1,90 +1,108 @@
 /** report.json, report.md and the charts of a report, in a folder. */
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
-import { outputError } from '../../common/output.js';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { DownhillError } from '../../../src/index.js';
+import { readPlainText } from '../../../src/node/index.js';
+import { errorParts } from '../../common/io.js';
+import { OutFolder } from '../../common/out-folder.js';
 import type { Report } from '../contract.js';
 import { type BenchChart, benchCharts } from './layout.js';
 import { markdown } from './markdown.js';
 import { readReport } from './read.js';
 
-const JSON_FILE = 'report.json';
+const [JSON_FILE, TEXT, COMPARISON] = ['report.json', 'report.md', 'compare.md'];
+/** What is measured by then, while a run goes on: a report that is there stays until the new one is whole. */
+export const PARTIAL = 'report-partial.json';
 
 /**
- * Makes the folder and tries it, before the better part of an hour is spent. What is in it stays until `writeReport`.
+ * Opens the folder before the better part of an hour is spent. A report that is in it stays until `writeReport`.
  *
- * @param path As given, for messages.
- * @throws DownhillError OUTPUT-UNWRITABLE when files cannot be written there.
+ * @param path as given, for messages
+ * @param scenarios whose charts may come
+ * @throws DownhillError OUTPUT-UNWRITABLE where files cannot be written there, or one of theirs is that no report came with
  */
-export function prepareFolder(path: string): void {
-  const folder = resolve(path);
-  const probe = join(folder, `.downhill-${process.pid}`);
-  attempt(path, () => {
-    mkdirSync(folder, { recursive: true });
-    writeFileSync(probe, '');
-    rmSync(probe, { force: true });
-  });
+export function openReport(path: string, scenarios: readonly string[] = []): OutFolder {
+  const charts = chartsIn(path, scenarios);
+  const own = oldCharts(path).flatMap((file) => [`${file}.svg`, `${file}.png`]);
+  const files = hasReport(path)
+    ? charts.filter((file) => own.length > 0 && !own.includes(file))
+    : [JSON_FILE, TEXT, COMPARISON, ...charts];
+  return new OutFolder(path, { what: 'a report', files, fix: 'Name another folder with --out.' });
+}
+
+/** Pictures in the folder that are called as charts of ours would be. */
+function chartsIn(path: string, scenarios: readonly string[]): string[] {
+  const ends = /^-(node|chrome)(-\d+)?\.(svg|png)$/;
+  const isChart = (file: string) =>
+    scenarios.some((scenario) => file.startsWith(scenario) && ends.test(file.slice(scenario.length)));
+  try {
+    return readdirSync(path).filter(isChart);
+  } catch {
+    return []; // it is made now
+  }
+}
+
+/** Whether there is a report in the folder, of this version or another. */
+export function hasReport(path: string): boolean {
+  try {
+    return JSON.parse(readPlainText(join(path, JSON_FILE))).format === 'downhill-bench';
+  } catch {
+    return false;
+  }
 }
 
 /** Writes the JSON alone, while a run goes on: what is measured by then is not lost with the process. */
-export function writeJson(path: string, report: Report): void {
-  attempt(path, () => writeFileSync(join(resolve(path), JSON_FILE), jsonOf(report)), 'it is no longer there');
-}
+export const writePartial = (folder: OutFolder, report: Report): void => folder.write({ [PARTIAL]: jsonOf(report) });
 
 const jsonOf = (report: Report): string => `${JSON.stringify(report, null, 1)}\n`;
 
-/** Writes what came of a comparison beside the report. */
-export function writeComparison(path: string, text: string): string {
-  attempt(path, () => writeFileSync(join(resolve(path), 'compare.md'), text), 'it is no longer there');
-  return 'compare.md';
-}
-
 /**
- * Writes a report over what an older one left. The JSON comes first: it is what cannot be had again.
+ * Writes a report in place of what an older one left: all of it, or nothing.
  *
- * @returns the names of the files, in the order of writing
+ * @param comparison what came of a comparison, as Markdown
+ * @returns the names of the files
  * @throws DownhillError OUTPUT-UNWRITABLE
  */
-export async function writeReport(path: string, report: Report): Promise<string[]> {
-  const folder = resolve(path);
+export async function writeReport(folder: OutFolder, report: Report, comparison?: string): Promise<string[]> {
   const charts = benchCharts(report);
-  const stale = oldCharts(folder).filter((file) => !charts.some((chart) => chart.file === file));
-  const files: string[] = [];
-  const write = (file: string, bytes: string | Uint8Array) => {
-    attempt(path, () => writeFileSync(join(folder, file), bytes), 'it is no longer there');
-    files.push(file);
-  };
-
-  attempt(path, () => mkdirSync(folder, { recursive: true }));
-  write(JSON_FILE, jsonOf(report));
+  const stale = oldCharts(folder.path).filter((file) => !charts.some((chart) => chart.file === file));
   const pictures = charts.map(({ scenario, file, title }) => ({ scenario, title, file: `${file}.svg` }));
-  write('report.md', markdown(report, pictures));
+  const files: Record<string, string | Uint8Array> = {
+    [JSON_FILE]: jsonOf(report),
+    [TEXT]: markdown(report, pictures),
+  };
   const [{ chartSvg }, { canDraw, svgPng }] = await Promise.all([import('./draw.js'), import('../../common/png.js')]);
   for (const chart of charts) {
     const svg = chartSvg(chart);
-    write(`${chart.file}.svg`, svg);
-    if (canDraw()) write(`${chart.file}.png`, await svgPng(svg));
+    files[`${chart.file}.svg`] = svg;
+    if (canDraw()) files[`${chart.file}.png`] = await svgPng(svg);
   }
-  attempt(path, () => {
-    for (const file of stale)
-      for (const ending of ['svg', 'png']) rmSync(join(folder, `${file}.${ending}`), { force: true });
+  if (comparison !== undefined) files[COMPARISON] = comparison;
+  try {
+    folder.write(files);
+  } catch (error) {
+    throw kept(folder, error as DownhillError);
+  }
+  folder.guard(() => {
+    const old = stale.flatMap((file) => [`${file}.svg`, `${file}.png`]);
+    for (const file of [...old, PARTIAL]) rmSync(join(folder.path, file), { force: true });
   });
-  return files;
+  return Object.keys(files);
+}
+
+/** Says where what was measured is all the same. */
+function kept(folder: OutFolder, error: DownhillError): DownhillError {
+  if (!existsSync(join(folder.path, PARTIAL))) return error;
+  const { message } = errorParts(error);
+  return new DownhillError(error.code, message, `What was measured is in ${folder.shown(PARTIAL)}.`, error.cause);
 }
 
 /** The charts that the report in this folder came with; other files there are not ours to touch. */
 function oldCharts(folder: string): BenchChart['file'][] {
   try {
     const path = join(folder, JSON_FILE);
-    return benchCharts(readReport(readFileSync(path, 'utf8'), path)).map(({ file }) => file);
+    return benchCharts(readReport(readPlainText(path), path)).map(({ file }) => file);
   } catch {
     return []; // none, or none of ours
-  }
-}
-
-function attempt(path: string, action: () => void, gone?: string): void {
-  try {
-    action();
-  } catch (cause) {
-    throw outputError(path, cause, gone);
   }
 }

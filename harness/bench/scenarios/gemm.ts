@@ -1,6 +1,7 @@
 /** The three matrix products of a dense layer: x·W, dY·Wᵀ and Xᵀ·dY. */
 import { DownhillError, describeAdapter } from '../../../src/index.js';
 import { gemmLimit, worst } from '../../../src/reference/index.js';
+import { places, uniform } from '../../common/random.js';
 import type {
   BenchConfig,
   CaseSpec,
@@ -15,7 +16,6 @@ import type {
 } from '../contract.js';
 import { downhillGemm } from '../ours/gemm.js';
 import { slowed } from '../ours/slowed.js';
-import { places, uniform } from '../random.js';
 import { peerContenders, peersDoing } from './contenders.js';
 
 interface Shape {

@@ -1,9 +1,9 @@
 /** The harness itself: one kernel against itself, and doing 2 % and 20 % more. What it tells apart here, it can elsewhere. */
 import { adam, type Rule } from '../../../src/index.js';
+import { uniform } from '../../common/random.js';
 import type { BenchConfig, CaseSpec, Contender, Environment, OpenCase, Scenario } from '../contract.js';
 import { slowed } from '../ours/slowed.js';
 import { downhillUpdate } from '../ours/update.js';
-import { uniform } from '../random.js';
 
 const ELEMENTS = 1e5;
 /** Per cent of more work. */

@@ -1,7 +1,7 @@
 /** Networks and inputs of the scenarios that train. The same numbers for every contender. */
 import { losses } from '../../../src/index.js';
+import { generator, normal, uniform } from '../../common/random.js';
 import type { StepBatch, StepTask } from '../contract.js';
-import { generator, normal, uniform } from '../random.js';
 
 export interface NetShape {
   readonly sizes: readonly number[];

@@ -1,6 +1,7 @@
 /** The update alone: every rule's kernel and optimizer beside a copy of as many arrays, the naive kernel, and the peers'. */
 import { type Rule, type RuleRow, resolveRule, rules, sgd } from '../../../src/index.js';
 import { Path, type ReferenceRule, referenceRules, referenceState, worst } from '../../../src/reference/index.js';
+import { places, uniform } from '../../common/random.js';
 import type {
   BenchConfig,
   CaseSpec,
@@ -16,7 +17,6 @@ import type {
 import { slowed } from '../ours/slowed.js';
 import { checkElements, downhillUpdate, optimizerUpdate } from '../ours/update.js';
 import { copyKernel, naiveUpdate } from '../ours/yardsticks.js';
-import { places, uniform } from '../random.js';
 import { peerContenders, peersDoing } from './contenders.js';
 
 interface Row {
