@@ -116,17 +116,6 @@ describe('downhill train --in chrome', () => {
     expect(jsonLines(run.out).at(-1)).toMatchObject({ type: 'result', step: 4 });
   });
 
-  it('ends cleanly at Ctrl+C: evaluated in the page, saved, exit code 130', async () => {
-    const run = downhill([...tiny(), '--steps', '10000000', '--json', '--out', folder.path('stopped')]);
-    await run.seen(/"type":"step"/);
-    run.process.kill('SIGINT');
-    const { code, out, err } = await run.done;
-    expect(code, err).toBe(130);
-    const result = jsonLines(out).at(-1)!;
-    expect(result).toMatchObject({ type: 'result', interrupted: true });
-    expect(readLines(folder.path('stopped', 'metrics.jsonl'))).toHaveLength((result.step as number) + 1);
-  });
-
   it('ends with a calm error when its folder goes away while it runs', async () => {
     const run = downhill([...tiny(), '--steps', '10000000', '--json', '--out', folder.path('gone')]);
     await run.seen(/"type":"step"/);
@@ -151,111 +140,144 @@ describe('downhill train --in chrome', () => {
   });
 });
 
-/** A run that a test stops, and what is left of it: processes and temporary folders by the number of its process. */
-async function started(name: string, ...more: string[]) {
-  const args = [...tiny(), '--steps', '10000000', '--json', '--out', folder.path(name), ...more];
+/** A run that a test stops. */
+const started = (name: string, ...more: string[]) =>
+  watched([...tiny(), '--steps', '10000000', '--json', '--out', folder.path(name), ...more]);
+
+/** A command, and what is left of it: processes and temporary folders by the number of its process. */
+function watched(args: readonly string[]) {
   const run = downhill(args, { TMPDIR: folder.path('tmp') });
   const mark = `downhill-${run.process.pid}-`;
   const processes = (type = '') => processesOf((line) => line.includes(mark) && line.includes(type));
   const remains = async () => {
     // A killed process is gone when its parent has noticed.
-    for (let i = 0; i < 50 && processes().length > 0; i++) await new Promise((resolve) => setTimeout(resolve, 20));
+    for (let i = 0; i < 500 && processes().length > 0; i++) await new Promise((resolve) => setTimeout(resolve, 20));
     return [...processes(), ...readdirSync(folder.path('tmp')).filter((file) => file.startsWith(mark))];
   };
   return { ...run, processes, remains };
 }
 
-/** What a signal that ends a run within 5 s may take until the test has seen it, where all cores have work. */
-const ENDED_MS = 8000;
+/** Until the test has seen the end, where all cores have work: whoever waited for what hangs would wait a minute and more. */
+const ENDED_MS = 20_000;
 
-describe.runIf(process.platform === 'linux')('downhill train --in chrome, when something hangs', () => {
-  beforeAll(() => mkdirSync(folder.path('tmp')));
-  afterEach(() => vi.unstubAllEnvs());
+describe.runIf(process.platform === 'linux')(
+  'downhill train --in chrome, when it ends and when something hangs',
+  () => {
+    beforeAll(() => mkdirSync(folder.path('tmp')));
+    afterEach(() => vi.unstubAllEnvs());
 
-  it('gives up a browser that tells nothing any more, with what was reached', async () => {
-    const { config } = parseTrain([...tiny().slice(1), '--steps', '10000000']) as TrainCommand;
-    const files = await readIdx(folder.path('idx'));
-    let steps = 0;
-    let stopped = false;
-    const mark = `downhill-${process.pid}-`;
-    const emit = (event: JobEvent) => {
-      if (event.type !== 'steps') return;
-      steps += event.steps.length;
-      if (stopped) return;
-      stopped = true;
-      for (const pid of processesOf((line) => line.includes('--type=gpu-process') && line.includes(mark)))
-        process.kill(pid, 'SIGSTOP');
-    };
-    const run = runInChrome(config, files, emit, new AbortController().signal, { silenceMs: 5000 });
-    await expect(run).rejects.toMatchObject({
-      code: 'BROWSER-LOST',
-      message: expect.stringMatching(/nothing for 5 s/),
+    it.each([
+      ['SIGINT', 130],
+      ['SIGTERM', 143],
+      ['SIGHUP', 129],
+    ] as const)(
+      'ends cleanly at %s: evaluated in the page, saved, exit code %i, nothing left',
+      async (signal, expected) => {
+        const out = folder.path(`stopped-${signal}`);
+        const run = watched([...tiny(), '--steps', '10000000', '--json', '--out', out]);
+        await run.seen(/"type":"step"/);
+        run.process.kill(signal);
+        const { code, out: text, err } = await run.done;
+        expect(code, err).toBe(expected);
+        const result = jsonLines(text).at(-1)!;
+        expect(result).toMatchObject({ type: 'result', interrupted: true });
+        expect(readLines(`${out}/metrics.jsonl`)).toHaveLength((result.step as number) + 1);
+        expect(readFileSync(`${out}/loss.svg`, 'utf8')).toMatch(/test accuracy/);
+        expect(await run.remains()).toEqual([]);
+      },
+    );
+
+    it('gives up a browser that tells nothing any more, with what was reached', async () => {
+      const { config } = parseTrain([...tiny().slice(1), '--steps', '10000000']) as TrainCommand;
+      const files = await readIdx(folder.path('idx'));
+      let steps = 0;
+      let stopped = false;
+      const mark = `downhill-${process.pid}-`;
+      const emit = (event: JobEvent) => {
+        if (event.type !== 'steps') return;
+        steps += event.steps.length;
+        if (stopped) return;
+        stopped = true;
+        for (const pid of processesOf((line) => line.includes('--type=gpu-process') && line.includes(mark)))
+          process.kill(pid, 'SIGSTOP');
+      };
+      const run = runInChrome(config, files, emit, new AbortController().signal, { silenceMs: 5000 });
+      await expect(run).rejects.toMatchObject({
+        code: 'BROWSER-LOST',
+        message: expect.stringMatching(/nothing for 5 s/),
+      });
+      expect(steps).toBeGreaterThan(0);
+      // Killed; what the kernel takes a moment to end is no process of a run.
+      await expect.poll(() => processesOf((line) => line.includes(mark)), { timeout: 5000 }).toEqual([]);
     });
-    expect(steps).toBeGreaterThan(0);
-    // Killed; what the kernel takes a moment to end is no process of a run.
-    await expect.poll(() => processesOf((line) => line.includes(mark)), { timeout: 5000 }).toEqual([]);
-  });
 
-  it.each([
-    ['the graphics process', 'SIGINT', 130, '--type=gpu-process'],
-    ['the browser', 'SIGTERM', 143, ''],
-  ] as const)('ends within 5 s when %s is stopped and %s comes', async (_, signal, expected, type) => {
-    const run = await started(signal);
-    await run.seen(/"type":"step"/);
-    for (const pid of run.processes(type)) process.kill(pid, 'SIGSTOP');
-    const start = performance.now();
-    run.process.kill(signal);
-    const { code, out } = await run.done;
-    expect(performance.now() - start).toBeLessThan(ENDED_MS);
-    expect(code).toBe(expected);
-    expect(jsonLines(out).at(-1)).toMatchObject({ type: 'error', code: 'INTERRUPTED', folder: folder.path(signal) });
-    expect(readFileSync(folder.path(signal, 'loss.svg'), 'utf8')).toMatch(/broke off after/);
-    expect(readdirSync(folder.path(signal)).sort()).toEqual(['config.json', 'loss.svg', 'metrics.jsonl']);
-    expect(await run.remains()).toEqual([]);
-  });
+    it.each([
+      ['the graphics process', 'SIGINT', 130, '--type=gpu-process'],
+      ['the browser', 'SIGTERM', 143, ''],
+    ] as const)('does not wait when %s is stopped and %s comes', async (_, signal, expected, type) => {
+      const run = started(signal);
+      await run.seen(/"type":"step"/);
+      for (const pid of run.processes(type)) process.kill(pid, 'SIGSTOP');
+      const start = performance.now();
+      run.process.kill(signal);
+      const { code, out } = await run.done;
+      expect(performance.now() - start).toBeLessThan(ENDED_MS);
+      expect(code).toBe(expected);
+      expect(jsonLines(out).at(-1)).toMatchObject({ type: 'error', code: 'INTERRUPTED', folder: folder.path(signal) });
+      expect(readFileSync(folder.path(signal, 'loss.svg'), 'utf8')).toMatch(/broke off after/);
+      expect(readdirSync(folder.path(signal)).sort()).toEqual(['config.json', 'loss.svg', 'metrics.jsonl']);
+      expect(await run.remains()).toEqual([]);
+    });
 
-  it('ends within 5 s while the browser starts', async () => {
-    const sleeper = `#!/bin/sh\nexec ${process.execPath} -e 'setTimeout(() => {}, 1e6)' -- "$@"\n`;
-    writeFileSync(folder.path('sleeper'), sleeper, { mode: 0o755 });
-    vi.stubEnv('DOWNHILL_BROWSER', folder.path('sleeper'));
-    const run = await started('starting');
-    while (run.processes().length === 0) await new Promise((resolve) => setTimeout(resolve, 50));
-    const start = performance.now();
-    run.process.kill('SIGINT');
-    expect((await run.done).code).toBe(130);
-    expect(performance.now() - start).toBeLessThan(ENDED_MS);
-    expect(await run.remains()).toEqual([]);
-    expect(existsSync(folder.path('starting'))).toBe(false);
-  });
+    it.each([
+      ['SIGINT', 130, ['train', '--in', 'chrome', '--samples', '200', '--out', folder.path('starting')]],
+      ['SIGTERM', 143, ['tune', '--in', 'chrome', '--samples', '200']],
+      ['SIGHUP', 129, ['compare', 'ravine', '--in', 'chrome', '--out', folder.path('starting-ravine')]],
+      ['SIGTERM', 143, ['bench', '--quick', '--in', 'chrome', '--out', folder.path('starting-bench')]],
+    ] as const)('%s ends with %i while the browser starts: %j', async (signal, expected, args) => {
+      const sleeper = `#!/bin/sh\nexec ${process.execPath} -e 'setTimeout(() => {}, 1e6)' -- "$@"\n`;
+      writeFileSync(folder.path('sleeper'), sleeper, { mode: 0o755 });
+      vi.stubEnv('DOWNHILL_BROWSER', folder.path('sleeper'));
+      const run = watched(args);
+      while (run.processes().length === 0) await new Promise((resolve) => setTimeout(resolve, 50));
+      const start = performance.now();
+      run.process.kill(signal);
+      expect((await run.done).code).toBe(expected);
+      expect(performance.now() - start).toBeLessThan(ENDED_MS);
+      expect(await run.remains()).toEqual([]);
+      expect(existsSync(folder.path('starting'))).toBe(false);
+    });
 
-  it.each(['a second Ctrl+C', 'a closed standard output'])('leaves nothing after %s', async (what) => {
-    const run = await started(what.replaceAll(' ', '-'));
-    await run.seen(/"type":"step"/);
-    if (what === 'a second Ctrl+C') {
-      for (const pid of run.processes()) process.kill(pid, 'SIGSTOP');
-      run.process.kill('SIGINT');
-      await run.seen(/"type":"stopping"/);
-      run.process.kill('SIGINT');
-    } else run.process.stdout!.destroy();
-    expect((await run.done).code).toBe(what === 'a second Ctrl+C' ? 130 : 141);
-    expect(await run.remains()).toEqual([]);
-  });
+    it.each(['a second Ctrl+C', 'a closed standard output'])('leaves nothing after %s', async (what) => {
+      const run = started(what.replaceAll(' ', '-'));
+      await run.seen(/"type":"step"/);
+      if (what === 'a second Ctrl+C') {
+        for (const pid of run.processes()) process.kill(pid, 'SIGSTOP');
+        run.process.kill('SIGINT');
+        await run.seen(/"type":"stopping"/);
+        await new Promise((resolve) => setTimeout(resolve, 500)); // sooner it would be one that npm hands on
+        run.process.kill('SIGINT');
+      } else run.process.stdout!.destroy();
+      expect((await run.done).code).toBe(what === 'a second Ctrl+C' ? 130 : 141);
+      expect(await run.remains()).toEqual([]);
+    });
 
-  it('clears away what a killed run left, with its hanging browser', async () => {
-    const killed = await started('killed-outright');
-    await killed.seen(/"type":"step"/);
-    for (const pid of killed.processes()) process.kill(pid, 'SIGSTOP');
-    killed.process.kill('SIGKILL');
-    expect((await killed.done).code).toBe(137);
-    expect((await killed.remains()).length).toBeGreaterThan(1);
-    const next = await downhill([...tiny(), '--steps', '5', '--force', '--out', folder.path('killed-outright')], {
-      TMPDIR: folder.path('tmp'),
-    }).done;
-    expect(next.code, next.err).toBe(0);
-    expect(await killed.remains()).toEqual([]);
-    expect(readdirSync(folder.path('tmp'))).toEqual([]);
-  });
-});
+    it('clears away what a killed run left, with its hanging browser', async () => {
+      const killed = started('killed-outright');
+      await killed.seen(/"type":"step"/);
+      for (const pid of killed.processes()) process.kill(pid, 'SIGSTOP');
+      killed.process.kill('SIGKILL');
+      expect((await killed.done).code).toBe(137);
+      expect((await killed.remains()).length).toBeGreaterThan(1);
+      const next = watched([...tiny(), '--steps', '5', '--force', '--out', folder.path('killed-outright')]);
+      const { code, err } = await next.done;
+      expect(code, err).toBe(0);
+      expect(await next.remains()).toEqual([]);
+      expect(await killed.remains()).toEqual([]);
+      expect(readdirSync(folder.path('tmp'))).toEqual([]);
+    });
+  },
+);
 
 /** The running processes whose command line is meant. */
 function processesOf(meant: (commandLine: string) => boolean): number[] {

@@ -1,92 +1,20 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
-import { build } from 'vite';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { launchBrowser } from '../../harness/pages/find.js';
-import { type Served, serve } from '../../harness/pages/server.js';
+import { expect, onTestFinished, test } from 'vitest';
+import { LONG, losable, loseDevice, pages, SMALL, withoutGpu } from '../support/page.js';
 import { png } from '../support/png.js';
 
-/*
- * The page, as a person uses it: built, served with the runner's strict headers, and driven through its controls.
- * Figures are read from the page itself.
- */
+/* The Train view, as a person uses it. Figures are read from the page itself. */
 
-let folder: string;
-let site: Served;
-let browser: Browser;
-let page: Page;
-/** Everything the browser complained about: a refused script or style, an uncaught error. */
-let complaints: string[];
-
-beforeAll(async () => {
-  // Always built anew: a dist/pages from yesterday would pass or fail for yesterday's code.
-  folder = await mkdtemp(join(tmpdir(), 'downhill-pages-'));
-  await build({ mode: 'pages', logLevel: 'error', build: { outDir: folder } });
-  site = await serve(folder);
-  ({ browser } = await launchBrowser());
-});
-
-afterAll(async () => {
-  await browser?.close();
-  await site?.close();
-  await rm(folder, { recursive: true, force: true });
-});
-
-afterEach(async () => {
-  await page.context().close();
-});
-
-/** A run of seconds, even on a CPU adapter. */
-const SMALL = { hidden: '32', samples: '1250', epochs: '6', batch: '50', 'optimizer.lr': '0.003' };
-/** One that does not end while a test looks at it. */
-const LONG = { ...SMALL, epochs: '100000' };
-
-async function open(
-  settings: Record<string, string>,
-  before: (page: Page) => Promise<void> = async () => {},
-  options: BrowserContextOptions = {},
-): Promise<void> {
-  page = await (await browser.newContext(options)).newPage();
-  complaints = [];
-  page.on('pageerror', (error) => complaints.push(String(error)));
-  page.on('console', (message) => {
-    if (message.type() === 'error') complaints.push(message.text());
-  });
-  await before(page);
-  await page.goto(`${site.url}#${new URLSearchParams(settings)}`);
-}
-
-const textOf = async (id: string): Promise<string> => (await page.textContent(`#${id}`)) ?? '';
-/** The first number in an element: '1,200 / 2,400' is 1200. */
-const numberOf = async (id: string): Promise<number> => Number.parseFloat((await textOf(id)).replaceAll(',', ''));
-const phase = (name: string) => page.waitForSelector(`#status[data-phase="${name}"]`, { timeout: 60_000 });
-const atLeast = (id: string, value: number) =>
-  page.waitForFunction(
-    ([element, least]) =>
-      Number.parseFloat(document.getElementById(element)!.textContent!.replaceAll(',', '')) >= least,
-    [id, value] as const,
-    { timeout: 60_000 },
-  );
-
-async function start(): Promise<void> {
-  await page.click('#primary:not(:disabled)');
-  await phase('running');
-}
-
-/** Not by way of 'running': a fast GPU is through with a small run before anyone looks. */
-async function runToEnd(): Promise<void> {
-  await page.click('#primary:not(:disabled)');
-  await phase('done');
-}
+const { open } = pages();
 
 test('trains on the digits, and the loss falls', async () => {
-  await open(SMALL);
+  const { page, complaints, textOf, numberOf, says, runToEnd } = await open(SMALL);
   expect(await page.inputValue('[name="hidden"]')).toBe('32'); // the address is read
   await runToEnd();
 
-  await page.waitForFunction(() => document.getElementById('step')!.textContent === '120 / 120');
+  await says('step', '120 / 120');
   expect(await textOf('epoch')).toBe('6 / 6');
   expect(await numberOf('loss')).toBeLessThan(1);
   expect(await numberOf('test-loss')).toBeLessThan(1.5);
@@ -112,12 +40,12 @@ test('trains on the digits, and the loss falls', async () => {
 });
 
 test('pauses with a test, goes on where it was, and stops', async () => {
-  await open(LONG);
+  const { page, complaints, textOf, numberOf, phase, atLeast, says, start } = await open(LONG);
   await start();
   await atLeast('step', 10);
   await page.click('#primary'); // Pause
   await phase('paused');
-  await page.waitForFunction(() => document.getElementById('status')!.textContent === 'Paused');
+  await says('status', 'Paused');
   expect(await textOf('accuracy')).toMatch(/%$/);
   // What came back just before is drawn with the next frames.
   await page.waitForTimeout(500);
@@ -130,23 +58,22 @@ test('pauses with a test, goes on where it was, and stops', async () => {
   await phase('running');
   await atLeast('step', paused + 10);
 
-  // Neither a settings change nor a second start is possible while it runs; Stop keeps what was reached.
-  expect(await page.isDisabled('[name="hidden"]')).toBe(true);
+  // The form is for the next run meanwhile. Stop keeps what was reached.
+  expect(await page.isDisabled('[name="hidden"]')).toBe(false);
   await page.click('#secondary');
   await phase('done');
   expect(await textOf('status')).toMatch(/^Stopped after/);
   expect(await numberOf('step')).toBeGreaterThan(paused);
   await page.click('#secondary'); // Reset
   await phase('idle');
-  await page.waitForFunction(() => document.getElementById('step')!.textContent === '–');
-  expect(await page.isDisabled('[name="hidden"]')).toBe(false);
+  await says('step', '–');
   expect(complaints).toEqual([]);
 });
 
 test('trains on in a hidden tab, which gets no frames, and catches up when it is seen again', async () => {
-  await open(SMALL, (fresh) =>
-    fresh
-      .addInitScript(() => {
+  const { page, complaints, textOf, numberOf, runToEnd } = await open(SMALL, {
+    before: (fresh) =>
+      fresh.addInitScript(() => {
         const real = window.requestAnimationFrame.bind(window);
         const waiting: FrameRequestCallback[] = [];
         window.requestAnimationFrame = (callback) => waiting.push(callback);
@@ -155,9 +82,8 @@ test('trains on in a hidden tab, which gets no frames, and catches up when it is
           for (const callback of waiting) real(callback);
         };
         Object.assign(window, { showTab });
-      })
-      .then(() => undefined),
-  );
+      }),
+  });
   await runToEnd();
   expect(await textOf('loss')).toBe('–');
   await page.evaluate(() => (window as unknown as { showTab(): void }).showTab());
@@ -167,7 +93,7 @@ test('trains on in a hidden tab, which gets no frames, and catches up when it is
 });
 
 test('buttons pressed faster than the GPU answers leave one run, not two', async () => {
-  await open(LONG);
+  const { page, complaints, numberOf, phase, atLeast, start } = await open(LONG);
   await start();
   await page.evaluate(() => {
     const button = document.getElementById('primary') as HTMLButtonElement;
@@ -189,11 +115,9 @@ test('buttons pressed faster than the GPU answers leave one run, not two', async
 });
 
 test('says plainly that WebGPU is missing, and what to do', async () => {
-  await open(SMALL, (fresh) =>
-    fresh.addInitScript(() => Reflect.deleteProperty(Navigator.prototype, 'gpu')).then(() => undefined),
-  );
+  const { page, complaints, textOf } = await open(SMALL, { before: withoutGpu });
   await page.waitForSelector('#problem:not([hidden])');
-  expect(await textOf('problem-title')).toBe('This page needs WebGPU (NO-WEBGPU)');
+  expect(await textOf('problem-title')).toBe('Training needs WebGPU (NO-WEBGPU)');
   expect(await textOf('problem-message')).toMatch(/no WebGPU/);
   expect(await textOf('problem-fix')).toMatch(/^Use a current Chrome/);
   expect(await textOf('adapter')).toBe('No WebGPU');
@@ -202,21 +126,10 @@ test('says plainly that WebGPU is missing, and what to do', async () => {
 });
 
 test('a lost device ends the run with a message; the next start gets another device', async () => {
-  await open(LONG, (fresh) =>
-    fresh
-      .addInitScript(() => {
-        const request = GPUAdapter.prototype.requestDevice;
-        GPUAdapter.prototype.requestDevice = async function (...args) {
-          const device = await request.apply(this, args);
-          Object.assign(window, { loseDevice: () => device.destroy() });
-          return device;
-        };
-      })
-      .then(() => undefined),
-  );
+  const { page, complaints, textOf, phase, atLeast, start } = await open(LONG, { before: losable });
   await start();
   await atLeast('step', 1);
-  await page.evaluate(() => (window as unknown as { loseDevice(): void }).loseDevice());
+  await loseDevice(page);
   await phase('failed');
   expect(await textOf('problem-title')).toBe('The run has stopped (DEVICE-LOST)');
   expect(await textOf('problem-retry')).toBe('Start again');
@@ -228,19 +141,22 @@ test('a lost device ends the run with a message; the next start gets another dev
 });
 
 test('shows what is wrong with a setting beside it, and does not start', async () => {
-  await open({ ...SMALL, 'optimizer.lr': '-1', bogus: '<b>1</b>' });
-  expect(await textOf('problem-message')).toMatch(/does not understand: optimizer\.lr, bogus\.$/);
+  const { page, textOf } = await open({ ...SMALL, 'optimizer.lr': '-1', bogus: '<b>1</b>' });
+  await page.waitForSelector('#link-notice:not([hidden])');
+  expect(await textOf('link-lines')).toMatch(
+    /^optimizer\.lr is -1: adam: lr must be .*bogus: this page has no such setting/,
+  );
   expect(await textOf('control-optimizer-lr-problem')).toMatch(/lr must be finite and at least 0, got -1/);
   expect(await page.getAttribute('[name="optimizer.lr"]', 'aria-invalid')).toBe('true');
   expect(await page.isDisabled('#primary')).toBe(true);
   await page.fill('[name="optimizer.lr"]', '1e-2');
-  await page.waitForSelector('#primary:not(:disabled)');
+  await page.waitForSelector('#primary[aria-disabled="false"]');
   expect(await textOf('control-optimizer-lr-problem')).toBe('');
   expect(new URLSearchParams(new URL(page.url()).hash.slice(1)).get('optimizer.lr')).toBe('1e-2');
 });
 
 test("trains on a person's own IDX files; what is no IDX file is refused as text", async () => {
-  await open({ ...SMALL, data: 'files', epochs: '2', batch: '8' });
+  const { page, complaints, textOf, says, runToEnd } = await open({ ...SMALL, data: 'files', epochs: '2', batch: '8' });
   const file = (name: string, buffer: Buffer) => ({ name, mimeType: 'application/octet-stream', buffer });
   const markup = '<img src=x onerror="document.title = 1">';
   await page.setInputFiles('#files', [
@@ -267,13 +183,13 @@ test("trains on a person's own IDX files; what is no IDX file is refused as text
   await page.waitForFunction(() => /60 samples of 2 × 2/.test(document.getElementById('file-note')!.textContent!));
   await runToEnd();
   // 48 of the 60 samples, 8 at a time, twice.
-  await page.waitForFunction(() => document.getElementById('step')!.textContent === '12 / 12');
+  await says('step', '12 / 12');
   expect(await textOf('accuracy')).toMatch(/%$/);
   expect(complaints).toEqual([]);
 });
 
 test('trains on a table, and on a dropped folder of images', async () => {
-  await open({ ...SMALL, data: 'files', epochs: '2', batch: '8' });
+  const { page, complaints, textOf, says, runToEnd } = await open({ ...SMALL, data: 'files', epochs: '2', batch: '8' });
   const rows = Array.from({ length: 60 }, (_, i) => `${i % 2 ? 5 : -5},${i},${i < 30 ? '<b>early</b>' : 'late'}`);
   const table = { name: 'x.csv', mimeType: 'text/csv', buffer: Buffer.from(`a,b,when\n${rows.join('\n')}`) };
   await page.setInputFiles('#files', [table]);
@@ -281,9 +197,10 @@ test('trains on a table, and on a dropped folder of images', async () => {
     page.waitForFunction((wanted) => document.getElementById('file-note')!.textContent!.includes(wanted), text);
   await note('48 samples of 2 values to train on, 12 to test on. Classes: <b>early</b>, late.');
   await runToEnd();
-  await page.waitForFunction(() => document.getElementById('step')!.textContent === '12 / 12');
+  await says('step', '12 / 12');
 
-  const images = join(folder, 'images');
+  const images = await mkdtemp(join(tmpdir(), 'downhill-images-'));
+  onTestFinished(() => rm(images, { recursive: true, force: true }));
   for (const [kind, value] of [
     ['dark', 20],
     ['light', 220],
@@ -302,13 +219,13 @@ test('trains on a table, and on a dropped folder of images', async () => {
     await session.send('Input.dispatchDragEvent', { type, x: x + 5, y: y + 5, data });
   await note('176 samples of 28 × 28 pixels to train on, 44 to test on. Classes: dark, light.');
   await runToEnd();
-  await page.waitForFunction(() => document.getElementById('step')!.textContent === '44 / 44');
+  await says('step', '44 / 44');
   expect(await textOf('accuracy')).toMatch(/100/);
   expect(complaints).toEqual([]);
 });
 
 test('fits a phone: nothing runs out of the screen sideways, with every rule', async () => {
-  await open(SMALL, undefined, { viewport: { width: 360, height: 740 } });
+  const { page, complaints } = await open(SMALL, { viewport: { width: 360, height: 740 } });
   const names = await page
     .locator('[name="optimizer"] option')
     .evaluateAll((options) => options.map((option) => (option as HTMLOptionElement).value));

@@ -8,7 +8,7 @@ import { sequential } from '../../src/nn/model.js';
 import { ema } from '../../src/optim/averages.js';
 import type { Rule } from '../../src/optim/rule.js';
 import { adagrad, adam, adamw, nadam, sgd } from '../../src/optim/rules.gen.js';
-import { scale } from '../../src/optim/scalars.js';
+import { scale } from '../../src/optim/scale.js';
 import { cosine, plateau, step as stepDecay, warmup } from '../../src/optim/schedules.js';
 import { readModel } from '../../src/train/checkpoint-file.js';
 import type { SafeTensor } from '../../src/train/dtypes.js';
@@ -559,13 +559,15 @@ describe('a file that does not fit', () => {
     expect(best).toEqual(readModel(await one.checkpoint({ state: false, weights: 'best' })).tensors);
   });
 
-  it('nothing is restored while a run is going', async () => {
+  it('nothing is restored while a run is pulled; one that is not ends', async () => {
     const one = await trainer({});
     const file = await one.checkpoint();
-    for await (const { step } of one.run({ steps: 3 })) {
-      if (step === 2) await expect(one.restore(file)).rejects.toThrow(/RUN-BUSY/);
-    }
+    const run = one.run({ steps: 3 });
+    const pull = run.next();
+    await expect(one.restore(file)).rejects.toThrow(/RUN-BUSY/);
+    expect((await pull).value).toMatchObject({ step: 1 });
     await one.restore(file);
+    await expect(run.next()).rejects.toThrow(/RUN-BUSY/);
     expect(one.step).toBe(0);
     one.destroy();
     await expect(one.restore(file)).rejects.toThrow(/RUN-DESTROYED/);

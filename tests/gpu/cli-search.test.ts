@@ -113,7 +113,7 @@ it('search ends at Ctrl+C with what there is, and says how to go on; other searc
 
   const taken = await downhill(searched('--out', out)).done;
   expect(taken.code).toBe(1);
-  expect(taken.err).toMatch(/has a search in it already[\s\S]*--resume/);
+  expect(taken.err).toMatch(/has search\.json in it already[\s\S]*--resume/);
   // Somebody wrote another search over it: the log is not this one's.
   const spec = JSON.parse(read('ended', 'search.json'));
   writeFileSync(folder.path('ended', 'search.json'), JSON.stringify({ ...spec, trials: 9 }));

@@ -215,22 +215,32 @@ describe('downhill train in Node', () => {
     expect(readFileSync(folder.path('stopped', 'loss.svg'), 'utf8')).toMatch(/test accuracy/);
   });
 
-  it('ends at once at the second Ctrl+C', async () => {
-    const run = downhill([...tiny(), '--steps', '10000000', '--json', '--out', folder.path('quit')]);
+  it.each([
+    ['SIGTERM', 143],
+    ['SIGHUP', 129],
+  ] as const)('ends cleanly at %s, too, with result and picture: exit code %i', async (signal, expected) => {
+    const run = downhill([...tiny(), '--steps', '10000000', '--json', '--out', folder.path(signal)]);
     await run.seen(/"type":"step"/);
-    run.process.kill('SIGINT');
-    await run.seen(/"type":"stopping"/);
-    run.process.kill('SIGINT');
-    expect((await run.done).code).toBe(130);
+    run.process.kill(signal);
+    const { code, out, err } = await run.done;
+    expect(code, err).toBe(expected);
+    expect(jsonLines(out).at(-1)).toMatchObject({ type: 'result', interrupted: true });
+    expect(readFileSync(folder.path(signal, 'loss.svg'), 'utf8')).toMatch(/test accuracy/);
   });
 
-  it('ends cleanly at SIGTERM, too: exit code 143', async () => {
-    const run = downhill([...tiny(), '--steps', '10000000', '--json', '--out', folder.path('terminated')]);
-    await run.seen(/"type":"step"/);
+  it('ends while a large network is drawn, and leaves nothing', async () => {
+    const [out, tmp] = [folder.path('large'), folder.path('large-tmp')];
+    mkdirSync(tmp);
+    // 130 million weights: half a minute at least.
+    const large = ['train', '--samples', '200', '--model', '784-11000-11000-10', '--init', 'orthogonal', '--json'];
+    const run = downhill([...large, '--steps', '10', '--out', out], { TMPDIR: tmp });
+    await run.seen(/"type":"adapter"/);
     run.process.kill('SIGTERM');
-    const { code, out, err } = await run.done;
+    const { code, out: text, err } = await run.done;
     expect(code, err).toBe(143);
-    expect(jsonLines(out).at(-1)).toMatchObject({ type: 'result', interrupted: true });
+    expect(jsonLines(text).map(({ type }) => type)).toEqual(['runtime', 'adapter', 'stopping']);
+    expect(existsSync(out)).toBe(false);
+    expect(readdirSync(tmp)).toEqual([]);
   });
 
   it('ends with 3 when it diverged, unless that is allowed', async () => {
@@ -263,6 +273,40 @@ describe('downhill train in Node', () => {
     expect(run.code).toBe(1);
     expect(run.out).toBe('');
     expect(run.err).toMatch(/is a file[\s\S]*--out[\s\S]*OUTPUT-UNWRITABLE/);
+  });
+
+  it('leaves no folder, and a run that is there as it was, where the device binds less than it takes', async () => {
+    const args = [
+      'train',
+      '--samples',
+      '1500',
+      '--batch',
+      '1100',
+      '--model',
+      '784-1000000-10',
+      '--steps',
+      '5',
+      '--out',
+    ];
+    const run = await downhill([...args, folder.path('large')]).done;
+    expect(run.err).toContain('LIMIT-BINDING');
+    expect(run.code).toBe(1);
+    expect(existsSync(folder.path('large'))).toBe(false);
+    mkdirSync(folder.path('before'));
+    for (const name of FILES) writeFileSync(folder.path('before', name), 'old');
+    expect((await downhill([...args, folder.path('before'), '--force']).done).err).toContain('LIMIT-BINDING');
+    expect(readdirSync(folder.path('before')).sort()).toEqual([...FILES].sort());
+    for (const name of FILES) expect(readFileSync(folder.path('before', name), 'utf8')).toBe('old');
+  });
+
+  it('ends with an error where stdout takes nothing, and leaves its files', async (context) => {
+    context.skip(process.platform !== 'linux', 'there is no /dev/full');
+    const line = [process.execPath, 'harness/downhill.mjs', ...tiny(), '--steps', '5', '--out', folder.path('unsaid')];
+    const shell = `${line.map((word) => `'${word}'`).join(' ')} > /dev/full`;
+    const { status, stderr } = spawnSync('sh', ['-c', shell], { encoding: 'utf8' });
+    expect(stderr).toMatch(/error +What is said here cannot be written: the disk is full\.\n[\s\S]*OUTPUT-UNWRITABLE/);
+    expect(status).toBe(1);
+    expect(readdirSync(folder.path('unsaid')).sort()).toEqual([...FILES].sort());
   });
 
   it('ends with a calm error when its folder goes away while it runs', async () => {

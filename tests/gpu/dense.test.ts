@@ -247,7 +247,7 @@ describe('a product whose tensors are not what it says', () => {
     ['pieces split at no multiple of 4 inputs', [[0, 10], [10, 30]], 5], // biome-ignore format: one case a line
     ['a bias of another length', [[0, 40]], 4],
   ])('is refused: %s', async (_, parts, bias) => {
-    const nothing = {} as never;
+    const nothing = range({} as GPUBuffer, 0, 4);
     const weight = parts.map(([start, elements]) => ({ ...wholePiece(nothing, elements!), start: start! }));
     const operands = { label: 'test/wrong', rows: 1, inputs: 8, outputs: 5, x: nothing, y: nothing };
     expect(() => denseOp({ ...operands, weight, bias: wholePiece(nothing, bias) })).toThrow(

@@ -8,7 +8,7 @@ import { sequential } from '../../src/nn/model.js';
 import { ema } from '../../src/optim/averages.js';
 import type { Rule } from '../../src/optim/rule.js';
 import { adamw } from '../../src/optim/rules.gen.js';
-import { scale } from '../../src/optim/scalars.js';
+import { scale } from '../../src/optim/scale.js';
 import { cosine, plateau, warmup } from '../../src/optim/schedules.js';
 import type { StepReport } from '../../src/train/report-types.js';
 import { createTrainer } from '../../src/train/trainer.js';

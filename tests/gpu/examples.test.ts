@@ -38,6 +38,42 @@ it('the ten lines of the README train', async () => {
   expect(Number(/accuracy: ([\d.]+)/.exec(out)?.[1])).toBeGreaterThan(0.9);
 });
 
+describe('the three doors of the README', () => {
+  it('train', async () => {
+    const losses = (await run('doors/train.mjs'))
+      .trim()
+      .split('\n')
+      .map((line) => Number(line.split(' ')[1]));
+    expect(losses).toHaveLength(3 * Math.ceil(5000 / 64));
+    expect(losses.at(-1)).toBeLessThan(0.5);
+  });
+
+  it('embed', async () => {
+    const device = await testDevice();
+    const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC;
+    const filled = () => {
+      const buffer = device.createBuffer({ size: 4 * 7840, usage, mappedAtCreation: true });
+      new Float32Array(buffer.getMappedRange()).fill(1);
+      buffer.unmap();
+      return buffer;
+    };
+    const [param, grad] = [filled(), filled()];
+    const { attach } = await import(pathToFileURL(resolve(root, 'examples/doors/embed.mjs')).href);
+    const step = await attach(device, param, grad);
+    const encoder = device.createCommandEncoder();
+    step(encoder);
+    device.queue.submit([encoder.finish()]);
+    // Adam's first step is its rate; the decay takes a hundredth of the rate of the weight.
+    for (const value of await readFloats(device, { buffer: param, offset: 0, size: param.size }))
+      expect(value).toBeCloseTo(1 - 1e-3 - 1e-5, 6);
+  });
+
+  it('learn', async () => {
+    const [, f] = /^f = (\S+) at /.exec(await run('doors/learn.mjs'))!;
+    expect(Number(f)).toBeLessThan(1e-6);
+  });
+});
+
 it('a program without a framework fits its curve', async () => {
   const out = await run('raw-webgpu/node.mjs');
   const [, loss, count, found] = /loss (\S+) after (\d+) updates; a … d = (\S+)/.exec(out)!;

@@ -105,6 +105,6 @@ describe('downhill inspect', () => {
     expect(readFileSync(`${out}/activations.svg`, 'utf8')).toMatch(/^<svg [\s\S]*he-normal[\s\S]*<\/svg>/);
     const { inspections } = JSON.parse(readFileSync(`${out}/activations.json`, 'utf8'));
     expect(inspections.map(({ verdict }: { verdict: string }) => verdict)).toEqual(['healthy', 'vanishing']);
-    await expect(inspectCommand([...args, '--out', out], io)).rejects.toThrow('has an inspection in it already');
+    await expect(inspectCommand([...args, '--out', out], io)).rejects.toThrow('has activations.svg in it already');
   });
 });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { arrays } from '../../src/data/arrays.js';
 import { source } from '../../src/data/source.js';
+import { atOnce } from '../../src/gpu/turns.js';
 import { byTensor, filterNormalised, flatten } from '../../src/landscape/directions.js';
 import { landscape, recordPath } from '../../src/landscape/index.js';
 import type { LandscapeOptions } from '../../src/landscape/types.js';
@@ -64,7 +65,9 @@ describe('landscape', () => {
     const tensors = tensorsOf(model);
     const weights = await trainer.readParameters();
     const flat = flatten(tensors, (name) => weights[name]!);
-    const directions = ([0, 1] as const).map((which) => byTensor(tensors, filterNormalised(tensors, flat, 4, which)));
+    const directions = ([0, 1] as const).map((which) =>
+      byTensor(tensors, atOnce(filterNormalised(tensors, flat, 4, which))),
+    );
     const lossOf = await float64Loss(trainer, model);
     expect(made.loss).toHaveLength(grid * grid);
     for (let j = 0; j < grid; j++) {

@@ -46,19 +46,21 @@ describe.each(Object.entries(lbfgsCases))('%s', (_, own) => {
   });
 });
 
-it.each([
+it.each<[name: string, rounds: number, options?: { history: number }]>([
   ['Rosenbrock (2)', 12],
   ['helical valley', 12],
   ['Wood', 10],
   ['penalty I (10)', 10],
-])('goes the way of float64 at first: %s', async (name, rounds) => {
+  // More rows of products than a workgroup has lanes.
+  ['Rosenbrock (2)', 6, { history: 40 }],
+])('goes the way of float64 at first: %s, %s rounds, %o', async (name, rounds, options) => {
   const own = lbfgsCases[name]!;
   const { row } = own.problem;
   const reference = referenceProblems[row.name as keyof typeof referenceProblems];
   const given = givenOf(own.problem);
   const objective = (x: Float64Array) => ({ value: reference.value(x, given), gradient: reference.gradient(x, given) });
-  const expected = referenceLbfgs(objective, own.problem.start, { rounds });
-  const program = await problemProgram(await testDevice(), rule(), own);
+  const expected = referenceLbfgs(objective, own.problem.start, { rounds, ...options });
+  const program = await problemProgram(await testDevice(), rule(options), own);
   close.push(program);
   const results = await runOut(program, rounds);
   for (const [i, { loss }] of results.entries()) {

@@ -6,6 +6,7 @@ import {
   minimize,
   minimizeAll,
   noisyQuadratic,
+  ownProblem,
   problems,
   ravine,
   rosenbrock,
@@ -137,6 +138,12 @@ it('goes where no number is left, as float64 does', async () => {
   const way = await minimize(await testDevice(), ravine(), rules.sgd({ lr: 100 }), { steps: 40 });
   expect(way.values.at(-1)).toBeNaN();
   expect(way.steps).toBe(40);
+});
+
+it("refuses a function of one's own, which has no kernel", async () => {
+  const own = ownProblem({ start: [1], value: (x) => x[0]! ** 2, gradient: (x) => [2 * x[0]!] });
+  const run = minimize(await testDevice(), own, rules.sgd());
+  await expect(run).rejects.toMatchObject({ name: 'DownhillError', code: 'OPTION-RANGE' });
 });
 
 it('refuses what the device cannot hold before it makes anything', async () => {

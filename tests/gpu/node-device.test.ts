@@ -3,8 +3,11 @@ import { resolve } from 'node:path';
 import { build } from 'vite';
 import { expect, test } from 'vitest';
 import { describeAdapter } from '../../src/gpu/device.js';
+import { adam, createOptimizer, createTrainer, mlp, xor } from '../../src/index.js';
 import { findDrivers, thisMachine } from '../../src/node/drivers.js';
 import { requestDevice, requestGpu } from '../../src/node/index.js';
+import { likeDevice, testDevice } from '../support/gpu.js';
+import { collect } from '../support/train.js';
 
 test('a device whose adapter has a name, and that computes', async () => {
   const device = await requestDevice({ label: 'mine' });
@@ -34,6 +37,41 @@ test('the search runs once; every call gives a device of its own, and the enviro
 test('options are checked before anything is loaded', async () => {
   await expect(requestDevice({ powerPreference: 'fast' as never })).rejects.toMatchObject({ code: 'OPTION-RANGE' });
   await expect(requestDevice({ lable: 'x' } as never)).rejects.toMatchObject({ code: 'OPTION-UNKNOWN' });
+  // Dawn would end the process over such labels.
+  for (const label of [Symbol('x'), 5, {}, null])
+    await expect(requestDevice({ label } as never)).rejects.toMatchObject({ code: 'OPTION-TYPE' });
+});
+
+test('a device of the compatibility mode is refused by the limit that it lacks, one with that limit is not', async () => {
+  const { gpu } = await requestGpu();
+  const ask = async (requiredLimits: Record<string, number>) => {
+    const adapter = await gpu.requestAdapter({ featureLevel: 'compatibility' } as GPURequestAdapterOptions);
+    return adapter!.requestDevice({ requiredLimits });
+  };
+  const train = async (device: GPUDevice) => {
+    const one = await createTrainer(device, {
+      model: mlp({ sizes: [2, 8, 2] }),
+      rule: adam(),
+      data: xor(),
+      batchSize: 4,
+    });
+    const [report] = await collect(one, { steps: 1 });
+    one.destroy();
+    return report!.loss;
+  };
+  const plain = await ask({});
+  const lacks = (limit: string) => ({ code: 'LIMIT-BINDING', message: expect.stringContaining(limit) });
+  await expect(train(plain)).rejects.toMatchObject(lacks('maxUniformBufferBindingSize of 65536'));
+  await expect(createOptimizer(plain, adam(), [])).rejects.toMatchObject(lacks('allows 16384'));
+  plain.destroy();
+  const core = { maxUniformBufferBindingSize: 65_536, maxComputeInvocationsPerWorkgroup: 256 };
+  const wide = await ask({ ...core, maxComputeWorkgroupSizeX: 256, maxComputeWorkgroupSizeY: 256 });
+  expect(await train(wide)).toBeGreaterThan(0);
+  wide.destroy();
+  const device = await testDevice();
+  const limits = { maxStorageBuffersPerShaderStage: 4, maxComputeInvocationsPerWorkgroup: 128 };
+  for (const [limit, value] of Object.entries(limits))
+    await expect(train(likeDevice(device, { limits: { [limit]: value } }))).rejects.toMatchObject(lacks(limit));
 });
 
 let program: Promise<string> | undefined;

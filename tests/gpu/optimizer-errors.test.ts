@@ -195,6 +195,12 @@ describe('createOptimizer refuses, before it creates anything on the GPU,', () =
       () => [tensor({ shape: [65], param: buffer(512) })],
     ],
     [
+      'a size beyond its buffer',
+      'BUFFER-RANGE',
+      'Tensor "w": param: 252 bytes from 8 on reach beyond its buffer of 256',
+      () => [tensor({ param: { buffer: buffer(), offset: 8, size: 252 } })],
+    ],
+    [
       'a range beyond its buffer',
       'BUFFER-RANGE',
       'Tensor "w": param needs 16 bytes from 244',
@@ -373,7 +379,7 @@ describe('createOptimizer refuses, before it creates anything on the GPU,', () =
     ['clip by a norm that is 0 in f32', 'OPTION-RANGE', 'clip.tensorNorm', { clip: { tensorNorm: 1e-46 } }],
     ['clip by both norms', 'OPTION-RANGE', 'tensorNorm', { clip: { globalNorm: 1, tensorNorm: 1 } }],
     ['a convention nobody has', 'OPTION-RANGE', 'clip.convention', { clip: { globalNorm: 1, convention: 'keras' } }],
-    ['a convention of null', 'OPTION-RANGE', 'clip.convention', { clip: { globalNorm: 1, convention: null } }],
+    ['a convention of null', 'OPTION-TYPE', 'clip.convention', { clip: { globalNorm: 1, convention: null } }],
     ['skipNonFinite a number', 'OPTION-TYPE', 'skipNonFinite', { skipNonFinite: 5 }],
     ['skipNonFinite null', 'OPTION-TYPE', 'skipNonFinite', { skipNonFinite: null }],
     ['skipping at most 0', 'OPTION-RANGE', 'skipNonFinite.atMost', { skipNonFinite: { atMost: 0 } }],
@@ -382,6 +388,12 @@ describe('createOptimizer refuses, before it creates anything on the GPU,', () =
     ['gradScale 0', 'OPTION-RANGE', 'gradScale', { gradScale: 0 }],
     ['gradScale negative', 'OPTION-RANGE', 'gradScale', { gradScale: -1 }],
     ['gradScale NaN', 'OPTION-RANGE', 'gradScale', { gradScale: Number.NaN }],
+    [
+      'gradScale over so many micro-steps that it is 0 in f32',
+      'OPTION-RANGE',
+      'gradScale over 2147483648 micro-steps',
+      { gradScale: 1e-38, accumulate: { steps: 2 ** 31, reduce: 'mean' } },
+    ],
     ['gradScale null', 'OPTION-TYPE', 'gradScale', { gradScale: null }],
     ['zeroGrad a number', 'OPTION-TYPE', 'zeroGrad', { zeroGrad: 1 }],
     ['gradients of f16', 'OPTION-RANGE', 'gradients', { gradients: 'f16' }],
@@ -395,7 +407,7 @@ describe('createOptimizer refuses, before it creates anything on the GPU,', () =
     ['accumulate over 1.5 steps', 'OPTION-RANGE', 'accumulate.steps', { accumulate: { steps: 1.5 } }],
     ['accumulate without steps', 'OPTION-TYPE', 'accumulate.steps', { accumulate: {} }],
     ['accumulate by the maximum', 'OPTION-RANGE', 'accumulate.reduce', { accumulate: { steps: 2, reduce: 'max' } }],
-    ['accumulate by null', 'OPTION-RANGE', 'accumulate.reduce', { accumulate: { steps: 2, reduce: null } }],
+    ['accumulate by null', 'OPTION-TYPE', 'accumulate.reduce', { accumulate: { steps: 2, reduce: null } }],
     ['a label that is no string', 'OPTION-TYPE', 'label', { label: 5 }],
   ])('options: %s', async (_, code, words, options) => {
     await refuses(at(code, words), () => [tensor()], undefined, options);
@@ -444,7 +456,7 @@ describe('createOptimizer refuses, before it creates anything on the GPU,', () =
     const given = [tensor()];
     const { counts, restore } = countCreations(device);
     await expect(createOptimizer(limited({ maxStorageBuffersPerShaderStage: 4 }), sgd(), given)).rejects.toEqual(
-      at('LIMIT-BINDING', '8 storage buffers', 'allows 4'),
+      at('LIMIT-BINDING', 'maxStorageBuffersPerShaderStage of 8', 'allows 4'),
     );
     restore();
     expect(counts).toEqual({});
@@ -512,6 +524,34 @@ describe('what only the GPU can tell', () => {
     const making = createOptimizer(device, adam({ amsgrad: true, convention: 'optax' }), [given]);
     setTimeout(() => (given.grad as GPUBuffer).destroy());
     await expect(making).rejects.toEqual(at('BUFFER-INVALID', 'Tensor "w": grad'));
+  });
+
+  it('read names the tensor whose buffer was destroyed since: what was submitted with it was not done', async () => {
+    // In a scope: the submit that WebGPU drops is the caller's own error.
+    const submitted = async (one: Awaited<ReturnType<typeof make>>, grads?: Record<string, GPUBuffer>) => {
+      device.pushErrorScope('validation');
+      submit((encoder) => one.step(encoder, grads && { grads }));
+      return (await device.popErrorScope()) === null;
+    };
+    for (const side of ['param', 'grad'] as const) {
+      const given = tensor();
+      const one = await make(adam(), [tensor({ name: 'v' }), given]);
+      expect(await submitted(one)).toBe(true);
+      expect(await one.read()).toMatchObject({ step: 1 });
+      (given[side] as GPUBuffer).destroy();
+      expect(await submitted(one)).toBe(false);
+      await expect(one.read()).rejects.toEqual(at('BUFFER-INVALID', `Tensor "w": ${side}`));
+      // What it has of its own is still there.
+      expect(await one.state()).toMatchObject({ step: 1 });
+    }
+    // Frameworks give other gradients with every step, and those from the beginning go.
+    const given = tensor();
+    const one = await make(adam(), [given]);
+    (given.grad as GPUBuffer).destroy();
+    expect(await submitted(one, { w: buffer() })).toBe(true);
+    expect(await one.read()).toMatchObject({ step: 1 });
+    (given.param as GPUBuffer).destroy();
+    await expect(one.read()).rejects.toEqual(at('BUFFER-INVALID', 'Tensor "w": param'));
   });
 
   it('leaves the caller’s own error scopes alone', async () => {
@@ -835,6 +875,14 @@ describe('an optimizer refuses', () => {
         tensors: { ...tensors, b: { ...tensors.b, exp_avg: new Float64Array(4) } },
       }),
     ],
+    [
+      'a slot that is NaN',
+      '"b", exp_avg_sq, is NaN in element 2',
+      ({ tensors, ...rest }) => ({
+        ...rest,
+        tensors: { ...tensors, b: { ...tensors.b, exp_avg_sq: Float32Array.of(1, 2, Number.NaN, 4) } },
+      }),
+    ],
     ['a slot through JSON', 'exp_avg', (state) => JSON.parse(JSON.stringify(state))],
   ];
   it('to load a broken state, and stays as it was', async () => {
@@ -855,6 +903,9 @@ describe('an optimizer refuses', () => {
     one.load(state);
     submit((encoder) => one.step(encoder));
     expect(await one.read()).toMatchObject({ step: 2, count: 2 });
+    // A sum of squares that overflowed is that of a weight which stands still, and of a training that goes on.
+    const infinite = { ...state.tensors.b, exp_avg_sq: new Float32Array(4).fill(Number.POSITIVE_INFINITY) };
+    one.load({ ...state, tensors: { ...state.tensors, b: infinite } } as OptimizerState);
   });
 
   it('to load what a rule carries for other groups than there are', async () => {

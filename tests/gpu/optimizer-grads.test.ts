@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { changeShaders } from '../../harness/torture/gpu/faults.js';
 import { requestDevice } from '../../src/node/index.js';
 import type { ForeignRange, TensorOptions } from '../../src/optim/adopt.js';
 import { createOptimizer } from '../../src/optim/optimizer.js';
@@ -250,6 +251,62 @@ describe('step refuses gradients, and records nothing:', () => {
     const next = device.createCommandEncoder();
     optimizer.step(next, { grads: { t1: await buffer(64) } });
     device.queue.submit([next.finish()]);
+    expect(await optimizer.read()).toMatchObject({ step: 1 });
+    other.destroy();
+  });
+
+  it('a buffer of another device in a new layout: another step of that layout, recorded at once, is good', async () => {
+    const { device, optimizer } = await makeFoster();
+    const other = await requestDevice();
+    const foreign = other.createBuffer({ size: 4 * TOTAL + 64, usage: USAGE });
+    device.pushErrorScope('validation');
+    optimizer.step(device.createCommandEncoder(), { grads: { t1: { buffer: foreign, offset: 12 } } });
+    const good = device.createCommandEncoder();
+    optimizer.step(good, { grads: { t1: { buffer: await buffer(64), offset: 12 } } });
+    expect(await device.popErrorScope()).toBeNull();
+    await device.queue.onSubmittedWorkDone();
+    device.queue.submit([good.finish()]);
+    expect(() => optimizer.step(device.createCommandEncoder())).toThrow(error('BUFFER-INVALID', 'cannot be used'));
+    expect(await optimizer.read()).toMatchObject({ step: 1 });
+    other.destroy();
+  });
+
+  it('a kernel that does not compile: the next step says so, and the one after it compiles it again', async () => {
+    const device = await requestDevice();
+    const [param, first, second] = [0, 1, 2].map(() => device.createBuffer({ size: 1024, usage: USAGE })) as [
+      GPUBuffer,
+      GPUBuffer,
+      GPUBuffer,
+    ];
+    const tensors = [{ name: 'w', shape: [64], param, grad: first }];
+    const optimizer = await createOptimizer(device, rule, tensors);
+    const undo = changeShaders(device, (_, code) => `${code}\nfn broken() -> u32 { return 1.5; }`);
+    const given = { grads: { w: { buffer: second, offset: 4 } } };
+    optimizer.step(device.createCommandEncoder(), given);
+    undo();
+    await device.queue.onSubmittedWorkDone();
+    expect(() => optimizer.step(device.createCommandEncoder(), given)).toThrow(
+      error('SHADER-COMPILE', 'did not compile'),
+    );
+    const encoder = device.createCommandEncoder();
+    optimizer.step(encoder, given);
+    device.queue.submit([encoder.finish()]);
+    expect(await optimizer.read()).toMatchObject({ step: 1 });
+    device.destroy();
+  });
+
+  it('a buffer of another device where the layout is known: steps that were recorded before it are good', async () => {
+    const { device, optimizer } = await makeFoster();
+    const other = await requestDevice();
+    const foreign = other.createBuffer({ size: 4 * TOTAL + 64, usage: USAGE });
+    const before = device.createCommandEncoder();
+    optimizer.step(before, { grads: { t1: await buffer(64) } });
+    device.pushErrorScope('validation');
+    optimizer.step(device.createCommandEncoder(), { grads: { t1: foreign } });
+    expect(await device.popErrorScope()).toBeNull(); // it is ours to say
+    await device.queue.onSubmittedWorkDone();
+    device.queue.submit([before.finish()]);
+    expect(() => optimizer.step(device.createCommandEncoder())).toThrow(error('BUFFER-INVALID', 'cannot be used'));
     expect(await optimizer.read()).toMatchObject({ step: 1 });
     other.destroy();
   });

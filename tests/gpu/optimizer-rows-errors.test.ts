@@ -49,7 +49,7 @@ describe('createOptimizer refuses, before it creates anything,', () => {
     ['a stride of 0', 'BUFFER-RANGE', 'the stride 0', () => [tensor({ param: strided(0) })]],
     ['a stride that is a string', 'BUFFER-RANGE', 'the stride "16"', () => [tensor({ param: strided('16') })]],
     ['a stride of NaN', 'BUFFER-RANGE', 'the stride NaN', () => [tensor({ param: strided(Number.NaN) })]],
-    ['a stride of null', 'BUFFER-RANGE', 'the stride null', () => [tensor({ param: strided(null) })]],
+    ['a stride of null', 'OPTION-TYPE', 'param.stride is null', () => [tensor({ param: strided(null) })]],
     ['a stride of a scalar', 'SHAPE-INVALID', 'no rows', () => [tensor({ shape: [], param: strided(16) })]],
     [
       'rows beyond the buffer',

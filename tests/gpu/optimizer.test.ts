@@ -5,7 +5,7 @@ import type { OptimizerOptions } from '../../src/optim/optimizer-options.js';
 import type { Optimizer } from '../../src/optim/optimizer-types.js';
 import { type Rule, resolveRule } from '../../src/optim/rule.js';
 import { rules } from '../../src/optim/rules.gen.js';
-import { scale } from '../../src/optim/scalars.js';
+import { scale } from '../../src/optim/scale.js';
 import { plateau } from '../../src/optim/schedules.js';
 import { type ReferenceRule, referenceRules, referenceState } from '../../src/reference/index.js';
 import { randomFloats, readFloats, testDevice } from '../support/gpu.js';
@@ -568,6 +568,22 @@ describe('gradients', () => {
     const [actual] = await memory.params();
     // 10,000 roundings of a parameter below 1.
     for (const [i, value] of actual!.entries()) expect(Math.abs(value - param[i]!)).toBeLessThan(10_000 * 2 ** -25);
+  });
+
+  it('recorded and never submitted are no steps, however many, while `read` is called now and then', async () => {
+    const memory = await makeMemory({ lead: 0, gap: 0, lengths: [2] });
+    memory.setGrads(1);
+    const optimizer = await make(rules.nadam(), memory);
+    const most = optimizer.describe().stepsAhead;
+    let step = 0;
+    for (const dropped of [most / 2, most / 2, most / 2, 3 * most, 10]) {
+      const encoder = memory.device.createCommandEncoder();
+      const pass = encoder.beginComputePass();
+      for (let i = 0; i < dropped; i++) optimizer.step(pass);
+      expect(await optimizer.read()).toMatchObject({ step });
+      submit(memory.device, (own) => optimizer.step(own));
+      expect(await optimizer.read()).toMatchObject({ step: ++step, count: step });
+    }
   });
 
   it('skipped further than rows reach are left out, flagged, and cost nothing: a state goes on', async () => {

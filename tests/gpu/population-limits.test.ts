@@ -350,10 +350,13 @@ describe('bad input', () => {
     await fails(together.checkpoint({ weights: 'best' })).toMatchObject({ code: 'OPTION-RANGE' });
     expect(thrown(() => together.run({ steps: -1 }))).toMatchObject({ code: 'OPTION-RANGE' });
     const running = together.run({ steps: 20 });
-    await running.next();
+    const pull = running.next();
     await fails(together.run({ steps: 1 }).next()).toMatchObject(code('RUN-BUSY', /running/));
     await fails(together.refill(1, { seed: 3 })).toMatchObject(code('RUN-BUSY', /running/));
-    await running.return();
+    await pull;
+    // One that nobody pulls gives way.
+    await together.run({ steps: 1 }).next();
+    await fails(running.next()).toMatchObject(code('RUN-BUSY', /took the place/));
     const trainer = (await alone({ rule }, 1)).trainer;
     await fails(together.restore(await trainer.checkpoint())).toMatchObject(
       code('CHECKPOINT-MISMATCH', /one training/),

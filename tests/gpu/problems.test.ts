@@ -49,7 +49,7 @@ describe.each(problemCases)('%s', (_, problem: Problem) => {
     const directions = points.map((_, r) => randomFloats(n, 7 + r));
     const stream = range(buffers.upload('stream', Uint32Array.from(points.flatMap((_, r) => [r, 1, 0, 40 + r]))));
     const operands = {
-      ...{ label: 'test/problem', shader: row.shader, n, stride, replicas, param: at(points) },
+      ...{ label: 'test/problem', shader: row.shader!, n, stride, replicas, param: at(points) },
       data: data.length > 0 ? range(buffers.upload('data', data)) : undefined,
     };
     const [grad, product] = [at([]), at([])];

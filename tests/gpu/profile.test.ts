@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { intervalsOf, looksQuantised, MAX_QUERIES, PassTimer } from '../../src/gpu/timing.js';
 import { layerNorm, linear as linearLayer } from '../../src/nn/layers.js';
 import { mlp } from '../../src/nn/mlp.js';
@@ -28,6 +28,7 @@ async function trainer(more: Partial<TrainerOptions> = {}) {
 }
 
 afterEach(() => {
+  vi.restoreAllMocks();
   for (const one of made.splice(0)) one.destroy();
 });
 
@@ -114,6 +115,9 @@ describe('profile', () => {
   });
 
   it('splits steps over submits where a query set is full', async () => {
+    // By a slow clock no step is long: else a busy machine's submits stay shorter than a query set.
+    const now = performance.now.bind(performance);
+    vi.spyOn(performance, 'now').mockImplementation(() => now() / 1000);
     // Norms keep the layers apart: dispatches by the dozen.
     const layers = [8, 8, 8, 8].flatMap((width) => [linearLayer(width), layerNorm()]);
     const one = await trainer({ submitMs: 1e6, model: sequential({ input: 9, layers: [...layers, linearLayer(4)] }) });
@@ -181,8 +185,9 @@ describe('profile refuses', () => {
   it('while a run or another profile is going, and a run while it is going itself', async () => {
     const one = await trainer();
     const run = one.run({ steps: 50 });
-    await run.next();
+    const pull = run.next();
     await expect(one.profile()).rejects.toEqual(at('RUN-BUSY'));
+    await pull;
     await run.return();
     const first = one.profile({ steps: 2 });
     await expect(one.profile({ steps: 2 })).rejects.toEqual(at('RUN-BUSY'));

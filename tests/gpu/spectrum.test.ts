@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { arrays } from '../../src/data/arrays.js';
 import { type Dataset, source } from '../../src/data/index.js';
-import { createPasses, encodePasses } from '../../src/gpu/pipelines.js';
+import { createPasses, encodePasses } from '../../src/gpu/passes.js';
 import { lower } from '../../src/kernels/lower.js';
 import { batchNorm, dropout, gelu, linear, relu, tanh } from '../../src/nn/layers.js';
 import { mse, softmaxCrossEntropy } from '../../src/nn/losses.js';

@@ -123,6 +123,18 @@ describe('run and evaluate refuse', () => {
     await expect(one.evaluate(noise(5, 9, 4))).rejects.toEqual(at('RUN-DESTROYED'));
   });
 
+  it('calls of a destroyed trainer by a rejection, never while they are made: others beside them would be lost', async () => {
+    const one = await createTrainer(await testDevice(), good());
+    one.destroy();
+    const held = noise(5, 9, 4);
+    const pending = [
+      ...[one.evaluate(held), one.predict(new Float32Array(9)), one.state(), one.readParameters(), one.profile()],
+      ...[one.curvature(), one.checkpoint(), one.restore(new Uint8Array(9)), one.importWeights(new Uint8Array(9))],
+    ];
+    for (const each of await Promise.allSettled<unknown>(pending))
+      expect(each).toMatchObject({ status: 'rejected', reason: at('RUN-DESTROYED') });
+  });
+
   it('an evaluation whose trainer is destroyed under it', async () => {
     const one = await createTrainer(await testDevice(), good());
     const pending = one.evaluate(noise(5, 9, 4));

@@ -7,7 +7,7 @@ import { initialize } from '../../src/nn/init.js';
 import { type Activation, type Mlp, mlp } from '../../src/nn/mlp.js';
 import type { Rule } from '../../src/optim/rule.js';
 import { adam, sgd } from '../../src/optim/rules.gen.js';
-import { scale } from '../../src/optim/scalars.js';
+import { scale } from '../../src/optim/scale.js';
 import { type ReferenceRule, referenceMlp, referenceRules, referenceState } from '../../src/reference/index.js';
 import { createTrainer } from '../../src/train/trainer.js';
 import type { Trainer, TrainerOptions } from '../../src/train/types.js';
@@ -331,15 +331,40 @@ describe('run', () => {
     expect((await one.evaluate(noise(50, 9, 4))).step).toBe(one.step);
   });
 
-  it('refuses a second run while one is going', async () => {
+  it('refuses a second run while one is pulled', async () => {
     const one = await trainer({ model: mlp({ sizes: [9, 4] }), data: noise(50, 9, 4) });
-    const run = one.run({ steps: 50 });
-    await run.next();
+    const first = collect(one, { steps: 5 });
     await expect(collect(one, { steps: 1 })).rejects.toMatchObject({ code: 'RUN-BUSY' });
-    // Not even while the first is still ending: its submits are under way.
-    const ending = run.return();
-    await expect(collect(one, { steps: 1 })).rejects.toMatchObject({ code: 'RUN-BUSY' });
-    await ending;
+    expect(await first).toHaveLength(5);
+    expect(await collect(one, { steps: 1 })).toHaveLength(1);
+  });
+
+  it('lets a run take the place of one that was dropped, and tells who pulls that one again', async () => {
+    const options = { model: mlp({ sizes: [9, 4] }), data: noise(50, 9, 4) };
+    const [one, other] = [await trainer(options), await trainer(options)];
+    const expected = await collect(other, { steps: 9 });
+    // The way to do one step that anybody tries first.
+    for (let step = 0; step < 3; step++) expect((await one.run({ steps: 1 }).next()).value).toEqual(expected[step]);
+    const left = one.run({ steps: 3 });
+    expect((await left.next()).value).toEqual(expected[3]);
+    // Also one that it has to wait for: its submits are under way.
+    const until = async (end: number) => collect(one, { steps: end - one.step });
+    const next = await until(9);
+    expect(next).toEqual(expected.slice(9 - next.length));
+    await expect(left.next()).rejects.toMatchObject({
+      code: 'RUN-BUSY',
+      message: expect.stringMatching(/took the place/),
+    });
+    const file = await one.checkpoint();
+    const third = one.run({ steps: 2 });
+    await third.next();
+    await one.restore(file);
+    await expect(third.next()).rejects.toMatchObject({ code: 'RUN-BUSY' });
+    expect(one.step).toBe(9);
+    const loop = async () => {
+      for await (const { step } of one.run({ steps: 3 })) if (step === 10) await collect(one, { steps: 1 });
+    };
+    await expect(loop()).rejects.toMatchObject({ code: 'RUN-BUSY' });
     expect(await collect(one, { steps: 1 })).toHaveLength(1);
   });
 

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { BufferSet, guarded, readRanges } from '../../src/gpu/buffers.js';
-import { createPasses, encodePass, type Pass } from '../../src/gpu/pipelines.js';
+import { createPasses, encodePass, type Pass } from '../../src/gpu/passes.js';
 import { readClocks } from '../../src/kernels/advance.js';
 import { lower } from '../../src/kernels/lower.js';
 import { makeGroups } from '../../src/optim/groups.js';

@@ -104,6 +104,25 @@ test('measures what was chosen, shows charts and tables, and hands out the repor
   // What failed is there with its reason, as text.
   expect(await rows.first().locator('.failed').textContent()).toBe('failed tfjs-webgpu: out of <b>luck</b>');
   expect(await page.locator('#results b').count()).toBe(0);
+  // Each case is a sentence that says no more than its interval, and bars from 0: wall times apart from the GPU's.
+  const first = page.locator('.case-panel').first();
+  expect(await first.locator('.sentence').textContent()).toMatch(
+    /^Beside js: [\d.]+×, ([\d.]+ to [\d.]+|too few rounds for an interval): (faster|slower|cannot tell)$/,
+  );
+  const wall = first.locator('.wall li:not(.axis)');
+  expect(await wall.locator('.bar-name').allTextContents()).toEqual(['downhill', 'js', 'tfjs-webgpu']);
+  expect(await wall.nth(0).locator('.bar-text').textContent()).toMatch(/^[\d.,]+ ms$/);
+  expect(await wall.nth(2).textContent()).toContain('failed: out of <b>luck</b>');
+  const [share, ms, end] = await first.locator('.wall').evaluate((panel) => {
+    const width = (selector: string) => panel.querySelector(selector)!.getBoundingClientRect().width;
+    const number = (selector: string) =>
+      Number.parseFloat(panel.querySelector(selector)!.textContent!.replace(',', ''));
+    return [width('.bar-fill') / width('.bar-track'), number('.bar-text'), number('.bar-axis :last-child')] as const;
+  });
+  expect(Math.abs(share - ms / end)).toBeLessThan(0.02); // linear, from 0
+  // The chart of all cases is drawn, and its library loaded, when somebody asks for it.
+  expect(await page.locator('.chart').count()).toBe(0);
+  await page.click('.picture > summary');
   expect(await page.locator('.chart svg').textContent()).toContain('lecture net, batch 64, SGD');
 
   const report = await download();
@@ -134,11 +153,42 @@ test('measures what was chosen, shows charts and tables, and hands out the repor
   expect(complaints).toEqual([]);
 });
 
+test('shows a report from a file, says on which machine it was made, and compares it with an older one', async () => {
+  await open();
+  await page.waitForSelector('#start:not(:disabled)');
+  expect(await page.isHidden('#compare-label')).toBe(true);
+  const stored = await readFile(join(import.meta.dirname, '../fixtures/bench-report.json'), 'utf8');
+  const file = (name: string, text: string) => ({ name, mimeType: 'application/json', buffer: Buffer.from(text) });
+  await page.setInputFiles('#report-file', file('stored.json', stored));
+  await page.waitForSelector('#about-file');
+  expect(await page.textContent('#about-file')).toMatch(/Results of stored\.json[\s\S]*llvmpipe[\s\S]*CPU adapter\./);
+  expect(await page.locator('.sentence').allTextContents()).toContainEqual(
+    expect.stringMatching(/^Beside .*, the fastest of \d others: [\d.]+×, [\d.]+ to [\d.]+: faster$/),
+  );
+  expect(await page.locator('.bars.gpu').count()).toBeGreaterThan(5);
+
+  const older = stored.replaceAll(/"samples":\s*\[[^\]]*\]/g, (text) =>
+    text.replaceAll(/\d[\d.e+-]*/g, (number) => String(2 * Number(number))),
+  );
+  await page.setInputFiles('#compare-file', file('older.json', older));
+  await page.waitForSelector('#comparison');
+  expect(await page.textContent('#comparison .sentence')).toMatch(/^No regression\./);
+
+  const markup = '<img src=x onerror="document.title = 1">.json';
+  await page.setInputFiles('#report-file', file(markup, '{"format": 1}'));
+  await page.waitForSelector('#problem:not([hidden])');
+  expect(await textOf('problem-message')).toContain(`${markup} is not a report of downhill's benchmarks`);
+  expect(await page.locator('#about-file').count()).toBe(1); // what was shown stays
+  await page.setViewportSize({ width: 360, height: 740 });
+  expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0);
+  expect(complaints).toEqual([]);
+});
+
 test('Stop keeps what was measured, and the next run begins anew', async () => {
   await open();
   await choose(['step', 'resolution'], []);
   await page.click('#start');
-  await page.waitForSelector('#results tbody');
+  await page.waitForSelector('#results .case-panel');
   await page.click('#stop');
   await phase('done');
   expect(await textOf('status')).toMatch(/^Stopped: \d cases? measured$/);

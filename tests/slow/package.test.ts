@@ -1,4 +1,5 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -96,6 +97,27 @@ describe('an installed package', () => {
     const chunks = [result].flat().flatMap((each) => ('output' in each ? each.output : []));
     const code = chunks.map((chunk) => (chunk.type === 'chunk' ? chunk.code : '')).join('');
     expect(code).toContain('AMSGrad (Reddi et al. 2018)'); // the comments of the hand-written file
+  });
+
+  it('serves its pages, with nothing else installed', async () => {
+    const child = spawn(process.execPath, [bin(), 'page', '--port', '0'], { cwd: folder });
+    const ended = once(child, 'exit');
+    try {
+      let said = '';
+      child.stdout.on('data', (chunk) => {
+        said += chunk;
+      });
+      await expect.poll(() => said, { timeout: 30_000 }).toMatch(/Ctrl\+C/);
+      const url = /http:\S+/.exec(said)![0];
+      for (const page of ['', 'bench.html']) {
+        const text = await (await fetch(url + page)).text();
+        const script = /src="\.\/(assets\/[^"]+\.js)"/.exec(text)![1]!;
+        expect((await fetch(url + script)).status, script).toBe(200);
+      }
+    } finally {
+      child.kill('SIGINT');
+    }
+    expect(await ended).toEqual([null, 'SIGINT']);
   });
 
   it('says what is missing, then trains and measures', () => {

@@ -1,5 +1,5 @@
 import { type BufferRange, BufferSet, guarded, readRanges } from '../../src/gpu/buffers.js';
-import { createPasses, encodePass, type PassSpec } from '../../src/gpu/pipelines.js';
+import { createPasses, encodePass, type PassSpec } from '../../src/gpu/passes.js';
 import { requestDevice } from '../../src/node/index.js';
 
 export { randomFloats } from './numbers.js';

@@ -5,7 +5,7 @@ import type { Problem } from '../../src/problems/problem.js';
 import { problems } from '../../src/problems/rows.gen.js';
 import { POINT, problemObjective } from '../../src/train/problem-objective.js';
 import { Program } from '../../src/train/program.js';
-import type { StepResult } from '../../src/train/scheduler.js';
+import type { StepResult } from '../../src/train/step-columns.js';
 
 /*
  * The 14 problems of shared/research/search-and-second-order.md, section 1.4, each with the counts there of T = 4 and T = 8

@@ -1,28 +1,13 @@
 /** Processes that are killed while they save checkpoints, and what is left afterwards. */
 import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
-import { build } from 'vite';
 import { expect } from 'vitest';
 import { folderStore } from '../../src/node/folder-store.js';
+import { buildProgram } from './program.js';
 import { bytesOf, verify } from './store-writer.js';
 
 /** Compiles the writer into `folder`. @returns its path */
-export async function buildWriter(folder: string): Promise<string> {
-  await build({
-    configFile: false,
-    logLevel: 'error',
-    build: {
-      ssr: true,
-      outDir: folder,
-      rollupOptions: {
-        input: join(import.meta.dirname, 'store-writer.ts'),
-        output: { entryFileNames: 'store-writer.mjs' },
-      },
-    },
-  });
-  return join(folder, 'store-writer.mjs');
-}
+export const buildWriter = (folder: string): Promise<string> => buildProgram('store-writer', folder);
 
 /** Runs the writer under `sh`, after the commands in `before`. @returns the lines it said */
 export function write(writer: string, args: readonly (string | number)[], before = ''): Promise<string[]> {

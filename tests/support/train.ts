@@ -15,7 +15,7 @@ import { networkObjective } from '../../src/train/objective.js';
 import { checkPenalty } from '../../src/train/penalty.js';
 import { Program } from '../../src/train/program.js';
 import type { StepReport } from '../../src/train/report-types.js';
-import type { StepResult } from '../../src/train/scheduler.js';
+import type { StepResult } from '../../src/train/step-columns.js';
 import type { AugmentOptions, PenaltyOptions, TensorGroup, Trainer } from '../../src/train/types.js';
 import type { ValidationSettings } from '../../src/train/validation.js';
 import { randomFloats } from './gpu.js';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { foldGrid } from '../../src/gpu/pipelines.js';
+import { foldGrid } from '../../src/gpu/passes.js';
 import { mlp } from '../../src/nn/mlp.js';
 import { tensorsOf } from '../../src/nn/model.js';
 import { arenaSpace, groupTable } from '../../src/space/arena.js';

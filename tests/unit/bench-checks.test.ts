@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { GemmTask } from '../../harness/bench/contract.js';
-import { uniform } from '../../harness/bench/random.js';
 import { compareLosses } from '../../harness/bench/scenarios/check-step.js';
 import { checkProduct } from '../../harness/bench/scenarios/gemm.js';
+import { uniform } from '../../harness/common/random.js';
 
 /* The checks that decide whether a contender's time counts, on numbers that are right and on ones that are wrong. */
 

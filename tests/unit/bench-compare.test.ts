@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { CaseResult, ContenderResult, Report } from '../../harness/bench/contract.js';
-import { generator } from '../../harness/bench/random.js';
 import { type Change, compare } from '../../harness/bench/report/compare.js';
 import { comparisonLines, comparisonMarkdown, conclusion } from '../../harness/bench/report/compare-text.js';
 import { readReport } from '../../harness/bench/report/read.js';
+import { generator } from '../../harness/common/random.js';
 
 const report = readReport(readFileSync('tests/fixtures/bench-report.json', 'utf8'), 'bench-report.json');
 const plainPaint = (_: unknown, words: string) => words;

@@ -3,8 +3,8 @@ import type { Contender, Runner } from '../../harness/bench/contract.js';
 import { covered } from '../../harness/bench/instruments.js';
 import { FULL, type MeasurePlan, measure, QUICK } from '../../harness/bench/measure.js';
 import { slowed } from '../../harness/bench/ours/slowed.js';
-import { generator, normal, places, uniform } from '../../harness/bench/random.js';
 import { ratio } from '../../harness/bench/statistics.js';
+import { generator, normal, places, uniform } from '../../harness/common/random.js';
 import { DownhillError } from '../../src/index.js';
 
 /*

@@ -1,5 +1,5 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { afterAll, describe, expect, it } from 'vitest';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 import type { CaseResult, ContenderResult, Report } from '../../harness/bench/contract.js';
 import { chartOption, isLog } from '../../harness/bench/report/chart.js';
 import { chartSvg } from '../../harness/bench/report/draw.js';
@@ -9,7 +9,7 @@ import { bounds, factText, percent, signed, three } from '../../harness/bench/re
 import { readReport } from '../../harness/bench/report/read.js';
 import { isControl, isOurs, summarize } from '../../harness/bench/report/summary.js';
 import { caseLines, printReport } from '../../harness/bench/report/text.js';
-import { prepareFolder, writeReport } from '../../harness/bench/report/write.js';
+import { openReport, PARTIAL, writePartial, writeReport } from '../../harness/bench/report/write.js';
 import type { Io } from '../../harness/common/io.js';
 import { SCALE, svgPng } from '../../harness/common/png.js';
 import { DownhillError } from '../../src/index.js';
@@ -277,38 +277,66 @@ describe('the folder of a report', () => {
   const folder = scratch();
   afterAll(folder.remove);
 
-  it('is made and tried beforehand, and keeps what is in it', () => {
+  const openedReport = (...names: string[]) => openReport(folder.path(...names));
+
+  it('is made and tried beforehand, goes again when nothing came of it, and keeps what is in it', () => {
     const path = folder.path('new', 'deep');
-    prepareFolder(path);
-    expect(readdirSync(path)).toEqual([]);
+    const empty = openReport(path);
+    expect(existsSync(path)).toBe(true);
+    empty.close();
+    expect(existsSync(folder.path('new'))).toBe(false);
+    mkdirSync(path, { recursive: true });
     writeFileSync(folder.path('new', 'deep', 'report.json'), text);
-    prepareFolder(path);
+    openReport(path).close();
     expect(readdirSync(path)).toEqual(['report.json']);
   });
 
-  it('is refused where it cannot be written', () => {
+  it('is refused where it cannot be written, and where files are that no report came with', () => {
     writeFileSync(folder.path('file'), '');
     for (const path of [folder.path('file'), folder.path('file', 'below')]) {
-      expect(() => prepareFolder(path)).toThrow(expect.objectContaining({ code: 'OUTPUT-UNWRITABLE' }));
+      expect(() => openReport(path)).toThrow(expect.objectContaining({ code: 'OUTPUT-UNWRITABLE' }));
     }
-    expect(() => prepareFolder(folder.path('file', 'below'))).toThrow('part of the path is a file');
+    expect(() => openReport(folder.path('file', 'below'))).toThrow('part of the path is a file');
+    mkdirSync(folder.path('mine'));
+    writeFileSync(folder.path('mine', 'report.md'), 'my own');
+    expect(() => openedReport('mine')).toThrow(/has report\.md in it already/);
+    expect(readdirSync(folder.path('mine'))).toEqual(['report.md']);
+    mkdirSync(folder.path('pictures'));
+    writeFileSync(folder.path('pictures', 'startup-node.svg'), 'my own');
+    expect(() => openReport(folder.path('pictures'), ['startup'])).toThrow(/has startup-node\.svg in it already/);
+    openReport(folder.path('pictures'), ['train']).close();
   });
 
-  it('gets report.json, report.md and charts, in place of an older report', async () => {
-    const path = folder.path('report');
+  it('gets report.json, report.md and charts, in place of an older report when all of them are there', async () => {
     const some = {
       ...report,
       cases: report.cases.filter(({ spec }) => ['readback', 'startup'].includes(spec.scenario)),
     };
-    const files = await writeReport(path, some);
+    const first = openedReport('report');
+    const files = await writeReport(first, some);
+    first.close();
     expect(files.slice(0, 4)).toEqual(['report.json', 'report.md', 'readback-node.svg', 'readback-node.png']);
-    expect(readReport(readFileSync(folder.path('report', 'report.json'), 'utf8'), path)).toEqual(some);
+    const kept = () => readReport(readFileSync(folder.path('report', 'report.json'), 'utf8'), 'report.json');
+    expect(kept()).toEqual(some);
     expect(readFileSync(folder.path('report', 'report.md'), 'utf8')).toContain('](readback-node.svg)');
 
     writeFileSync(folder.path('report', 'mine.svg'), '');
     const fewer = { ...some, cases: some.cases.filter(({ spec }) => spec.scenario === 'readback') };
-    await writeReport(path, fewer);
-    expect(readdirSync(path).sort()).toEqual([
+    const second = openedReport('report');
+    writePartial(second, fewer);
+    expect(kept()).toEqual(some);
+    // Where a file cannot be written, the old report stays, and says where the new one is.
+    const full = vi.spyOn(second, 'write').mockImplementation(() => {
+      throw new DownhillError('OUTPUT-UNWRITABLE', 'The disk is full.', 'Name another folder.');
+    });
+    await expect(writeReport(second, fewer)).rejects.toThrow(/What was measured is in .*report-partial\.json/);
+    full.mockRestore();
+    expect(kept()).toEqual(some);
+    expect(readdirSync(second.path)).toContain(PARTIAL);
+    await writeReport(second, fewer);
+    second.close();
+    expect(kept()).toEqual(fewer);
+    expect(readdirSync(second.path).sort()).toEqual([
       'mine.svg',
       'readback-chrome.png',
       'readback-chrome.svg',
@@ -320,8 +348,11 @@ describe('the folder of a report', () => {
   });
 
   it('that went away is an error with a code', async () => {
-    mkdirSync(folder.path('odd', 'report.json'), { recursive: true });
-    await expect(writeReport(folder.path('odd'), report)).rejects.toMatchObject({ code: 'OUTPUT-UNWRITABLE' });
+    const odd = openedReport('odd');
+    rmSync(odd.path, { recursive: true });
+    await expect(writeReport(odd, report)).rejects.toMatchObject({ code: 'OUTPUT-UNWRITABLE' });
+    expect(existsSync(odd.path)).toBe(false);
+    odd.close();
   });
 });
 

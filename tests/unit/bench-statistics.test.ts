@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { generator } from '../../harness/bench/random.js';
 import {
   change,
   type Estimate,
@@ -10,6 +9,7 @@ import {
   ratio,
   spread,
 } from '../../harness/bench/statistics.js';
+import { generator } from '../../harness/common/random.js';
 
 /** Times as a machine gives them: skewed to the right; the true median is `middle`. */
 function times(n: number, next: () => number, middle = 1, noise = 0.05): number[] {

@@ -5,7 +5,14 @@ import { markdown } from '../../harness/bench/report/markdown.js';
 import { readReport } from '../../harness/bench/report/read.js';
 import { isOurs, summarize } from '../../harness/bench/report/summary.js';
 import { caseLines } from '../../harness/bench/report/text.js';
-import { replicasName, rowsName, singlesName, submitName, verdictOf } from '../../harness/bench/report/verdict.js';
+import {
+  replicasName,
+  rowsName,
+  sentenceOf,
+  singlesName,
+  submitName,
+  verdictOf,
+} from '../../harness/bench/report/verdict.js';
 
 /* The line that a case comes to: from its medians, in favour of nobody. */
 
@@ -73,6 +80,45 @@ describe('beside peers', () => {
   it('says that downhill has no time', () => {
     expect(verdict('step', { downhill: 'failed', 'jax-webgpu': 2 })).toBe('downhill has no time: failed, out of luck');
     expect(verdict('step', { downhill: 'failed' })).toBeUndefined();
+  });
+});
+
+describe('the sentence of a case', () => {
+  const of = (samples: Readonly<Record<string, readonly number[]>>) => {
+    const found = caseOf('step', {});
+    const contenders = Object.entries(samples).map(
+      ([name, times]): ContenderResult => ({ name, outcome: 'measured', iterations: 1, samples: times }),
+    );
+    return sentenceOf(summarize({ ...found, contenders }));
+  };
+  const level = [1, 1, 1, 1, 1, 1];
+
+  it('is about the fastest other library, and tells only what its interval tells', () => {
+    expect(of({ downhill: level, js: [9, 9, 9, 9, 9, 9], 'jax-wasm': [0.7, 1.3, 1.4, 1.5, 1.9] })).toEqual({
+      text: 'Beside jax-wasm, the fastest of 2 others: 1.4×, 0.70 to 1.9: cannot tell',
+      finding: 'cannot tell',
+    });
+    expect(of({ downhill: level, js: [12, 12, 12, 12, 12, 12] })).toEqual({
+      text: 'Beside js: 12×, 12 to 12: faster',
+      finding: 'faster',
+    });
+    expect(of({ downhill: level, js: [0.97, 0.97, 0.97, 0.97, 0.97, 0.98] })!.text).toMatch(
+      /^Beside js: 0\.97×, 0\.97 to 0\.9[78]: slower$/,
+    );
+  });
+
+  it('cannot tell from a few rounds, whatever they say', () => {
+    expect(of({ downhill: level, js: [8, 8] })!.text).toBe(
+      'Beside js: 8.0×, too few rounds for an interval: cannot tell',
+    );
+  });
+
+  it('is the verdict where there is no other library', () => {
+    expect(of({ downhill: level, copy: level, naive: [2, 2, 2, 2, 2, 2] })).toEqual({
+      text: 'downhill 1.00 ms, 2.0× naive: ahead of naive',
+    });
+    expect(of({ js: level })).toEqual({ text: 'downhill has no time: it took no part' });
+    expect(of({})).toBeUndefined();
   });
 });
 

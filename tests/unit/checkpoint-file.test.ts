@@ -79,6 +79,12 @@ describe('readModel', () => {
       'downhill.model',
     ],
     [
+      'metadata that JSON can be read from and not written',
+      () => changed((metadata) => (metadata['downhill.model'] = `{"input":${'['.repeat(1e5)}${']'.repeat(1e5)}}`)),
+      'CHECKPOINT-CORRUPT',
+      'downhill.model',
+    ],
+    [
       'deep metadata',
       () => changed((metadata) => (metadata['downhill.data'] = '['.repeat(1e5))),
       'CHECKPOINT-CORRUPT',

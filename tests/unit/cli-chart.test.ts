@@ -172,7 +172,7 @@ describe('the folder of a run', () => {
 
   it('is not overwritten without force', () => {
     begin(folder.path('twice')).abandon();
-    expect(() => begin(folder.path('twice'))).toThrow(/has a run in it already.*OUTPUT-UNWRITABLE/);
+    expect(() => begin(folder.path('twice'))).toThrow(/has config\.json in it already.*OUTPUT-UNWRITABLE/);
     begin(folder.path('twice'), true).event({ type: 'steps', steps: [step(1)] });
     expect(readLines(folder.path('twice', 'metrics.jsonl'))).toHaveLength(1);
     writeFileSync(folder.path('plain'), '');

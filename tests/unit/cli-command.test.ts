@@ -102,7 +102,7 @@ describe('downhill train refuses before it asks for a device', () => {
     writeFileSync(folder.path('run', 'metrics.jsonl'), 'precious\n');
     const { code, err } = await run('train', '--samples', '200', '--out', folder.path('run'));
     expect(code).toBe(1);
-    expect(err).toMatch(/has a run in it already[\s\S]*--force[\s\S]*OUTPUT-UNWRITABLE/);
+    expect(err).toMatch(/has metrics\.jsonl in it already[\s\S]*--force[\s\S]*OUTPUT-UNWRITABLE/);
     expect(readFileSync(folder.path('run', 'metrics.jsonl'), 'utf8')).toBe('precious\n');
   });
 

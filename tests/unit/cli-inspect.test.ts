@@ -116,12 +116,13 @@ describe('the lines of an inspection', () => {
 it('says the same as JSON, without histograms', () => {
   const io = fakeIo();
   const adapter = { name: 'an adapter', cpu: true } as never;
-  report('folder', parse('--json'), adapter, [inspectedOf('zeros', [layerOf(bell)])], io);
+  const at = { svg: 'folder/activations.svg', json: 'folder/activations.json' };
+  report(at, parse('--json'), adapter, [inspectedOf('zeros', [layerOf(bell)])], io);
   const { inspections, files } = JSON.parse(io.out());
   expect(inspections).toMatchObject([{ activation: 'relu', init: 'zeros', verdict: 'healthy', loss: 2.3 }]);
   expect(inspections[0].layers[0].output.std).toBeCloseTo(layerOf(bell).output.std, 12);
   expect(inspections[0].layers[0].output.histogram).toBeUndefined();
-  expect(files).toEqual({ svg: 'folder/activations.svg', json: 'folder/activations.json' });
+  expect(files).toEqual(at);
 });
 
 describe('the picture of an inspection', () => {

@@ -1,12 +1,10 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { afterAll, describe, expect, it, vi } from 'vitest';
 import { lockFolder } from '../../harness/common/lock.js';
-import { sweep } from '../../harness/common/scratch.js';
 import { parseTrain, type TrainCommand } from '../../harness/train/options.js';
 import { RunFolder } from '../../harness/train/run-folder.js';
-import { isAlive } from '../../src/node/index.js';
 import { scratch } from '../support/cli.js';
 
 /** What happens in between: after a file was made and before its text is in it; instead of a link. */
@@ -51,7 +49,7 @@ describe('the folder of a run', () => {
   it('keeps no lock when it refuses for the run that is there', () => {
     mkdirSync(folder.path('old'));
     writeFileSync(folder.path('old', 'config.json'), '{}');
-    expect(() => new RunFolder(folder.path('old'), config)).toThrow(/has a run in it already/);
+    expect(() => new RunFolder(folder.path('old'), config)).toThrow(/has config\.json in it already/);
     expect(readdirSync(folder.path('old'))).toEqual(['config.json']);
   });
 
@@ -62,6 +60,10 @@ describe('the folder of a run', () => {
       'a killed process of another start, with the number of this one',
       JSON.stringify({ pid: process.pid, host: hostname() }),
     ],
+    [
+      'a killed process whose number another one has since',
+      JSON.stringify({ pid: process.ppid, host: hostname(), started: '1' }),
+    ],
   ])('is not held by %s', (_, text) => {
     mkdirSync(folder.path('stale'), { recursive: true });
     writeFileSync(lockFile('stale'), text);
@@ -69,6 +71,20 @@ describe('the folder of a run', () => {
     expect(holderOf('stale')).toBe(process.pid);
     unlock();
     expect(readdirSync(folder.path('stale'))).toEqual([]);
+  });
+
+  it('is held by a process that lives, and not by one that ended and nobody has asked for', async (context) => {
+    context.skip(process.platform !== 'linux', 'the state of a process is read from /proc');
+    // The shell becomes a program that never asks for its child, whose number it says.
+    const parent = spawn('sh', ['-c', 'sleep 600 & echo $!; exec sleep 600'], { stdio: ['ignore', 'pipe', 'ignore'] });
+    const pid = Number(await new Promise((resolve) => parent.stdout.once('data', resolve)));
+    mkdirSync(folder.path('zombie'));
+    writeFileSync(lockFile('zombie'), JSON.stringify({ pid, host: hostname() }));
+    expect(() => lockFolder(folder.path('zombie'), 'zombie')).toThrow(new RegExp(`in use by .*process ${pid} `));
+    process.kill(pid, 'SIGKILL');
+    await vi.waitUntil(() => / Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8')), { timeout: 60_000 });
+    lockFolder(folder.path('zombie'), 'zombie')();
+    parent.kill('SIGKILL');
   });
 
   it('is given to one of two runs that ask at the same time', () => {
@@ -98,63 +114,27 @@ describe('the folder of a run', () => {
     expect(readdirSync(folder.path('plain'))).toEqual([]);
   });
 
+  it('is rid of the drafts of killed processes; those of the living stay, and what is being written', () => {
+    mkdirSync(folder.path('drafts'));
+    const draft = (name: string, text: string, age = 0) => {
+      const file = folder.path('drafts', `.downhill-lock-${name}`);
+      writeFileSync(file, text);
+      utimesSync(file, Date.now() / 1000 - age, Date.now() / 1000 - age);
+    };
+    draft('dead', JSON.stringify({ pid: dead, host: hostname() }));
+    draft('cut', '{"pid":', 3600);
+    draft('written', '');
+    draft('alive', JSON.stringify({ pid: process.ppid, host: hostname() }));
+    draft('far', JSON.stringify({ pid: dead, host: `${hostname()}-2` }), 3600);
+    lockFolder(folder.path('drafts'), 'drafts')();
+    expect(readdirSync(folder.path('drafts')).sort()).toEqual(
+      ['alive', 'far', 'written'].map((name) => `.downhill-lock-${name}`),
+    );
+  });
+
   it('is held by a process of another machine, of which nothing can be known', () => {
     mkdirSync(folder.path('far'));
     writeFileSync(lockFile('far'), JSON.stringify({ pid: dead, host: `${hostname()}-2` }));
     expect(() => lockFolder(folder.path('far'), 'far')).toThrow(/in use/);
-  });
-});
-
-describe('what a killed process leaves', () => {
-  const tmp = (pid: number) => folder.path('tmp', `downhill-${pid}-x`);
-  const leave = (path: string, host = hostname()) => {
-    mkdirSync(`${path}/0/profile`, { recursive: true });
-    writeFileSync(`${path}/host`, host);
-  };
-
-  it('is swept away; what belongs to others and to the living stays', () => {
-    for (const pid of [dead, process.pid]) leave(tmp(pid));
-    leave(`${tmp(dead)}-far`, `${hostname()}-2`);
-    mkdirSync(folder.path('tmp', 'else'));
-    sweep(folder.path('tmp'));
-    const stay = [`downhill-${process.pid}-x`, `downhill-${dead}-x-far`, 'else'];
-    expect(readdirSync(folder.path('tmp')).sort()).toEqual(stay.sort());
-  });
-
-  it('its browser too, also a stopped one, but no process that only has its number', async (context) => {
-    context.skip(process.platform !== 'linux', 'command lines are read from /proc');
-    const start = (...args: string[]) =>
-      spawn(process.execPath, ['-e', 'setInterval(() => {}, 1e6)', '--', ...args], { detached: true, stdio: 'ignore' });
-    const browser = start(`${tmp(dead)}/0/profile`);
-    const other = start();
-    browser.kill('SIGSTOP');
-    leave(tmp(dead));
-    for (const [name, { pid }] of Object.entries({ profile: browser, reused: other })) {
-      mkdirSync(`${tmp(dead)}/0/${name}`, { recursive: true });
-      symlinkSync(`${hostname()}-${pid}`, `${tmp(dead)}/0/${name}/SingletonLock`);
-    }
-    const ended = (child: ChildProcess) => new Promise((resolve) => child.on('exit', (_, signal) => resolve(signal)));
-    const end = ended(browser);
-    sweep(folder.path('tmp'));
-    expect(await end).toBe('SIGKILL');
-    expect(isAlive(other.pid!)).toBe(true);
-    other.kill('SIGKILL');
-    await ended(other);
-    expect(existsSync(tmp(dead))).toBe(false);
-  });
-
-  it('kills nothing where no command line can be read', () => {
-    leave(tmp(dead));
-    symlinkSync(`${hostname()}-1234567`, `${tmp(dead)}/0/profile/SingletonLock`);
-    const kill = vi.spyOn(process, 'kill');
-    const platform = vi.spyOn(process, 'platform', 'get').mockReturnValue('darwin');
-    try {
-      sweep(folder.path('tmp'));
-      expect(kill.mock.calls.filter(([pid, signal]) => signal !== 0 || pid < 0)).toEqual([]);
-      expect(existsSync(tmp(dead))).toBe(false);
-    } finally {
-      platform.mockRestore();
-      kill.mockRestore();
-    }
   });
 });

@@ -78,9 +78,10 @@ describe('downhill export', () => {
   it('writes a .npy for each tensor, and takes nothing away', async () => {
     const path = folder.path('npy');
     mkdirSync(path);
-    writeFileSync(folder.path('npy', 'notes.txt'), 'precious');
+    for (const name of ['notes.txt', '2.bias.npy']) writeFileSync(folder.path('npy', name), 'precious');
     const args = ['export', '--model', model, '--to', 'npy', '--out', path];
     expect((await run(...args)).code).toBe(1);
+    expect(readFileSync(folder.path('npy', '2.bias.npy'), 'utf8')).toBe('precious');
     expect((await run(...args, '--force')).code).toBe(0);
     expect(readdirSync(path).sort()).toEqual(['0.bias.npy', '0.weight.npy', '2.bias.npy', '2.weight.npy', 'notes.txt']);
     const { shape, data } = parseNpy(readFileSync(folder.path('npy', '0.weight.npy')));
@@ -109,7 +110,7 @@ describe('downhill export', () => {
     [['--model', import.meta.filename], 1, 'DATA-FORMAT', /cli-model\.test\.ts is no safetensors file/],
     [['--model', folder.path('cut.safetensors')], 1, 'CHECKPOINT-CORRUPT', /cut\.safetensors: The header/],
     [
-      ['--model', folder.path('run'), '--out', folder.path('no/where/m.onnx')],
+      ['--model', folder.path('run'), '--out', folder.path('cut.safetensors/m.onnx')],
       1,
       'OUTPUT-UNWRITABLE',
       /cannot be written/,

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { flagOf, opposite } from '../../harness/common/flags.js';
+import { flagOf, opposite } from '../../harness/common/flag-names.js';
 import { COMMAND_RULES, SETTINGS } from '../../harness/common/settings.js';
 import { showHyper, type TrainConfig } from '../../harness/train/config.js';
 import { checkFit, knownShape } from '../../harness/train/data.js';
@@ -95,6 +95,16 @@ describe('flags of downhill train', () => {
     const config = configOf('--drop-last --epochs 3 --batch 64');
     expect(config.dropLast).toBe(true);
     expect([runSteps(config, 100), runSteps(config, 63), runSteps(configOf('--epochs 3'), 100)]).toEqual([3, 3, 6]);
+  });
+
+  it('draw points of the plane, with a network of their form', () => {
+    const { data, model } = configOf('--data spirals --noise 0.1');
+    expect(data).toEqual({ kind: 'spirals', samples: 1000, noise: 0.1 });
+    expect(model.sizes).toEqual([2, 100, 100, 100, 100, 2]);
+    const config = configOf('--data xor --points 50 --model 2-4-2 --batch 32');
+    expect(config.model.sizes).toEqual([2, 4, 2]);
+    expect(knownShape(config)).toEqual({ train: 40, test: 10, features: 2, classes: 2 });
+    checkFit(config, knownShape(config)!);
   });
 
   it('hold out a validation part, and say when it stops the run', () => {
@@ -357,8 +367,12 @@ describe('wrong flags', () => {
     ['--seed -1', 'OPTION-RANGE', /--seed/],
     ['--samples 1', 'OPTION-RANGE', /--samples/],
     ['--samples 100 --data idx:x', 'OPTION-RANGE', /Leave out --samples/],
-    ['--data mnits', 'OPTION-RANGE', /digits, mnist, fashion-mnist, idx:DIR, csv:FILE or npy:FILE/],
-    ['--data idx:', 'OPTION-RANGE', /digits, mnist, fashion-mnist, idx:DIR, csv:FILE or npy:FILE/],
+    ['--samples 100 --data xor', 'OPTION-RANGE', /--samples is for --data digits.*Leave out --samples/],
+    ['--points 100', 'OPTION-RANGE', /--points is for --data spirals, circles, xor, moons/],
+    ['--data xor --noise -1', 'OPTION-RANGE', /--noise/],
+    ['--data spiral', 'OPTION-RANGE', /Did you mean 'spirals'/],
+    ['--data mnits', 'OPTION-RANGE', /moons, mnist, fashion-mnist, idx:DIR, csv:FILE or npy:FILE/],
+    ['--data idx:', 'OPTION-RANGE', /moons, mnist, fashion-mnist, idx:DIR, csv:FILE or npy:FILE/],
     ['--in firefox', 'OPTION-RANGE', /node, chrome/],
     ['--json=1', 'OPTION-TYPE', /is a switch/],
     ['--schedule cosin', 'OPTION-RANGE', /Did you mean 'cosine'/],

@@ -143,6 +143,7 @@ describe('what is said', () => {
     expect(text).toMatch(/784-100-100-100-100-10, 109,810 parameters, 17 dispatches per step/);
     expect(text).toMatch(/Adam: lr 0\.001, betas 0\.9,0\.999, eps 1e-8, amsgrad, weight-decay 0\n/);
     expect(text).toMatch(/8,000 to train, 2,000 to test/);
+    expect(text.replace(/\s+/g, ' ')).toContain('64, shuffled; 125 iterations per epoch; 10 steps, 0.1 epochs');
     expect(text).toMatch(/The loss is not finite since step 6\./);
     expect(text).toMatch(/Ctrl\+C again/);
     expect(text).toMatch(/accuracy 97\.31 %, loss 0\.1000/);

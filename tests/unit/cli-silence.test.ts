@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { unlessSilent } from '../../harness/train/chrome.js';
+import { unlessSilent } from '../../harness/pages/job.js';
 import type { Emit } from '../../harness/train/events.js';
 
 beforeEach(() => vi.useFakeTimers());

@@ -4,9 +4,9 @@ import { needs } from '../../harness/cli.js';
 import { CHAPTERS } from '../../harness/compare/chapters/index.js';
 import { experimentOption, experimentSvg } from '../../harness/compare/chart.js';
 import { compare } from '../../harness/compare/command.js';
-import { below, endLoss } from '../../harness/compare/ends.js';
-import { makeFolder, writeFiles } from '../../harness/compare/files.js';
-import { type CompareCommand, compareHelp, parseCompare } from '../../harness/compare/options.js';
+import { accuracyText, below, endLoss } from '../../harness/compare/ends.js';
+import { openFolder, writeFiles } from '../../harness/compare/files.js';
+import { type CompareCommand, compareHelp, parseAll, parseCompare } from '../../harness/compare/options.js';
 import { groupsOf, type RunSpec } from '../../harness/compare/runs.js';
 import { spread, stopsOf } from '../../harness/compare/single.js';
 import { across, kaiser, smooth } from '../../harness/compare/smooth.js';
@@ -23,7 +23,7 @@ describe('the flags of compare', () => {
     expect(parsed('batching').amounts).toEqual({ images: 60_000, iterations: 2000, seeds: 1 });
     expect(parsed('batching', '--quick').amounts.iterations).toBe(200);
     expect(parsed('batching', '--quick', '--iterations', '7', '--seeds', '5').amounts).toEqual({
-      ...{ images: 1000, iterations: 7, seeds: 5 },
+      ...{ images: 600, iterations: 7, seeds: 5 },
     });
     // As the notes: a rate of 0.64 is too large for inputs of variance 1.
     expect(parsed('batching').config.scale).toBe('unit');
@@ -50,7 +50,7 @@ describe('the flags of compare', () => {
   });
 
   it('list the chapters where there is no such one, and suggest the right one', () => {
-    const names = CHAPTERS.map(({ name }) => name).join(', ');
+    const names = [...CHAPTERS.map(({ name }) => name), 'all'].join(', ');
     expect(() => parseCompare(['pictures'])).toThrow(expect.objectContaining({ code: 'COMMAND-UNKNOWN' }));
     expect(() => parseCompare(['pictures'])).toThrow(expect.objectContaining({ fix: `Write one of ${names}.` }));
     expect(() => parseCompare([])).toThrow(expect.objectContaining({ fix: `Write one of ${names}.` }));
@@ -69,7 +69,31 @@ describe('the flags of compare', () => {
     );
   });
 
+  it('say where it runs, and what that needs', () => {
+    expect(parsed('ravine').config.in).toBe('node');
+    expect(parsed('ravine', '--in', 'chrome').config.in).toBe('chrome');
+    expect(needs(['compare', 'ravine', '--in', 'chrome'])).toEqual({ adapter: false, browser: true });
+    expect(needs(['compare', 'all', '--in', 'chrome'])).toEqual({ adapter: false, browser: true });
+    expect(needs(['compare', 'all', '--help'])).toEqual({ adapter: false, browser: false });
+  });
+
+  it('of all chapters are those of each, without what says nothing to it, in a folder each', () => {
+    const all = parseAll(['--quick', '--images', '300', '--no-log'], 'runs/lecture') as CompareCommand[];
+    expect(all.map(({ chapter }) => chapter)).toEqual(CHAPTERS);
+    for (const { chapter, out, quick, log, experiment, amounts } of all) {
+      expect({ quick, log, out }).toEqual({ quick: true, log: false, out: `runs/lecture/${chapter.name}` });
+      if (!experiment.withoutData) expect(amounts.images).toBe(300);
+    }
+    expect((parseAll(['--out', 'here'], 'there') as CompareCommand[])[0]!.out).toBe('here/batching');
+    expect(parseAll(['--help'], 'there')).toBe('help');
+    expect(() => parseAll(['--optimizer', 'adam'], 'there')).toThrow(/OPTION-UNKNOWN/);
+  });
+
   it.each([
+    ['batching', '--in', 'firefox'],
+    ['batching', '--gd-seeds', '0'],
+    ['warmup', '--batch', 'half'],
+    ['warmup', '--rates', '0.1,fast'],
     ['batching', '--iterations', '1'],
     ['batching', '--images', 'all'],
     ['batching', '--seeds', '0'],
@@ -180,6 +204,10 @@ describe('what is trained together', () => {
     const run = (loss: number) => ({ losses: Array.from({ length: 10 }, () => loss) });
     expect(endLoss({ spec: spec(), runs: [run(1), run(3), run(2)] } as never)).toBe(2);
     expect(endLoss({ spec: spec(), runs: [] })).toBeUndefined();
+    const ended = (loss: number) =>
+      ({ spec: spec(), runs: [{ ...run(loss), final: { loss, accuracy: 0.5 } }] }) as never;
+    expect(accuracyText(ended(1))).toBe('50.0 %');
+    expect(accuracyText(ended(Number.NaN))).toBe('diverged');
     expect(below('a', 1, 2)).toMatchObject([{ holds: true }]);
     expect(below('a', 1, Number.NaN)).toMatchObject([{ holds: true }]);
     expect(below('a', 1, undefined)).toEqual([]);
@@ -263,14 +291,15 @@ describe('the picture of a comparison', () => {
   });
 
   it('is kept as SVG where pixels cannot be drawn', async () => {
-    const at = makeFolder(folder.path('fontless'), false);
+    const at = openFolder(folder.path('fontless'), false);
     const drawing = { canDraw: () => false, svgPng: () => Promise.reject(new Error('never asked')) };
     const files = await writeFiles(at, '<svg/>', { a: 1 }, drawing);
     expect(files).toMatchObject({ withoutPng: expect.stringContaining('resvg') });
     expect(files.png).toBeUndefined();
     expect(existsSync(folder.path('fontless', 'comparison.png'))).toBe(false);
     expect(readFileSync(files.picture, 'utf8')).toBe('<svg/>');
-    expect(() => makeFolder(at, false)).toThrow(/OUTPUT-UNWRITABLE|has a comparison/);
-    expect(makeFolder(at, true)).toBe(at);
+    at.close();
+    expect(() => openFolder(at.folder, false)).toThrow(/has comparison\.svg in it already.*OUTPUT-UNWRITABLE/);
+    openFolder(at.folder, true).close();
   });
 });

@@ -192,6 +192,7 @@ describe('bad tables', () => {
     ['an empty text', '', {}, 'DATA-FORMAT', /is empty/],
     ['an empty file', new Uint8Array(0), {}, 'DATA-FORMAT', /is empty/],
     ['white space', ' \n\n ', {}, 'DATA-FORMAT', /is empty/],
+    ['empty quotes', '""\n" "\n', {}, 'DATA-FORMAT', /is empty/],
     ['a header alone', 'a,y\n', {}, 'DATA-FORMAT', /header but no rows/],
     ['a short row', 'a,b,y\n1,2,3\n1,2', {}, 'DATA-FORMAT', /2 fields in row 3, where 3 were expected as in row 1/],
     ['a long row', 'a,b,y\n\n1,2,3,4', {}, 'DATA-FORMAT', /4 fields in row 3/],

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Dataset, digits, split } from '../../src/data/index.js';
+import { type Dataset, digits, drawDigits, split } from '../../src/data/index.js';
 import { pcgHash, Random } from '../../src/kernels/random.js';
 
 const labelsOf = ({ targets }: Dataset) => (targets.kind === 'classes' ? targets.labels : new Uint8Array(0));
@@ -98,6 +98,16 @@ describe('Random', () => {
 });
 
 describe('digits', () => {
+  it('are the same drawn in pieces, between which everything else has its turn', async () => {
+    let turns = 0;
+    const timer = setInterval(() => turns++, 0);
+    const data = await drawDigits({ samples: 2000, seed: 3 });
+    clearInterval(timer);
+    expect(data).toEqual(digits({ samples: 2000, seed: 3 }));
+    expect(turns).toBeGreaterThan(1);
+    await expect(drawDigits({ samples: 0 })).rejects.toThrow(/drawDigits\.samples.*OPTION-RANGE/);
+  });
+
   it('describes itself', () => {
     const data = digits({ samples: 12 });
     expect(data).toMatchObject({ samples: 12, features: 784, scale: 1 / 255, shift: 0, image: [28, 28] });

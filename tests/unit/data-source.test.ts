@@ -62,6 +62,27 @@ describe('source', () => {
       expect(await failure(work)).toMatchObject({ code: 'OPTION-TYPE' });
   });
 
+  it('checks what it is given: as many rows as asked for, labels that are classes, finite targets', async () => {
+    const ofTwo = (y: unknown, options: object = {}) =>
+      source({ samples: 9, features: 1, read: () => ({ x: new Float32Array(2), y }) as never, ...options });
+    const given = (y: unknown, options?: object) => failure(() => rowsOf(ofTwo(y, options), Uint32Array.of(7, 4)));
+    expect(await given(new Float32Array(3))).toMatchObject({ code: 'DATA-MISMATCH' });
+    expect(await given([1, 2])).toMatchObject({ code: 'DATA-MISMATCH' });
+    expect(await given(undefined)).toMatchObject({ code: 'DATA-MISMATCH' });
+    for (const value of [Number.NaN, Number.POSITIVE_INFINITY]) {
+      const error = await given(Float32Array.of(1, value));
+      expect(error).toMatchObject({
+        code: 'DATA-LABEL',
+        message: expect.stringContaining(`sample 4 the target ${value}`),
+      });
+    }
+    expect(await given(Uint8Array.of(1, 3), { classes: 3 })).toMatchObject({ code: 'DATA-LABEL' });
+    const probability = (y: Float32Array) => rowsOf(ofTwo(y), Uint32Array.of(7, 4), [0, 1]);
+    expect(probability(Float32Array.of(0, 1))).toMatchObject({ samples: 2 });
+    const beyond = await failure(() => probability(Float32Array.of(0, 1.5)));
+    expect(beyond).toMatchObject({ code: 'DATA-LABEL', message: expect.stringContaining('from 0 to 1') });
+  });
+
   it('checks its options', async () => {
     const bad = (options: object) => failure(() => source({ samples: 1, features: 1, read, ...options }));
     expect(await bad({ samples: 0 })).toMatchObject({ code: 'OPTION-RANGE' });

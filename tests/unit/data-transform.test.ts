@@ -233,10 +233,43 @@ describe('scaling by hand', () => {
   it('must be finite, and one number or one per feature', () => {
     for (const scale of [1, [1, 2, 3], Float64Array.of(1, 2, 3)])
       expect(code(() => checkScaling({ ...table, scale }))).toBeUndefined();
-    for (const scale of [Number.NaN, [1, 2], [1, 2, Infinity], ['1', 2, 3], Float32Array.of(1, 2, 3), null, undefined])
+    for (const scale of [
+      Number.NaN,
+      new Array(3),
+      [1, 2],
+      [1, 2, Infinity],
+      ['1', 2, 3],
+      Float32Array.of(1, 2, 3),
+      null,
+      undefined,
+    ])
       expect(code(() => checkScaling({ ...table, scale: scale as number }))).toBe('DATA-MISMATCH');
     for (const scale of [0, [1, 0], [1], 'x'])
       expect(code(() => checkTargetScaling({ width: 2, scale: scale as number }))).toBe('DATA-MISMATCH');
     expect(code(() => checkTargetScaling({ width: 2, scale: [1, -1], shift: 3 }))).toBeUndefined();
+  });
+});
+
+describe('a data set made by hand', () => {
+  const floats = arrays({ x: [[1], [2]], y: [3, 4] });
+  const classes = arrays({ x: [[1], [2]], y: [0, 1], classes: 2 });
+  const { targets } = floats;
+  it.each<[string, object]>([
+    ['no whole number of samples', { ...floats, samples: 1.5 }],
+    ['features of -1', { ...floats, features: -1 }],
+    ['features that are a symbol', { ...floats, features: Symbol('x') }],
+    ['more samples than values', { ...floats, samples: 3 }],
+    ['no scale', { ...floats, scale: null }],
+    ['targets of no kind', { ...floats, targets: {} }],
+    ['targets of another kind', { ...floats, targets: { ...targets, kind: 'toString' } }],
+    ['targets of no width', { ...floats, targets: { ...targets, width: Number.POSITIVE_INFINITY } }],
+    ['targets in no array', { ...floats, targets: { ...targets, values: null } }],
+    ['targets of another number', { ...floats, targets: { ...targets, values: new Float32Array(3) } }],
+    ['a scale of targets that is 0', { ...floats, targets: { ...targets, scale: 0 } }],
+    ['labels that are no array of classes', { ...classes, targets: { ...classes.targets, labels: [0, 1] } }],
+    ['null for targets', { ...classes, targets: null }],
+  ])('is refused with %s', (_, wrong) => {
+    for (const work of [statistics, standardize, unitRange, targetStatistics, (data: Dataset) => split(data, 1)])
+      expect(code(() => work(wrong as Dataset))).toBe('DATA-MISMATCH');
   });
 });

@@ -45,6 +45,8 @@ const BIG = 'train-images-idx3-ubyte.gz';
 type Manner = (request: IncomingMessage, response: ServerResponse, file: Buffer, name: string) => unknown;
 
 let dropped = 0;
+/** What a download was last told to have: a server that hangs up waits for it, or what it sent may be lost with the connection. */
+let arrived = 0;
 const head = (file: Buffer) => ({ 'content-type': 'application/x-gzip', 'content-length': file.length, etag: '"v1"' });
 const send = (response: ServerResponse, file: Buffer) => response.writeHead(200, head(file)).end(file);
 /** As S3 answers: whole files, ranges, If-Range. */
@@ -64,7 +66,13 @@ const drops =
     const from = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0);
     const more = { 'content-range': `bytes ${from}-${file.length - 1}/${file.length}` };
     response.writeHead(from ? 206 : 200, { ...head(file), 'content-length': file.length - from, ...(from && more) });
-    response.write(file.subarray(from, from + 40_000), () => setTimeout(() => response.destroy(), 20));
+    response.write(file.subarray(from, from + 40_000));
+    const before = arrived;
+    const look = setInterval(() => {
+      if (arrived === before) return;
+      clearInterval(look);
+      response.destroy();
+    }, 5);
   };
 
 const MANNERS: Readonly<Record<string, Manner>> = {
@@ -89,6 +97,12 @@ const MANNERS: Readonly<Record<string, Manner>> = {
     response.writeHead(200, head(file)).write(file.subarray(0, Math.min(5000, file.length - 1)));
   },
   mute: () => {},
+  trickling: (_, response, file) => {
+    response.writeHead(200, head(file));
+    let at = 0;
+    const drop = setInterval(() => response.write(file.subarray(at, ++at)), 20);
+    response.on('close', () => clearInterval(drop));
+  },
   slow: async (_, response, file) => {
     response.writeHead(200, head(file));
     for (let at = 0; at < file.length; at += 20_000) {
@@ -142,8 +156,12 @@ const take = (manners: readonly string[], options: DatasetOptions & { set?: Name
   const { set = SET, ...rest } = options;
   const mirrors = manners.map((manner) => (manner.startsWith('http') ? manner : `${base}/${manner}`));
   // Short only where it is waited for: a busy machine is silent for a while, too.
-  const silenceMs = manners.some((manner) => manner === 'silent' || manner === 'mute') ? 400 : 20_000;
-  return fetchSet('tiny', set, { cache: newCache(), mirrors, silenceMs, ...rest });
+  const silenceMs = manners.some((manner) => ['silent', 'mute', 'trickling'].includes(manner)) ? 400 : 20_000;
+  const onProgress: DatasetOptions['onProgress'] = (progress) => {
+    arrived = progress.received;
+    rest.onProgress?.(progress);
+  };
+  return fetchSet('tiny', set, { cache: newCache(), mirrors, silenceMs, ...rest, onProgress });
 };
 async function failure(work: Promise<unknown>): Promise<DownhillError> {
   const error = await work.then(
@@ -186,8 +204,9 @@ describe('a data set by name', () => {
     ['endless', /sends more than [\d,]+ bytes/],
     ['bomb', /has a file of|sends another file|ended after/],
     ['encoded', /sends more than|ended after/],
-    ['silent', /sent nothing for 0.4 s/],
-    ['mute', /sent nothing for 0.4 s/],
+    ['silent', /sent nothing for 0.4 s, after 5,000 bytes/],
+    ['mute', /sent nothing for 0.4 s, after 0 bytes/],
+    ['trickling', /sent only \d+ bytes in 0.4 s, after \d+ bytes/],
     ['around', /failed \(redirect count exceeded\)/],
     ['http://127.0.0.1:61/none/', /refuses connections/],
   ];

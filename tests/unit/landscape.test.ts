@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { atOnce } from '../../src/gpu/turns.js';
 import {
   byTensor,
   difference,
@@ -28,7 +29,7 @@ const weights = flatten(tensors, (name) => {
 
 describe('random directions', () => {
   it('have in each column of a matrix the norm of its weights, and nothing elsewhere', () => {
-    const direction = filterNormalised(tensors, weights, 5, 0);
+    const direction = atOnce(filterNormalised(tensors, weights, 5, 0));
     const own = byTensor(tensors, direction);
     const theirs = byTensor(tensors, weights);
     for (const { name, shape } of tensors) {
@@ -49,10 +50,10 @@ describe('random directions', () => {
 
   it('are those of their seed, and two of a seed are not alike', () => {
     const [a, b, c, again] = [
-      filterNormalised(tensors, weights, 5, 0),
-      filterNormalised(tensors, weights, 5, 1),
-      filterNormalised(tensors, weights, 6, 0),
-      filterNormalised(tensors, weights, 5, 0),
+      atOnce(filterNormalised(tensors, weights, 5, 0)),
+      atOnce(filterNormalised(tensors, weights, 5, 1)),
+      atOnce(filterNormalised(tensors, weights, 6, 0)),
+      atOnce(filterNormalised(tensors, weights, 5, 0)),
     ];
     expect(again).toEqual(a);
     for (const other of [b, c]) expect(Math.abs(dot(a, other)) / (norm(a) * norm(other))).toBeLessThan(0.6);
@@ -60,7 +61,7 @@ describe('random directions', () => {
 
   it('leave a unit without weights where it is', () => {
     const zero = new Float32Array(weights.length);
-    expect(norm(filterNormalised(tensors, zero, 1, 0))).toBe(0);
+    expect(norm(atOnce(filterNormalised(tensors, zero, 1, 0)))).toBe(0);
   });
 });
 
@@ -69,7 +70,7 @@ describe('eigenOf', () => {
     const half = randomFloats(n * n, n);
     const matrix = new Float64Array(n * n);
     for (let i = 0; i < n; i++) for (let j = 0; j < n; j++) matrix[i * n + j] = half[i * n + j]! + half[j * n + i]!;
-    const { values, vectors } = eigenOf(matrix, n);
+    const { values, vectors } = atOnce(eigenOf(matrix, n));
     const scale = Math.max(...values.map(Math.abs), 1);
     for (const [k, vector] of vectors.entries()) {
       if (k > 0) expect(values[k]).toBeLessThanOrEqual(values[k - 1]!);
@@ -108,21 +109,21 @@ describe('the path of a training', () => {
   ] as const;
   const path = places.map(([a, b]) => centre.map((value, i) => value + a * u[i]! + b * v[i]!));
 
-  it('has the Gram matrix of its differences', async () => {
-    const gram = await gramOf(path, centre);
+  it('has the Gram matrix of its differences', () => {
+    const gram = atOnce(gramOf(path, centre));
     for (const [i, a] of path.entries()) {
       for (const [j, b] of path.entries())
         expect(gram[5 * i + j]).toBeCloseTo(dot(difference(a, centre), difference(b, centre)), 12);
     }
   });
 
-  it('has principal components from which it is nowhere away, if it lies in a plane', async () => {
-    const { x, y, share } = await principal(path, centre);
+  it('has principal components from which it is nowhere away, if it lies in a plane', () => {
+    const { x, y, share } = atOnce(principal(path, centre));
     expect(share[0]! + share[1]!).toBeCloseTo(1, 12);
     expect(share[0]!).toBeGreaterThan(share[1]!);
     expect(norm(x)).toBeCloseTo(1, 6);
     expect(dot(x, y)).toBeCloseTo(0, 6);
-    const on = projected(path, centre, x, y);
+    const on = atOnce(projected(path, centre, x, y));
     for (const [t, [a, b]] of places.entries()) {
       // Directions are f32: 1500 elements, each off by 2^-24 of itself, 3 away.
       expect(Math.hypot(on.x[t]!, on.y[t]!)).toBeCloseTo(Math.hypot(a, b), 5);
@@ -139,18 +140,20 @@ describe('the path of a training', () => {
       Float64Array,
     ];
     const point = centre.map((value, i) => value + 0.5 * p[i]! - q[i]! + away[i]!);
-    const on = projected([point], centre, p, q);
+    const on = atOnce(projected([point], centre, p, q));
     expect(on.x[0]).toBeCloseTo(0.5, 10);
     expect(on.y[0]).toBeCloseTo(-1, 10);
     expect(on.distance[0]).toBeCloseTo(2, 10);
   });
 
-  it('needs two directions', async () => {
+  it('needs two directions', () => {
     const straight = [1, 2, 3].map((t) => centre.map((value, i) => value + t * u[i]!));
-    await expect(principal(straight, centre)).rejects.toMatchObject({ code: 'OPTION-RANGE' });
-    await expect(principal([centre, centre, centre], centre)).rejects.toMatchObject({ code: 'OPTION-RANGE' });
+    expect(() => atOnce(principal(straight, centre))).toThrow(expect.objectContaining({ code: 'OPTION-RANGE' }));
+    expect(() => atOnce(principal([centre, centre, centre], centre))).toThrow(
+      expect.objectContaining({ code: 'OPTION-RANGE' }),
+    );
     const broken = centre.map(() => Number.NaN);
-    await expect(principal([...path, broken], centre)).rejects.toThrow(/not finite/);
+    expect(() => atOnce(principal([...path, broken], centre))).toThrow(/not finite/);
   });
 });
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { minimizers } from '../../src/optim/minimizers.gen.js';
 import { type Rule, resolveRule } from '../../src/optim/rule.js';
 import { rules } from '../../src/optim/rules.gen.js';
 import {
@@ -10,6 +11,7 @@ import {
   minimize,
   minimizeAll,
   noisyQuadratic,
+  ownProblem,
   problems,
   quadratic,
   ravine,
@@ -160,6 +162,48 @@ it('gives functions and Hessians in float64', () => {
   expect([...hessianOf(rosenbrock(), [1, 1])]).toEqual([802, -400, -400, 200]);
   expect(curvaturesOf(rosenbrock()).condition).toBeCloseTo(2508.01, 2);
   expect(curvaturesOf(beale()).eigenvalues.map((each) => Number(each.toPrecision(4)))).toEqual([48.98, 0.3015]);
+});
+
+describe("a function of one's own", () => {
+  const value = ([x, y]: Iterable<number>) => 100 * (y! - x! ** 2) ** 2 + (1 - x!) ** 2;
+  const gradient = ([x, y]: Iterable<number>) => {
+    const r = 200 * (y! - x! ** 2);
+    return [-2 * x! * r - 2 * (1 - x!), r];
+  };
+  const own = { start: [-1.2, 1], value, gradient };
+
+  it('goes the ways of the same problem of the library', async () => {
+    for (const rule of [rules.adam({ lr: 0.1 }), minimizers.lbfgs() as unknown as Rule]) {
+      const [mine, theirs] = await Promise.all(
+        [ownProblem(own), rosenbrock()].map((problem) => minimize('cpu', problem, rule, { steps: 40 })),
+      );
+      expect(mine!.steps).toBe(theirs!.steps);
+      for (let i = 0; i < 40; i++) expect(mine!.points[i]!).toBeCloseTo(theirs!.points[i]!, 8);
+    }
+  });
+
+  it('has products by differences of gradients, where it brings none', () => {
+    const { product } = functionOf(ownProblem(own));
+    const exact = functionOf(rosenbrock()).product([-1.2, 1], [0.3, -2]);
+    expect(product([-1.2, 1], [0.3, -2]).every((each, i) => Math.abs(each / exact[i]! - 1) < 1e-8)).toBe(true);
+    expect([...product([-1.2, 1], [0, 0])]).toEqual([0, 0]);
+    const { condition } = curvaturesOf(ownProblem({ ...own, minima: [{ x: [1, 1], value: 0 }] }));
+    expect(condition! / 2508.01).toBeCloseTo(1, 4);
+  });
+
+  it('is refused where it is none, or not finite at its start', () => {
+    const refused = (code: string, change: object) =>
+      expect(() => ownProblem({ ...own, ...change })).toThrow(expect.objectContaining({ name: 'DownhillError', code }));
+    refused('OPTION-TYPE', { value: 3 });
+    refused('OPTION-TYPE', { product: 'none' });
+    refused('OPTION-TYPE', { start: [] });
+    refused('OPTION-TYPE', { start: 3 });
+    refused('OPTION-UNKNOWN', { hessian: () => 1 });
+    refused('OPTION-RANGE', { start: [Number.NaN, 1] });
+    refused('SHAPE-MISMATCH', { gradient: () => [1] });
+    refused('OPTION-RANGE', { value: () => 1 / 0 });
+    refused('OPTION-RANGE', { gradient: () => [0, Number.NaN] });
+  });
 });
 
 describe('refuses, before any work,', () => {

@@ -104,8 +104,9 @@ describe('the package', () => {
     // 1.5 MB with the training system: kernels of layers and losses, Papa Parse and protobuf inside ./csv and ./onnx. 2.1 MB with
     // kernels whose registers are written out: one for each rule, loss and kind of adapter. 2.7 MB with rules of several passes,
     // packed state and rows. They are in lib (where the command line has them from), bundle and pages: 4.5, 2.4 and 3.2 MB unpacked.
-    // 3.2 MB with second order, problems, populations, search and their commands.
-    expect(packed.size).toBeLessThan(3_400_000);
-    expect(packed.unpackedSize).toBeLessThan(17_000_000);
+    // 3.2 MB with second order, problems, populations, search and their commands. 3.9 MB with the page's views, its pictures in docs/
+    // and the workers, which have code of their own beside the kernels that they share with the page.
+    expect(packed.size).toBeLessThan(4_200_000);
+    expect(packed.unpackedSize).toBeLessThan(20_000_000);
   });
 });

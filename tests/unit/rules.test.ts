@@ -147,6 +147,17 @@ describe('a rule that comes in from outside', () => {
     ['a row alone', { row }],
     ['a row that is none', { row: {}, hyper: {} }],
     ['settings that are none', { row, hyper: null }],
+    ['a row without fields', { row: { ...row, fields: null }, hyper: {} }],
+    ['an option that is no field', { row: { ...row, fields: { ...row.fields, lr: 0.1 } }, hyper: {} }],
+    ['a row without a name', { row: { ...row, name: Symbol('adam') }, hyper: {} }],
+    ['a shader without its layout', { row: { ...row, shader: { code: 'x' } }, hyper: {} }],
+    ['a slot that the shader has not', { row: { ...row, slots: () => ['nope'] }, hyper: {} }],
+    ['slots that are no list', { row: { ...row, slots: () => 'exp_avg' }, hyper: {} }],
+    ['a scalar that nobody derives', { row: { ...row, derive: () => ({}) }, hyper: {} }],
+    [
+      'a scalar that is NaN',
+      { row: { ...row, derive: () => ({ ...recordFor(adam(), 0), v_scale: Number.NaN }) }, hyper: {} },
+    ],
     [
       'an object whose toString throws',
       {

@@ -3,10 +3,12 @@ import { describe, expect, it } from 'vitest';
 import { BufferSet } from '../../src/gpu/buffers.js';
 import { clockBytes, readClocks } from '../../src/kernels/advance.js';
 import { RECORD_WORDS } from '../../src/kernels/update.js';
+import type { Group } from '../../src/optim/group.js';
 import { nextRules } from '../../src/optim/groups.js';
 import { type Rule, recordAt } from '../../src/optim/rule.js';
 import { adam, nadam, sgd } from '../../src/optim/rules.gen.js';
-import { type Group, ScalarRing, scale } from '../../src/optim/scalars.js';
+import { ScalarRing } from '../../src/optim/scalars.js';
+import { scale } from '../../src/optim/scale.js';
 import { plateau } from '../../src/optim/schedules.js';
 
 /* The ring of records against a GPU that is only a queue and a memory. */
@@ -85,6 +87,87 @@ describe('the ring of records', () => {
       ),
       { numRuns: 50 },
     );
+  });
+
+  it.each<[string, (lr: (count: number) => number) => unknown]>([
+    ['without', (lr) => sgd({ lr })],
+    ['with a carry', (lr) => nadam({ lr })],
+  ])('holds what a step needs although steps before it were never submitted: a rule %s', (_, rule) => {
+    const lr = (count: number) => 1 / (1 + count);
+    const plain = single(rule(lr), { updates: 16_384 });
+    plain.ring.issue(8000);
+    const names = ['count', ...Object.keys(plain.ring.rules[0]!.row.shader.structs.Hyper!.fields)];
+    const recordOf = ({ field }: ReturnType<typeof single>, count: number) =>
+      names.map((name) => field(name, 0, count));
+    fc.assert(
+      fc.property(
+        fc.array(
+          fc.record({
+            // The ring holds what is recorded until the look after the next one: 768.
+            dropped: fc.integer({ min: 0, max: 250 }),
+            done: fc.integer({ min: 0, max: 60 }),
+            late: fc.integer({ min: 0, max: 30 }),
+          }),
+          { maxLength: 60 },
+        ),
+        (rounds) => {
+          const own = single(rule(lr));
+          const { ring } = own;
+          let count = 0;
+          let waiting = 0;
+          const run = (steps: number) => {
+            for (let i = 0; i < steps; i++, count++) expect(recordOf(own, count)).toEqual(recordOf(plain, count));
+          };
+          const look = () => {
+            const { recorded } = ring;
+            ring.look(readClocks(clockBytes([{ count, step: count }])), recorded);
+          };
+          for (const { dropped, done, late } of rounds) {
+            for (let i = 0; i < dropped; i++) ring.issue(1);
+            run(waiting); // what was recorded before the last look and is submitted behind it
+            for (let i = 0; i < done; i++, run(1)) ring.issue(1);
+            for (let i = 0; i < late; i++) ring.issue(1);
+            waiting = late;
+            look();
+          }
+        },
+      ),
+      { numRuns: 30 },
+    );
+  });
+
+  it('goes on from what was done where more was recorded and dropped than it holds', () => {
+    for (const rule of [adam({ lr: (count) => 1 / (1 + count) }), nadam({ lr: (count) => 1 / (1 + count) })]) {
+      const [{ ring, field }, plain] = [single(rule), single(rule)];
+      const look = (count: number) => ring.look(readClocks(clockBytes([{ count, step: count }])), ring.recorded);
+      for (let i = 0; i < 5; i++) for (const each of [ring, plain.ring]) each.issue(1);
+      look(5);
+      for (let i = 0; i < 20_000; i++) ring.issue(1);
+      look(5);
+      for (let count = 5; count < 600; count++) {
+        for (const each of [ring, plain.ring]) each.issue(1);
+        for (const name of ['count', 'lr']) {
+          if (name in ring.rules[0]!.row.shader.structs.Hyper!.fields)
+            expect(field(name, 0, count)).toBe(plain.field(name, 0, count));
+        }
+      }
+    }
+  });
+
+  it.each([
+    ['asked for before steps that the later one knew of', 500, 100],
+    ['asked for before a submit that the later one saw', 1200, 1200],
+  ])('learns nothing of a look that comes behind a later one: %s', (_, done, recorded) => {
+    const { ring, field } = single(sgd({ lr: (count) => 1 / (1 + count) }));
+    const look = (count: number, recorded: number) =>
+      ring.look(readClocks(clockBytes([{ count, step: count }])), recorded);
+    for (let i = 0; i < done; i++) ring.issue(1);
+    look(done, done);
+    look(100, recorded); // what was issued since is done, not dropped
+    for (let count = done; count < 3000; count++) {
+      ring.issue(1);
+      expect(field('count', 0, count)).toBe(count);
+    }
   });
 
   it('writes a block of 256 at a time, once', () => {

@@ -116,6 +116,10 @@ describe('a Latin hypercube', () => {
 });
 
 describe('a space as text', () => {
+  it('is text', () => {
+    expect(() => parseSpace(undefined as never)).toThrow(/space must be a string/);
+  });
+
   it('is read as a line or as JSON, and says the same', () => {
     const expected = {
       lr: logUniform(1e-5, 1),
@@ -165,6 +169,7 @@ describe('a space as text', () => {
     ['{"lr":{"kind":"uniform","min":0,"high":1}}', 'OPTION-UNKNOWN', 'min'],
     ['{"lr":{"kind":"loguniform","low":0.1,"high":1}}', 'OPTION-RANGE', "Did you mean 'log-uniform'"],
     ['{"lr":3}', 'OPTION-RANGE', 'kind'],
+    ['{"lr":{"kind":{"toString":null}}}', 'OPTION-RANGE', 'kind'],
     ['{"lr":{"kind":"choice","values":[]}}', 'OPTION-RANGE', 'list of values'],
     ['{"lr":{"kind":"choice","values":[1,1]}}', 'OPTION-RANGE', 'twice'],
     ['{"lr":{"kind":"choice","values":[[1]]}}', 'OPTION-TYPE', 'value'],

@@ -392,8 +392,31 @@ describe('a budget, a method, a log', () => {
     await expect(run({ log: memoryLog(lines.join('\n')) })).rejects.toThrow(/Line 4 of the log/);
     const newer = log.text.replace('"version":1', '"version":9');
     await expect(run({ log: memoryLog(newer) })).rejects.toMatchObject({ code: 'CHECKPOINT-VERSION' });
+    const deep = log.text.replace('"version":1', `"version":${'['.repeat(10_000)}${']'.repeat(10_000)}`);
+    await expect(run({ log: memoryLog(deep) })).rejects.toMatchObject({ code: 'CHECKPOINT-VERSION' });
     await expect(run({ log: memoryLog(lines.slice(1).join('\n')) })).rejects.toMatchObject({
       code: 'CHECKPOINT-CORRUPT',
+    });
+  });
+
+  it.each<[string, object]>([
+    ['no tasks', { type: 'tasks' }],
+    ['a task of no trial', { type: 'tasks', tasks: [{ trial: { toString: null }, from: 0, to: 1, params: {} }] }],
+    ['a task without parameters', { type: 'tasks', tasks: [{ trial: 90, from: 0, to: 1 }] }],
+    ['a task that ends where it begins', { type: 'tasks', tasks: [{ trial: 90, from: 1, to: 1, params: {} }] }],
+    ['a task that goes on from nothing', { type: 'tasks', tasks: [{ trial: 90, from: 1, to: 2, params: {} }] }],
+    ['a copy of nothing', { type: 'tasks', tasks: [{ trial: 90, copy: 91, from: 1, to: 2, params: {} }] }],
+    ['a result of nothing', { type: 'result', trial: 90, to: 1, value: 1, values: [1] }],
+    ['a result that is a text', { type: 'result', trial: 0, to: 1, value: '1', values: [1] }],
+    ['metrics that are none', { type: 'result', trial: 0, to: 1, value: 1, values: [1], metrics: { a: 1 } }],
+  ])('with a line that cannot be is refused by its number: %s', async (_, line) => {
+    const log = memoryLog();
+    await run({ log });
+    const lines = log.text.trimEnd().split('\n').length;
+    const damaged = memoryLog(`${log.text}${JSON.stringify(line)}\n`);
+    await expect(run({ log: damaged })).rejects.toMatchObject({
+      code: 'CHECKPOINT-CORRUPT',
+      message: expect.stringContaining(`Line ${lines + 1} of the log`),
     });
   });
 

@@ -90,9 +90,26 @@ describe('sequential', () => {
       'OPTION-TYPE',
       'layers[0] (linear): bias',
     ],
+    ['holes', { input: 4, layers: new Array(2) }, 'OPTION-TYPE', 'layers[0]'],
   ])('refuses %s', (_, options, code, words) => {
     expect(() => sequential(options as never)).toThrow(at(code, words));
   });
+
+  it.each([Number.NaN, -8, '8', 1.5, 0, Number.POSITIVE_INFINITY, undefined, 2 ** 33])(
+    'refuses a row made by hand whose width or tensor is of %s',
+    (size) => {
+      const { row, settings } = linear(3);
+      const own = (more: object) => () => sequential({ input: 4, layers: [{ row: { ...row, ...more }, settings }] });
+      expect(own({ output: () => size })).toThrow(at('SHAPE-INVALID', 'layers[0] (linear): its width'));
+      for (const shape of [[size, 8], [4, size], size]) {
+        const tensors = () => [{ name: 'weight', shape, role: 'weight' }];
+        expect(own({ tensors })).toThrow(at('SHAPE-INVALID', 'its tensor "weight"'));
+        expect(own({ buffers: tensors })).toThrow(at('SHAPE-INVALID', 'its tensor "weight"'));
+      }
+      expect(own({ tensors: () => size })).toThrow(at('OPTION-TYPE', 'layers[0] (linear)'));
+      expect(own({ tensors: () => [{ name: 3, shape: [1], role: 'weight' }] })).toThrow(at('OPTION-TYPE', 'name'));
+    },
+  );
 
   it('refuses a layer with a bad width or option where it is made', () => {
     expect(() => linear(0)).toThrow(at('SHAPE-INVALID', 'linear'));
@@ -211,6 +228,35 @@ describe('rows', () => {
     expect(check({ scale: [1, 0.5], shift: [0, 0.2] })).not.toThrow();
     expect(check({ values: Float32Array.from([0, 1, 0, 1, Number.NaN, 0]) })).toThrow(at('DATA-LABEL', 'sample 2'));
     expect(() => checkTargets(l1(), targets, 2, 3)).not.toThrow();
+  });
+
+  it('targets are typed arrays of finite numbers, whoever made them', () => {
+    const labelled = (labels: unknown) => () =>
+      checkTargets(softmaxCrossEntropy(), { kind: 'classes', classes: 3, labels } as never, 3, 3);
+    expect(labelled(Uint16Array.of(0, 1, 2))).not.toThrow();
+    expect(labelled(Uint8Array.of(0, 1, 3))).toThrow(at('DATA-LABEL', 'sample 2 is 3'));
+    for (const wrong of [
+      [0, 1, -1],
+      [0, 1, 0.5],
+      [0, 1, '1'],
+      new Array(3),
+      Int8Array.of(0, 1, -1),
+      '012',
+      { length: 3 },
+    ])
+      expect(labelled(wrong)).toThrow(at('OPTION-TYPE', 'Uint8Array'));
+    expect(labelled(Float32Array.of(0, 1, 0.5))).toThrow(at('OPTION-TYPE', 'Uint8Array'));
+    const valued =
+      (values: unknown, more: object = {}) =>
+      () =>
+        checkTargets(mse(), { kind: 'values', width: 1, values, ...more } as never, 1, 3);
+    expect(valued(Float32Array.of(1, 3e38, -1e-45))).not.toThrow();
+    for (const value of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])
+      expect(valued(Float32Array.of(1, value, 3))).toThrow(at('DATA-LABEL', `sample 1, column 0, is ${value}`));
+    expect(valued(Float32Array.of(1, 2, 3), { scale: 1e39 })).toThrow(at('DATA-LABEL', '1e+39 scaled'));
+    expect(valued(Float32Array.of(3e38, 2, 3), { scale: 1e-39 })).not.toThrow();
+    for (const wrong of [[1, 2, 3], [1, 2, '3'], Float64Array.of(1, 2, 3)])
+      expect(valued(wrong)).toThrow(at('OPTION-TYPE', 'Float32Array'));
   });
 
   it('mlp takes a loss by name or with options', () => {

@@ -4,6 +4,7 @@ import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Served, serve } from '../../harness/pages/server.js';
+import { FORMS } from '../../harness/torture/paths.js';
 
 const SECRET = 'not for the page';
 let folder: string;
@@ -82,77 +83,14 @@ test('lists no folder', async () => {
   }
 });
 
-const TRAVERSALS = [
-  '/../secret.txt',
-  '/../../secret.txt',
-  '/assets/../../secret.txt',
-  '/./../secret.txt',
-  '/assets/./../../secret.txt',
-  '//../secret.txt',
-  '///../secret.txt',
-  '/..//secret.txt',
-  '/%2e%2e/secret.txt',
-  '/%2E%2E/secret.txt',
-  '/.%2e/secret.txt',
-  '/%2e./secret.txt',
-  '/..%2fsecret.txt',
-  '/..%2Fsecret.txt',
-  '/%2e%2e%2fsecret.txt',
-  '/assets%2f..%2f..%2fsecret.txt',
-  '/%252e%252e/secret.txt',
-  '/..%252fsecret.txt',
-  '/%25252e%25252e/secret.txt',
-  '/..\\secret.txt',
-  '/..%5csecret.txt',
-  '/..%5Csecret.txt',
-  '/assets\\..\\..\\secret.txt',
-  '/%2e%2e%5csecret.txt',
-  '/%c0%ae%c0%ae/secret.txt',
-  '/%e0%80%ae%e0%80%ae/secret.txt',
-  '/..%c0%afsecret.txt',
-  '/..%u2215secret.txt',
-  '/\uFF0E\uFF0E/secret.txt',
-  '/.../secret.txt',
-  '/....//secret.txt',
-  '/..;/secret.txt',
-  '/link.txt',
-  '/out/secret.txt',
-  '/out/root/../secret.txt',
-  '/../root-sibling/secret.txt',
-  '/.env',
-  '/%2eenv',
-  '/assets/../.env',
-  '/index.html%00.txt',
-  '/%00',
-  '/index.html%0a',
-  '/C:/secret.txt',
-  '/index.html::$DATA',
-  '/%',
-  '/%zz',
-  '/secret.txt/..',
-  '?/../secret.txt',
-  '*',
-  '..',
-];
-
 describe('finds nothing outside its folder', () => {
-  test.each(TRAVERSALS)('%s', async (target) => {
-    const answer = await raw(target);
+  test('by any of 83 addresses', () => expect(new Set(FORMS).size).toBe(83));
+
+  test.each(FORMS)('%s', async (form) => {
+    const answer = await raw(form.replaceAll('FOLDER', folder).replaceAll('PORT', String(port)));
     expect(answer).not.toContain(SECRET);
     // 400: Node's own parser refuses a few of them before we see them.
     expect([400, 404]).toContain(status(answer));
-  });
-
-  test('an absolute path and an absolute URL', async () => {
-    for (const target of [
-      join(folder, 'secret.txt'),
-      `file://${folder}/secret.txt`,
-      `http://127.0.0.1:${port}/../secret.txt`,
-    ]) {
-      const answer = await raw(target);
-      expect(answer).not.toContain(SECRET);
-      expect([400, 404], target).toContain(status(answer));
-    }
   });
 });
 
