@@ -30,7 +30,7 @@ const floors = {
 };
 
 /**
- * The same of the harness' rooms: common -> pages -> train | bench | doctor; train -> inspect | checks | tune | search | plane. The set-up runs before there is a package, and
+ * The same of the harness' rooms: common -> pages -> train | bench | doctor; train -> inspect | checks | compare | tune | search | plane; search -> sweep. The set-up runs before there is a package, and
  * the libraries of benchmarks are built apart; what lies outside the rooms starts them, and may use all of them.
  */
 const rooms = {
@@ -39,14 +39,16 @@ const rooms = {
   train: ['common', 'pages'],
   inspect: ['common', 'train'],
   landscape: ['common'],
-  compare: ['common', 'train'],
+  compare: ['common', 'pages', 'train'],
   model: ['common', 'train'],
   checks: ['common', 'train'],
   tune: ['common', 'train'],
   search: ['common', 'train'],
+  sweep: ['common', 'pages', 'train', 'search'],
   plane: ['common', 'train'],
   bench: ['common', 'pages', 'peers'],
   doctor: ['common', 'pages', 'setup'],
+  torture: ['common', 'pages', 'train', 'search', 'sweep'],
   peers: ['bench'],
   setup: [],
   generate: [],

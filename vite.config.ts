@@ -8,7 +8,7 @@ import { defineConfig, minify, type Plugin, type UserConfig } from 'vite';
  *   lib    the library, one module per source file, so that a user's bundler takes only what is used
  *   bundle the same of the entry '.' as one minified file, for pages without a bundler
  *   cli    the command line with its chart library inside, for Node
- *   pages  app/index.html and app/train.html (the headless runner's page)
+ *   pages  app/index.html, and the pages of the headless runners (app/train.html, app/compare.html, app/sweep.html)
  *   peers-node, peers-web  the libraries that benchmarks compare with (harness/peers), for Node and for Chrome;
  *          not shipped, and built for benchmarks and tests only (node harness/setup/setup.mjs --peers)
  */
@@ -34,7 +34,7 @@ function libraryEntries(): Record<string, string> {
   return Object.fromEntries(modules.map((name) => [name, resolve(root, `src/${name}.ts`)]));
 }
 
-const external = [/^node:/, 'webgpu', 'playwright-core', 'playwright-core/package.json', 'vite'];
+const external = [/^node:/, 'webgpu', 'playwright-core', 'playwright-core/package.json', 'vite', 'bullmq', 'ioredis'];
 
 /** Puts files of packages beside the modules, which load them at run time. */
 function besides(packages: string, paths: readonly string[]): Plugin {
@@ -111,6 +111,13 @@ const kernelsOfTheLibrary: Plugin = {
     return { id: `../lib/${path}`, external: 'absolute' };
   },
 };
+
+/** A page and its workers are built apart; kernels have names without a hash, so that both load the same files. */
+function kernelsOnce({ facadeModuleId }: { readonly facadeModuleId?: string | null }): string {
+  const path = relative(resolve(root, 'src/shaders'), facadeModuleId ?? '');
+  const isKernel = !path.startsWith('..') && path.endsWith('.gen.ts');
+  return isKernel ? `assets/kernels/${path.replace(/\.gen\.ts$/, '')}.js` : 'assets/[name]-[hash].js';
+}
 
 export default defineConfig(({ mode }): UserConfig => {
   if (mode === 'peers-node' || mode === 'peers-web') return peers(mode === 'peers-node' ? 'node' : 'web');
@@ -193,12 +200,19 @@ export default defineConfig(({ mode }): UserConfig => {
   return {
     root: 'app',
     base: './',
+    // As modules, which load the kernels of a device only where they have one.
+    worker: { format: 'es', rollupOptions: { output: { chunkFileNames: kernelsOnce } } },
     build: {
       outDir: resolve(root, 'dist/pages'),
+      // Every browser with WebGPU preloads modules by itself.
+      modulePreload: { polyfill: false },
       emptyOutDir: true,
       target: 'es2022',
       rollupOptions: {
-        input: ['index', 'train', 'bench', 'bench-case'].map((page) => resolve(root, `app/${page}.html`)),
+        output: { chunkFileNames: kernelsOnce },
+        input: ['index', 'train', 'compare', 'sweep', 'bench', 'bench-case'].map((page) =>
+          resolve(root, `app/${page}.html`),
+        ),
       },
     },
   };
