@@ -20,6 +20,11 @@ export interface Arrow {
   readonly dash: readonly number[];
 }
 
+interface Size {
+  readonly width: number;
+  readonly height: number;
+}
+
 export interface Scene {
   readonly ways: readonly DrawnWay[];
   /** So many steps of them. */
@@ -36,6 +41,12 @@ const ROOM = { left: 46, right: 8, top: 8, bottom: 26 } as const;
 const HEIGHT = { least: 240, most: 560 } as const;
 /** Points of a line that lie nearer than so to the one before are left out. */
 const NEAR = 0.7;
+/** Points that lie so near to the line between those before and behind are left out, too: each corner takes a browser without a GPU long. */
+const STRAIGHT = 0.3;
+/** So many in a row at most. */
+const MOST_STRAIGHT = 32;
+/** A line has a rim where there are so many at most: among more it tells nothing apart, and costs as much as the line. */
+const MOST_RIMS = 12;
 /** A line ends where it leaves the picture by so many pixels: canvases have single precision. */
 const FAR = 1e5;
 /** Most points of a line. */
@@ -46,7 +57,7 @@ export class Plot {
   #ground: HTMLCanvasElement | undefined;
   /** What the ground was painted for. */
   #groundFrame: Frame | undefined;
-  #size = { width: 0, height: 0 };
+  #size: Size = { width: 0, height: 0 };
 
   /** @param stretched each axis has a scale of its own, and the picture is a square where there is room */
   constructor(
@@ -155,7 +166,7 @@ export class Plot {
     context.fillRect(...box);
     if (ground) context.drawImage(ground, ...box);
     for (const way of [...scene.ways].sort((a, b) => Number(a.selected) - Number(b.selected)))
-      drawWay(context, way, scene.step, place);
+      drawWay(context, way, way.selected || scene.ways.length <= MOST_RIMS, scene.step, place, this.#size);
     marks(context, scene, place);
     for (const arrow of scene.arrows) drawArrow(context, arrow, place);
     context.restore();
@@ -176,26 +187,81 @@ function pixelsOf(points: ArrayLike<number>, step: number, place: (x: number, y:
     const before = kept.at(-1);
     if (!before || i === last || Math.hypot(at[0] - before[0], at[1] - before[1]) >= NEAR) kept.push(at);
   }
+  return corners(kept);
+}
+
+function corners(points: readonly Place[]): Place[] {
+  const kept: Place[] = [];
+  let from = 0;
+  for (const [i, at] of points.entries()) {
+    const [before, next] = [points[from]!, points[i + 1]];
+    const between = points.slice(from + 1, i + 1);
+    if (i > 0 && next && between.length <= MOST_STRAIGHT && between.every((each) => isNear(each, before, next)))
+      continue;
+    kept.push(at);
+    from = i;
+  }
   return kept;
+}
+
+/** Whether a point lies on the line between two others, or as good as that. */
+function isNear([x, y]: Place, [ax, ay]: Place, [bx, by]: Place): boolean {
+  const [dx, dy] = [bx - ax, by - ay];
+  const length = Math.hypot(dx, dy);
+  const along = ((x - ax) * dx + (y - ay) * dy) / length;
+  return along >= 0 && along <= length && Math.abs((x - ax) * dy - (y - ay) * dx) <= STRAIGHT * length;
+}
+
+/** What of a line is on the canvas: dashes of what is not would be painted, too. */
+function lineWithin(points: readonly Place[], size: Size): Path2D {
+  const path = new Path2D();
+  let end: Place | undefined;
+  for (const [i, to] of points.entries()) {
+    const part = within(points[Math.max(0, i - 1)]!, to, size);
+    if (!part) continue;
+    if (part[0] !== end) path.moveTo(...part[0]);
+    path.lineTo(...part[1]);
+    end = part[1];
+  }
+  return path;
+}
+
+/** The part of a line that is on the canvas, by Liang and Barsky (1984): points that are stay the same objects. */
+function within(from: Place, to: Place, { width, height }: Size): readonly [Place, Place] | undefined {
+  let [begin, end] = [0, 1];
+  for (const [axis, most] of [width, height].entries()) {
+    const [start, run] = [from[axis]!, to[axis]! - from[axis]!];
+    if (run === 0 && (start < 0 || start > most)) return undefined;
+    if (run === 0) continue;
+    const [a, b] = [-start / run, (most - start) / run];
+    begin = Math.max(begin, Math.min(a, b));
+    end = Math.min(end, Math.max(a, b));
+  }
+  if (begin > end) return undefined;
+  const at = (t: number): Place => [from[0] + t * (to[0] - from[0]), from[1] + t * (to[1] - from[1])];
+  return [begin === 0 ? from : at(begin), end === 1 ? to : at(end)];
 }
 
 function drawWay(
   context: CanvasRenderingContext2D,
   { points, look, selected }: DrawnWay,
+  rim: boolean,
   step: number,
   place: (x: number, y: number) => Place,
+  size: Size,
 ): void {
   const pixels = pixelsOf(points, step, place);
   if (pixels.length === 0) return;
-  const path = new Path2D();
-  for (const [x, y] of pixels) path.lineTo(x, y);
+  const path = lineWithin(pixels, size);
   context.lineJoin = 'round';
   context.setLineDash([]);
-  context.strokeStyle = cssColor('--card');
-  context.globalAlpha = 0.6;
-  context.lineWidth = selected ? 5 : 3.6;
-  context.stroke(path);
-  context.globalAlpha = 1;
+  if (rim) {
+    context.strokeStyle = cssColor('--card');
+    context.globalAlpha = 0.6;
+    context.lineWidth = selected ? 5 : 3.6;
+    context.stroke(path);
+    context.globalAlpha = 1;
+  }
   context.strokeStyle = look.colour;
   context.lineWidth = selected ? 3 : 1.8;
   context.setLineDash([...look.dash]);
