@@ -1,9 +1,16 @@
 import { defineConfig } from 'vitest/config';
 
 /** Tests that choose a driver or look for an adapter anew: each file is the only one of its process. */
-const ALONE = ['tests/gpu/node-device.test.ts', 'tests/gpu/doctor.test.ts'];
+const ALONE = ['tests/gpu/node-device.test.ts', 'tests/commands/doctor.test.ts'];
 
-const suite = (name: string, options: { include?: string[]; exclude?: string[]; maxWorkers?: number } = {}) => ({
+interface Options {
+  include?: string[];
+  exclude?: string[];
+  maxWorkers?: number;
+  retry?: number;
+}
+
+const suite = (name: string, options: Options = {}) => ({
   extends: true as const,
   test: { name, include: [`tests/${name}/**/*.test.ts`], ...options },
 });
@@ -22,8 +29,12 @@ export default defineConfig({
       suite('unit'),
       suite('wgsl'),
       suite('gpu', { exclude: ALONE }),
-      suite('gpu-alone', { include: ALONE }),
-      suite('browser'),
+      // What ends on any adapter alike: the command line, sweeps, examples.
+      suite('commands', { exclude: ALONE }),
+      suite('alone', { include: ALONE }),
+      // Once more where it failed, which harness/second-try.ts says: a browser with a graphics process of its own takes part of the two
+      // cores, and of 150 tests one in two runs met a machine that was somewhere else for the moment.
+      suite('browser', { retry: 1 }),
       // Other people's libraries, long runs, the page of benchmarks: all of it in CI, a case of each in the others. One file
       // at a time: some of these libraries take every core.
       suite('slow', { maxWorkers: 1 }),

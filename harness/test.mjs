@@ -1,6 +1,6 @@
 // `npm test`: makes the machine ready (packages, build, adapter, browser), runs every test but tests/slow, says which were
-// skipped and why, and ends with the plain line "N passed, N failed[, N skipped]". Arguments go to vitest; those that name
-// tests/slow (npm test -- --project slow) also have the peers installed and built.
+// skipped and why and which passed only at the second try, and ends with the plain line "N passed, N failed[, N skipped]".
+// Arguments go to vitest; those that name tests/slow (npm test -- --project slow) also have the peers installed and built.
 
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -37,6 +37,7 @@ function runTests(args) {
         '--reporter=default',
         '--reporter=json',
         '--reporter=./harness/skipped.ts',
+        '--reporter=./harness/second-try.ts',
         '--reporter=./tests/support/budgets.ts',
         `--outputFile.json=${report}`,
         ...args,

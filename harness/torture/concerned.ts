@@ -41,7 +41,7 @@ const TESTS: readonly (readonly [path: RegExp, files: string, named?: string])[]
   [/^space\/(?:basis|unit)/, 'spectrum'],
   [/^space\/centralize/, 'wrappers'],
   [/^space\/copy_if/, 'judge validation'],
-  [/^space\/mix/, 'average wrappers federated'],
+  [/^space\/mix/, 'average wrappers'],
   [/^space\/(?:move|set)_rows/, 'optimizer-moves'],
   [/^space\/norm$/, 'advance updater optimizer'],
   [/^space\/plane/, 'landscape distance'],

@@ -226,8 +226,8 @@ test("the tab's title carries the progress, also where nobody looks at the tab",
 test('without WebGPU what needs none still opens, and Train says what it needs', async () => {
   const { page, textOf, complaints } = await open(SMALL, { before: withoutGpu });
   await page.waitForSelector('#adapter[data-kind="none"]');
-  expect(await textOf('start-note')).toBe('Training needs WebGPU, and there is none.');
-  expect(await textOf('problem-title')).toBe('Training needs WebGPU (NO-WEBGPU)');
+  await expect.poll(() => textOf('start-note')).toBe('Training needs WebGPU, and there is none.');
+  await expect.poll(() => textOf('problem-title')).toBe('Training needs WebGPU (NO-WEBGPU)');
   await page.click('[data-view="landscape"]');
   await page.waitForSelector('#landscape:not([hidden])');
   expect(await page.isHidden('#problem')).toBe(true);

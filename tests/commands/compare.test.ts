@@ -1,6 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { afterAll, expect, it } from 'vitest';
-import { CHAPTERS } from '../../harness/compare/chapters/index.js';
 import { compare } from '../../harness/compare/command.js';
 import { fakeIo, scratch } from '../support/cli.js';
 import { SMALL, testChapters, tinyImages } from '../support/compare.js';
@@ -8,15 +7,8 @@ import { SMALL, testChapters, tinyImages } from '../support/compare.js';
 const folder = scratch();
 afterAll(folder.remove);
 
-it('every chapter has a test', () => {
-  expect(Object.keys(SMALL)).toEqual(CHAPTERS.map(({ name }) => name));
-});
-
-/** The others are in tests/slow/compare.test.ts. */
-testChapters(
-  Object.keys(SMALL).filter((name) => !SMALL[name]!.slow),
-  folder.path,
-);
+/** Chapters of the first half; the others are in compare-networks.test.ts. */
+testChapters(Object.keys(SMALL).slice(0, 8), folder.path);
 
 const numbersOf = (name: string) => JSON.parse(readFileSync(folder.path(name, 'comparison.json'), 'utf8'));
 const namesOf = ({ curves }: { curves: { name: string }[] }) => curves.map(({ name }) => name);
@@ -43,14 +35,6 @@ it('batching is drawn against iterations, epochs and seconds, with the loss of a
   ]);
   expect(notes.join(' ')).toMatch(/falls smoothly[\s\S]*60,000 images/);
   expect(seeds).toEqual([0]);
-});
-
-it('batch sizes have a heat map of rates and batches, and a way with LARS', () => {
-  const { heatMaps, table } = numbersOf('batch-size');
-  const [{ columns, rows, values }] = heatMaps;
-  expect(columns).toEqual(['16', '64']);
-  expect(values.map((row: unknown[]) => row.length)).toEqual(rows.map(() => columns.length));
-  expect(table.map(([name]: string[]) => name).join()).toMatch(/same rate.*linear scaling.*warm-up.*LARS/);
 });
 
 it('schedules are all eight, each with and without a warm-up', () => {

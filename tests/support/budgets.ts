@@ -9,6 +9,7 @@ const BUDGETS: Readonly<Record<string, number>> = {
   'tests/unit': 10,
   'tests/wgsl': 60,
   'tests/gpu': 60,
+  'tests/commands': 60,
   'tests/browser': 60,
   'tests/slow': 300,
 };

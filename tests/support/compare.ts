@@ -28,17 +28,20 @@ export const SMALL: Readonly<Record<string, Small>> = {
   'bias-correction': { line: ['--iterations', '40'], holds: ['the correction keeps the highest loss'] },
   'adam-variants': { line: ['--iterations', '40'], holds: ['first step', 'thousandth', 'higher loss'] },
   schedules: { line: ['--iterations', '60', '--lr', '0.3'], holds: ['a warm-up keeps the highest loss'] },
-  warmup: { line: ['--iterations', '40'], holds: ['with less risk'] },
+  warmup: { line: ['--seeds', '1', '--iterations', '40'], holds: ['with less risk'] },
   'batch-size': { line: ['--epochs', '1', '--most', '64'], holds: ['the largest batch ends at the highest loss'] },
   initialisation: { holds: ['vanishes', 'He’s trains faster'] },
   normalisation: { line: ['--iterations', '30'], holds: ['standardised is faster', '10 times the rate batch norm'] },
   regularisation: {
     drawn: true,
-    line: ['--iterations', '120'],
+    line: ['--seeds', '1', '--iterations', '120'],
     holds: ['has turned and risen', 'L2 penalty', 'mixup'],
   },
   'full-batch': { line: ['--iterations', '60'], holds: ['L-BFGS gets lower than gradient'] },
-  search: { line: ['--trials', '16', '--iterations', '8'], holds: ['the rate alone', 'random search finds a lower'] },
+  search: {
+    line: ['--seeds', '1', '--trials', '16', '--iterations', '8'],
+    holds: ['the rate alone', 'random search finds a lower'],
+  },
 };
 
 /** Flags of a data set of 160 images to train on, and 40 to test. */

@@ -40,8 +40,15 @@ export class OpenPage {
   /** The first number in an element: '1,200 / 2,400' is 1200. */
   numberOf = async (id: string): Promise<number> => Number.parseFloat((await this.textOf(id)).replaceAll(',', ''));
 
-  /** Waits for a phase of the Train view. */
-  phase = (name: string) => this.page.waitForSelector(`#status[data-phase="${name}"]`, { timeout: 120_000 });
+  /** Waits for a phase of the Train view; in vain, it says what the page says instead. */
+  phase = async (name: string): Promise<void> => {
+    try {
+      await this.page.waitForSelector(`#status[data-phase="${name}"]`, { timeout: 120_000 });
+    } catch (error) {
+      const said = await Promise.all(['status', 'step', 'start-note', 'problem'].map(this.textOf));
+      throw new Error(`No phase '${name}': ${JSON.stringify({ said, complaints: this.complaints })}`, { cause: error });
+    }
+  };
 
   /** Waits until an element's number is no less than `value`. */
   atLeast = (id: string, value: number) =>

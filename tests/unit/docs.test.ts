@@ -9,7 +9,7 @@ import { layerRows } from '../../src/nn/layers.js';
 
 /*
  * The documents say what the code says. That the generated ones are fresh is `npm run check`; that the snippets run,
- * tests/gpu/examples.test.ts.
+ * tests/commands/examples.test.ts.
  */
 
 const root = resolve(import.meta.dirname, '../..');
