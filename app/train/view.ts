@@ -132,12 +132,15 @@ export async function open(lab: Lab): Promise<View> {
     });
   }
 
+  /** All of the view is there: what comes in later would push the button away under the pointer. */
+  let loaded = false;
   /** Why no run can start now; '' where one can. */
   function obstacle(): string {
     // Where there was a device once, the next start asks for another.
     if (lab.adapter === undefined) {
       return lab.gpu === 'none' ? 'Training needs WebGPU, and there is none.' : 'Looking for a GPU …';
     }
+    if (!loaded) return 'Loading …';
     const { settings } = lab.form;
     if (!settings) return 'A setting needs a change.';
     const unread = obstacleOf(settings, lab.files);
@@ -246,6 +249,8 @@ export async function open(lab: Lab): Promise<View> {
     start,
   };
   const parts = (await Promise.all(PARTS.map(async (load) => (await load()).attach(view)))).filter((part) => !!part);
+  loaded = true;
+  refresh();
 
   return {
     get doing() {
