@@ -14,10 +14,10 @@ import {
   formsOf,
   forward,
   inputGradient,
-  lacks,
   productLimit,
   ROUNDING,
   run,
+  testsOf,
   weightGradient,
 } from '../support/products.js';
 
@@ -62,32 +62,33 @@ const ratio = ({ actual, expected, limit }: Compared) => worst(actual, expected,
 const SEEDS = [20, 40, 60];
 
 describe.each(FORWARD)('%s', (form) => {
-  const test = it.skipIf(lacks(form));
+  testsOf(form, () => {
+    it.each(sizesOf(form))('%i x %i x %i agrees with float64', async (rows, inputs, outputs) => {
+      const found = await forward({ form, rows, inputs, outputs });
+      expect(ratio(found)).toBeLessThanOrEqual(1);
+      expect(found.made > 0).toBe(!form.includes('+'));
+    });
 
-  test.each(sizesOf(form))('%i x %i x %i agrees with float64', async (rows, inputs, outputs) => {
-    const found = await forward({ form, rows, inputs, outputs });
-    expect(ratio(found)).toBeLessThanOrEqual(1);
-    expect(found.made > 0).toBe(!form.includes('+'));
-  });
+    it.each(activationsOf(form))('%s agrees with float64, from tiny to saturated', async (name) => {
+      for (const scale of [1e-3, 1, 30, 1000]) {
+        const found = await forward({ form, rows: 9, inputs: 13, outputs: 22, activation: name, scale });
+        expect(found.actual.every(Number.isFinite)).toBe(true);
+        expect(ratio(found), `${name} at scale ${scale}`).toBeLessThanOrEqual(1);
+        if (found.saved) expect(ratio(found.saved)).toBeLessThanOrEqual(1);
+      }
+    });
 
-  test.each(activationsOf(form))('%s agrees with float64, from tiny to saturated', async (name) => {
-    for (const scale of [1e-3, 1, 30, 1000]) {
-      const found = await forward({ form, rows: 9, inputs: 13, outputs: 22, activation: name, scale });
-      expect(found.actual.every(Number.isFinite)).toBe(true);
-      expect(ratio(found), `${name} at scale ${scale}`).toBeLessThanOrEqual(1);
-      if (found.saved) expect(ratio(found.saved)).toBeLessThanOrEqual(1);
-    }
-  });
+    if (!large(form))
+      it('adds up a weight matrix that comes in pieces', async () => {
+        expect(ratio(await forward({ form, ...PIECES, activation: 'leaky-relu' }))).toBeLessThanOrEqual(1);
+      });
 
-  it.skipIf(lacks(form) || large(form))('adds up a weight matrix that comes in pieces', async () => {
-    expect(ratio(await forward({ form, ...PIECES, activation: 'leaky-relu' }))).toBeLessThanOrEqual(1);
-  });
-
-  test('gives replicas the bits of single runs', async () => {
-    const shape = { form, rows: 5, inputs: 140, outputs: 132 };
-    const alone = await Promise.all(SEEDS.map((seed) => forward({ ...shape, seeds: [seed] })));
-    const { actual } = await forward({ ...shape, seeds: SEEDS });
-    expect(actual).toEqual(Float32Array.from(alone.flatMap((each) => [...each.actual])));
+    it('gives replicas the bits of single runs', async () => {
+      const shape = { form, rows: 5, inputs: 140, outputs: 132 };
+      const alone = await Promise.all(SEEDS.map((seed) => forward({ ...shape, seeds: [seed] })));
+      const { actual } = await forward({ ...shape, seeds: SEEDS });
+      expect(actual).toEqual(Float32Array.from(alone.flatMap((each) => [...each.actual])));
+    });
   });
 });
 
@@ -97,50 +98,52 @@ it('a product folds a grid of more than 65,535 workgroups', async () => {
 });
 
 describe.each(INPUT_GRADIENT)('%s', (form) => {
-  const test = it.skipIf(lacks(form));
+  testsOf(form, () => {
+    it.each(sizesOf(form))('%i x %i x %i agrees with float64', async (rows, inputs, outputs) => {
+      const found = await inputGradient({ form, rows, inputs, outputs });
+      expect(ratio(found)).toBeLessThanOrEqual(1);
+      expect(found.made > 0).toBe(!form.includes('+'));
+    });
 
-  test.each(sizesOf(form))('%i x %i x %i agrees with float64', async (rows, inputs, outputs) => {
-    const found = await inputGradient({ form, rows, inputs, outputs });
-    expect(ratio(found)).toBeLessThanOrEqual(1);
-    expect(found.made > 0).toBe(!form.includes('+'));
-  });
+    it.each(activationsOf(form))('through %s agrees with float64', async (name) => {
+      for (const scale of [1e-3, 1, 30]) {
+        const found = await inputGradient({ form, rows: 9, inputs: 22, outputs: 13, activation: name, scale });
+        expect(ratio(found), `${name} ${scale}`).toBeLessThanOrEqual(1);
+      }
+    });
 
-  test.each(activationsOf(form))('through %s agrees with float64', async (name) => {
-    for (const scale of [1e-3, 1, 30]) {
-      const found = await inputGradient({ form, rows: 9, inputs: 22, outputs: 13, activation: name, scale });
-      expect(ratio(found), `${name} ${scale}`).toBeLessThanOrEqual(1);
-    }
-  });
+    if (!large(form))
+      it('takes a weight matrix that comes in pieces', async () => {
+        expect(ratio(await inputGradient({ form, ...PIECES, activation: 'leaky-relu' }))).toBeLessThanOrEqual(1);
+      });
 
-  it.skipIf(lacks(form) || large(form))('takes a weight matrix that comes in pieces', async () => {
-    expect(ratio(await inputGradient({ form, ...PIECES, activation: 'leaky-relu' }))).toBeLessThanOrEqual(1);
-  });
-
-  test('gives replicas the bits of single runs', async () => {
-    const shape = { form, rows: 5, inputs: 140, outputs: 132 };
-    const alone = await Promise.all(SEEDS.map((seed) => inputGradient({ ...shape, seeds: [seed] })));
-    const { actual } = await inputGradient({ ...shape, seeds: SEEDS });
-    expect(actual).toEqual(Float32Array.from(alone.flatMap((each) => [...each.actual])));
+    it('gives replicas the bits of single runs', async () => {
+      const shape = { form, rows: 5, inputs: 140, outputs: 132 };
+      const alone = await Promise.all(SEEDS.map((seed) => inputGradient({ ...shape, seeds: [seed] })));
+      const { actual } = await inputGradient({ ...shape, seeds: SEEDS });
+      expect(actual).toEqual(Float32Array.from(alone.flatMap((each) => [...each.actual])));
+    });
   });
 });
 
 describe.each(WEIGHT_GRADIENT)('%s', (form) => {
-  const test = it.skipIf(lacks(form));
+  testsOf(form, () => {
+    it.each(sizesOf(form))('%i x %i x %i agrees with float64', async (rows, inputs, outputs) => {
+      expect(ratio(await weightGradient({ form, rows, inputs, outputs }))).toBeLessThanOrEqual(1);
+    });
 
-  test.each(sizesOf(form))('%i x %i x %i agrees with float64', async (rows, inputs, outputs) => {
-    expect(ratio(await weightGradient({ form, rows, inputs, outputs }))).toBeLessThanOrEqual(1);
-  });
+    if (!large(form))
+      it('takes a weight matrix that comes in pieces', async () => {
+        expect(ratio(await weightGradient({ form, ...PIECES }))).toBeLessThanOrEqual(1);
+      });
 
-  it.skipIf(lacks(form) || large(form))('takes a weight matrix that comes in pieces', async () => {
-    expect(ratio(await weightGradient({ form, ...PIECES }))).toBeLessThanOrEqual(1);
-  });
-
-  test('gives replicas the bits of single runs, in buffers of their own and in one', async () => {
-    const shape = { form, rows: 140, inputs: 9, outputs: 68 };
-    const alone = await Promise.all(SEEDS.map((seed) => weightGradient({ ...shape, seeds: [seed] })));
-    const expected = Float32Array.from(alone.flatMap((each) => [...each.actual]));
-    expect((await weightGradient({ ...shape, seeds: SEEDS })).actual).toEqual(expected);
-    expect((await weightGradient({ ...shape, seeds: SEEDS }, true)).actual).toEqual(expected);
+    it('gives replicas the bits of single runs, in buffers of their own and in one', async () => {
+      const shape = { form, rows: 140, inputs: 9, outputs: 68 };
+      const alone = await Promise.all(SEEDS.map((seed) => weightGradient({ ...shape, seeds: [seed] })));
+      const expected = Float32Array.from(alone.flatMap((each) => [...each.actual]));
+      expect((await weightGradient({ ...shape, seeds: SEEDS })).actual).toEqual(expected);
+      expect((await weightGradient({ ...shape, seeds: SEEDS }, true)).actual).toEqual(expected);
+    });
   });
 });
 
@@ -151,67 +154,71 @@ const LAYERS: readonly (readonly [forward: string, gradient: string])[] = [
 ];
 
 describe.each(LAYERS)('a layer that reads the data set: %s, %s', (forwardForm, gradientForm) => {
-  const test = it.skipIf(lacks(forwardForm) || lacks(gradientForm));
-
-  test.each(['bytes', 'f32'] as const)('decodes %s through the batch', async (encoding) => {
-    const gpu = await testDevice();
-    const buffers = buffersFor(gpu, 'gather');
-    const [samples, rows, inputs, outputs] = [40, 6, 21, 5];
-    const [scale, shift] = [0.0125, -0.4];
-    const raw = Uint8Array.from(randomFloats(samples * inputs, 12), (v) => Math.floor((v + 1) * 128));
-    const stride = rowStride(inputs);
-    const padded = new Uint8Array(samples * stride).fill(255);
-    for (let s = 0; s < samples; s++) padded.set(raw.subarray(s * inputs, (s + 1) * inputs), s * stride);
-    const x = range(buffers.upload('x', encoding === 'bytes' ? padded : Float32Array.from(padded)));
-    const picked = [39, 0, 7, 7, 21, 13];
-    const batch = { indices: range(buffers.upload('batch', Uint32Array.from(picked))), encoding, scale, shift };
-    const w = randomFloats(inputs * outputs, 13);
-    const dy = randomFloats(rows * outputs, 14);
-    const y = buffers.storage('y', 4 * rows * rowStride(outputs));
-    const grads = buffers.storage('grads', w.byteLength);
-    const shape = { label: 'test/gather', rows, inputs, outputs, x, batch };
-    const piece = (buffer: GPUBuffer) => [wholePiece(range(buffer), w.length)];
-    const sum = buffers.later('sum', y.size);
-    await run(
-      [
-        denseOp({ ...shape, weight: piece(buffers.upload('w', w)), y: sum }),
-        activation({ label: 'test/act', rows, width: outputs, activation: 'identity', x: sum, y: range(y) }),
-      ],
-      forwardForm,
-    );
-    await run(
-      [
-        denseWeightGradient({
-          ...shape,
-          dy: range(buffers.upload('dy', strided(dy, outputs, rowStride(outputs), 0))),
-          weight: piece(grads),
-        }),
-      ],
-      gradientForm,
-    );
-    const value = (row: number, k: number) => raw[picked[row]! * inputs + k]! * scale + shift;
-    const expectedY = new Float64Array(rows * outputs);
-    const expectedW = new Float64Array(inputs * outputs);
-    for (let r = 0; r < rows; r++) {
-      for (let k = 0; k < inputs; k++) {
-        for (let j = 0; j < outputs; j++) {
-          expectedY[r * outputs + j]! += value(r, k) * w[k * outputs + j]!;
-          expectedW[k * outputs + j]! += value(r, k) * dy[r * outputs + j]!;
+  testsOf(
+    forwardForm,
+    () => {
+      it.each(['bytes', 'f32'] as const)('decodes %s through the batch', async (encoding) => {
+        const gpu = await testDevice();
+        const buffers = buffersFor(gpu, 'gather');
+        const [samples, rows, inputs, outputs] = [40, 6, 21, 5];
+        const [scale, shift] = [0.0125, -0.4];
+        const raw = Uint8Array.from(randomFloats(samples * inputs, 12), (v) => Math.floor((v + 1) * 128));
+        const stride = rowStride(inputs);
+        const padded = new Uint8Array(samples * stride).fill(255);
+        for (let s = 0; s < samples; s++) padded.set(raw.subarray(s * inputs, (s + 1) * inputs), s * stride);
+        const x = range(buffers.upload('x', encoding === 'bytes' ? padded : Float32Array.from(padded)));
+        const picked = [39, 0, 7, 7, 21, 13];
+        const batch = { indices: range(buffers.upload('batch', Uint32Array.from(picked))), encoding, scale, shift };
+        const w = randomFloats(inputs * outputs, 13);
+        const dy = randomFloats(rows * outputs, 14);
+        const y = buffers.storage('y', 4 * rows * rowStride(outputs));
+        const grads = buffers.storage('grads', w.byteLength);
+        const shape = { label: 'test/gather', rows, inputs, outputs, x, batch };
+        const piece = (buffer: GPUBuffer) => [wholePiece(range(buffer), w.length)];
+        const sum = buffers.later('sum', y.size);
+        await run(
+          [
+            denseOp({ ...shape, weight: piece(buffers.upload('w', w)), y: sum }),
+            activation({ label: 'test/act', rows, width: outputs, activation: 'identity', x: sum, y: range(y) }),
+          ],
+          forwardForm,
+        );
+        await run(
+          [
+            denseWeightGradient({
+              ...shape,
+              dy: range(buffers.upload('dy', strided(dy, outputs, rowStride(outputs), 0))),
+              weight: piece(grads),
+            }),
+          ],
+          gradientForm,
+        );
+        const value = (row: number, k: number) => raw[picked[row]! * inputs + k]! * scale + shift;
+        const expectedY = new Float64Array(rows * outputs);
+        const expectedW = new Float64Array(inputs * outputs);
+        for (let r = 0; r < rows; r++) {
+          for (let k = 0; k < inputs; k++) {
+            for (let j = 0; j < outputs; j++) {
+              expectedY[r * outputs + j]! += value(r, k) * w[k * outputs + j]!;
+              expectedW[k * outputs + j]! += value(r, k) * dy[r * outputs + j]!;
+            }
+          }
         }
-      }
-    }
-    const actualY = dense(
-      (await readFloats(gpu, range(y))).subarray(0, rows * rowStride(outputs)),
-      outputs,
-      rowStride(outputs),
-    );
-    const actualW = (await readFloats(gpu, range(grads))).subarray(0, inputs * outputs);
-    // Values reach 2.8; decoding rounds raw·scale + shift twice more.
-    const limit = (form: string, k: number) => () => productLimit(form, k, k * 3) + 4 * ROUNDING * k;
-    expect(worst(actualY, expectedY, limit(forwardForm, inputs)).ratio).toBeLessThanOrEqual(1);
-    expect(worst(actualW, expectedW, limit(gradientForm, rows)).ratio).toBeLessThanOrEqual(1);
-    buffers.destroy();
-  });
+        const actualY = dense(
+          (await readFloats(gpu, range(y))).subarray(0, rows * rowStride(outputs)),
+          outputs,
+          rowStride(outputs),
+        );
+        const actualW = (await readFloats(gpu, range(grads))).subarray(0, inputs * outputs);
+        // Values reach 2.8; decoding rounds raw·scale + shift twice more.
+        const limit = (form: string, k: number) => () => productLimit(form, k, k * 3) + 4 * ROUNDING * k;
+        expect(worst(actualY, expectedY, limit(forwardForm, inputs)).ratio).toBeLessThanOrEqual(1);
+        expect(worst(actualW, expectedW, limit(gradientForm, rows)).ratio).toBeLessThanOrEqual(1);
+        buffers.destroy();
+      });
+    },
+    gradientForm,
+  );
 });
 
 describe('an activation alone', () => {

@@ -1,4 +1,4 @@
-import { expect } from 'vitest';
+import { expect, it } from 'vitest';
 import { type BufferRange, type BufferSet, range, roundUp } from '../../src/gpu/buffers.js';
 import { traitsOf } from '../../src/gpu/traits.js';
 import {
@@ -34,15 +34,22 @@ const forms = await loadForms(gpu, true);
 export const formsOf = (kinds: string): readonly string[] =>
   forms.map(({ name }) => name).filter((name) => name.startsWith(`${kinds}/`));
 
-/** Whether this device lacks what a form needs: such a one is skipped, told by its name. */
-export const lacks = (form: string): boolean => {
+/** What a form needs that this device lacks, told by the form's name; undefined where it has all. */
+function lackOf(form: string): string | undefined {
   const lanes = form.match(/\/stationary-(\d+)/)?.[1];
-  return (
-    (form.endsWith('/f16') && !gpu.features.has('shader-f16')) ||
-    (form.includes('subgroup') && !gpu.features.has('subgroups')) ||
-    (lanes !== undefined && traitsOf(gpu).subgroup !== Number(lanes))
-  );
-};
+  if (form.endsWith('/f16') && !gpu.features.has('shader-f16')) return 'this adapter has no shader-f16';
+  if (form.includes('subgroup') && !gpu.features.has('subgroups')) return 'this adapter has no subgroups';
+  if (lanes !== undefined && traitsOf(gpu).subgroup !== Number(lanes))
+    return `this adapter's subgroups have not ${lanes} lanes`;
+  return undefined;
+}
+
+/** The tests of a form; where this device lacks what it needs, one that is skipped and says so. */
+export function testsOf(form: string, tests: () => void, ...others: string[]): void {
+  const lack = [form, ...others].map(lackOf).find((each) => each !== undefined);
+  if (lack === undefined) tests();
+  else it('runs', (context) => context.skip(lack));
+}
 
 /** Runs ops: the first, with its neighbour where the form takes both, in that form. */
 export async function run(ops: readonly Op[], form: string): Promise<void> {
