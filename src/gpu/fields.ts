@@ -272,23 +272,31 @@ function checkLimits(where: string, { limits }: GPUDevice): void {
   }
 }
 
+/** Whether this is of WebGPU's shape, whoever made it. */
+function isDevice(device: unknown): device is GPUDevice {
+  const made = device as Partial<GPUDevice> | null | undefined;
+  try {
+    return (
+      !!made &&
+      DEVICE_METHODS.every((method) => typeof made[method] === 'function') &&
+      typeof made.queue?.submit === 'function' &&
+      typeof made.queue.writeBuffer === 'function' &&
+      typeof made.features?.has === 'function' &&
+      typeof made.limits?.maxStorageBufferBindingSize === 'number' &&
+      typeof made.lost?.then === 'function'
+    );
+  } catch {
+    return false; // what inherits from a device has its methods, but not what they work on
+  }
+}
+
 /**
- * A device that was handed in: of WebGPU's shape, whoever made it, and with the limits of its core.
+ * A device that was handed in, with the limits of WebGPU's core.
  *
  * @throws DownhillError OPTION-TYPE, LIMIT-BINDING
  */
 export function checkDevice(where: string, device: unknown): asserts device is GPUDevice {
-  const made = device as Partial<GPUDevice> | null | undefined;
-  if (
-    made &&
-    DEVICE_METHODS.every((method) => typeof made[method] === 'function') &&
-    typeof made.queue?.submit === 'function' &&
-    typeof made.queue.writeBuffer === 'function' &&
-    typeof made.features?.has === 'function' &&
-    typeof made.limits?.maxStorageBufferBindingSize === 'number' &&
-    typeof made.lost?.then === 'function'
-  )
-    return checkLimits(where, made as GPUDevice);
+  if (isDevice(device)) return checkLimits(where, device);
   throw new DownhillError(
     'OPTION-TYPE',
     `${where} needs a GPUDevice first, got ${show(device)}.`,

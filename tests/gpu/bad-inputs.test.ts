@@ -73,6 +73,9 @@ const keep = <T extends { destroy(): void }>(one: T): T => {
   return one;
 };
 const STORAGE = 0x80 | 0x04 | 0x08;
+const illegal = () => {
+  throw new TypeError('Illegal invocation');
+};
 const buffer = (size = 256, usage = STORAGE, mappedAtCreation = false, of = device) =>
   keep(of.createBuffer({ size, usage, mappedAtCreation }));
 const tensor = (more: object = {}) => ({ name: 'w', shape: [4], param: buffer(), grad: buffer(), ...more });
@@ -348,7 +351,12 @@ const buffers: readonly Case[] = [
       trainer.importWeights(changed(undefined, { '0.bias': floatTensor([5], new Float32Array(5).fill(Number.NaN)) })),
   ],
   [
-    '71 a device with four storage buffers',
+    '71a what throws when it is looked at, as what inherits from a device does in Chrome',
+    'OPTION-TYPE',
+    () => optimizer([tensor()], adam(), new Proxy(device, { get: illegal })),
+  ],
+  [
+    '71b a device with four storage buffers',
     'LIMIT-BINDING',
     () => optimizer([tensor()], adam(), likeDevice(device, { limits: { maxStorageBuffersPerShaderStage: 4 } })),
   ],
