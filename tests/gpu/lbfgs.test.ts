@@ -1,4 +1,8 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { range } from '../../src/gpu/buffers.js';
+import { CLOCK_BYTES } from '../../src/kernels/advance.js';
+import { LBFGS_STATE_BYTES, lbfgsForms, lbfgsOp, readLbfgs } from '../../src/kernels/lbfgs.js';
+import { lower } from '../../src/kernels/lower.js';
 import { mlp } from '../../src/nn/mlp.js';
 import { lbfgs } from '../../src/optim/minimizers.gen.js';
 import type { Rule } from '../../src/optim/rule.js';
@@ -9,7 +13,7 @@ import { readTensors } from '../../src/space/vectors.js';
 import type { Program } from '../../src/train/program.js';
 import { recordSteps } from '../../src/train/scheduler.js';
 import { createTrainer } from '../../src/train/trainer.js';
-import { testDevice } from '../support/gpu.js';
+import { buffersFor, dispatch, readFloats, testDevice } from '../support/gpu.js';
 import { lbfgsCases, problemProgram, runOut } from '../support/lbfgs.js';
 import { collect, noise } from '../support/train.js';
 
@@ -63,11 +67,39 @@ it.each<[name: string, rounds: number, options?: { history: number }]>([
   const program = await problemProgram(await testDevice(), rule(options), own);
   close.push(program);
   const results = await runOut(program, rounds);
+  expect(results).toHaveLength(rounds);
   for (const [i, { loss }] of results.entries()) {
     const { value } = expected.rounds[i]!;
     // Differences of rounding grow with every step that is a solution of the last ones.
     expect(Math.abs(loss - value) / Math.abs(value), `round ${i + 1}`).toBeLessThan(1e-6 * 3 ** i);
   }
+});
+
+it('counts what is not finite in every segment, more than a subgroup has lanes', async () => {
+  const gpu = await testDevice();
+  const buffers = buffersFor(gpu, 'control');
+  close.push(buffers);
+  const segments = 150;
+  const taken = async (wrong: number | undefined) => {
+    const partial = new Float32Array(2 * segments);
+    if (wrong !== undefined) partial[2 * wrong + 1] = 1;
+    const state = range(buffers.storage(`state ${wrong}`, LBFGS_STATE_BYTES));
+    const operands = {
+      state,
+      ...{ clock: range(buffers.storage('clock', CLOCK_BYTES)), steps: range(buffers.storage('steps', 4)) },
+      partial: range(buffers.upload('partial', partial)),
+      values: range(buffers.upload('values', Float32Array.of(5, 0))),
+      losses: range(buffers.storage('losses', 8)),
+    };
+    const sizes = { points: 1, all: segments, ring: 1, longer: 0 };
+    const op = lbfgsOp('test/control', 'control', { sizes, groups: 1 }, operands);
+    await dispatch(gpu, lower([op], lbfgsForms, gpu).passes);
+    const { phase, stop, value } = readLbfgs((await readFloats(gpu, state)).buffer as ArrayBuffer);
+    return { phase, stop, value };
+  };
+  expect(await taken(undefined)).toEqual({ phase: 1, stop: 0, value: 5 });
+  for (const wrong of [0, 9, 63, 64, 149])
+    expect(await taken(wrong), `segment ${wrong}`).toEqual({ phase: 0, stop: 64, value: 5 });
 });
 
 /** All that a program remembers and is. */
