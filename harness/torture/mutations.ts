@@ -57,6 +57,11 @@ export const EQUIVALENT: readonly Equivalent[] = [
     line: /min\(row \+ \du, rows - 1u\)/,
     why: 'Lanes beyond the last row read it again, and are not stored: the one behind it, or its padding, does as well.',
   },
+  {
+    kind: 'off by one',
+    line: /&bins\[min\(/,
+    why: 'An index beyond an array is taken as that of its last element: so Dawn keeps accesses within bounds.',
+  },
 ];
 
 /** Where mistakes of a kind can be made in a kernel's text. */
