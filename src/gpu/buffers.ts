@@ -212,8 +212,10 @@ function foundWrong(label: string, invalid: GPUError | null, full: GPUError | nu
   // Nobody waited for the compiler: it is told of here, in the words of Chrome or Firefox.
   const said = invalid.message.replace(/"[^"]*"|'[^']*'/g, ''); // without labels of the caller's
   if (/parsing WGSL|shader ?module|shader\s+(parsing|validation)/i.test(said)) {
+    const name = /"downhill:([^"]+)"/.exec(invalid.message)?.[1];
+    const shader = name === undefined ? 'a shader' : `the shader ${name}`;
     const fix = 'Report this with the name of your adapter and browser.';
-    return new DownhillError('SHADER-COMPILE', `${label}: a shader did not compile: ${invalid.message}`, fix, invalid);
+    return new DownhillError('SHADER-COMPILE', `${label}: ${shader} did not compile: ${invalid.message}`, fix, invalid);
   }
   const fix = 'Report this: downhill should have refused it earlier.';
   return new DownhillError('GPU-VALIDATION', `${label}: ${invalid.message}`, fix, invalid);

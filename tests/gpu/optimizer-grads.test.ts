@@ -286,7 +286,7 @@ describe('step refuses gradients, and records nothing:', () => {
     undo();
     await device.queue.onSubmittedWorkDone();
     expect(() => optimizer.step(device.createCommandEncoder(), given)).toThrow(
-      error('SHADER-COMPILE', 'did not compile'),
+      error('SHADER-COMPILE', 'the shader optim/'),
     );
     const encoder = device.createCommandEncoder();
     optimizer.step(encoder, given);
