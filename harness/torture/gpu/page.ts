@@ -8,8 +8,8 @@ import { type DeviceContext, fewestBytes } from './place.js';
 import { runWatched } from './watched.js';
 
 declare global {
-  /** Set by Node: the next case, or null where there are no more; and what the report has. */
-  var tortureNext: (() => Promise<number | null>) | undefined;
+  /** Set by Node: the next cases, none where there are no more; and what the report has. */
+  var tortureNext: (() => Promise<readonly number[]>) | undefined;
   var tortureTold: ((kind: 'fail' | 'figure', a: string, b: string) => Promise<void>) | undefined;
   var downhillTorture: ((name: string, size: number, seed: number) => Promise<void>) | undefined;
 }
@@ -24,9 +24,9 @@ globalThis.downhillTorture = async (name, size, seed) => {
     ...{ size, seed, signal: new AbortController().signal, random: caseRandom(seed, -1), tried: () => {} },
     async *cases() {
       for (;;) {
-        const index = await globalThis.tortureNext!();
-        if (index === null) return;
-        yield { index, random: caseRandom(seed, index) };
+        const indices = await globalThis.tortureNext!();
+        if (indices.length === 0) return;
+        for (const index of indices) yield { index, random: caseRandom(seed, index) };
       }
     },
     fail: (what) => tell('fail', what, ''),
