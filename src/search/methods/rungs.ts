@@ -59,7 +59,8 @@ export function promoted(trial: number, history: History, to: number): Task {
 export function nextRung(plan: Plan, eta: number, rungs: readonly number[], tasks: readonly Task[], history: History) {
   const last = Math.max(...tasks.map(({ to }) => to));
   const running = tasks.some((task) => !history.entry(task));
-  const next = rungs[rungs.indexOf(last) + 1];
+  // Behind the last, whatever a log says that it was: the first again would go on for ever.
+  const next = rungs.find((rung) => rung > last);
   if (running || next === undefined) return [];
   const here = tasks.filter(({ to }) => to === last).map((task) => history.entry(task)!);
   const survivors = bestOf(here, Math.max(1, Math.floor(here.length / eta)), plan);
