@@ -32,8 +32,8 @@ export default defineConfig({
       // What ends on any adapter alike: the command line, sweeps, examples.
       suite('commands', { exclude: ALONE }),
       suite('alone', { include: ALONE }),
-      // Once more where it failed, which harness/second-try.ts says: a browser with a graphics process of its own takes part of the two
-      // cores, and of 150 tests one in two runs met a machine that was somewhere else for the moment.
+      // Once more where it failed, which harness/second-try.ts says: the browser's processes, the graphics driver's and the test share
+      // two cores, and what a test waits for may come late once. What fails twice is a defect.
       suite('browser', { retry: 1 }),
       // Other people's libraries, long runs, the page of benchmarks: all of it in CI, a case of each in the others. One file
       // at a time: some of these libraries take every core.
