@@ -13,6 +13,18 @@ export function turn(): Promise<void> {
   });
 }
 
+/** Of a loop that awaits what may be done at once: without turns it would have the thread to itself. */
+export class Pace {
+  #since = performance.now();
+
+  /** Everything else has its turn, where its time is over. */
+  async giveWay(): Promise<void> {
+    if (performance.now() - this.#since < TURN_MS) return;
+    await turn();
+    this.#since = performance.now();
+  }
+}
+
 /**
  * Does long work to its end without blocking the page: between two yields it computes, and at a yield after which its
  * time is over everything else has its turn.

@@ -1,4 +1,5 @@
 import { DownhillError, show } from '../gpu/errors.js';
+import { Pace } from '../gpu/turns.js';
 import { outcomeOf, type RunContext, type Runner, reasonOf } from './runner.js';
 import type { Params } from './space.js';
 import type { Outcome, Segment, Task } from './trial.js';
@@ -58,6 +59,7 @@ interface Ran {
 /** Runs tasks by calling a function, one after the other. */
 export class FunctionRunner implements Runner {
   readonly #kept = new Map<string, Kept>();
+  readonly #pace = new Pace();
 
   constructor(
     readonly call: TrialFunction,
@@ -72,6 +74,7 @@ export class FunctionRunner implements Runner {
       context.seeds.map((seed) => this.#kept.get(`${task.copy ?? task.trial}:${seed}`)),
     );
     for (const [i, task] of tasks.entries()) {
+      await this.#pace.giveWay(); // a function need not
       context.signal?.throwIfAborted();
       await context.done(task, await this.#task(task, starts[i]!, context));
       context.stepped((task.to - task.from) * context.seeds.length);

@@ -178,6 +178,23 @@ describe('a function', () => {
   });
 });
 
+describe('a search of a function that never waits', () => {
+  it('gives way: a timer ends it', async () => {
+    const controller = new AbortController();
+    const timer = setTimeout(() => controller.abort(), 50);
+    const endless = search('cpu', {
+      ...{ space, method: 'random', budget: { trials: 20_000 }, signal: controller.signal },
+      // 20 s by microtasks alone.
+      objective: ({ params }) => {
+        for (const start = performance.now(); performance.now() - start < 1; );
+        return params.lr;
+      },
+    });
+    await expect(endless).rejects.toThrow(expect.objectContaining({ name: 'AbortError' }));
+    clearTimeout(timer);
+  });
+});
+
 describe('grid', () => {
   const points = async (wanted: Space, trials: number, count = 0) => {
     const { trials: all } = await search('cpu', {
