@@ -40,6 +40,8 @@ export interface Attack {
   readonly progress: (tried: number, failed: number) => void;
   /** Told of a failure as it comes. */
   readonly failed?: (failure: Failure) => void;
+  /** Told what begins: the command that repeats it. */
+  readonly begins?: (command: string) => void;
 }
 
 /** A fault that everything has must not fill memory, nor the terminal. */
@@ -50,7 +52,7 @@ export const GRACE_MS = 60_000;
 /** @param grace for tests: how long after its time a campaign may still take */
 export async function attack(
   campaign: Campaign,
-  { size, seed, only, ms, signal, progress, failed }: Attack,
+  { size, seed, only, ms, signal, progress, failed, begins }: Attack,
   grace = GRACE_MS,
 ): Promise<Outcome> {
   const { name, attacks, unit } = campaign;
@@ -72,6 +74,7 @@ export async function attack(
       const [from, to] = only === undefined ? [0, count] : [only, only + 1];
       for (let index = from; index < to && !both.aborted; index++) {
         current = index;
+        begins?.(command());
         yield { index, random: caseRandom(seed, index) };
         current = undefined;
         context.tried();
@@ -92,6 +95,7 @@ export async function attack(
       figures[figure] = value;
     },
   };
+  begins?.(command());
   try {
     const stuck = onceAborted(both).then(async () => {
       await setTimeout(grace, undefined, { ref: false });

@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { deflateRawSync, gzipSync } from 'node:zlib';
 import { csv } from '../../src/csv.js';
+import { Pace } from '../../src/gpu/turns.js';
 import {
   adam,
   arrays,
@@ -21,6 +22,7 @@ import {
 import { requestDevice } from '../../src/node/index.js';
 import { memoryLog, parseSpace, search } from '../../src/search/index.js';
 import { findGpu } from '../common/quiet.js';
+import { within } from '../common/waiting.js';
 import { readTrial } from '../search/trial.js';
 import { checkSweep } from '../sweep/spec.js';
 import { readRun } from '../train/checkpoints.js';
@@ -33,11 +35,13 @@ import { below, mutateBytes, mutateJson, pick, type Random } from './mutate.js';
 interface Kind {
   readonly name: string;
   /** @returns what is read, to be called: made first, so that the time is the reader's alone */
-  make(random: Random): () => unknown;
+  make(random: Random): (signal: AbortSignal) => unknown;
 }
 
 /** Of a processor, not by a clock: a busy machine is slow, too. Inputs have some kilobytes. */
 const MOST_MS = 1000;
+/** By a clock: for what waits, or gives way, for ever. What does neither is ended by watchdog.mjs. */
+const END_MS = 60_000;
 
 const u32 = (n: number) => [n >>> 24, (n >>> 16) & 255, (n >>> 8) & 255, n & 255];
 const encode = (text: string) => new TextEncoder().encode(text);
@@ -318,10 +322,13 @@ async function journalKind(): Promise<Kind> {
       const log = memoryLog(
         `${lines.slice(0, 1 + below(random, lines.length)).join('\n')}${random() < 0.8 ? '\n' : ''}`,
       );
-      return () => search('cpu', { ...SEARCH, method: (['random', 'halving'] as const)[which]!, objective, log });
+      const method = (['random', 'halving'] as const)[which]!;
+      return (signal) => search('cpu', { ...SEARCH, method, objective, log, signal });
     },
   };
 }
+
+const reading = async (read: (signal: AbortSignal) => unknown, signal: AbortSignal) => read(signal);
 
 /** The kinds of data come so often to one of the others. */
 const DATA_TURNS = 4;
@@ -342,20 +349,24 @@ export const inputs: Campaign = {
     const others = [...(await checkpointKinds(trainer)), ...textKinds(folder), await journalKind()];
     const kinds = [...Array.from({ length: DATA_TURNS }, () => often).flat(), ...others];
     const counts = new Map(kinds.map(({ name }) => [name, { tried: 0, refused: 0, longest: 0 }]));
+    const pace = new Pace();
     for (const { index, random } of cases()) {
+      await pace.giveWay(); // else its time's end and Ctrl+C are not heard
       const { name, make } = kinds[index % kinds.length]!;
       const count = counts.get(name)!;
       const read = make(random);
       const start = process.cpuUsage();
+      const stop = new AbortController();
       count.tried++;
       try {
-        await read();
+        await within(END_MS, reading(read, stop.signal), () => new Error(`It did not end within ${END_MS / 1000} s.`));
       } catch (error) {
         count.refused++;
         const typed = error instanceof DownhillError && error.code !== 'INTERNAL';
         if (!typed)
           fail(`${name}: ${error instanceof Error ? error.stack?.split('\n').slice(0, 6).join('\n') : error}`);
       }
+      stop.abort();
       const { user, system } = process.cpuUsage(start);
       const ms = (user + system) / 1000;
       count.longest = Math.max(count.longest, ms);

@@ -10,10 +10,11 @@ import { findGpu } from '../common/quiet.js';
 import { type Column, indented, labelled, textTable } from '../common/table.js';
 import { versionOf } from '../common/versions.js';
 import { writeWhole } from '../common/whole-file.js';
-import { attack, type Failure, GRACE_MS, type Outcome } from './attack.js';
+import { type Attack, attack, type Failure, GRACE_MS, type Outcome } from './attack.js';
 import type { Campaign } from './campaign.js';
 import { CAMPAIGNS } from './campaigns.js';
 import { parseTorture, type TortureCommand, tortureHelp } from './options.js';
+import { type Watch, watchThread } from './watch.js';
 
 /** Characters of a line where there is no terminal. */
 const COLUMNS = 120;
@@ -62,13 +63,18 @@ async function torture(command: TortureCommand, adapter: string, signal: AbortSi
   const outcomes: Outcome[] = [];
   io.stdout.write(`\n  torture  ${size}, seed ${seed}\n  ${painter(io.stdout)('gray', adapter)}\n\n`);
   const end = performance.now() + 60_000 * command.minutes;
-  for (const [i, campaign] of campaigns.entries()) {
-    const left = end - performance.now();
-    if (signal.aborted || left <= 0) break;
-    // What one leaves of its share, the next ones have.
-    const ms = left / (campaigns.length - i);
-    outcomes.push(await attacked(campaign, { ...command, ms, signal }, io));
-    if (out !== undefined) write(out, report(outcomes)); // so that a killed one leaves what it found
+  const watch = watchThread(GRACE_MS / 1000);
+  try {
+    for (const [i, campaign] of campaigns.entries()) {
+      const left = end - performance.now();
+      if (signal.aborted || left <= 0) break;
+      // What one leaves of its share, the next ones have.
+      const ms = left / (campaigns.length - i);
+      outcomes.push(await attacked(campaign, { ...command, ms, signal, watch }, io));
+      if (out !== undefined) write(out, report(outcomes)); // so that a killed one leaves what it found
+    }
+  } finally {
+    await watch.end();
   }
   print(report(outcomes), io);
   signal.throwIfAborted();
@@ -78,7 +84,7 @@ async function torture(command: TortureCommand, adapter: string, signal: AbortSi
 /** Runs one, with a line that moves while it goes on and its failures as they come. */
 async function attacked(
   campaign: Campaign,
-  { size, seed, only, ms, signal }: TortureCommand & { readonly ms: number; readonly signal: AbortSignal },
+  { size, seed, only, ms, signal, watch }: TortureCommand & Pick<Attack, 'ms' | 'signal'> & { readonly watch: Watch },
   io: Io,
 ): Promise<Outcome> {
   const line = new Progress(io.stderr);
@@ -93,7 +99,7 @@ async function attacked(
   };
   const failed = ({ what }: Failure) => line.say(`${campaign.name}: ${what.split('\n', 1)[0]}`);
   draw(0, 0);
-  const outcome = await attack(campaign, { size, seed, only, ms, signal, progress: draw, failed });
+  const outcome = await attack(campaign, { size, seed, only, ms, signal, progress: draw, failed, begins: watch.at });
   line.clear();
   const { failures, tried, unit, seconds } = outcome;
   io.stderr.write(
