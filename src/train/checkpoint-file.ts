@@ -85,7 +85,7 @@ export function decodeFile(
   };
 }
 
-const damaged = (what: string, cause?: unknown) =>
+export const damaged = (what: string, cause?: unknown) =>
   new DownhillError('CHECKPOINT-CORRUPT', `The file has ${what}.`, 'Use a file that downhill wrote.', cause);
 
 function parse(metadata: ReadonlyMap<string, string>, key: string): Json {

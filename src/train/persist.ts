@@ -8,7 +8,7 @@ import type { Json } from '../space/stateful.js';
 import { writeTensor } from '../space/vectors.js';
 import { applySnapshot, otherForms } from './apply.js';
 import { counterTest, type Snapshot } from './checkpoint.js';
-import { decodeFile, deviceValues, encodeFile, mismatch, type SavedFile } from './checkpoint-file.js';
+import { damaged, decodeFile, deviceValues, encodeFile, mismatch, type SavedFile } from './checkpoint-file.js';
 import type { Imported, ImportOptions, Restored } from './checkpoint-types.js';
 import { describeData, readData, type SavedData } from './data-json.js';
 import type { SafeTensor } from './dtypes.js';
@@ -74,6 +74,8 @@ export function openCheckpoint(bytes: Uint8Array, described: Described): SavedFi
   const { parts, plan, fingerprints } = (file.state ?? {}) as unknown as Partial<SavedState>;
   if (typeof parts !== 'object' || parts === null || typeof plan !== 'object' || plan === null)
     throw mismatch('The file holds a model, but no training to go on from.', weights);
+  for (const [pass, form] of Object.entries(plan))
+    if (typeof form !== 'string') throw damaged(`the form ${show(form)} of the pass ${show(pass)}`);
   const [theirs, ours] = [file.model, asJson(modelToJson(model))].map(formOf);
   if (theirs !== ours) {
     throw mismatch(

@@ -210,7 +210,7 @@ describe('a training that goes on from a checkpoint', () => {
 });
 
 describe('the plan of a file', () => {
-  const planned = (file: Uint8Array, update: string) =>
+  const planned = (file: Uint8Array, update: unknown) =>
     changed(file, (metadata) => {
       const state = JSON.parse(metadata['downhill.state']!);
       state.plan.update = update;
@@ -240,6 +240,13 @@ describe('the plan of a file', () => {
 
     expect((await other.restore(planned(file, 'update/magic'))).otherForms).toEqual(['update']);
     expect(await collect(other, { steps: 6 })).toEqual(rest);
+
+    // No name at all, and one that cannot even be shown as text.
+    for (const form of [null, 3, { toString: null }])
+      await expect(other.restore(planned(file, form))).rejects.toThrow(
+        expect.objectContaining({ code: 'CHECKPOINT-CORRUPT', message: expect.stringContaining('the pass "update"') }),
+      );
+    expect(other.describe().choice.update).toBe(wanted);
   });
 });
 
