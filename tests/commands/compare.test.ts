@@ -2,13 +2,13 @@ import { existsSync, readFileSync } from 'node:fs';
 import { afterAll, expect, it } from 'vitest';
 import { compare } from '../../harness/compare/command.js';
 import { fakeIo, scratch } from '../support/cli.js';
-import { SMALL, testChapters, tinyImages } from '../support/compare.js';
+import { chaptersThatAre, testChapters, tinyImages } from '../support/compare.js';
 
 const folder = scratch();
 afterAll(folder.remove);
 
-/** Chapters of the first half; the others are in compare-networks.test.ts. */
-testChapters(Object.keys(SMALL).slice(0, 8), folder.path);
+/** The others are in compare-networks.test.ts, long ones in tests/slow. */
+testChapters(chaptersThatAre({ long: false }).slice(0, 8), folder.path);
 
 const numbersOf = (name: string) => JSON.parse(readFileSync(folder.path(name, 'comparison.json'), 'utf8'));
 const namesOf = ({ curves }: { curves: { name: string }[] }) => curves.map(({ name }) => name);
@@ -58,33 +58,6 @@ it.each(['equal', 'default', 'tuned'])('optimizers are compared at rates that ar
   if (rates === 'default') expect([sgd, adam]).toEqual([0.001, 0.001]);
   if (rates === 'tuned') expect(given.every((lr: number) => lr >= 1e-4 && lr <= 1)).toBe(true);
   expect(panels[0].title).toContain({ equal: '0.01 for all', default: 'default', tuned: 'short search' }[rates]);
-});
-
-it('of all chapters those that can are done, and those that cannot are told of', async () => {
-  const io = fakeIo();
-  const amounts = ['--quick', '--samples', '60', '--images', '20', '--iterations', '12'];
-  expect(await compare(['all', ...amounts, '--out', folder.path('all')], io)).toBe(1);
-  expect(io.err()).toContain('batching has batches of 64, but there are 20 images');
-  expect(io.out()).toMatch(/batching +failed/);
-  expect(io.out()).toMatch(/saddle +\d of 3/);
-  expect(io.out()).toMatch(/\n {2}15 chapters, /);
-  expect(existsSync(folder.path('all', 'ravine', 'comparison.svg'))).toBe(true);
-});
-
-it('trains with each seed, with the same numbers together and alone', async () => {
-  const losses = async (seeds: string) => {
-    const out = folder.path(`seeds-${seeds}`);
-    const line = ['optimizers', ...tinyImages(folder.path('images')), '--optimizers', 'sgd,adam', '--lr', '0.01'];
-    expect(await compare([...line, '--iterations', '6', '--seeds', seeds, '--out', out, '--json'], fakeIo())).toBe(0);
-    return JSON.parse(readFileSync(`${out}/comparison.json`, 'utf8')).panels[0].curves;
-  };
-  const [one, three] = [await losses('1'), await losses('3')];
-  for (const [i, { y }] of one.entries()) {
-    const { low, high } = three[i].band;
-    // Seed 0 is one of the three, in the dispatches of six.
-    expect(y.every((loss: number, step: number) => low[step] <= loss && loss <= high[step])).toBe(true);
-    expect(low).not.toEqual(high);
-  }
 });
 
 it('draws and keeps what was measured when it is interrupted', async () => {

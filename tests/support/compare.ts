@@ -15,6 +15,8 @@ interface Small {
   readonly line?: readonly string[];
   /** On drawn digits, where images of 4 x 4 pixels are too easy. */
   readonly drawn?: true;
+  /** Takes a CPU adapter a quarter of a minute and more: in tests/slow. */
+  readonly long?: true;
   /** The claims that hold also so small, by a part of their text. */
   readonly holds: readonly string[];
 }
@@ -33,16 +35,21 @@ export const SMALL: Readonly<Record<string, Small>> = {
   initialisation: { holds: ['vanishes', 'He’s trains faster'] },
   normalisation: { line: ['--iterations', '30'], holds: ['standardised is faster', '10 times the rate batch norm'] },
   regularisation: {
-    drawn: true,
+    ...{ drawn: true, long: true },
     line: ['--seeds', '1', '--iterations', '120'],
     holds: ['has turned and risen', 'L2 penalty', 'mixup'],
   },
-  'full-batch': { line: ['--iterations', '60'], holds: ['L-BFGS gets lower than gradient'] },
+  'full-batch': { long: true, line: ['--iterations', '60'], holds: ['L-BFGS gets lower than gradient'] },
   search: {
+    long: true,
     line: ['--seeds', '1', '--trials', '16', '--iterations', '8'],
     holds: ['the rate alone', 'random search finds a lower'],
   },
 };
+
+/** Their names, some of which are long. */
+export const chaptersThatAre = ({ long }: { readonly long: boolean }): string[] =>
+  Object.keys(SMALL).filter((name) => (SMALL[name]!.long ?? false) === long);
 
 /** Flags of a data set of 160 images to train on, and 40 to test. */
 export function tinyImages(folder: string): string[] {

@@ -24,7 +24,7 @@ const MARK = 'downhill-traced';
  * Tasks of the page's main thread that took more than 50 ms of its own time while `action` went on, each with what it was made of:
  * what others take of the processor is not its fault.
  */
-export async function longTasks({ page }: OpenPage, action: () => Promise<unknown>): Promise<string[]> {
+async function longTasks({ page }: OpenPage, action: () => Promise<unknown>): Promise<string[]> {
   const session = await page.context().newCDPSession(page);
   const events: TraceEvent[] = [];
   session.on('Tracing.dataCollected', ({ value }) => events.push(...(value as unknown as TraceEvent[])));
@@ -50,6 +50,12 @@ export async function longTasks({ page }: OpenPage, action: () => Promise<unknow
     const words = parts.map((event) => `${event.name} ${milliseconds(event).toFixed(0)}`);
     return `${milliseconds(task).toFixed(0)} ms: ${words.join(', ')}`;
   });
+}
+
+/** Fails where the page was held up for longer than a frame may wait, or complained. */
+export async function nothingLong(opened: OpenPage, action: () => Promise<unknown>): Promise<void> {
+  expect(await longTasks(opened, action)).toEqual([]);
+  expect(opened.complaints).toEqual([]);
 }
 
 const milliseconds = ({ tdur = 0 }: TraceEvent): number => tdur / 1000;
