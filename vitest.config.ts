@@ -20,7 +20,7 @@ export default defineConfig({
     // Processes, since the driver is chosen by environment variables, which worker threads cannot set. Two files at a
     // time: on a CPU adapter most of a GPU test is the driver compiling a shader, on one core.
     pool: 'forks',
-    maxWorkers: 3,
+    maxWorkers: 2,
     // A net for what hangs, not a measure of speed: the longest takes 50 s on SwiftShader alone, 120 s beside other work.
     testTimeout: 300_000,
     hookTimeout: 300_000,

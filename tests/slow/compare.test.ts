@@ -13,7 +13,20 @@ testChapters(chaptersThatAre({ long: true }), folder.path);
 
 const numbersOf = (name: string) => JSON.parse(readFileSync(folder.path(name, 'comparison.json'), 'utf8'));
 
-/* Of the run above. */
+const namesOf = ({ curves }: { curves: { name: string }[] }) => curves.map(({ name }) => name);
+
+/* Of the runs above. */
+it('schedules are all eight, each with and without a warm-up', () => {
+  const { panels, table } = numbersOf('schedules');
+  expect(table).toHaveLength(1 + 8);
+  for (const panel of panels) expect(namesOf(panel)).toEqual(table.slice(1).map(([name]: string[]) => name));
+  const [cold, warm] = [panels[0], panels[2]].map(({ curves }) => curves.map(({ y }: { y: number[] }) => y));
+  for (const [i, rates] of warm.entries()) {
+    expect(rates[0]).toBeLessThan(cold[i][0]);
+    expect(Math.max(...rates)).toBeCloseTo(0.3, 2);
+  }
+});
+
 it('regularisation has mixup, and the point marked at which one stops', () => {
   const { panels, table } = numbersOf('regularisation');
   const [training, validation] = panels;

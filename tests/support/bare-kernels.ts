@@ -222,15 +222,26 @@ async function hostOfPlan(device: GPUDevice, plan: Plan): Promise<Host> {
   };
 }
 
-const pipelineOf = (device: GPUDevice, kernel: Kernel, overrides: Readonly<Record<string, number | boolean>>) =>
-  device.createComputePipelineAsync({
-    layout: 'auto',
-    compute: {
-      module: device.createShaderModule({ code: readFileSync(resolve(root, kernel.file), 'utf8') }),
-      entryPoint: kernel.entryPoint,
-      constants: Object.fromEntries(Object.entries(overrides).map(([key, value]) => [key, Number(value)])),
-    },
-  });
+const pipelines = new WeakMap<GPUDevice, Map<string, Promise<GPUComputePipeline>>>();
+
+/** Made once for all cases of a device: of shampoo's, CPU adapters take seconds to compile. */
+function pipelineOf(device: GPUDevice, kernel: Kernel, overrides: Readonly<Record<string, number | boolean>>) {
+  const known = pipelines.get(device) ?? new Map<string, Promise<GPUComputePipeline>>();
+  pipelines.set(device, known);
+  const key = JSON.stringify([kernel.file, kernel.entryPoint, overrides]);
+  const made =
+    known.get(key) ??
+    device.createComputePipelineAsync({
+      layout: 'auto',
+      compute: {
+        module: device.createShaderModule({ code: readFileSync(resolve(root, kernel.file), 'utf8') }),
+        entryPoint: kernel.entryPoint,
+        constants: Object.fromEntries(Object.entries(overrides).map(([name, value]) => [name, Number(value)])),
+      },
+    });
+  known.set(key, made);
+  return made;
+}
 
 const bind = (
   device: GPUDevice,

@@ -29,7 +29,7 @@ export const SMALL: Readonly<Record<string, Small>> = {
   optimizers: { line: ['--optimizers', 'sgd,momentum', '--lr', '0.01'], holds: ['momentum gets further'] },
   'bias-correction': { line: ['--iterations', '40'], holds: ['the correction keeps the highest loss'] },
   'adam-variants': { line: ['--iterations', '40'], holds: ['first step', 'thousandth', 'higher loss'] },
-  schedules: { line: ['--iterations', '60', '--lr', '0.3'], holds: ['a warm-up keeps the highest loss'] },
+  schedules: { long: true, line: ['--iterations', '60', '--lr', '0.3'], holds: ['a warm-up keeps the highest loss'] },
   warmup: { line: ['--seeds', '1', '--iterations', '40'], holds: ['with less risk'] },
   'batch-size': { line: ['--epochs', '1', '--most', '64'], holds: ['the largest batch ends at the highest loss'] },
   initialisation: { holds: ['vanishes', 'He’s trains faster'] },
