@@ -36,7 +36,7 @@ export default defineConfig({
       // two cores, and what a test waits for may come late once. What fails twice is a defect.
       suite('browser', { retry: 1 }),
       // Other people's libraries, long runs, the page of benchmarks: all of it in CI, a case of each in the others. One file
-      // at a time: some of these libraries take every core.
+      // at a time, since some of these libraries take every core; so nothing comes late, and nothing is tried twice.
       suite('slow', { maxWorkers: 1 }),
     ],
   },

@@ -12,6 +12,7 @@ export interface Watch {
 export function watchThread(seconds: number): Watch {
   const worker = new Worker(resolve(ROOT, 'harness/torture/watchdog.mjs'), { workerData: { seconds } });
   worker.unref();
+  worker.on('error', (error) => process.stderr.write(`  Nothing watches for what does not end: ${error.message}\n`));
   const beat = setInterval(() => worker.postMessage({}), 1000);
   beat.unref();
   return {

@@ -74,7 +74,6 @@ export class FunctionRunner implements Runner {
       context.seeds.map((seed) => this.#kept.get(`${task.copy ?? task.trial}:${seed}`)),
     );
     for (const [i, task] of tasks.entries()) {
-      await this.#pace.giveWay(); // a function need not
       context.signal?.throwIfAborted();
       await context.done(task, await this.#task(task, starts[i]!, context));
       context.stepped((task.to - task.from) * context.seeds.length);
@@ -126,6 +125,8 @@ export class FunctionRunner implements Runner {
     state: unknown,
     { signal = new AbortController().signal }: RunContext,
   ): Promise<Ran> {
+    await this.#pace.giveWay(); // a function need not
+    signal.throwIfAborted();
     const reports: [number, number][] = [];
     const report = (step: number, value: number) => void reports.push([step, value]);
     const result = await this.call({ trial, params, seed, from, steps, state }, { report, signal });

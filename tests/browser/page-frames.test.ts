@@ -2,7 +2,7 @@ import { test } from 'vitest';
 import { pages, SMALL } from '../support/page.js';
 import { nothingLong } from '../support/trace.js';
 
-/* No view holds the tab up for 50 ms: the others are in tests/slow/page-frames.test.ts. */
+/* Changing views holds the tab up for no 50 ms; what goes on in each is in tests/slow/page-frames.test.ts. */
 
 const { open } = pages();
 

@@ -8,7 +8,6 @@ import { LONG, pages, SMALL, withoutGpu } from '../support/page.js';
 const { open } = pages();
 
 const ON = '#primary[aria-disabled="false"]';
-const _params = (url: string) => new URLSearchParams(new URL(url).hash.slice(1));
 const focused = (page: Page) => page.evaluate(() => document.activeElement?.id ?? '');
 
 test('settings may change while a run goes; the next start takes them', async () => {

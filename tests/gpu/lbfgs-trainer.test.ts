@@ -44,6 +44,22 @@ async function trainerOf(options: Partial<TrainerOptions> = {}): Promise<Trainer
   return trainer;
 }
 
+it('takes at most 25 rounds to a gradient of 1e-5 on drawn digits', async () => {
+  const deep = mlp({ sizes: [784, 32, 10], activation: 'tanh', init: 'xavier-normal' });
+  const drawn = digits({ samples: 500, seed: 1 });
+  const trainer = await trainerOf({ model: deep, data: drawn });
+  const reports = await collect(trainer, { steps: 200 });
+  expect(trainer.stopped).toEqual({ reason: 'gradient', step: reports.length });
+  expect(reports.length).toBeLessThanOrEqual(25);
+  const last = reports.at(-1)!.loss;
+  expect(last).toBeLessThan(1e-4);
+  // What is evaluated is the point it ended at.
+  const { loss, accuracy } = await trainer.evaluate(drawn);
+  expect(loss).toBeCloseTo(last, 6);
+  expect(accuracy).toBe(1);
+  expect(await collect(trainer, { steps: 10 })).toEqual([]);
+});
+
 it('goes the way of float64 at first', async () => {
   const trainer = await trainerOf();
   const reports = await collect(trainer, { steps: 10 });

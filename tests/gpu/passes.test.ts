@@ -20,7 +20,8 @@ import { fewCasesOf, passNames } from '../support/rule-cases.js';
 
 /*
  * Rules of several passes against their float64 references at 1, 2, 3, 10 and 25 steps: on tensors of many shapes that lie
- * packed in somebody else's memory, with gradients scaled by powers of two up to 2^±40 and zeros mixed in. Tolerance per
+ * packed in somebody else's memory, with gradients scaled by powers of two up to 2^±40 and zeros mixed in (`stepsOf` has where
+ * fewer steps are taken). Tolerance per
  * element as in update.test.ts, with the roundings within an update U that reliability note 4.1 measured for each rule.
  */
 

@@ -179,19 +179,22 @@ describe('a function', () => {
 });
 
 describe('a search of a function that never waits', () => {
-  it('gives way: a timer ends it', async () => {
+  it.each([1, 1000])('gives way between its calls, of %i seeds: a timer ends it', async (seeds) => {
     const controller = new AbortController();
+    let calls = 0;
     const timer = setTimeout(() => controller.abort(), 50);
     const endless = search('cpu', {
-      ...{ space, method: 'random', budget: { trials: 20_000 }, signal: controller.signal },
-      // 20 s by microtasks alone.
+      ...{ space, method: 'random', budget: { trials: 20_000 / seeds }, seeds, signal: controller.signal },
+      // 20 s by microtasks alone, and more.
       objective: ({ params }) => {
+        calls++;
         for (const start = performance.now(); performance.now() - start < 1; );
         return params.lr;
       },
     });
     await expect(endless).rejects.toThrow(expect.objectContaining({ name: 'AbortError' }));
     clearTimeout(timer);
+    expect(calls).toBeLessThan(500);
   });
 });
 

@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
@@ -159,41 +158,6 @@ describe('a campaign', () => {
     expect((await attack(writes, started)).failures).toEqual([]);
     expect(seen).not.toBe('');
     expect(existsSync(seen)).toBe(false);
-  });
-});
-
-describe('the watchdog', () => {
-  const watched = (body: string) => {
-    const file = folder.path('watched.mts');
-    const watch = JSON.stringify(join(import.meta.dirname, '../../harness/torture/watch.ts'));
-    writeFileSync(
-      file,
-      `import { watchThread } from ${watch};
-       export async function main() {
-         const watch = watchThread(2);
-         watch.at('npm run torture -- one --case 7');
-         ${body}
-         await watch.end();
-         console.log('ended');
-       }`,
-    );
-    const run = join(import.meta.dirname, '../../harness/run.mjs');
-    return spawnSync(process.execPath, [run, file], { encoding: 'utf8', timeout: 60_000 });
-  };
-
-  it.each([
-    ['a loop', 'await (async function around() { for (;;); })();'],
-    ['microtasks', 'await (async function around() { for (;;) await undefined; })();'],
-  ])('ends what goes on for ever by %s, and says where', (_, body) => {
-    const { signal, stdout, stderr } = watched(body);
-    expect(stderr).toContain('npm run torture -- one --case 7');
-    expect(stderr).toMatch(/ at around \(.*watched\.mts:\d+\)/);
-    expect([signal, stdout]).toEqual(['SIGKILL', '']);
-  });
-
-  it('leaves what gives way', () => {
-    const { status, stdout } = watched('await new Promise((done) => setTimeout(done, 4000));');
-    expect([status, stdout]).toEqual([0, 'ended\n']);
   });
 });
 
