@@ -86,6 +86,7 @@ const HELP = `npx downhill <command>
  */
 export async function main(args: readonly string[], io: Io = processIo()): Promise<number> {
   try {
+    checkFolder();
     const code = await run(args, io);
     // At once: what was begun and is not wanted any more, as a browser's start, would hold the process.
     if (isSignalled(code)) io.exit(code);
@@ -93,6 +94,16 @@ export async function main(args: readonly string[], io: Io = processIo()): Promi
   } catch (error) {
     printError(error, io.stderr);
     return exitCode(error);
+  }
+}
+
+/** What is started in a folder that was deleted finds no path at all. */
+function checkFolder(): void {
+  try {
+    process.cwd();
+  } catch (cause) {
+    const message = 'The folder that this was started in is no longer there.';
+    throw new DownhillError('OUTPUT-UNWRITABLE', message, 'Change to one that is: cd ~', cause);
   }
 }
 

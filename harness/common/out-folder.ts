@@ -1,7 +1,8 @@
 /** The folder or the file that a command leaves what it made in. */
-import { accessSync, constants, existsSync, lstatSync, mkdirSync, realpathSync, rmdirSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, lstatSync, realpathSync, rmdirSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { DownhillError } from '../../src/index.js';
+import { makeFolder } from '../../src/node/index.js';
 import { lockFolder } from './lock.js';
 import { outputError } from './output.js';
 import { removeDrafts, writeAllWhole, writeWhole } from './whole-file.js';
@@ -54,7 +55,7 @@ export class OutFolder {
   /** Makes and locks it; once more where it went in between, with a process that had nothing to leave in it. */
   #take(): void {
     for (let left = 9; ; left--) {
-      this.#made = mkdirSync(this.path, { recursive: true }) ?? this.#made;
+      this.#made = makeFolder(this.path) ?? this.#made;
       try {
         this.#unlock = lockFolder(this.path, this.folder);
         removeDrafts(this.path);
@@ -146,7 +147,7 @@ export function outFile(path: string, force: boolean): (data: string | Uint8Arra
   });
   return (data) =>
     guarded(() => {
-      mkdirSync(folder, { recursive: true });
+      makeFolder(folder);
       writeWhole(target, data);
     });
 }

@@ -1,7 +1,7 @@
 /** Where workers keep checkpoints: a folder here; a store of objects (S3 and its kin) fits behind the same four functions. */
-import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { readdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { readPlainFileSync } from '../../src/node/index.js';
+import { makeFolder, readPlainFileSync } from '../../src/node/index.js';
 import { outputError } from '../common/output.js';
 import { writeWhole } from '../common/whole-file.js';
 
@@ -21,7 +21,7 @@ export function folderKeeper(root: string): Keeper {
   return {
     put(key, bytes) {
       try {
-        mkdirSync(dirname(pathOf(key)), { recursive: true });
+        makeFolder(dirname(pathOf(key)));
         writeWhole(pathOf(key), bytes);
       } catch (cause) {
         throw outputError(

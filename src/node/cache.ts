@@ -1,11 +1,12 @@
 /** The folder in which downloads stay, and the parts of those that broke off. Several processes may use it at once. */
 import { randomUUID } from 'node:crypto';
-import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { homedir, hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Part, PartOrigin, PartStore } from '../data/download.js';
 import { DownhillError, show } from '../gpu/errors.js';
 import { isAlive } from './lock.js';
+import { makeFolder } from './make-folder.js';
 
 /** What the folder depends on; tests pass a made-up one. */
 export interface CacheMachine {
@@ -47,7 +48,7 @@ export class FilePart implements PartStore {
   /** The longest part that nobody writes to becomes ours; the others go. */
   read(): Promise<Part | undefined> {
     return writing(this.#folder, async () => {
-      await mkdir(this.#folder, { recursive: true });
+      makeFolder(this.#folder);
       for (const { path } of await this.#abandoned()) {
         if (this.#handle) await rm(path, { force: true });
         else await this.#take(path);
@@ -123,7 +124,7 @@ export class FilePart implements PartStore {
 /** Writes a file that others see whole or not at all, also after a crash. */
 export function writeWhole(folder: string, name: string, bytes: Uint8Array): Promise<void> {
   return writing(folder, async () => {
-    await mkdir(folder, { recursive: true });
+    makeFolder(folder);
     const draft = join(folder, `${name}.${randomUUID()}.tmp`);
     try {
       const file = await open(draft, 'wx');

@@ -1,6 +1,6 @@
 /** Checkpoints in a folder on a disk. */
 import { randomUUID } from 'node:crypto';
-import { type FileHandle, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { type FileHandle, open, readdir, rename, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { memoryLeft } from '../data/memory.js';
 import { DownhillError, show } from '../gpu/errors.js';
@@ -13,6 +13,7 @@ import {
   type StoreOptions,
 } from '../store/store.js';
 import { lockFolder } from './lock.js';
+import { makeFolder } from './make-folder.js';
 import { readPlainFile } from './plain-file.js';
 
 /** What is being written: hidden, and never taken for a checkpoint. */
@@ -52,7 +53,7 @@ export async function folderStore(folder: string, options: StoreOptions = {}): P
 async function take(path: string, where: string): Promise<() => void> {
   let locked: ReturnType<typeof lockFolder>;
   try {
-    await mkdir(path, { recursive: true });
+    makeFolder(path);
     locked = lockFolder(path);
   } catch (cause) {
     throw new DownhillError(

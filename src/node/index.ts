@@ -31,5 +31,7 @@ export { appendLines } from './lines.js';
 /** @internal For the command line. */
 export { isAlive, lockFolder, startOf } from './lock.js';
 /** @internal For the command line. */
+export { makeFolder } from './make-folder.js';
+/** @internal For the command line. */
 export { checkPlain, readPlainFile, readPlainFileSync, readPlainText } from './plain-file.js';
 export { fileLog } from './search-log.js';

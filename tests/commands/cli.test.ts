@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { ensureBuild } from '../../harness/setup/build.mjs';
 import { downhill, jsonLines, readLines, scratch, writeIdx } from '../support/cli.js';
@@ -307,6 +308,45 @@ describe('downhill train in Node', () => {
     expect(stderr).toMatch(/error +What is said here cannot be written: the disk is full\.\n[\s\S]*OUTPUT-UNWRITABLE/);
     expect(status).toBe(1);
     expect(readdirSync(folder.path('unsaid')).sort()).toEqual([...FILES].sort());
+  });
+
+  it('ends where nobody reads stdout any more, and leaves no temporary folder', async (context) => {
+    context.skip(process.platform === 'win32', 'a shell of Unix closes the pipe');
+    const [out, temporary] = [folder.path('unread'), folder.path('unread-tmp')];
+    mkdirSync(temporary);
+    const line = [process.execPath, 'harness/downhill.mjs', ...tiny(), '--steps', '10000000', '--json', '--out', out];
+    const words = line.map((word) => `'${word}'`).join(' ');
+    const shell = `set -o pipefail; ${words} | head -n 1`;
+    const env = { ...process.env, TMPDIR: temporary };
+    const { status, stdout } = spawnSync('bash', ['-c', shell], { encoding: 'utf8', env, timeout: 60_000 });
+    expect(stdout).toMatch(/^\{.*\}\n$/);
+    expect(status).toBe(141);
+    expect(readdirSync(temporary).filter((name) => name.startsWith('downhill'))).toEqual([]);
+  });
+
+  // Node's own mkdir goes on for ever there, and hears no signal.
+  it.each([
+    ['train', ['--out', '/proc/nothing']],
+    ['train', ['--out', '/proc/nothing/below/it']],
+    ['landscape', ['rosenbrock', '--in', 'cpu', '--steps', '3', '--out', '/proc/nothing/below.svg']],
+    ['compare', ['ravine', '--quick', '--out', '/proc/nothing']],
+  ])('%s ends where nothing can be made: %j', (command, args) => {
+    const cli = join(import.meta.dirname, '../../dist/cli/downhill.js');
+    const words = [cli, command, ...args];
+    const { status, stderr } = spawnSync(process.execPath, words, {
+      ...{ encoding: 'utf8', timeout: 60_000, killSignal: 'SIGKILL' },
+    });
+    expect(stderr).toMatch(/cannot be written: [\s\S]*OUTPUT-UNWRITABLE/);
+    expect(status).toBe(1);
+  });
+
+  it('says calmly that the folder it was started in is gone', async (context) => {
+    context.skip(process.platform === 'win32', 'there no folder goes that a process is in');
+    const cli = join(import.meta.dirname, '../../dist/cli/downhill.js');
+    const shell = `mkdir '${folder.path('left')}' && cd '${folder.path('left')}' && rmdir '${folder.path('left')}' && exec '${process.execPath}' '${cli}' train`;
+    const { status, stderr } = spawnSync('sh', ['-c', shell], { encoding: 'utf8' });
+    expect(stderr).toMatch(/error +The folder that this was started in is no longer there\./);
+    expect(status).toBe(1);
   });
 
   it('ends with a calm error when its folder goes away while it runs', async () => {
