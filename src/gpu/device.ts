@@ -1,5 +1,5 @@
 import { DownhillError } from './errors.js';
-import { checkChoice, checkOptions, checkText } from './fields.js';
+import { checkChoice, checkOptions, checkText, noDevice } from './fields.js';
 
 /** Options of `requestDevice`, in the browser and in Node. */
 export interface DeviceOptions {
@@ -112,8 +112,13 @@ export async function requestDevice(options: DeviceOptions = {}): Promise<GPUDev
   );
 }
 
-/** Describes the adapter behind a device: what every report, plan and benchmark names. */
+/**
+ * Describes the adapter behind a device: what every report, plan and benchmark names.
+ *
+ * @throws DownhillError OPTION-TYPE for what is no device
+ */
 export function describeAdapter(device: GPUDevice): AdapterReport {
+  if (!(device as GPUDevice | null)?.limits) throw noDevice('describeAdapter', device);
   // Browsers had WebGPU for a while before devices told their adapter.
   const info: Partial<GPUAdapterInfo> = device.adapterInfo ?? {};
   const text = [info.description, info.device, info.architecture, info.vendor].filter(Boolean);

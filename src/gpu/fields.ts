@@ -297,12 +297,15 @@ function isDevice(device: unknown): device is GPUDevice {
  */
 export function checkDevice(where: string, device: unknown): asserts device is GPUDevice {
   if (isDevice(device)) return checkLimits(where, device);
-  throw new DownhillError(
+  throw noDevice(where, device);
+}
+
+export const noDevice = (where: string, device: unknown): DownhillError =>
+  new DownhillError(
     'OPTION-TYPE',
     `${where} needs a GPUDevice first, got ${show(device)}.`,
     "Pass `await requestDevice()` of 'downhill' or 'downhill/node', or your own device.",
   );
-}
 
 /** One hyper-parameter, as a field has it; the numbers of those that allow it may be schedules, checked when they are used. */
 export function checkField(where: string, field: Field | ListField, value: unknown, area: Area = 'HYPER'): unknown {

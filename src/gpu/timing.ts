@@ -1,6 +1,7 @@
 import { BufferSet, mapToRead } from './buffers.js';
 import { USAGE } from './constants.js';
 import { DownhillError } from './errors.js';
+import { noDevice } from './fields.js';
 
 /*
  * The time of compute passes, from the GPU's own clock. WebGPU writes timestamps at the begin and the end of a pass and
@@ -16,9 +17,10 @@ export type Interval = readonly [begin: number, end: number] | undefined;
 /**
  * Refuses a device that cannot tell how long passes take.
  *
- * @throws DownhillError FEATURE-MISSING when the device was made without the feature 'timestamp-query'.
+ * @throws DownhillError FEATURE-MISSING when the device was made without the feature 'timestamp-query', OPTION-TYPE for what is no device.
  */
 export function checkTimestamps(device: GPUDevice): void {
+  if (typeof (device as GPUDevice | null)?.features?.has !== 'function') throw noDevice('checkTimestamps', device);
   if (device.features.has('timestamp-query')) return;
   throw new DownhillError(
     'FEATURE-MISSING',

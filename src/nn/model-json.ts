@@ -5,7 +5,7 @@ import type { Layer, LayerRow, SettingFields, Settings } from './layer.js';
 import { layerRows } from './layers.js';
 import type { LossFunction, LossRow } from './loss.js';
 import { losses } from './losses.js';
-import { type Gain, type Init, type Model, sequential } from './model.js';
+import { checkLayers, type Gain, type Init, type Model, sequential } from './model.js';
 
 /** A layer or a loss as JSON: the name of its row, and its settings. */
 export interface NamedSettings {
@@ -40,14 +40,16 @@ const nameIt = ({ row, settings }: Layer | LossFunction): NamedSettings => ({
  * A model as plain JSON: the same model, the same text.
  *
  * @example JSON.stringify(modelToJson(mlp({ sizes: [784, 100, 10] })))
+ * @throws DownhillError OPTION-TYPE for what is no model
  */
-export const modelToJson = ({ input, layers, loss, init, gain }: Model): ModelJson => ({
-  input,
-  layers: layers.map(nameIt),
-  loss: nameIt(loss),
-  init: asJson(init),
-  ...(gain !== undefined && { gain }),
-});
+export function modelToJson(model: Model): ModelJson {
+  checkLayers('modelToJson', model);
+  const { input, layers, loss, init, gain } = model;
+  return {
+    ...{ input, layers: layers.map(nameIt), loss: nameIt(loss), init: asJson(init) },
+    ...(gain !== undefined && { gain }),
+  };
+}
 
 const refuse = (code: 'CHECKPOINT-CORRUPT' | 'CHECKPOINT-VERSION', message: string, fix: string): never => {
   throw new DownhillError(code, message, fix);

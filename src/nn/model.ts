@@ -200,8 +200,14 @@ function checkRow(where: string, made: unknown, methods: readonly string[], exam
   );
 }
 
-const settingsOf = (where: string, { row, settings }: Layer | LossFunction) => {
-  const own = Object.fromEntries(Object.keys(row.fields).map((key) => [key, settings?.[key]]));
+const settingsOf = (where: string, { row, settings = {} }: Layer | LossFunction) => {
+  if (typeof settings !== 'object' || settings === null)
+    throw new DownhillError(
+      'OPTION-TYPE',
+      `${where}: settings must be an object, got ${show(settings)}.`,
+      'Leave settings out for the defaults.',
+    );
+  const own = Object.fromEntries(Object.keys(row.fields).map((key) => [key, settings[key]]));
   return Object.freeze({ ...settings, ...resolveSettings(where, row.fields, own) });
 };
 
@@ -211,19 +217,28 @@ const settingsOf = (where: string, { row, settings }: Layer | LossFunction) => {
  * @throws DownhillError as {@link sequential}, and OPTION-TYPE for what is no model
  */
 export function checkModel(where: string, model: Model): Model {
-  if (model?.kind !== 'model') {
-    throw new DownhillError(
-      'OPTION-TYPE',
-      `${where}: model is missing or of the wrong kind.`,
-      'Pass model: mlp({ sizes: [784, 100, 10] }).',
-    );
-  }
+  if (model?.kind !== 'model') throw noModel(where);
   const { input, layers, loss, init, gain } = model;
   return sequential({ input, layers, loss, init, ...(gain !== undefined && { gain }) });
 }
 
-/** The tensors of a network in PyTorch's order: weight and bias of each layer. */
-export const tensorsOf = (model: Model): TensorSpec[] => model.layers.flatMap(({ tensors }) => tensors);
+const noModel = (where: string) =>
+  new DownhillError(
+    'OPTION-TYPE',
+    `${where}: model is missing or of the wrong kind.`,
+    'Pass model: mlp({ sizes: [784, 100, 10] }).',
+  );
+
+/** Of what is only looked at. @throws DownhillError OPTION-TYPE for what has no layers */
+export function checkLayers(where: string, model: Model): void {
+  if (model?.kind !== 'model' || !Array.isArray(model.layers)) throw noModel(where);
+}
+
+/** The tensors of a network in PyTorch's order: weight and bias of each layer. @throws DownhillError OPTION-TYPE */
+export function tensorsOf(model: Model): TensorSpec[] {
+  checkLayers('tensorsOf', model);
+  return model.layers.flatMap(({ tensors }) => tensors);
+}
 
 /** What its layers keep beside their tensors, in order. */
 export const buffersOf = (model: Model): BufferSpec[] => model.layers.flatMap(({ buffers }) => buffers);

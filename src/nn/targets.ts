@@ -125,8 +125,8 @@ export function checkTargets({ row }: LossFunction, targets: TargetsOf[TargetKin
   if (width !== outputs) {
     throw new DownhillError(
       'SHAPE-MISMATCH',
-      `The model has ${outputs} outputs, but the data ${width} ${targets.kind}.`,
-      `Make the last size ${width}.`,
+      `The model has ${outputs} outputs, but the data ${show(width)} ${targets.kind}.`,
+      `Make the last size ${show(width)}.`,
     );
   }
   const values: unknown = kind.values(targets);

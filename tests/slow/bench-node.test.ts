@@ -162,6 +162,16 @@ describe('bench --in node', () => {
     expect(await running).toBe(130);
     expect(load('cut').cases.length).toBeGreaterThan(0);
     expect(load('cut').cases.length).toBeLessThan(4);
+
+    // A part does not take the place of what is there.
+    const before = load('cut');
+    const over = fakeIo();
+    const again = bench(['step', 'resolution', '--quick', '--peers', 'none', '--out', files.path('cut')], over);
+    while (!over.err().includes('✓ step')) await new Promise((resolve) => setTimeout(resolve, 50));
+    over.interrupt();
+    expect(await again).toBe(130);
+    expect(over.err()).toContain('the report that is there stays');
+    expect(load('cut')).toEqual(before);
   });
 });
 

@@ -90,6 +90,15 @@ describe('sequential', () => {
       'OPTION-TYPE',
       'layers[0] (linear): bias',
     ],
+    ...[null, -8, '8'].flatMap((settings): [string, unknown, string, string][] => [
+      [
+        `settings of a layer that are ${settings}`,
+        { input: 4, layers: [{ ...relu(), settings }] },
+        'OPTION-TYPE',
+        'layers[0] (relu): settings',
+      ],
+      [`settings of a loss that are ${settings}`, { ...good, loss: { ...mse(), settings } }, 'OPTION-TYPE', 'settings'],
+    ]),
     ['holes', { input: 4, layers: new Array(2) }, 'OPTION-TYPE', 'layers[0]'],
   ])('refuses %s', (_, options, code, words) => {
     expect(() => sequential(options as never)).toThrow(at(code, words));
