@@ -1,6 +1,6 @@
 import { MAP_READ, USAGE } from './constants.js';
 import { DownhillError, show } from './errors.js';
-import { checkDevice, checkInteger, checkText } from './fields.js';
+import { checkInteger, checkText, noDevice } from './fields.js';
 import { untilLost } from './lost.js';
 
 /** Part of a buffer, in bytes. */
@@ -92,7 +92,7 @@ export class BufferSet {
     readonly device: GPUDevice,
     readonly label: string,
   ) {
-    checkDevice('BufferSet', device);
+    if (typeof (device as GPUDevice | null)?.createBuffer !== 'function') throw noDevice('BufferSet', device);
     checkText('The label of buffers', label);
   }
 

@@ -3,7 +3,7 @@ import type { BufferRange } from './buffers.js';
 import { ALIGNMENT, BufferSet, guarded, range, roundUp } from './buffers.js';
 import { USAGE } from './constants.js';
 import { DownhillError, show } from './errors.js';
-import { checkDevice, checkInteger, checkText } from './fields.js';
+import { checkInteger, checkText } from './fields.js';
 import { getPipeline, layoutOf, pipelineNow } from './pipelines.js';
 import { needStandIns, standInsNow } from './stand-ins.js';
 
@@ -187,7 +187,6 @@ export async function createPasses(
   specs: readonly PassSpec[],
   buffers = new BufferSet(device, 'passes'),
 ): Promise<Pass[]> {
-  checkDevice('createPasses', device);
   for (const { label, groups, replicas } of specs) {
     // Dawn ends the process of Node over a label that is a symbol.
     checkText('The label of a pass', label);

@@ -1,4 +1,3 @@
-import { checkDevice } from '../gpu/fields.js';
 import { traitsOf } from '../gpu/traits.js';
 import { activationForms } from './activation.js';
 import { batchNormForms } from './batch-norm.js';
@@ -25,7 +24,6 @@ export const nnForms: readonly Form[] = [
  * @param all those of other kinds of adapters too, behind the rest: to compare them, or to take up a plan made elsewhere
  */
 export async function loadForms(device: GPUDevice, all = false): Promise<readonly Form[]> {
-  checkDevice('loadForms', device);
   const { cpu } = traitsOf(device);
   const forCpu = cpu || all ? (await import('./cpu/forms.js')).cpuForms : [];
   const forGpu = !cpu || all ? (await import('./gpu/forms.js')).gpuForms : [];
